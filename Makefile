@@ -1,0 +1,91 @@
+# startpointfs: `make run` shows it, `make test` tests it, `make install` installs it.
+# CFLAGS, LDFLAGS, CC, PREFIX and DESTDIR are the caller's; the project's own flags survive them.
+
+CC      ?= gcc
+CFLAGS  ?= -O2 -g
+PREFIX  ?= /usr/local
+DESTDIR ?=
+B       ?= build
+
+VERSION := 0.1.0
+
+LIBS     := fuse3 libgit2 jansson libcurl oniguruma
+PACKAGES := gcc make pkg-config libfuse3-dev libgit2-dev libjansson-dev libcurl4-openssl-dev \
+            libonig-dev fuse3 git ca-certificates
+# What the tests need besides: real servers, peers to compare with, checkers.
+TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap openssh-server openssh-client rsync \
+            clang clang-format libclang-rt-14-dev runc busybox-static strace attr psmisc
+
+PROJECT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DVERSION='"$(VERSION)"' -I. \
+    -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
+    -Wformat=2 -Wundef -Wwrite-strings -fno-common -pthread
+WERROR ?= -Werror
+LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
+LIB_LDLIBS = $(shell pkg-config --libs $(LIBS))
+
+SOURCES := $(sort $(wildcard manifest/*.c gitcache/*.c fs/*.c))
+OBJECTS := $(SOURCES:%.c=$(B)/%.o)
+CORE    := $(filter-out $(B)/fs/main.o,$(OBJECTS))
+UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
+
+.PHONY: all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+
+all: $(B)/startpointfs
+
+$(B)/startpointfs: $(OBJECTS)
+	$(CC) $(PROJECT_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+
+$(B)/%.o: %.c
+	@mkdir -p $(@D)
+	$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/tests/%: tests/unit/%.c $(CORE)
+	@mkdir -p $(@D)
+	$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ \
+	    $(LIB_LDLIBS) -lcmocka
+
+-include $(OBJECTS:.o=.d) $(UNITS:=.d)
+
+# Installs the Debian packages that are missing, and asks for nothing if none is.
+define install_packages
+	@missing=$$(for p in $(1); do \
+	    dpkg-query -W -f='$${Status}' $$p 2>/dev/null | grep -q ' installed$$' || echo $$p; done); \
+	[ -z "$$missing" ] || { [ "$$(id -u)" = 0 ] && sudo= || sudo=sudo; \
+	    echo "installing:" $$missing; \
+	    $$sudo apt-get update -qq && DEBIAN_FRONTEND=noninteractive \
+	    $$sudo apt-get install -y -qq --no-install-recommends $$missing >/dev/null; }
+endef
+
+deps:
+	$(call install_packages,$(PACKAGES))
+
+test-deps: deps
+	$(call install_packages,$(TEST_PACKAGES))
+
+run: deps
+	@$(MAKE) --no-print-directory all
+	@mount-scripts/example $(B)/startpointfs
+
+test: test-deps
+	@B=$(B) tests/run
+
+unit: $(UNITS)
+
+# gitcache/ and manifest/ know nothing of each other, nothing knows fs/; libraries stay behind their layer.
+layers:
+	@tests/layers
+
+format:
+	clang-format -i $(wildcard */*.[ch] tests/*/*.[ch])
+
+format-check:
+	@clang-format --dry-run -Werror $(wildcard */*.[ch] tests/*/*.[ch])
+
+install: all
+	install -D -m 0755 $(B)/startpointfs $(DESTDIR)$(PREFIX)/bin/startpointfs
+
+uninstall:
+	rm -f $(DESTDIR)$(PREFIX)/bin/startpointfs
+
+clean:
+	rm -rf build build-*

@@ -1,0 +1,31 @@
+/* url.h - what kind of place a URL names, and how to show it. Pure. */
+#ifndef GITCACHE_URL_H
+#define GITCACHE_URL_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+enum url_scheme {
+    URL_HTTP,
+    URL_HTTPS,
+    URL_SSH, /* ssh://, and user@host:path */
+    URL_GIT,
+    URL_LOCAL, /* file://, or an absolute path */
+    URL_REFUSED,
+};
+
+enum url_scheme url_scheme(const char *url);
+
+/* Copies url into out without user name and password, control characters as '?'. Always terminates;
+ * a longer URL is cut. Returns out, so that it can stand in a printf argument. */
+char *url_display(const char *url, char *out, size_t size);
+
+/* The host (with port, if any) that a URL connects to, for counting what goes on at once; "" for a
+ * path. */
+char *url_host(const char *url, char *out, size_t size);
+
+/* The file-system path of a URL_LOCAL url (percent-decoded for file://). NULL if out of memory.
+ * The caller frees it. */
+char *url_local_path(const char *url);
+
+#endif
