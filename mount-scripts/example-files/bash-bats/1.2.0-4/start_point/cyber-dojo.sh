@@ -1,0 +1,2 @@
+chmod 700 *.sh
+./test_hiker.sh

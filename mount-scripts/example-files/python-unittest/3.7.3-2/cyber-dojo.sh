@@ -1,0 +1,2 @@
+set -e
+python test_hiker.py

@@ -1,0 +1,2 @@
+set -e
+python -m unittest --verbose
