@@ -1,0 +1,124 @@
+"""Starting processes, waiting for things to become true, and finding what a test left behind.
+
+Every process that a test starts, and every process that those start, has the test's folder in its
+environment as E2E_FOLDER; so a daemon is found, whatever it did to its session and parents.
+"""
+
+import os
+import pathlib
+import signal
+import subprocess
+import time
+
+PROJECT = pathlib.Path(__file__).resolve().parents[3]
+PROGRAM = pathlib.Path(os.environ.get("E2E_PROGRAM") or PROJECT / "build" / "startpointfs").resolve()
+
+
+class Timeout(AssertionError):
+    pass
+
+
+def eventually(condition, timeout=10.0, what="the condition"):
+    """Polls until condition() is true and returns its value."""
+    end = time.monotonic() + timeout
+    pause = 0.005
+    while True:
+        value = condition()
+        if value:
+            return value
+        if time.monotonic() > end:
+            raise Timeout(f"{what}: not within {timeout} s")
+        time.sleep(pause)
+        pause = min(pause * 1.5, 0.1)
+
+
+def run(command, *, env, timeout=60, check=True, text=True, **further):
+    """subprocess.run with a deadline, and an exception that shows what the command printed."""
+    command = [os.fspath(part) for part in command]
+    if text:
+        further["errors"] = "surrogateescape"
+    if "input" not in further:
+        further.setdefault("stdin", subprocess.DEVNULL)
+    done = subprocess.run(command, env=env, timeout=timeout, text=text, stdout=subprocess.PIPE,
+                          stderr=subprocess.PIPE, check=False, **further)
+    if check and done.returncode != 0:
+        shown = " ".join(os.fsdecode(part) for part in command)
+        raise AssertionError(f"{shown}\nexit status {done.returncode}\n{done.stdout}\n{done.stderr}")
+    return done
+
+
+def stop(process, timeout=10):
+    """Ends a server that was started in a session of its own, and all its children."""
+    for number in (signal.SIGTERM, signal.SIGKILL):
+        try:
+            os.killpg(process.pid, number)
+        except ProcessLookupError:
+            pass
+        try:
+            return process.wait(timeout)
+        except subprocess.TimeoutExpired:
+            continue
+    raise Timeout(f"{process.args} does not end")
+
+
+def _environment(pid):
+    try:
+        return pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+    except OSError:
+        return []
+
+
+def state(pid):
+    """The letter that ps shows (R, S, D, Z, ...), or None if there is no such process."""
+    try:
+        return pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
+    except OSError:
+        return None
+
+
+def processes_of(folder, program=None):
+    """The ids of the living processes that belong to a test's folder, but for this one; with
+    program, only those that run it."""
+    marker = b"E2E_FOLDER=" + os.fsencode(folder)
+    found = []
+    for entry in os.listdir("/proc"):
+        if not entry.isdigit() or int(entry) == os.getpid() or state(entry) in (None, "Z"):
+            continue
+        if marker not in _environment(entry):
+            continue
+        if program is not None:
+            try:
+                executable = os.readlink(f"/proc/{entry}/exe").removesuffix(" (deleted)")
+            except OSError:
+                continue
+            if executable != os.fspath(program):
+                continue
+        found.append(int(entry))
+    return found
+
+
+def mounts_below(folder):
+    """Mount points at or below a folder, deepest first."""
+    prefix = os.fspath(folder)
+    points = []
+    with open("/proc/self/mounts", encoding="utf-8", errors="surrogateescape") as table:
+        for line in table:
+            point = line.split(" ")[1].replace("\\040", " ").replace("\\134", "\\")
+            if point == prefix or point.startswith(prefix + "/"):
+                points.append(point)
+    return points[::-1]
+
+
+def clear(folder):
+    """Ends and unmounts whatever a test left. The daemons go first, and by SIGKILL: that aborts
+    their mounts' requests, so that readers which hang in them can end at all."""
+    left = processes_of(folder, PROGRAM)
+    for pid in left + processes_of(folder):
+        try:
+            os.kill(pid, signal.SIGKILL)
+        except ProcessLookupError:
+            pass
+    points = mounts_below(folder)
+    for point in points:
+        subprocess.run(["umount", "-l", point], stderr=subprocess.DEVNULL, check=False)
+    return left, points

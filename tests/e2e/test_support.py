@@ -1,0 +1,150 @@
+"""The tests' own tools: a server or a comparison that does not work would make every test that
+uses it worthless."""
+
+import os
+import pathlib
+import unittest
+
+from support import servers, trees
+from support.case import EndToEnd
+from support.repositories import executable, start_point, submodule, symlink
+
+
+class Servers(EndToEnd):
+    with_sanitizers = False
+
+    def check(self, url, **environment):
+        env = {**self.env, **environment}
+        listed = self.call("git", "ls-remote", "--tags", url, env=env).stdout
+        self.assertIn("refs/tags/3.7.4-19", listed)
+        destination = self.folder / "clone"
+        self.call("git", "clone", "-q", "--depth", "1", "--branch", "3.7.4-19", url, destination,
+                  env=env)
+        self.assertIn("3.7.4-19", (destination / "manifest.json").read_text())
+
+    def test_git_daemon(self):
+        self.make_start_point()
+        self.check(self.serve(servers.GitDaemon, self.repositories).url("python-unittest"))
+
+    def test_http(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories)
+        self.check(server.url("python-unittest"))
+        bodies = [one["body"] for one in server.requests()]
+        self.assertTrue(any("command=fetch" in body for body in bodies), bodies)
+
+    def test_https_needs_the_authority(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories, tls=True)
+        refused = self.call("git", "ls-remote", server.url("python-unittest"), check=False)
+        self.assertNotEqual(0, refused.returncode)
+        self.git_configure("http.sslCAInfo", server.certificate.authority)
+        self.check(server.url("python-unittest"))
+
+    def test_private_needs_the_password(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories)
+        url = server.url("python-unittest", "private")
+        refused = self.call("git", "ls-remote", url, check=False)
+        self.assertNotEqual(0, refused.returncode)
+        self.check(url.replace("//", f"//{server.USER}:{server.PASSWORD}@"))
+
+    def test_redirect(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories)
+        self.check(server.url("python-unittest", "moved/301"))
+
+    def test_proxy(self):
+        self.make_start_point()
+        for tls in (False, True):
+            server = self.serve(servers.Nginx, self.repositories, tls=tls)
+            proxy = self.serve(servers.ForwardProxy)
+            self.git_configure("http.proxy", proxy.address)
+            if tls:
+                self.git_configure("http.sslCAInfo", server.certificate.authority)
+            self.call("git", "ls-remote", server.url("python-unittest"))
+            self.assertIn("CONNECT" if tls else "GET", [method for method, _ in proxy.targets])
+
+    def test_sshd(self):
+        self.make_start_point()
+        server = self.serve(servers.Sshd, self.repositories)
+        self.check(server.url("python-unittest"), GIT_SSH_COMMAND=server.command)
+        self.assertLess(0, server.connections())
+
+    def test_silent_server(self):
+        server = self.serve(servers.SilentServer)
+        done = self.call("timeout", "0.5", "git", "ls-remote", server.url("x"), check=False)
+        self.assertEqual(124, done.returncode)
+        self.assertEqual(1, server.accepted)
+
+
+class Trees(unittest.TestCase):
+    """compare() must see every kind of difference."""
+
+    def setUp(self):
+        import tempfile
+        place = tempfile.TemporaryDirectory()
+        self.addCleanup(place.cleanup)
+        self.left, self.right = pathlib.Path(place.name, "l"), pathlib.Path(place.name, "r")
+        for root in (self.left, self.right):
+            (root / "folder").mkdir(parents=True)
+            (root / "folder" / "file").write_bytes(b"abc")
+            (root / "big").write_bytes(bytes(100_000))
+            os.symlink("file", root / "link")
+
+    def test_equal_trees_are_equal(self):
+        trees.compare(self, self.left, self.right)
+
+    def assert_different(self):
+        with self.assertRaises(AssertionError):
+            trees.compare(self, self.left, self.right)
+
+    def test_content(self):
+        (self.left / "folder" / "file").write_bytes(b"abd")
+        self.assert_different()
+
+    def test_big_content(self):
+        (self.left / "big").write_bytes(bytes(99_999) + b"x")
+        self.assert_different()
+
+    def test_executable_bit(self):
+        (self.left / "folder" / "file").chmod(0o755)
+        self.assert_different()
+
+    def test_link_target(self):
+        (self.left / "link").unlink()
+        os.symlink("elif", self.left / "link")
+        self.assert_different()
+
+    def test_kind(self):
+        (self.left / "link").unlink()
+        (self.left / "link").write_bytes(b"file")
+        self.assert_different()
+
+    def test_missing_and_additional(self):
+        (self.left / "empty").mkdir()
+        self.assert_different()
+        (self.left / "empty").rmdir()
+        (self.right / b"\xff".decode(errors="surrogateescape")).touch()
+        self.assert_different()
+
+
+class Repositories(EndToEnd):
+    with_sanitizers = False
+
+    def test_anything_that_git_allows(self):
+        repository = self.make_repository()
+        names = [b"quote\"back\\slash", b"new\nline", b"\xff\xfe", "ünï".encode(), b" lead", b"-dash"]
+        repository.commit({**{name: name for name in names}, "a/b/run": executable("#!/bin/sh\n"),
+                           "link": symlink(b"\xff"), "modules/one": submodule(), "empty": ""},
+                          tag="slash/tag")
+        repository.annotate("annotated")
+        repository.annotate("tag-of-tag", "annotated")
+        repository.commit(start_point())
+        tree = repository.clone("tag-of-tag", self.folder / "clone")
+        found = {path for path, _ in trees.walk(tree)}
+        self.assertEqual(set(names) | {b"a", b"a/b", b"a/b/run", b"link", b"modules",
+                                       b"modules/one", b"empty"}, found)
+        self.assertEqual("2", repository.git("rev-list", "--count", "master").strip())
+        self.assertEqual("tag", repository.git("cat-file", "-t", "tag-of-tag").strip())
+        repository.git("fsck", "--strict")
