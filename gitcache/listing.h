@@ -33,7 +33,8 @@ void listing_release(struct listing *listing);
 const struct ref *listing_find(const struct listing *listing, const char *name);
 /* refs/tags/NAME, else refs/heads/NAME, else NULL: a tag wins over a branch. */
 const struct ref *listing_find_version(const struct listing *listing, const char *version);
-/* What a source without a tag means: refs/heads/master, else refs/heads/main, else HEAD's branch.
+/* What a source without a tag means: refs/heads/master, else refs/heads/main, else the branch that
+ * HEAD names, else HEAD itself (detached).
  * NULL if there is none. */
 const struct ref *listing_default(const struct listing *listing);
 

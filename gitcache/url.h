@@ -1,4 +1,4 @@
-/* url.h - what kind of place a URL names, and how to show it. Pure. */
+/* url.h - what kind of place a URL names, its parts, and how to show it. Pure. */
 #ifndef GITCACHE_URL_H
 #define GITCACHE_URL_H
 
@@ -27,5 +27,20 @@ char *url_host(const char *url, char *out, size_t size);
 /* The file-system path of a URL_LOCAL url (percent-decoded for file://). NULL if out of memory.
  * The caller frees it. */
 char *url_local_path(const char *url);
+
+/* The parts of a URL_SSH, URL_GIT, URL_HTTP or URL_HTTPS url, percent-decoded but for http's path.
+ * All strings are owned. */
+struct url_parts {
+    char *user;     /* NULL if there is none */
+    char *password; /* NULL if there is none */
+    char *host;     /* without the brackets of an IPv6 address */
+    char *port;     /* digits; NULL if there is none */
+    char *path; /* as the server's git gets it: "/srv/x.git", "~anna/x.git", "x.git" (host:x.git) */
+};
+
+/* 0, -EINVAL (a part that no such URL can have: an empty host or path, one that begins with a dash,
+ * a port that is no number, a control character) or -ENOMEM. */
+int url_split(struct url_parts *out, const char *url);
+void url_parts_release(struct url_parts *parts);
 
 #endif
