@@ -1,5 +1,6 @@
 """The base of all end-to-end tests."""
 
+import errno
 import os
 import pathlib
 import shutil
@@ -136,6 +137,13 @@ class EndToEnd(unittest.TestCase):
         self.mounts.append(mount)
         self.addCleanup(mount.close)
         return mount
+
+    def assert_errno(self, code, action, *arguments):
+        """action(*arguments) must fail with that errno."""
+        with self.assertRaises(OSError) as failure:
+            action(*arguments)
+        self.assertEqual(errno.errorcode[code], errno.errorcode.get(failure.exception.errno),
+                         failure.exception)
 
     def _check_leftovers(self):
         daemons, points = processes.clear(self.folder)
