@@ -3,10 +3,12 @@ uses it worthless."""
 
 import os
 import pathlib
+import time
 import unittest
 
 from support import servers, trees
 from support.case import EndToEnd
+from support.processes import eventually
 from support.repositories import executable, start_point, submodule, symlink
 
 
@@ -70,6 +72,17 @@ class Servers(EndToEnd):
         server = self.serve(servers.Sshd, self.repositories)
         self.check(server.url("python-unittest"), GIT_SSH_COMMAND=server.command)
         self.assertLess(0, server.connections())
+
+    def test_delaying_proxy(self):
+        self.make_start_point()
+        near = self.serve(servers.GitDaemon, self.repositories)
+        far = self.serve(servers.DelayProxy, near, 300)
+        begun = time.monotonic()
+        self.call("git", "ls-remote", far.url("python-unittest"))
+        # Handshake, capabilities, ls-refs: at least three round trips.
+        self.assertGreater(time.monotonic() - begun, 0.85)
+        eventually(far.bytes_received, 5, "the connection's bytes")
+        self.assertLess(far.bytes_received(), 2000)
 
     def test_silent_server(self):
         server = self.serve(servers.SilentServer)

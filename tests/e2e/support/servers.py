@@ -9,10 +9,12 @@ import json
 import os
 import pathlib
 import random
+import re
 import select
 import shutil
 import socket
 import subprocess
+import sys
 import threading
 
 from . import certificates
@@ -50,7 +52,7 @@ class Server:
 
     def start(self, *command, env=None):
         with open(self.folder / "server.log", "ab") as log:
-            process = subprocess.Popen([os.fspath(part) for part in command], env=env or self.env,
+            process = subprocess.Popen([str(part) for part in command], env=env or self.env,
                                        stdin=subprocess.DEVNULL, stdout=log, stderr=log,
                                        start_new_session=True)
         self.processes.append(process)
@@ -237,6 +239,26 @@ class Sshd(Server):
 
     def connections(self):
         return self.log().count("Accepted publickey")
+
+
+class DelayProxy(Server):
+    """Stands before another server, and makes it `rtt` milliseconds far."""
+
+    def __init__(self, folder, env, target, rtt):
+        super().__init__(folder, env)
+        self.target = target
+        self.start(sys.executable, pathlib.Path(__file__).parents[1] / "delay_proxy.py", rtt,
+                   target.port)
+        found = eventually(lambda: re.search(r"^listening (\d+)$", self.log(), re.MULTILINE), 10,
+                           "the delaying proxy")
+        self.port = int(found[1])
+
+    def url(self, name):
+        return self.target.url(name).replace(f":{self.target.port}/", f":{self.port}/")
+
+    def bytes_received(self):
+        """By clients, on the connections that have ended."""
+        return sum(int(down) for down in re.findall(r"^closed \d+ (\d+)$", self.log(), re.MULTILINE))
 
 
 class ThreadedServer:
