@@ -1,0 +1,77 @@
+/* manifest.h - checks a list of start-points, and says what is in them. Pure: it sees files only
+ * through callbacks.
+ *
+ *     struct manifest_list list;
+ *     manifest_list_init(&list, START_POINT_LANGUAGES, strict);
+ *     for each source, in the order given:
+ *         r = manifest_list_add(&list, &start_point);   // stop if negative
+ *     r = manifest_list_finish(&list);
+ *     findings_format(&list.findings), list.findings.exit_code
+ *     if that is 0: manifest_list_inspect(&list), manifest_list_images(&list)
+ *     manifest_list_release(&list);
+ *
+ * A caller may add findings of its own in between (findings_add): a source that can't be fetched
+ * has code 3. A list belongs to one thread.
+ */
+#ifndef MANIFEST_MANIFEST_H
+#define MANIFEST_MANIFEST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "manifest/findings.h"
+#include "manifest/paths.h"
+
+enum start_point_type { START_POINT_LANGUAGES, START_POINT_EXERCISES, START_POINT_CUSTOM };
+
+/* "languages", "exercises" or "custom", as the options and image.type write them. */
+const char *start_point_type_name(enum start_point_type type);
+bool start_point_type_parse(enum start_point_type *out, const char *name);
+
+/* One source. All strings are copied where they are kept. */
+struct start_point {
+    const char *source; /* as findings shall name it: without credentials */
+    const char *url;    /* as inspect shall show it */
+    const char *sha;    /* 40 hex digits; NULL for a folder that is no repository */
+    const char *tag;    /* of a ?tag= source, where it is a tag; else NULL */
+    const struct start_point_files *files;
+};
+
+/* One manifest.json that is a JSON object. */
+struct manifest {
+    char *display_name; /* NULL where it is no string, or an empty one */
+    char *image_name;   /* likewise; always NULL for exercises */
+    char *url, *sha;
+    struct where where; /* the display_name; owns its strings */
+};
+
+struct manifest_list {
+    enum start_point_type type;
+    bool strict; /* code 34 is an error, not a warning */
+    bool ended;  /* by a finding with code 16, 17 or 18: what is added now is not looked at */
+    struct manifest *items;
+    size_t count;
+    struct findings findings;
+};
+
+void manifest_list_init(struct manifest_list *list, enum start_point_type type, bool strict);
+
+/* Checks all manifests of one start-point. 0, also where there are findings; or a negative errno:
+ * what a callback returned, -E2BIG (more than PATHS_MAX files), -ENOMEM. */
+int manifest_list_add(struct manifest_list *list, const struct start_point *start_point);
+
+/* Checks what concerns the whole list. 0 or -ENOMEM. */
+int manifest_list_finish(struct manifest_list *list);
+
+/* What `inspect` prints: a JSON object, sorted by display name, ends with a newline:
+ *     {"Python 3.14.3, unittest": {"url": ..., "sha": ..., "image_name": ...}}
+ * The caller frees the string. NULL: out of memory. */
+char *manifest_list_inspect(const struct manifest_list *list);
+
+/* What `images` prints: the image names, sorted, each once and on a line. The caller frees the
+ * string. NULL: out of memory. */
+char *manifest_list_images(const struct manifest_list *list);
+
+void manifest_list_release(struct manifest_list *list);
+
+#endif
