@@ -5,40 +5,20 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest/json_fault.h"
 #include "manifest/scan.h"
 
-/* What people write who take JSON for something else, and what to write instead. */
-static const char *hint(const struct document *document, const json_error_t *error)
+static void refuse_json(struct document *document, const json_error_t *error, struct where where,
+                        struct findings *findings)
 {
-    const char *near = strstr(error->text, "near '");
-    near = near ? near + strlen("near '") : "";
-    if (near[0] == '/' || near[0] == '#')
-        return "; JSON has no comments: remove it";
-    if (near[0] == '\'')
-        return "; JSON writes strings in double quotes";
-    if (strncmp(near, "NaN", 3) == 0 || strncmp(near, "Infinity", 8) == 0 ||
-        strncmp(near, "-Infinity", 9) == 0)
-        return "; JSON has no such number";
-    if (near[0] != ']' && near[0] != '}')
-        return "";
-    size_t at = (size_t)error->position;
-    at = at > 0 && at <= document->length ? at - 1 : 0; /* the bracket itself */
-    while (at > 0 && memchr(" \t\r\n", document->text[at - 1], 4))
-        at--;
-    return at > 0 && document->text[at - 1] == ',' ? "; remove the comma before it" : "";
-}
-
-static void refuse_json(const struct document *document, const json_error_t *error,
-                        struct where where, struct findings *findings)
-{
+    char sentence[JSON_FAULT_SIZE];
     if (json_error_code(error) == json_error_out_of_memory) {
         findings_fail(findings, -ENOMEM);
         return;
     }
-    where.line = error->line > 0 ? (unsigned)error->line : 1;
-    where.column = error->column > 0 ? (unsigned)error->column : 1;
-    findings_add(findings, SEVERITY_ERROR, CODE_NOT_JSON, &where, "is not JSON: %s%s", error->text,
-                 hint(document, error));
+    size_t at = json_fault_explain(document->text, document->length, error, sentence);
+    document_locate(document, at, &where);
+    findings_add(findings, SEVERITY_ERROR, CODE_NOT_JSON, &where, "%s", sentence);
 }
 
 static bool parse(struct document *document, const struct where *where, struct findings *findings)

@@ -193,8 +193,8 @@ static void check_display_names(struct manifest_list *list, json_t *first)
             struct where where = manifest->where;
             where.pointer = "/display_name";
             findings_add(&list->findings, SEVERITY_ERROR, code, &where,
-                         "\"%.80s\" is also the display_name of %s: %s", manifest->display_name,
-                         other->source, other->file);
+                         "\"%.80s\" is the display_name of %s: %s too: change one of them",
+                         manifest->display_name, other->source, other->file);
         } else if (manifest->display_name && json_object_set_new(first, manifest->display_name,
                                                                  json_integer((json_int_t)i)) < 0) {
             findings_fail(&list->findings, -ENOMEM);

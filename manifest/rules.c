@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "manifest/image_name.h"
+#include "manifest/nearest.h"
 #include "manifest/regex.h"
 #include "manifest/rules_files.h"
 
@@ -186,6 +187,23 @@ static bool is_required(const struct rule *rule, enum start_point_type type)
     return rule->required && rule_code(rule, type) != 0;
 }
 
+/* The known key that this one may be meant to be, or NULL. */
+static const char *similar_key(const char *key, enum start_point_type type)
+{
+    const char *similar = NULL;
+    size_t best = 3; /* so many letters differ between words that have nothing in common */
+    for (size_t i = 0; i < RULES; i++) {
+        if (!rules[i].key || !rule_code(&rules[i], type))
+            continue;
+        size_t distance = nearest_distance(key, rules[i].key);
+        if (distance < best) {
+            best = distance;
+            similar = rules[i].key;
+        }
+    }
+    return similar;
+}
+
 static void check_unknown_keys(struct check *check, const struct value *none)
 {
     (void)none;
@@ -195,8 +213,13 @@ static void check_unknown_keys(struct check *check, const struct value *none)
         if (is_known(member.key, check->type))
             continue;
         member.span = member.key_span;
-        check_fault(check, SEVERITY_ERROR, &member, "is not a key of a manifest for %s: remove it",
-                    type);
+        const char *similar = similar_key(member.key, check->type);
+        if (similar)
+            check_fault(check, SEVERITY_ERROR, &member,
+                        "is an unknown key for %s: is \"%s\" meant?", type, similar);
+        else
+            check_fault(check, SEVERITY_ERROR, &member, "is not a key that %s have: remove it",
+                        type);
     }
 }
 

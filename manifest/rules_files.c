@@ -10,32 +10,33 @@
 #define CYBER_DOJO_SH    "cyber-dojo.sh"
 
 #define PORTABLE "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789/._-"
+#define WHY      "only A-Z a-z 0-9 / . _ - are portable"
 
-/* The length of the character (UTF-8, as jansson only passes that) at text. */
-static int character_length(const char *text)
+static void refuse_character(struct check *check, const struct value *value, const char *at)
 {
+    char shown[SHOWN_SIZE];
     int length = 1;
-    while (((unsigned char)text[length] & 0xc0) == 0x80)
+    while (((unsigned char)at[length] & 0xc0) == 0x80) /* UTF-8: jansson lets nothing else pass */
         length++;
-    return length;
+    value_shown(check->document, value, shown);
+    if ((unsigned char)*at < ' ')
+        check_fault(check, SEVERITY_ERROR, value, "%s has the control character U+%04X: " WHY,
+                    shown, *at);
+    else
+        check_fault(check, SEVERITY_ERROR, value, "%s has the character '%.*s': " WHY, shown,
+                    length, at);
 }
 
 static bool check_portable(struct check *check, const struct value *value)
 {
     const char *name = json_string_value(value->json);
     const char *odd = name + strspn(name, PORTABLE);
-    char shown[SHOWN_SIZE];
-    value_shown(check->document, value, shown);
     if (*odd) {
-        check_fault(check, SEVERITY_ERROR, value,
-                    "%s has the character '%.*s': only A-Z a-z 0-9 / . _ - are portable", shown,
-                    character_length(odd), odd);
+        refuse_character(check, value, odd);
         return false;
     }
-    if (*name == '-') {
-        check_fault(check, SEVERITY_ERROR, value, "%s must not begin with a dash", shown);
-        return false;
-    }
+    if (*name == '-')
+        return must_be(check, value, "a name without leading dash");
     return true;
 }
 
