@@ -87,6 +87,7 @@ struct version_request {
     const char *name;   /* as for repository_find */
     const char *commit; /* as for repository_find */
     bool newest;        /* a branch: what it is at the remote now, though an older one is cached */
+    bool again;         /* fetch it though the cache has it: what it has is damaged */
     int status;         /* out: 0 or negative errno */
     struct version version; /* out, where status is 0 */
     struct error error;     /* out, where it is not */
