@@ -1,0 +1,303 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gitcache/source.h"
+
+#define SHA "0123456789abcdef0123456789abcdef01234567"
+
+static void assert_text(const char *found, const char *expected)
+{
+    if (!expected)
+        assert_null(found);
+    else
+        assert_string_equal(found, expected);
+}
+
+static void test_spellings(void **state)
+{
+    static const struct {
+        const char *text, *url, *name;
+        enum source_kind kind;
+        const char *version, *commit;
+    } cases[] = {
+        {"https://h/o/repo", "https://h/o/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"https://h/o/repo.git/", "https://h/o/repo.git", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"https://h/o/repo?tag=3.7.4-19", "https://h/o/repo", "repo", SOURCE_NAMED, "3.7.4-19",
+         NULL},
+        {"https://h/r?tag=a%2Fb%2bc&name=x", "https://h/r", "x", SOURCE_NAMED, "a/b+c", NULL},
+        {"https://h/r?commit=" SHA, "https://h/r", "r", SOURCE_DEFAULT, NULL, SHA},
+        {"ABCDEF1@https://h/r", "https://h/r", "r", SOURCE_COMMIT, "abcdef1", NULL},
+        {SHA "@/srv/r", "/srv/r", "r", SOURCE_COMMIT, SHA, NULL},
+        {"abcdef1@repo", "/base/repo", "repo", SOURCE_COMMIT, "abcdef1", NULL},
+        {"git@host:o/repo.git", "git@host:o/repo.git", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"git@host:repo?tag=1", "git@host:repo", "repo", SOURCE_NAMED, "1", NULL},
+        {"ssh://git@h:22/o/repo", "ssh://git@h:22/o/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"git://h/repo", "git://h/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"file:///srv/repo", "file:///srv/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"https://user:secret@h", "https://user:secret@h", "h", SOURCE_DEFAULT, NULL, NULL},
+        {"https://h:8080/", "https://h:8080", "h", SOURCE_DEFAULT, NULL, NULL},
+        {"/srv/repo/.git", "/srv/repo/.git", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {".", "/base", "base", SOURCE_DEFAULT, NULL, NULL},
+        {"./a/b?tag=1", "/base/a/b", "b", SOURCE_NAMED, "1", NULL},
+        {"../x", "/x", "x", SOURCE_DEFAULT, NULL, NULL},
+        {"../../x", "/x", "x", SOURCE_DEFAULT, NULL, NULL},
+        {"a b", "/base/a b", "a b", SOURCE_DEFAULT, NULL, NULL},
+        {"./a:b", "/base/a:b", "a:b", SOURCE_DEFAULT, NULL, NULL},
+        {"/srv/a:b", "/srv/a:b", "a:b", SOURCE_DEFAULT, NULL, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct source source;
+        struct error e = {0};
+
+        if (source_parse(&source, cases[i].text, "/base", &e))
+            fail_msg("%s: %s", cases[i].text, e.text);
+        assert_text(source.text, cases[i].text);
+        assert_text(source.url, cases[i].url);
+        assert_text(source.name, cases[i].name);
+        assert_int_equal(source.kind, cases[i].kind);
+        assert_text(source.version, cases[i].version);
+        assert_text(source.commit, cases[i].commit);
+        source_release(&source);
+    }
+}
+
+static void test_refusals(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "without a URL"},
+        {"?tag=1", "without a URL"},
+        {"abcdef1@", "without a URL"},
+        {"https://h/r?tag=", "tag= is empty"},
+        {"https://h/r?tag", "needs a value"},
+        {"https://h/r?", "unknown query key ''"},
+        {"https://h/r?tga=1", "unknown query key 'tga'"},
+        {"https://h/r?tag=1&tag=2", "stands twice"},
+        {"https://h/r?tag=1%zz", "broken"},
+        {"https://h/r?tag=1%00", "broken"},
+        {"https://h/r?tag=a..b", "no tag can be called"},
+        {"https://h/r?tag=.git", "no tag can be called"},
+        {"https://h/r?tag=%0a", "no tag can be called"},
+        {"https://h/r?commit=abcdef1", "40 hex digits"},
+        {"abcdef1@https://h/r?tag=1", "exclude each other"},
+        {"abcdef1@https://h/r?commit=" SHA, "is not the commit"},
+        {"abc@https://h/r", "7 to 40 hex digits"},
+        {SHA "0@https://h/r", "7 to 40 hex digits"},
+        {"abcdef1@host:path", "a commit or a user name"},
+        {"-x", "dash"},
+        {"--upload-pack=x", "dash"},
+        {"abcdef1@-x", "dash"},
+        {"ssh://-oProxyCommand=x/r", "dash"},
+        {"ext::sh -c x", "only http"},
+        {"ftp://h/r", "only http"},
+        {"file://host/r", "file:///PATH"},
+        {"https://h/a b", "no spaces"},
+        {"https://h/r\x1b[2J", "control character"},
+        {"/", "folder's name"},
+        {"https://h/.hidden", "folder's name"},
+        {"https://h/r?name=a%2Fb", "folder's name"},
+        {"https://h/r?name=..", "folder's name"},
+        {"https://h/r?name=.startpointfs", "folder's name"},
+        {"https://h/r?name=a%0ab", "folder's name"},
+        {"https://h/r?name=", "name= is empty"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct source source;
+        struct error e = {0};
+
+        if (source_parse(&source, cases[i].text, "/base", &e) != -EINVAL)
+            fail_msg("accepted: %s", cases[i].text);
+        if (!strstr(e.text, cases[i].says))
+            fail_msg("%s: says \"%s\", not \"%s\"", cases[i].text, e.text, cases[i].says);
+    }
+}
+
+static void test_sentences_hide_credentials(void **state)
+{
+    struct source source;
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(source_parse(&source, "https://joe:secret@h/r?x=1", "/", &e), -EINVAL);
+    assert_null(strstr(e.text, "secret"));
+    assert_non_null(strstr(e.text, "https://h/r"));
+}
+
+static void test_ref_names(void **state)
+{
+    static const char *const valid[] = {"3.7.4-19", "a/b/c", "v1@x",     "@",
+                                        "a.lock.b", "-x",    "\xff\xfe", "a{b"};
+    static const char *const invalid[] = {"",      ".a",   "a/.b", "a..b", "a.",     "a/",
+                                          "/a",    "a//b", "a b",  "a~1",  "a^",     "a:b",
+                                          "a?b",   "a*",   "a[b",  "a\\b", "a@{b",   "a\nb",
+                                          "a\x7f", ".git", "..",   ".",    "a.lock", "a.lock/b"};
+    char longest[257];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof valid / sizeof *valid; i++)
+        if (!ref_name_is_valid(valid[i], strlen(valid[i])))
+            fail_msg("refused: %s", valid[i]);
+    for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++)
+        if (ref_name_is_valid(invalid[i], strlen(invalid[i])))
+            fail_msg("accepted: %s", invalid[i]);
+    memset(longest, 'a', sizeof longest);
+    assert_true(ref_name_is_valid(longest, 255));
+    assert_false(ref_name_is_valid(longest, 256));
+    assert_false(ref_name_is_valid("a\0b", 3));
+}
+
+struct place {
+    char folder[64], file[96];
+};
+
+static int make_place(void **state)
+{
+    struct place *place = calloc(1, sizeof *place);
+
+    strcpy(place->folder, "/tmp/test_source.XXXXXX");
+    if (!mkdtemp(place->folder))
+        return -1;
+    snprintf(place->file, sizeof place->file, "%s/list", place->folder);
+    *state = place;
+    return 0;
+}
+
+static int remove_place(void **state)
+{
+    struct place *place = *state;
+
+    unlink(place->file);
+    rmdir(place->folder);
+    free(place);
+    return 0;
+}
+
+static void write_list(const struct place *place, const void *text, size_t length)
+{
+    FILE *stream = fopen(place->file, "w");
+
+    assert_non_null(stream);
+    assert_int_equal(fwrite(text, 1, length, stream), length);
+    assert_int_equal(fclose(stream), 0);
+}
+
+static void test_list(void **state)
+{
+    static const char text[] = "\xef\xbb\xbf# our languages\r\n"
+                               "\r\n"
+                               "https://h/a?tag=1  # the first\r\n"
+                               "   \t\n"
+                               "  abcdef1@https://h/b#c\n"
+                               "../sibling\n"
+                               "https://h/last";
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+
+    write_list(place, text, sizeof text - 1);
+    assert_int_equal(source_list_add(&list, place->file, &e), 0);
+    assert_int_equal(list.count, 4);
+    assert_string_equal(list.items[0].text, "https://h/a?tag=1");
+    assert_int_equal(list.items[0].line, 3);
+    assert_string_equal(list.items[0].file, place->file);
+    assert_string_equal(list.items[1].url, "https://h/b#c");
+    assert_string_equal(list.items[2].url, "/tmp/sibling");
+    assert_string_equal(list.items[3].name, "last");
+    assert_int_equal(list.items[3].line, 7);
+    assert_int_equal(source_list_add(&list, place->folder, &e), 0);
+    assert_string_equal(list.items[4].url, place->folder);
+    assert_null(list.items[4].file);
+    assert_int_equal(source_list_check(&list, &e), 0);
+    source_list_release(&list);
+}
+
+static void assert_list_is_refused(const struct place *place, const void *text, size_t length,
+                                   const char *says)
+{
+    struct source_list list = {0};
+    struct error e = {0};
+
+    write_list(place, text, length);
+    assert_int_equal(source_list_add(&list, "https://h/kept", &e), 0);
+    assert_int_equal(source_list_add(&list, place->file, &e), -EINVAL);
+    if (!strstr(e.text, says))
+        fail_msg("says \"%s\", not \"%s\"", e.text, says);
+    assert_int_equal(list.count, 1);
+    source_list_release(&list);
+}
+
+static void test_list_refusals(void **state)
+{
+    static const char bad[] = "https://h/a\nhttps://h/b\n\nhttps://h/c?bogus=1\n";
+    static const char binary[] = "https://h/a\nhttps\0://h/b\n";
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+
+    assert_list_is_refused(place, bad, sizeof bad - 1, "/list:4: ");
+    assert_list_is_refused(place, binary, sizeof binary - 1, "/list:2: not a list");
+    assert_list_is_refused(place, "# nothing\n", 10, "without a source");
+    assert_list_is_refused(place, "", 0, "without a source");
+    assert_int_equal(source_list_add(&list, "nosuch.txt", &e), 0);
+    assert_int_equal(list.items[0].url[0], '/');
+    source_list_release(&list);
+}
+
+static void test_name_claimed_twice(void **state)
+{
+    static const char text[] = "https://u:secret@h/a/repo\nhttps://h/other\nhttps://h/b/repo\n";
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+
+    write_list(place, text, sizeof text - 1);
+    assert_int_equal(source_list_add(&list, place->file, &e), 0);
+    assert_int_equal(source_list_check(&list, &e), -EINVAL);
+    assert_non_null(strstr(e.text, "/list:1"));
+    assert_non_null(strstr(e.text, "/list:3"));
+    assert_non_null(strstr(e.text, "name=ALIAS"));
+    assert_null(strstr(e.text, "secret"));
+    source_list_release(&list);
+}
+
+static void test_one_url_may_stand_twice(void **state)
+{
+    struct source_list list = {0};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(source_list_add(&list, "https://h/repo?tag=1", &e), 0);
+    assert_int_equal(source_list_add(&list, "https://h/repo?tag=2", &e), 0);
+    assert_int_equal(source_list_check(&list, &e), 0);
+    source_list_release(&list);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_spellings),
+        cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_sentences_hide_credentials),
+        cmocka_unit_test(test_ref_names),
+        cmocka_unit_test_setup_teardown(test_list, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_list_refusals, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_name_claimed_twice, make_place, remove_place),
+        cmocka_unit_test(test_one_url_may_stand_twice),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
