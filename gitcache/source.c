@@ -217,11 +217,11 @@ static void strip_trailing_slashes(char *url)
 
 static int check_url(const char *url, const char *shown, struct error *e)
 {
-    char host[256];
-
     if (has_scheme(url) && strpbrk(url, " \t"))
         return error_set(e, EINVAL, "%s: a URL has no spaces; one source a line, or write %%20",
                          shown);
+    if (strstr(url, "://-") || (*url != '/' && strstr(url, "@-")))
+        return error_set(e, EINVAL, "%s: a host name can't begin with a dash", shown);
     if (url_scheme(url) == URL_REFUSED)
         return error_set(e, EINVAL,
                          "%s: only http, https, ssh, git and file URLs, user@host:path and paths "
@@ -229,8 +229,6 @@ static int check_url(const char *url, const char *shown, struct error *e)
                          shown);
     if (!strncmp(url, "file://", 7) && url[7] != '/')
         return error_set(e, EINVAL, "%s: a file URL names this machine: file:///PATH", shown);
-    if (url_host(url, host, sizeof host)[0] == '-')
-        return error_set(e, EINVAL, "%s: a host name can't begin with a dash", shown);
     return 0;
 }
 
