@@ -57,7 +57,7 @@ static int add(struct manifest_list *list, const char *source, const struct memo
 {
     struct start_point_files view = {memory_walk, memory_read, (void *)files};
     struct start_point start_point = {.source = source,
-                                      .url = "https://example.com/x",
+                                      .url = "https://example.com/x\xff",
                                       .sha = "0123456789012345678901234567890123456789",
                                       .files = &view};
     return manifest_list_add(list, &start_point);
@@ -242,7 +242,7 @@ static void test_many_findings(void **state)
 static void add_two(struct manifest_list *list, enum start_point_type type)
 {
     struct memory_file files[] = {
-        {.path = "b/manifest.json", .bytes = MANIFEST("Z", "gcc:1")},
+        {.path = "b/manifest.json", .bytes = MANIFEST("Z", "a:1")},
         {.path = "b/cyber-dojo.sh", .bytes = ""},
         {.path = "a/manifest.json", .bytes = MANIFEST("é\\n\\\"", "gcc:1")},
         {.path = "a/cyber-dojo.sh", .bytes = ""},
@@ -254,8 +254,8 @@ static void add_two(struct manifest_list *list, enum start_point_type type)
     assert_int_equal(manifest_list_finish(list), 0);
 }
 
-#define URL_AND_SHA                             \
-    "    \"url\": \"https://example.com/x\",\n" \
+#define URL_AND_SHA                              \
+    "    \"url\": \"https://example.com/x?\",\n" \
     "    \"sha\": \"0123456789012345678901234567890123456789\""
 
 static void test_inspect(void **state)
@@ -269,13 +269,13 @@ static void test_inspect(void **state)
                               "  \"C, x\": {\n" URL_AND_SHA ",\n"
                               "    \"image_name\": \"b/gcc\"\n  },\n"
                               "  \"Z\": {\n" URL_AND_SHA ",\n"
-                              "    \"image_name\": \"gcc:1\"\n  },\n"
+                              "    \"image_name\": \"a:1\"\n  },\n"
                               "  \"é\\n\\\"\": {\n" URL_AND_SHA ",\n"
                               "    \"image_name\": \"gcc:1\"\n  }\n"
                               "}\n");
     free(text);
     text = manifest_list_images(&list);
-    assert_string_equal(text, "b/gcc\ngcc:1\n");
+    assert_string_equal(text, "a:1\nb/gcc\ngcc:1\n");
     free(text);
     manifest_list_release(&list);
 }
