@@ -48,6 +48,9 @@ struct remote_watch {
 
 int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);
 void remote_free(struct remote *remote);
+/* Closes the connections that are kept open (an ssh process among them): for a thread that has had
+ * nothing to do for some seconds. */
+void remote_rest(struct remote *remote);
 
 /* Lists HEAD, all tags, refs/heads/master, refs/heads/main and the named branches (without
  * refs/heads/) into *out, which the caller owns on success. Branches that do not exist are just

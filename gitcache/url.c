@@ -267,12 +267,13 @@ static bool port_is_valid(const char *port)
 }
 
 /* A host or path that begins with a dash would be an option to the program it is handed to. */
-static bool parts_are_valid(const struct url_parts *parts)
+static bool parts_are_valid(const struct url_parts *parts, bool needs_path)
 {
-    return *parts->host && *parts->host != '-' && *parts->path && *parts->path != '-' &&
-           !(parts->user && *parts->user == '-') && (!parts->port || port_is_valid(parts->port)) &&
-           !has_control_character(parts->host) && !has_control_character(parts->path) &&
-           !has_control_character(parts->user) && !has_control_character(parts->password);
+    return *parts->host && *parts->host != '-' && (*parts->path || !needs_path) &&
+           *parts->path != '-' && !(parts->user && *parts->user == '-') &&
+           (!parts->port || port_is_valid(parts->port)) && !has_control_character(parts->host) &&
+           !has_control_character(parts->path) && !has_control_character(parts->user) &&
+           !has_control_character(parts->password);
 }
 
 int url_split(struct url_parts *out, const char *url)
@@ -288,7 +289,7 @@ int url_split(struct url_parts *out, const char *url)
         r = split_host(out, at.host_port, at.prefix.length > 0);
     if (r == 0)
         r = split_path(out, &at);
-    if (r == 0 && !parts_are_valid(out))
+    if (r == 0 && !parts_are_valid(out, at.scheme == URL_SSH || at.scheme == URL_GIT))
         r = -EINVAL;
     if (r < 0)
         url_parts_release(out);

@@ -38,7 +38,8 @@ struct url_parts {
     char *path; /* as the server's git gets it: "/srv/x.git", "~anna/x.git", "x.git" (host:x.git) */
 };
 
-/* 0, -EINVAL (a part that no such URL can have: an empty host or path, one that begins with a dash,
+/* 0, -EINVAL (a part that no such URL can have: an empty host, an empty path of ssh
+ * or git, one that begins with a dash,
  * a port that is no number, a control character) or -ENOMEM. */
 int url_split(struct url_parts *out, const char *url);
 void url_parts_release(struct url_parts *parts);
