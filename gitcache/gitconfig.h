@@ -9,8 +9,8 @@
 
 struct gitconfig;
 
-/* Takes some 0.1 ms. A file that can't be read is passed over, as git does; one with an error in it
- * is EINVAL. */
+/* Takes some 0.1 ms where libgit2 is set up already. A file that can't be read is passed over, as
+ * git does; one with an error in it is EINVAL. */
 int gitconfig_load(struct gitconfig **out, struct error *e);
 void gitconfig_free(struct gitconfig *config);
 

@@ -127,6 +127,8 @@ int ssh_failed(struct stream *stream, struct error *e)
     int errnum = answer_errno_of_message(stream->messages, strlen(stream->messages));
     int status = stream_close(stream);
 
+    if (strncmp(words, "ssh: ", 5) == 0)
+        words += 5;
     if (!*words)
         return error_set(e, EIO, "%s: ssh ended without an answer (exit status %d)", stream->who,
                          status);
