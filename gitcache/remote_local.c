@@ -236,11 +236,19 @@ static int on_bytes(void *bytes, size_t size, void *data)
     return transfer->failed;
 }
 
+/* git_packbuilder_insert_commit would do the same, but libgit2 1.5 leaks where that fails. */
 static int insert_commit(struct transfer *transfer, const git_oid *id)
 {
-    if (transfer->request->commits_only)
-        return git_packbuilder_insert(transfer->builder, id, NULL);
-    return git_packbuilder_insert_commit(transfer->builder, id);
+    git_commit *commit = NULL;
+    int r = git_packbuilder_insert(transfer->builder, id, NULL);
+
+    if (r || transfer->request->commits_only)
+        return r;
+    r = git_commit_lookup(&commit, transfer->repository, id);
+    if (!r)
+        r = git_packbuilder_insert_tree(transfer->builder, git_commit_tree_id(commit));
+    git_commit_free(commit);
+    return r;
 }
 
 /* A repository that is shallow itself lacks the parents of its oldest commits. */
@@ -337,6 +345,10 @@ int remote_local_fetch(const char *url, const struct remote_request *request,
         r = git_packbuilder_foreach(transfer.builder, on_bytes, &transfer);
     if (transfer.failed)
         r = transfer.failed;
+    else if (r == GIT_ENOTFOUND)
+        r = error_set(e, EIO,
+                      "the repository %s is damaged, an object is missing; run git fsck there",
+                      shown);
     else if (r)
         r = error_git(e, r, "can't read from the repository %s", shown);
 out:

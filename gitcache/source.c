@@ -220,6 +220,8 @@ static int check_url(const char *url, const char *shown, struct error *e)
     if (has_scheme(url) && strpbrk(url, " \t"))
         return error_set(e, EINVAL, "%s: a URL has no spaces; one source a line, or write %%20",
                          shown);
+    if (!strncmp(url, "file://", 7) && url[7] != '/')
+        return error_set(e, EINVAL, "%s: a file URL names this machine: file:///PATH", shown);
     if (strstr(url, "://-") || (*url != '/' && strstr(url, "@-")))
         return error_set(e, EINVAL, "%s: a host name can't begin with a dash", shown);
     if (url_scheme(url) == URL_REFUSED)
@@ -227,8 +229,6 @@ static int check_url(const char *url, const char *shown, struct error *e)
                          "%s: only http, https, ssh, git and file URLs, user@host:path and paths "
                          "are sources (a path with a colon is written ./PATH)",
                          shown);
-    if (!strncmp(url, "file://", 7) && url[7] != '/')
-        return error_set(e, EINVAL, "%s: a file URL names this machine: file:///PATH", shown);
     return 0;
 }
 
