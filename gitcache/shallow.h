@@ -1,0 +1,12 @@
+/* shallow.h - the file that tells git where a repository's history is cut. Private to gitcache/. */
+#ifndef GITCACHE_SHALLOW_H
+#define GITCACHE_SHALLOW_H
+
+#include "repository.h"
+
+/* Adds the commits whose parents are not in the cache, durably. The caller has the repository's
+ * lock, and their objects are in place. */
+int shallow_add(struct repository *repository, const struct oid *commits, size_t count,
+                struct error *e);
+
+#endif

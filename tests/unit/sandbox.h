@@ -1,0 +1,95 @@
+/* sandbox.h - a folder for one test, in which real git makes real repositories. Included by the
+ * tests that need one. */
+#ifndef TESTS_SANDBOX_H
+#define TESTS_SANDBOX_H
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+struct sandbox {
+    char folder[64];
+};
+
+/* Runs a shell script in the sandbox; the test fails if a command of it does. */
+__attribute__((format(printf, 2, 3))) static void run(const struct sandbox *box, const char *format,
+                                                      ...)
+{
+    char script[8192], command[9000];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(script, sizeof script, format, args);
+    va_end(args);
+    snprintf(command, sizeof command, "set -e; cd %s; %s", box->folder, script);
+    if (system(command) != 0)
+        fail_msg("failed: %s", script);
+}
+
+/* What a command prints, without the last newline; valid until the next call. */
+__attribute__((format(printf, 2, 3))) static const char *output(const struct sandbox *box,
+                                                                const char *format, ...)
+{
+    static char text[65536];
+    char script[4096], command[5000];
+    size_t length;
+    va_list args;
+    FILE *pipe;
+
+    va_start(args, format);
+    vsnprintf(script, sizeof script, format, args);
+    va_end(args);
+    snprintf(command, sizeof command, "cd %s; %s", box->folder, script);
+    pipe = popen(command, "r");
+    assert_non_null(pipe);
+    length = fread(text, 1, sizeof text - 1, pipe);
+    if (pclose(pipe) != 0)
+        fail_msg("failed: %s", script);
+    while (length > 0 && text[length - 1] == '\n')
+        length--;
+    text[length] = '\0';
+    return text;
+}
+
+static int sandbox_open(void **state)
+{
+    struct sandbox *box = calloc(1, sizeof *box);
+
+    if (!box)
+        return -1;
+    strcpy(box->folder, "/tmp/startpointfs-unit.XXXXXX");
+    if (!mkdtemp(box->folder))
+        return -1;
+    setenv("HOME", box->folder, 1);
+    setenv("XDG_CONFIG_HOME", box->folder, 1);
+    setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+    unsetenv("GIT_CONFIG_GLOBAL");
+    setenv("GIT_AUTHOR_DATE", "1600000000 +0000", 1);
+    setenv("GIT_COMMITTER_DATE", "1600000000 +0000", 1);
+    run(box, "git config --global user.name test; git config --global user.email t@example.com;"
+             "git config --global init.defaultBranch main;"
+             "git config --global advice.detachedHead false;"
+             "git config --global advice.nestedTag false;"
+             "git config --global protocol.file.allow always");
+    *state = box;
+    return 0;
+}
+
+static int sandbox_close(void **state)
+{
+    struct sandbox *box = *state;
+
+    run(box, "chmod -R u+w . && rm -rf %s", box->folder);
+    free(box);
+    return 0;
+}
+
+#endif

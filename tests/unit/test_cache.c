@@ -1,0 +1,642 @@
+#include <pthread.h>
+#include <sys/stat.h>
+
+#include "gitcache/cache.h"
+#include "gitcache/library.h"
+#include "tests/unit/sandbox.h"
+
+/* A remote repository, a cache, and what reads the one into the other. */
+struct setup {
+    struct sandbox *box;
+    char url[128], cache_folder[128];
+    struct cache *cache;
+    struct repository *repository;
+    struct remote *remote;
+};
+
+static void open_setup(struct setup *setup, void **state)
+{
+    struct remote_settings settings;
+    struct error e = {0};
+
+    setup->box = *state;
+    snprintf(setup->url, sizeof setup->url, "%s/remote", setup->box->folder);
+    snprintf(setup->cache_folder, sizeof setup->cache_folder, "%s/cache", setup->box->folder);
+    remote_settings_init(&settings);
+    assert_int_equal(cache_open(&setup->cache, setup->cache_folder, false, &e), 0);
+    assert_int_equal(repository_open(&setup->repository, setup->cache, setup->url, &e), 0);
+    assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);
+}
+
+static void close_setup(struct setup *setup)
+{
+    remote_free(setup->remote);
+    repository_close(setup->repository);
+    cache_close(setup->cache);
+}
+
+static void make_remote(void **state)
+{
+    run(*state, "git init -q remote; cd remote;"
+                "mkdir -p a/b; echo one >a/b/file; echo x >top; git add .; git commit -qm one;"
+                "git tag v1; git tag -am annotated v2; git tag -am twice v3 v2;"
+                "echo two >a/b/file; git commit -qam two; git tag deep/er/v4;"
+                "echo three >top; git commit -qam three; git tag v5");
+}
+
+static int fetch(struct setup *setup, const char *name, const char *commit, struct version *out,
+                 struct error *e, unsigned *packs)
+{
+    struct version_request request = {.name = name, .commit = commit};
+    int r = repository_fetch(setup->repository, setup->remote, &request, 1, NULL, packs, e);
+
+    *out = request.version;
+    return r;
+}
+
+static void assert_fetched(struct setup *setup, const char *name, enum version_kind kind,
+                           const char *revision)
+{
+    struct version version = {0}, found = {0};
+    struct error e = {0};
+    char hex[OID_HEX_SIZE];
+
+    if (fetch(setup, name, NULL, &version, &e, NULL))
+        fail_msg("%s: %s", name ? name : "default", e.text);
+    assert_int_equal(version.kind, kind);
+    assert_string_equal(oid_format(&version.commit, hex),
+                        output(setup->box, "git -C remote rev-parse '%s^{commit}'", revision));
+    assert_string_equal(oid_format(&version.tree, hex),
+                        output(setup->box, "git -C remote rev-parse '%s^{tree}'", revision));
+    assert_int_equal(version.time, 1600000000);
+    assert_int_equal(repository_find(setup->repository, name, NULL, &found, &e), 0);
+    assert_memory_equal(&found.commit, &version.commit, sizeof found.commit);
+}
+
+static void assert_git_is_content(struct setup *setup)
+{
+    run(setup->box,
+        "git --git-dir=%s fsck --full --strict 2>&1 | grep -v -e '^notice' -e "
+        "'^dangling' >fsck.out || true; cat fsck.out; test ! -s fsck.out",
+        repository_folder(setup->repository));
+}
+
+static void test_every_kind_of_version(void **state)
+{
+    struct setup setup;
+    char id[41], digits[9];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v2", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v3", VERSION_TAG, "v1");
+    assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
+    assert_fetched(&setup, NULL, VERSION_BRANCH, "main");
+    strcpy(id, output(setup.box, "git -C remote rev-parse main~1"));
+    assert_fetched(&setup, id, VERSION_COMMIT, "main~1");
+    snprintf(digits, sizeof digits, "%.8s", output(setup.box, "git -C remote rev-parse main"));
+    assert_fetched(&setup, digits, VERSION_COMMIT, "main");
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+static void test_nothing_is_fetched_twice(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    unsigned packs = 9;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, &packs), 0);
+    assert_int_equal(packs, 1);
+    assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, &packs), 0);
+    assert_int_equal(packs, 0);
+    assert_string_equal(output(setup.box, "git --git-dir=%s log --format=%%s v5",
+                               repository_folder(setup.repository)),
+                        "three");
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+static void test_several_come_in_one_pack(void **state)
+{
+    struct version_request requests[] = {
+        {.name = "v1"}, {.name = "deep/er/v4"}, {.name = NULL}, {.name = "v2"}, {.name = "no"}};
+    struct setup setup;
+    struct error e = {0};
+    unsigned packs = 0;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(
+        repository_fetch(setup.repository, setup.remote, requests, 5, NULL, &packs, &e), -ENOENT);
+    assert_int_equal(packs, 1);
+    for (int i = 0; i < 4; i++)
+        assert_int_equal(requests[i].status, 0);
+    assert_int_equal(requests[4].status, -ENOENT);
+    assert_non_null(strstr(requests[4].error.text, "no tag, branch or commit no"));
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+static void test_unknown_names(void **state)
+{
+    static const char *const names[] = {
+        "v9", ".git", "..", "a b", "0123456", "0123456789012345678901234567890123456789"};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        assert_int_equal(repository_find(setup.repository, names[i], NULL, &version, &e), -ENOENT);
+        if (fetch(&setup, names[i], NULL, &version, &e, NULL) != -ENOENT)
+            fail_msg("%s: %s", names[i], e.text);
+    }
+    close_setup(&setup);
+}
+
+static void test_no_repository_makes_no_folder(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "not a git repository"));
+    assert_int_equal(access(repository_folder(setup.repository), F_OK), -1);
+    close_setup(&setup);
+}
+
+static void test_remote_gone(void **state)
+{
+    struct setup setup;
+    struct version version;
+    const struct listing *listing;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, NULL, VERSION_BRANCH, "main");
+    close_setup(&setup);
+    run(*state, "rm -rf remote");
+    open_setup(&setup, state);
+    assert_int_equal(repository_find(setup.repository, "v1", NULL, &version, &e), 0);
+    assert_int_equal(version.kind, VERSION_TAG);
+    assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+    assert_int_equal(version.kind, VERSION_BRANCH);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
+    listing = repository_listing_get(setup.repository);
+    assert_non_null(listing);
+    assert_non_null(listing_find(listing, "refs/tags/deep/er/v4"));
+    repository_listing_put(setup.repository, listing);
+    close_setup(&setup);
+}
+
+static void test_damaged_listing_counts_as_none(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box, "truncate -s 50 %s/startpointfs-listing", repository_folder(setup.repository));
+    close_setup(&setup);
+    open_setup(&setup, state);
+    assert_null(repository_listing_get(setup.repository));
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    close_setup(&setup);
+}
+
+static int note_moved(void *data, const char *tag, const struct oid *pinned, const struct oid *now)
+{
+    char(*note)[200] = data, a[OID_HEX_SIZE], b[OID_HEX_SIZE];
+
+    snprintf(*note, sizeof *note, "%s %s %s", tag, oid_format(pinned, a), oid_format(now, b));
+    return 0;
+}
+
+static void test_moved_tag_keeps_its_first_commit(void **state)
+{
+    char first[41], second[41], note[200] = "", expected[200];
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    char hex[OID_HEX_SIZE];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    strcpy(first, output(setup.box, "git -C remote rev-parse v5"));
+    run(setup.box, "cd remote; git commit -q --allow-empty -m four; git tag -f v5 >/dev/null");
+    strcpy(second, output(setup.box, "git -C remote rev-parse v5"));
+    assert_int_equal(repository_list(setup.repository, setup.remote, NULL, &e), 0);
+    assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, NULL), 0);
+    assert_string_equal(oid_format(&version.commit, hex), first);
+    assert_int_equal(repository_moved(setup.repository, note_moved, &note, &e), 0);
+    snprintf(expected, sizeof expected, "v5 %s %s", first, second);
+    assert_string_equal(note, expected);
+
+    /* commit= asks for what it says, whatever the name means here */
+    assert_int_equal(repository_find(setup.repository, "v5", first, &version, &e), 0);
+    assert_int_equal(repository_find(setup.repository, "v5", second, &version, &e), -ENOENT);
+    assert_non_null(strstr(e.text, first));
+    assert_int_equal(fetch(&setup, "v5", second, &version, &e, NULL), 0);
+    assert_int_equal(version.kind, VERSION_COMMIT);
+    assert_string_equal(oid_format(&version.commit, hex), second);
+    assert_int_equal(repository_find(setup.repository, "v5", NULL, &version, &e), 0);
+    assert_string_equal(oid_format(&version.commit, hex), first);
+    close_setup(&setup);
+}
+
+/* A set that another machine made names the commits; here the tag has moved since. */
+static void test_commit_wins_over_a_tag_that_moved_before(void **state)
+{
+    char first[41], hex[OID_HEX_SIZE];
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    strcpy(first, output(setup.box, "git -C remote rev-parse v5"));
+    run(setup.box, "cd remote; git commit -q --allow-empty -m four; git tag -f v5 >/dev/null");
+    assert_int_equal(fetch(&setup, "v5", first, &version, &e, NULL), 0);
+    assert_string_equal(oid_format(&version.commit, hex), first);
+    assert_int_equal(version.kind, VERSION_COMMIT);
+    assert_int_equal(
+        fetch(&setup, "v5", "0123456789012345678901234567890123456789", &version, &e, NULL),
+        -ENOENT);
+    close_setup(&setup);
+}
+
+static void test_branch_follows(void **state)
+{
+    struct version_request request = {.name = "main", .newest = true};
+    char old[41], hex[OID_HEX_SIZE];
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    unsigned packs;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
+    strcpy(old, output(setup.box, "git -C remote rev-parse main"));
+    run(setup.box, "cd remote; echo 4 >top; git commit -qam four");
+    assert_int_equal(fetch(&setup, "main", NULL, &version, &e, &packs), 0);
+    assert_string_equal(oid_format(&version.commit, hex), old);
+    assert_int_equal(packs, 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(
+            repository_fetch(setup.repository, setup.remote, &request, 1, NULL, &packs, &e), 0);
+        assert_int_equal(packs, i == 0);
+        assert_string_equal(oid_format(&request.version.commit, hex),
+                            output(setup.box, "git -C remote rev-parse main"));
+    }
+    assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+    assert_memory_equal(&version.commit, &request.version.commit, sizeof version.commit);
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+static void test_tag_wins_over_branch(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    run(*state, "cd remote; git branch both main; git tag both v1");
+    open_setup(&setup, state);
+    assert_int_equal(repository_name_branch(setup.repository, "both"), 0);
+    assert_fetched(&setup, "both", VERSION_TAG, "refs/tags/both");
+    close_setup(&setup);
+}
+
+static void test_new_tag_is_found_at_once(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box, "git -C remote tag pushed-now");
+    assert_fetched(&setup, "pushed-now", VERSION_TAG, "pushed-now");
+    close_setup(&setup);
+}
+
+static void test_abbreviation_in_history(void **state)
+{
+    char digits[8];
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    unsigned packs;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    /* The first commit has tags, but no branch ends there; the second is no tip at all. */
+    run(setup.box, "cd remote; git tag -d deep/er/v4 >/dev/null");
+    snprintf(digits, sizeof digits, "%s", output(setup.box, "git -C remote rev-parse main~1"));
+    assert_int_equal(fetch(&setup, digits, NULL, &version, &e, &packs), 0);
+    assert_int_equal(packs, 2);
+    assert_fetched(&setup, digits, VERSION_COMMIT, "main~1");
+    assert_git_is_content(&setup);
+    assert_int_equal(fetch(&setup, digits, NULL, &version, &e, &packs), 0);
+    assert_int_equal(packs, 0);
+    close_setup(&setup);
+}
+
+static void test_ambiguous_abbreviation(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    /* 7 digits are hard to make meet; the rule is the same for the tips of a listing. */
+    make_remote(state);
+    run(*state,
+        "cd remote; git commit-tree -m x HEAD^{tree} >/dev/null;"
+        "t=$(git rev-parse HEAD^{tree}); i=0; : >ids;"
+        "python3 - \"$t\" <<'END'\n"
+        "import hashlib, sys, subprocess\n"
+        "seen = {}\n"
+        "for i in range(400000):\n"
+        "    body = ('tree %%s\\nauthor a <a> %%d +0000\\ncommitter a <a> %%d +0000\\n\\nx\\n'"
+        " %% (sys.argv[1], i, i)).encode()\n"
+        "    h = hashlib.sha1(b'commit %%d\\0' %% len(body) + body).hexdigest()[:7]\n"
+        "    if h in seen:\n"
+        "        for n, b in enumerate((seen[h], body)):\n"
+        "            c = subprocess.run(['git', 'hash-object', '-w', '-t', 'commit', "
+        "'--stdin'], input=b, capture_output=True, check=True).stdout.decode().strip()\n"
+        "            subprocess.run(['git', 'tag', 'same%%d' %% n, c], check=True)\n"
+        "        open('digits', 'w').write(h)\n"
+        "        break\n"
+        "    seen[h] = body\n"
+        "END\n"
+        "test -s digits");
+    open_setup(&setup, state);
+    char digits[8];
+    snprintf(digits, sizeof digits, "%s", output(setup.box, "cat remote/digits"));
+    assert_int_equal(fetch(&setup, digits, NULL, &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "write more digits"));
+    assert_int_equal(fetch(&setup, "same0", NULL, &version, &e, NULL), 0);
+    assert_int_equal(fetch(&setup, "same1", NULL, &version, &e, NULL), 0);
+    assert_int_equal(repository_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "write more digits"));
+    close_setup(&setup);
+}
+
+static void test_read_only_cache(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    struct cache *cache;
+    struct repository *repository;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box, "find cache | sort >before");
+    assert_int_equal(cache_open(&cache, setup.cache_folder, true, &e), 0);
+    assert_int_equal(repository_open(&repository, cache, setup.url, &e), 0);
+    assert_int_equal(repository_find(repository, "v1", NULL, &version, &e), 0);
+    assert_int_equal(repository_list(repository, setup.remote, NULL, &e), 0);
+    struct version_request request = {.name = "v5"};
+    assert_int_equal(repository_fetch(repository, setup.remote, &request, 1, NULL, NULL, &e),
+                     -EROFS);
+    assert_non_null(strstr(e.text, "read-only"));
+    run(setup.box, "find cache | sort | cmp - before");
+    repository_close(repository);
+    cache_close(cache);
+    close_setup(&setup);
+}
+
+struct seen {
+    unsigned count;
+    char names[10][64];
+};
+
+static int note_version(void *data, const char *name, const struct version *version)
+{
+    struct seen *seen = data;
+
+    assert_int_equal(version->time, 1600000000);
+    snprintf(seen->names[seen->count++], 64, "%s", name);
+    return 0;
+}
+
+static void test_versions_of_another_process_are_seen(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct version version;
+    struct seen seen = {0};
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(repository_find(other, "v1", NULL, &version, &e), -ENOENT);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_int_equal(repository_find(other, "v1", NULL, &version, &e), 0);
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
+    assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
+    assert_int_equal(repository_versions(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 3);
+    assert_string_equal(seen.names[0], "main");
+    assert_string_equal(seen.names[1], "deep/er/v4");
+    assert_string_equal(seen.names[2], "v1");
+    repository_close(other);
+    close_setup(&setup);
+}
+
+static void test_tag_of_a_tree_is_no_version(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "cd remote; git tag tree HEAD^{tree}; git tag -am x blob HEAD:top");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "tree", NULL, &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "not a commit"));
+    assert_int_equal(fetch(&setup, "blob", NULL, &version, &e, NULL), -ENOENT);
+    close_setup(&setup);
+}
+
+static void test_incomplete_remote_pins_nothing(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "cd remote; rm -f .git/objects/$(git rev-parse v5:top | sed 's,^..,&/,')");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, NULL), -EIO);
+    assert_int_equal(repository_find(setup.repository, "v5", NULL, &version, &e), -ENOENT);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_string_equal(
+        output(setup.box, "ls %s/objects/pack | wc -l; ls %s | grep -c incoming || true",
+               repository_folder(setup.repository), repository_folder(setup.repository)),
+        "2\n0");
+    close_setup(&setup);
+}
+
+static void test_damage_is_repaired(void **state)
+{
+    struct version_request request = {.name = "v1", .again = true};
+    char before[41], hex[OID_HEX_SIZE];
+    struct setup setup;
+    struct error e = {0};
+    unsigned packs;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    strcpy(before, output(setup.box, "git -C remote rev-parse v1"));
+    run(setup.box,
+        "git -C remote tag -f v1 main >/dev/null; cd %s/objects/pack; chmod u+w *.pack;"
+        "for p in *.pack; do printf XXXX | dd of=$p bs=1 seek=100 conv=notrunc "
+        "status=none; done",
+        repository_folder(setup.repository));
+    assert_int_equal(
+        repository_fetch(setup.repository, setup.remote, &request, 1, NULL, &packs, &e), 0);
+    assert_int_equal(packs, 1);
+    assert_string_equal(oid_format(&request.version.commit, hex), before);
+    assert_git_is_content(&setup);
+    assert_int_equal(
+        repository_fetch(setup.repository, setup.remote, &request, 1, NULL, &packs, &e), 0);
+    assert_int_equal(packs, 0);
+    close_setup(&setup);
+}
+
+static void test_leftovers_are_cleaned(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box,
+        "mkdir -p %s/startpointfs-incoming/pack; echo x >%s/startpointfs-incoming/pack/"
+        "pack_git2_dead",
+        repository_folder(setup.repository), repository_folder(setup.repository));
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(setup.box, "test ! -e %s/startpointfs-incoming", repository_folder(setup.repository));
+    close_setup(&setup);
+}
+
+static void *fetch_all_tags(void *data)
+{
+    const char *const names[] = {"v1", "v2", "v3", "deep/er/v4", "v5", "main"};
+    struct remote_settings settings;
+    struct remote *remote;
+    struct error e = {0};
+    size_t failed = 0;
+
+    remote_settings_init(&settings);
+    if (remote_new(&remote, &settings, &e))
+        return (void *)(size_t)99;
+    for (size_t i = 0; i < 6; i++) {
+        struct version_request request = {.name = names[i]};
+        if (repository_fetch(data, remote, &request, 1, NULL, NULL, &e)) {
+            fprintf(stderr, "%s: %s\n", names[i], e.text);
+            failed++;
+        }
+    }
+    remote_free(remote);
+    return (void *)failed;
+}
+
+/* Threads that share a repository, and threads that have their own, as two processes would. */
+static void test_many_at_once(void **state)
+{
+    struct repository *others[2];
+    struct setup setup;
+    pthread_t threads[6];
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    for (int i = 0; i < 2; i++)
+        assert_int_equal(repository_open(&others[i], setup.cache, setup.url, &e), 0);
+    for (int i = 0; i < 6; i++)
+        pthread_create(&threads[i], NULL, fetch_all_tags, i < 4 ? setup.repository : others[i - 4]);
+    for (int i = 0; i < 6; i++) {
+        void *failed;
+        pthread_join(threads[i], &failed);
+        assert_null(failed);
+    }
+    assert_git_is_content(&setup);
+    repository_close(others[0]);
+    repository_close(others[1]);
+    close_setup(&setup);
+}
+
+static void test_local_remotes(void **state)
+{
+    static const char *const places[] = {"bare.git", "bare", "tree", "detached", "packed"};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "git clone -q --bare remote bare.git; git -C remote worktree add -q ../tree v1 "
+                "-b side >/dev/null 2>&1; git clone -q remote detached; cd detached; git checkout "
+                "-q v1; git branch -qD main; cd ..; git clone -q remote packed; cd packed; "
+                "git pack-refs --all; git gc -q");
+    open_setup(&setup, state);
+    for (size_t i = 0; i < sizeof places / sizeof *places; i++) {
+        snprintf(setup.url, sizeof setup.url, "%s/%s", setup.box->folder, places[i]);
+        repository_close(setup.repository);
+        assert_int_equal(repository_open(&setup.repository, setup.cache, setup.url, &e), 0);
+        if (fetch(&setup, "v3", NULL, &version, &e, NULL) ||
+            fetch(&setup, NULL, NULL, &version, &e, NULL))
+            fail_msg("%s: %s", places[i], e.text);
+        assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+    }
+    close_setup(&setup);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_every_kind_of_version),
+        TEST(test_nothing_is_fetched_twice),
+        TEST(test_several_come_in_one_pack),
+        TEST(test_unknown_names),
+        TEST(test_no_repository_makes_no_folder),
+        TEST(test_remote_gone),
+        TEST(test_damaged_listing_counts_as_none),
+        TEST(test_moved_tag_keeps_its_first_commit),
+        TEST(test_commit_wins_over_a_tag_that_moved_before),
+        TEST(test_branch_follows),
+        TEST(test_tag_wins_over_branch),
+        TEST(test_new_tag_is_found_at_once),
+        TEST(test_abbreviation_in_history),
+        TEST(test_ambiguous_abbreviation),
+        TEST(test_read_only_cache),
+        TEST(test_versions_of_another_process_are_seen),
+        TEST(test_tag_of_a_tree_is_no_version),
+        TEST(test_incomplete_remote_pins_nothing),
+        TEST(test_damage_is_repaired),
+        TEST(test_leftovers_are_cleaned),
+        TEST(test_many_at_once),
+        TEST(test_local_remotes),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
