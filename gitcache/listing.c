@@ -186,11 +186,17 @@ static bool parse_time(int64_t *out, const char *digits)
 {
     char *end;
 
-    if (*digits < '0' || *digits > '9')
+    if (*digits < '0' || *digits > '9' || (*digits == '0' && digits[1]))
         return false;
     errno = 0;
     *out = strtoll(digits, &end, 10);
     return errno == 0 && *end == '\0';
+}
+
+/* As oid_format writes it: in lower case. */
+static bool parse_oid(struct oid *out, const char *hex)
+{
+    return strspn(hex, "0123456789abcdef") >= OID_HEX && oid_parse(out, hex, OID_HEX);
 }
 
 /* 1 for a ref that was added, 0 for a line that is none, negative if out of memory. */
@@ -201,13 +207,13 @@ static int parse_ref(struct listing *out, char *line)
     char *name = line + OID_HEX + 1, *space;
     int r;
 
-    if (!oid_parse(&oid, line, strlen(line)) || line[OID_HEX] != ' ')
+    if (!parse_oid(&oid, line) || line[OID_HEX] != ' ')
         return 0;
     peeled = oid;
     space = strchr(name, ' ');
     if (space) {
         *space++ = '\0';
-        if (strlen(space) != OID_HEX || !oid_parse(&peeled, space, OID_HEX))
+        if (!parse_oid(&peeled, space) || space[OID_HEX] || oid_equal(&oid, &peeled))
             return 0;
     }
     if (before && strcmp(out->refs[before - 1].name, name) >= 0)

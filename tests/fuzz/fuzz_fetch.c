@@ -1,0 +1,45 @@
+/* fuzz_fetch.c - any bytes as an answer to fetch: the sink gets no more than the bound, and a whole
+ * answer has a pack. */
+#include <errno.h>
+
+#include "gitcache/fetch.h"
+#include "tests/fuzz/pieces.h"
+
+#define MAX_PACK 1000
+
+static int take(void *data, const void *bytes, size_t size)
+{
+    uint64_t *taken = data;
+
+    if (!bytes || !size)
+        abort();
+    *taken += size;
+    return *taken == 666 ? -ENOSPC : 0;
+}
+
+static void progress(void *data, uint64_t bytes, const char *line)
+{
+    const uint64_t *taken = data;
+
+    if (bytes != *taken || (line && strlen(line) >= 200))
+        abort();
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    uint64_t taken = 0;
+    struct remote_watch watch = {progress, NULL, &taken};
+    struct fetch fetch;
+    struct answer answer;
+    struct error e = {0};
+    int r;
+
+    fetch_init(&fetch, "it", MAX_PACK, take, &taken, &watch);
+    answer = fetch_answer(&fetch);
+    r = feed_pieces(answer, data, size, &e);
+    check_error(r, &e);
+    if (taken > MAX_PACK || (r == 0 && answer.is_whole(answer.parser) && taken == 0))
+        abort();
+    fetch_release(&fetch);
+    return 0;
+}

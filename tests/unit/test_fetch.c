@@ -1,0 +1,236 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gitcache/fetch.h"
+#include "tests/unit/feed.h"
+
+#define ONE "1111111111111111111111111111111111111111"
+
+static void assert_request(const struct remote_request *request, const struct capabilities *can,
+                           const char *expected)
+{
+    struct pkt_buffer buffer = {0};
+
+    fetch_request(&buffer, can, request);
+    assert_int_equal(buffer.length, strlen(expected));
+    assert_memory_equal(buffer.bytes, expected, buffer.length);
+    pkt_buffer_release(&buffer);
+}
+
+#define START "0012command=fetch\n001dagent=startpointfs/" VERSION "\n00010032want " ONE "\n"
+#define END   "000eofs-delta\n0009done\n0000"
+
+static void test_request(void **state)
+{
+    struct oid want;
+    struct remote_request request = {&want, 1, 1, false};
+    struct capabilities unknown = {0};
+    struct capabilities all = {.known = true, .agent = true, .shallow = true, .filter = true};
+    struct capabilities none = {.known = true, .agent = true};
+
+    (void)state;
+    assert_true(oid_parse(&want, ONE, 40));
+    assert_request(&request, &unknown, START "000ddeepen 1\n" END);
+    assert_request(&request, &all, START "000ddeepen 1\n" END);
+    assert_request(&request, &none, START END);
+    request = (struct remote_request){&want, 1, 0, true};
+    assert_request(&request, &unknown, START END);
+    assert_request(&request, &all, START "0012filter tree:0\n" END);
+}
+
+/* What a fetch gave: the pack's bytes and what the watch was told. */
+struct seen {
+    char pack[1000], lines[1000];
+    uint64_t bytes;
+    int sink_answer;
+};
+
+static int take(void *data, const void *bytes, size_t size)
+{
+    struct seen *seen = data;
+
+    strncat(seen->pack, bytes, size);
+    return seen->sink_answer;
+}
+
+static void progress(void *data, uint64_t bytes, const char *line)
+{
+    struct seen *seen = data;
+
+    seen->bytes = bytes;
+    if (line) {
+        strcat(seen->lines, line);
+        strcat(seen->lines, "|");
+    }
+}
+
+static int read_answer(const char *bytes, size_t size, size_t piece, struct seen *seen,
+                       struct error *e)
+{
+    struct remote_watch watch = {progress, NULL, seen};
+    struct fetch fetch;
+    struct answer answer;
+    int r;
+
+    seen->pack[0] = seen->lines[0] = '\0';
+    fetch_init(&fetch, "it", 100, take, seen, &watch);
+    answer = fetch_answer(&fetch);
+    r = feed_in_pieces(answer, bytes, size, piece, e);
+    if (r == 0 && !answer.is_whole(answer.parser))
+        r = -EAGAIN;
+    fetch_release(&fetch);
+    return r;
+}
+
+#define SHALLOW "0011shallow-info\n0035shallow " ONE "\n0001"
+#define PACK    "000dpackfile\n"
+
+static void test_answer(void **state)
+{
+    static const char text[] = SHALLOW PACK "000f\2Counting 1" /* a line in two pieces */
+                                            "000b\00223\rCo\n"
+                                            "0009\1PACK"
+                                            "0005\1" /* a keep-alive */
+                                            "000a\2a\033b\n\n"
+                                            "0008\1xyz"
+                                            "0000";
+    struct seen seen = {0};
+    struct error e = {0};
+
+    (void)state;
+    for (size_t i = 0; i < FEED_PIECES; i++) {
+        assert_int_equal(read_answer(text, sizeof text - 1, feed_pieces[i], &seen, &e), 0);
+        assert_string_equal(seen.pack, "PACKxyz");
+        assert_string_equal(seen.lines, "Counting 123|Co|a?b|");
+        assert_int_equal(seen.bytes, 7);
+    }
+    for (size_t n = 0; n < sizeof text - 1; n++)
+        assert_int_equal(read_answer(text, n, 4, &seen, &e), -EAGAIN);
+}
+
+static void test_other_sections(void **state)
+{
+    static const char text[] =
+        "0014acknowledgments\n0008NAK\n0031ACK " ONE "\n000aready\n0001" PACK "0009\1PACK0000";
+    struct seen seen = {0};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(read_answer(text, sizeof text - 1, 11, &seen, &e), 0);
+    assert_string_equal(seen.pack, "PACK");
+}
+
+static void test_bad_answers(void **state)
+{
+    static const struct {
+        const char *text, *sentence;
+        int r;
+    } cases[] = {
+        {"0000", "without a pack", -EIO},
+        {PACK "0000", "without a pack", -EIO},
+        {PACK "0005\1"
+              "0000",
+         "without a pack", -EIO},
+        {SHALLOW "0000", "without a pack", -EIO},
+        {"0011shallow-info\n0000", "without a pack", -EIO},
+        {"0011shallow-info\n0011shallow 1234\n", "not git's protocol: \"shallow 1234\"", -EIO},
+        {"0011shallow-info\n000dpackfile\n", "not git's protocol", -EIO},
+        {"0014acknowledgments\n000bgarbage", "\"garbage\"", -EIO},
+        {"0012packfile-uris\n", "\"packfile-uris\"", -EIO},
+        {"0001", "not git's protocol", -EIO},
+        {PACK "0001", "not git's protocol", -EIO},
+        {PACK "0004", "not git's protocol", -EIO},
+        {PACK "0006\4x", "sideband", -EIO},
+        {PACK "0009\1PACK00000009\1PACK", "went on after the end", -EIO},
+        {PACK "0009\1PACK00000000", "went on after the end", -EIO},
+        {PACK "000d\3no more\n", "gave up: no more", -EIO},
+        {PACK "0006\3\n", "gave up", -EIO},
+        {PACK "0005\3", "gave up", -EIO},
+        {"0045ERR upload-pack: not our ref " ONE, "refused: upload-pack: not our ref", -ENOENT},
+        {"000fERR on fire", "refused: on fire", -EIO},
+        {"0008ERR ", "refused: ", -EIO},
+        {"<!DOCTYPE html>", "not git's protocol", -EIO},
+    };
+    struct seen seen = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct error e = {0};
+        int r = read_answer(cases[i].text, strlen(cases[i].text), 6, &seen, &e);
+        if (r != cases[i].r || !strstr(e.text, cases[i].sentence))
+            fail_msg("case %zu, %s: %d, %s", i, cases[i].text, r, e.text);
+    }
+}
+
+static void test_bounds(void **state)
+{
+    struct seen seen = {0};
+    struct error e = {0};
+    char text[300];
+
+    (void)state;
+    snprintf(text, sizeof text, PACK "0068\1%099d0006\1x0000", 1);
+    assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), 0);
+    snprintf(text, sizeof text, PACK "0068\1%099d0007\1xx0000", 1);
+    assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), -EIO);
+    assert_non_null(strstr(e.text, "more than 100 bytes"));
+}
+
+static void test_sink_ends_the_transfer(void **state)
+{
+    struct seen seen = {.sink_answer = -ENOSPC};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(read_answer(PACK "0009\1PACK0000", 26, 26, &seen, &e), -ENOSPC);
+    assert_int_equal(e.errnum, ENOSPC);
+}
+
+/* Feeds one packet for ever; returns what ended it. */
+static int feed_endlessly(const char *start, const char *packet, size_t size, struct error *e)
+{
+    struct fetch fetch;
+    struct seen seen = {0};
+    int r;
+
+    fetch_init(&fetch, "it", 100, take, &seen, NULL);
+    struct answer answer = fetch_answer(&fetch);
+    r = answer.feed(answer.parser, start, strlen(start), e);
+    for (uint64_t fed = 0; r == 0 && fed < UINT64_C(64) << 20; fed += size)
+        r = answer.feed(answer.parser, packet, size, e);
+    fetch_release(&fetch);
+    return r;
+}
+
+static void test_endless_talk(void **state)
+{
+    static char progress_packet[4096] = "1000\2";
+    struct error e = {0};
+
+    (void)state;
+    memset(progress_packet + 5, 'x', sizeof progress_packet - 5);
+    assert_int_equal(feed_endlessly(PACK, progress_packet, sizeof progress_packet, &e), -EIO);
+    assert_non_null(strstr(e.text, "endless"));
+    assert_int_equal(feed_endlessly(PACK, "0005\1", 5, &e), -EIO);
+    assert_int_equal(feed_endlessly("0014acknowledgments\n", "0008NAK\n", 8, &e), -EIO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request),        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_other_sections), cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_sink_ends_the_transfer),
+        cmocka_unit_test(test_endless_talk),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,180 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "gitcache/gitconfig.h"
+
+/* A file that stands for the user's configuration. */
+static int make_file(void **state)
+{
+    char *path = strdup("/tmp/test-gitconfig-XXXXXX");
+    int fd = mkstemp(path);
+
+    if (fd < 0)
+        return -1;
+    close(fd);
+    setenv("GIT_CONFIG_GLOBAL", path, 1);
+    setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
+    unsetenv("GIT_CONFIG_COUNT");
+    *state = path;
+    return 0;
+}
+
+static int remove_file(void **state)
+{
+    unlink(*state);
+    free(*state);
+    return 0;
+}
+
+static struct gitconfig *load(void **state, const char *text)
+{
+    struct gitconfig *config;
+    struct error e = {0};
+    FILE *file = fopen(*state, "w");
+
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    if (gitconfig_load(&config, &e) < 0)
+        fail_msg("%s", e.text);
+    return config;
+}
+
+static void test_get(void **state)
+{
+    struct gitconfig *config = load(state, "[core]\n sshCommand = one\n sshCommand = two words\n"
+                                           "[http]\n sslVerify\n");
+
+    assert_string_equal(gitconfig_get(config, "core.sshcommand"), "two words");
+    assert_string_equal(gitconfig_get(config, "http.sslverify"), "true");
+    assert_null(gitconfig_get(config, "http.proxy"));
+    gitconfig_free(config);
+}
+
+static void assert_rewrite(const struct gitconfig *config, const char *url, const char *expected)
+{
+    char *rewritten = gitconfig_rewrite(config, url);
+
+    assert_string_equal(rewritten, expected);
+    free(rewritten);
+}
+
+static void test_instead_of(void **state)
+{
+    struct gitconfig *config =
+        load(state, "[url \"https://mirror.example/\"]\n insteadOf = https://github.com/\n"
+                    "[url \"/srv/git/Team/\"]\n insteadOf = https://github.com/team/\n"
+                    " insteadOf = team:\n"
+                    "[url \"https://push/\"]\n pushInsteadOf = https://github.com/\n");
+
+    assert_rewrite(config, "https://github.com/o/x", "https://mirror.example/o/x");
+    assert_rewrite(config, "https://github.com/team/x", "/srv/git/Team/x");
+    assert_rewrite(config, "team:x", "/srv/git/Team/x");
+    assert_rewrite(config, "https://gitlab.com/x", "https://gitlab.com/x");
+    gitconfig_free(config);
+}
+
+static void test_http_for_a_url(void **state)
+{
+    struct gitconfig *config = load(
+        state, "[http \"https://hh.net/a\"]\n proxy = a\n[http]\n proxy = all\n"
+               "[http \"https://hh.net\"]\n proxy = h\n[http \"https://*.net\"]\n proxy = any\n"
+               "[http \"https://other.net\"]\n proxy = other\n");
+
+    assert_string_equal(gitconfig_http(config, "https://hh.net/a/x", "proxy"), "a");
+    assert_string_equal(gitconfig_http(config, "https://hh.net/b/x", "proxy"), "h");
+    assert_string_equal(gitconfig_http(config, "https://i.net/x", "proxy"), "any");
+    assert_string_equal(gitconfig_http(config, "http://hh.net/a/x", "proxy"), "all");
+    assert_null(gitconfig_http(config, "https://hh.net/a/x", "sslcainfo"));
+    gitconfig_free(config);
+}
+
+static int append(void *data, const char *value)
+{
+    strcat(data, value);
+    strcat(data, ";");
+    return 0;
+}
+
+static void test_several_values(void **state)
+{
+    struct gitconfig *config = load(state, "[http]\n extraHeader = A: 1\n extraHeader =\n"
+                                           "[http \"https://hh.net\"]\n extraHeader = B: 2\n"
+                                           "[http]\n extraHeader = C: 3\n");
+    char text[100] = "";
+
+    gitconfig_http_all(config, "https://hh.net/x", "extraheader", append, text);
+    assert_string_equal(text, "A: 1;;B: 2;");
+    *text = '\0';
+    gitconfig_http_all(config, "https://i.net/x", "extraheader", append, text);
+    assert_string_equal(text, "A: 1;;C: 3;");
+    gitconfig_free(config);
+}
+
+static void test_environment(void **state)
+{
+    struct gitconfig *config;
+
+    setenv("GIT_CONFIG_COUNT", "2", 1);
+    setenv("GIT_CONFIG_KEY_0", "HTTP.https://HH.net/A.Proxy", 1);
+    setenv("GIT_CONFIG_VALUE_0", "p", 1);
+    setenv("GIT_CONFIG_KEY_1", "core.sshCommand", 1);
+    setenv("GIT_CONFIG_VALUE_1", "env", 1);
+    config = load(state, "[core]\n sshCommand = file\n");
+    assert_string_equal(gitconfig_http(config, "https://hh.net/A/x", "proxy"), "p");
+    assert_string_equal(gitconfig_get(config, "core.sshcommand"), "env");
+    gitconfig_free(config);
+}
+
+static void test_damage(void **state)
+{
+    struct gitconfig *config;
+    struct error e = {0};
+    FILE *file = fopen(*state, "w");
+
+    assert_non_null(file);
+    fputs("[http\nnonsense", file);
+    fclose(file);
+    assert_int_equal(gitconfig_load(&config, &e), -EINVAL);
+    assert_int_equal(e.errnum, EINVAL);
+    unlink(*state);
+    assert_int_equal(gitconfig_load(&config, &e), 0);
+    gitconfig_free(config);
+}
+
+static void test_booleans(void **state)
+{
+    (void)state;
+    assert_true(gitconfig_bool("true", false) && gitconfig_bool("Yes", false) &&
+                gitconfig_bool("on", false) && gitconfig_bool("1", false));
+    assert_false(gitconfig_bool("false", true) || gitconfig_bool("no", true) ||
+                 gitconfig_bool("OFF", true) || gitconfig_bool("0", true) ||
+                 gitconfig_bool("", true));
+    assert_true(gitconfig_bool(NULL, true) && gitconfig_bool("maybe", true));
+}
+
+#define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, make_file, remove_file)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        WITH_FILE(test_get),
+        WITH_FILE(test_instead_of),
+        WITH_FILE(test_http_for_a_url),
+        WITH_FILE(test_several_values),
+        WITH_FILE(test_environment),
+        WITH_FILE(test_damage),
+        cmocka_unit_test(test_booleans),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,204 @@
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gitcache/lsrefs.h"
+#include "tests/unit/feed.h"
+
+#define ONE "1111111111111111111111111111111111111111"
+#define TWO "2222222222222222222222222222222222222222"
+
+static const char *const branch_names[] = {"trunk", "feature/x"};
+static const struct lsrefs_branches branches = {branch_names, 2};
+
+static void test_request(void **state)
+{
+    static const char expected[] = "0014command=ls-refs\n001dagent=startpointfs/" VERSION "\n"
+                                   "00010009peel\n000csymrefs\n0014ref-prefix HEAD\n"
+                                   "001aref-prefix refs/tags/\n"
+                                   "0021ref-prefix refs/heads/master\n"
+                                   "001fref-prefix refs/heads/main\n"
+                                   "0020ref-prefix refs/heads/trunk\n"
+                                   "0024ref-prefix refs/heads/feature/x\n0000";
+    static const char *const odd[] = {"trunk", "../x", "a\nb", "feature/x"};
+    struct capabilities unknown = {0}, no_agent = {.known = true};
+    struct pkt_buffer buffer = {0};
+
+    (void)state;
+    lsrefs_request(&buffer, &unknown, &(struct lsrefs_branches){odd, 4});
+    assert_int_equal(buffer.length, sizeof expected - 1);
+    assert_memory_equal(buffer.bytes, expected, buffer.length);
+    buffer.length = 0;
+    lsrefs_request(&buffer, &no_agent, &branches);
+    assert_memory_equal(buffer.bytes, "0014command=ls-refs\n00010009peel\n", 33);
+    pkt_buffer_release(&buffer);
+}
+
+/* Each line becomes a packet; "F" and "D" are flush and delimiter. */
+static void make_answer(struct pkt_buffer *out, const char *const *lines, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(lines[i], "F") == 0)
+            pkt_add_flush(out);
+        else if (strcmp(lines[i], "D") == 0)
+            pkt_add_delim(out);
+        else
+            pkt_add(out, "%s", lines[i]);
+    }
+}
+
+/* The listing of that answer, -EAGAIN if the answer is not whole. */
+static int read_answer(const char *bytes, size_t size, size_t piece, struct listing *out,
+                       struct error *e)
+{
+    struct lsrefs lsrefs;
+    struct answer answer;
+    int r;
+
+    lsrefs_init(&lsrefs, "it", &branches, 100000, NULL);
+    answer = lsrefs_answer(&lsrefs);
+    r = feed_in_pieces(answer, bytes, size, piece, e);
+    if (r == 0 && !answer.is_whole(answer.parser))
+        r = -EAGAIN;
+    *out = (struct listing){0};
+    if (r == 0) {
+        *out = lsrefs.listing;
+        lsrefs.listing = (struct listing){0};
+    }
+    lsrefs_release(&lsrefs);
+    return r;
+}
+
+static const char *const usual[] = {
+    ONE " HEAD symref-target:refs/heads/develop",
+    ONE " refs/heads/trunk",
+    ONE " refs/heads/trunk-2",
+    ONE " refs/heads/feature/x attribute:new",
+    ONE " refs/pull/1/head",
+    TWO " refs/tags/2 peeled:" ONE,
+    ONE " refs/tags/1",
+    ONE " refs/tags/../../etc",
+    "unborn refs/heads/none symref-target:refs/heads/x",
+    "F",
+};
+
+static void test_answer(void **state)
+{
+    struct pkt_buffer bytes = {0};
+    struct listing listing;
+    struct error e = {0};
+
+    (void)state;
+    make_answer(&bytes, usual, sizeof usual / sizeof *usual);
+    for (size_t i = 0; i < FEED_PIECES; i++) {
+        assert_int_equal(read_answer(bytes.bytes, bytes.length, feed_pieces[i], &listing, &e), 0);
+        assert_int_equal(listing.count, 6);
+        assert_string_equal(listing.head, "refs/heads/develop");
+        assert_string_equal(listing_default(&listing)->name, "refs/heads/develop");
+        assert_non_null(listing_find(&listing, "refs/heads/trunk"));
+        assert_null(listing_find(&listing, "refs/heads/trunk-2"));
+        assert_non_null(listing_find(&listing, "refs/heads/feature/x"));
+        assert_int_equal(listing_find(&listing, "refs/tags/2")->oid.id[0], 0x22);
+        assert_int_equal(listing_find(&listing, "refs/tags/2")->peeled.id[0], 0x11);
+        listing_release(&listing);
+    }
+    for (size_t n = 0; n < bytes.length; n++)
+        assert_int_equal(read_answer(bytes.bytes, n, 10, &listing, &e), -EAGAIN);
+    pkt_buffer_release(&bytes);
+}
+
+static void test_empty_repository(void **state)
+{
+    struct listing listing;
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(read_answer("0000", 4, 1, &listing, &e), 0);
+    assert_int_equal(listing.count, 0);
+    assert_null(listing_default(&listing));
+}
+
+static void test_bad_answers(void **state)
+{
+    static const struct {
+        const char *lines[3];
+        const char *sentence;
+        int r;
+    } cases[] = {
+        {{ONE, "F"}, "not a ref", -EIO},
+        {{ONE "  x", "F"}, "not a ref", -EIO},
+        {{ONE " ", "F"}, "not a ref", -EIO},
+        {{"111 HEAD", "F"}, "not a ref", -EIO},
+        {{ONE "1 HEAD", "F"}, "not a ref", -EIO},
+        {{ONE " refs/tags/1 peeled:111", "F"}, "not a ref", -EIO},
+        {{ONE " refs/tags/1 peeled:" ONE "1", "F"}, "not a ref", -EIO},
+        {{"", "F"}, "not a ref", -EIO},
+        {{"D", "F"}, "something else", -EIO},
+        {{"F", "F"}, "something else", -EIO},
+        {{"F", ONE " HEAD"}, "something else", -EIO},
+        {{"ERR access denied or repository not exported: /x"}, "refused: access denied", -ENOENT},
+        {{"ERR Permission denied"}, "refused: Permission denied", -EACCES},
+        {{"ERR \033[2Jfire"}, "refused: ?[2Jfire", -EIO},
+    };
+    struct listing listing;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pkt_buffer bytes = {0};
+        struct error e = {0};
+        size_t count = 0;
+        while (count < 3 && cases[i].lines[count])
+            count++;
+        make_answer(&bytes, cases[i].lines, count);
+        int r = read_answer(bytes.bytes, bytes.length, 9, &listing, &e);
+        if (r != cases[i].r || !strstr(e.text, cases[i].sentence))
+            fail_msg("%s: %d, %s", cases[i].lines[0], r, e.text);
+        pkt_buffer_release(&bytes);
+    }
+}
+
+static void test_name_with_a_nul(void **state)
+{
+    static const char bytes[] = "003a" ONE " refs/tags/1\0x";
+    struct listing listing;
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(read_answer(bytes, sizeof bytes - 1, 100, &listing, &e), -EIO);
+}
+
+static void test_too_long(void **state)
+{
+    struct lsrefs lsrefs;
+    struct error e = {0};
+    uint64_t fed = 0;
+    int r = 0;
+
+    (void)state;
+    lsrefs_init(&lsrefs, "it", &branches, 100000, NULL);
+    struct answer answer = lsrefs_answer(&lsrefs);
+    while (r == 0 && fed < 200000) {
+        r = answer.feed(answer.parser, "0038" ONE " refs/tags/1", 56, &e);
+        fed += 56;
+    }
+    assert_int_equal(r, -EIO);
+    assert_in_range(fed, 100001, 100056);
+    lsrefs_release(&lsrefs);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_request),          cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_empty_repository), cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_name_with_a_nul),  cmocka_unit_test(test_too_long),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
