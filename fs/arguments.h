@@ -1,0 +1,19 @@
+/* arguments.h - the command line: options anywhere, `--` ends them. */
+#ifndef FS_ARGUMENTS_H
+#define FS_ARGUMENTS_H
+
+#include <stdio.h>
+
+#include "fs/verb.h"
+
+/* Parses what follows the verb. argv is reordered: operands first. EINVAL with a sentence, ENOMEM.
+ * *help becomes true if
+ * --help is among them (then nothing else is checked). On any return, arguments_release. */
+int arguments_parse(struct arguments *arguments, const struct verb *verb, int argc, char **argv,
+                    bool *help, struct error *e);
+void arguments_release(struct arguments *arguments);
+
+/* Prints the options that a verb accepts, a line each. */
+void arguments_print_options(const struct verb *verb, FILE *out);
+
+#endif

@@ -1,0 +1,50 @@
+/* lists.h - the lists and sets that a mount serves, and what happens when one of them changes.
+ *
+ * Each list file given to `mount`, and each set that `create` made (when `mount` got no source), is
+ * served as a set: a folder .startpointfs/sets/NAME/ with the layout that the cyber-dojo services
+ * read. Together their sources, and those given directly, make the mount's root.
+ *
+ * A list that has become faulty changes nothing: the last good one stays, and its fault is
+ * reported. */
+#ifndef FS_LISTS_H
+#define FS_LISTS_H
+
+#include "fs/mount.h"
+#include "fs/namespace.h"
+#include "gitcache/source.h"
+
+struct served {
+    char *name; /* the set's; NULL: sources given directly */
+    char *path; /* the list file, absolute; NULL for sets and direct sources */
+    enum set_type type;
+    struct source_list sources; /* of the last good reading */
+    char **given;               /* for each source, as it was written */
+    char *fault;                /* why the newest reading is not served; NULL: it is */
+    uint32_t folder;            /* its node, once it has one */
+    struct served *next;
+};
+
+struct lists {
+    pthread_mutex_t lock; /* guards all below; held while lists are read, never on the way of a read
+                             of a version */
+    struct served *first;
+    bool serves_sets; /* `mount` got no source */
+};
+
+/* Reads what `mount` was given, relative to the present folder. Any fault is an error. */
+int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e);
+void lists_close(struct mount *mount);
+
+/* Reads all lists and sets anew, and shows what has changed. Faults are logged and kept for
+ * status.json. */
+void lists_reload(struct mount *mount);
+
+/* The folders that hold lists and sets, for watching: calls visit with each path. */
+void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char *folder),
+                       void *data);
+
+/* Makes or updates the sets' folders, after a repository's listing has told more of its branches.
+ */
+int lists_publish(struct mount *mount);
+
+#endif

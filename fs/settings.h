@@ -1,0 +1,60 @@
+/* settings.h - what the command line, -o and the environment say, in one struct for all verbs. */
+#ifndef FS_SETTINGS_H
+#define FS_SETTINGS_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+#include "fs/log.h"
+#include "gitcache/error.h"
+#include "gitcache/remote.h"
+
+enum set_type { TYPE_NONE, TYPE_LANGUAGES, TYPE_EXERCISES, TYPE_CUSTOM };
+
+struct settings {
+    /* folders, absolute */
+    char *cache;
+    char *sets;
+    /* for every verb */
+    bool offline;
+    bool json;
+    bool quiet;
+    enum set_type type;
+    /* for a mount; times in seconds */
+    bool foreground;
+    unsigned refs_ttl;
+    unsigned timeout;
+    unsigned jobs;
+    bool prefetch;
+    bool browse_named;
+    bool no_resend; /* behave as on a kernel that can't resend requests: for tests */
+    uint64_t max_file;
+    uint32_t max_nodes;
+    uid_t uid;
+    gid_t gid;
+    enum log_level log_level;
+    char *log_file;
+    struct remote_settings remote;
+    char *fuse_options; /* comma-separated, for libfuse; NULL if none */
+};
+
+/* Defaults, with the environment (STARTPOINTFS_CACHE, CACHE_DIRECTORY, XDG_CACHE_HOME, HOME ...). 0
+ * or -ENOMEM. */
+int settings_init(struct settings *settings);
+void settings_release(struct settings *settings);
+
+/* Takes the value of -o: comma-separated options, ours and those of mount(8) and FUSE. EINVAL with
+ * a sentence that names the option and what it may be. */
+int settings_options(struct settings *settings, const char *options, struct error *e);
+
+/* Sets cache or sets folder from an argument, made absolute. 0 or -ENOMEM. */
+int settings_folder(char **folder, const char *argument);
+
+/* The --NAME of a type, "languages"; NULL for TYPE_NONE. */
+const char *set_type_name(enum set_type type);
+/* "--languages"; NULL for TYPE_NONE. */
+const char *set_type_option(enum set_type type);
+
+#endif

@@ -1,0 +1,60 @@
+/* state.h - what the supervisor and its workers share, beside the node table: the request that
+ * began the session, counters that outlive a worker, and what happened to the workers so far. A
+ * memfd of one page and a bit.
+ *
+ * The supervisor writes what it says about workers; the worker writes the counters. */
+#ifndef FS_STATE_H
+#define FS_STATE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "fs/inflight.h"
+#include "gitcache/error.h"
+
+#define STATE_LAYOUT 1
+
+enum operation {
+    OPERATION_INIT,
+    OPERATION_LOOKUP,
+    OPERATION_GETATTR,
+    OPERATION_READLINK,
+    OPERATION_READ,
+    OPERATION_READDIR,
+    OPERATION_READDIRPLUS,
+    OPERATION_OPEN,
+    OPERATION_OPENDIR,
+    OPERATION_STATFS,
+    OPERATION_FORGET,
+    OPERATION_OTHER,
+    OPERATION_COUNT,
+};
+
+struct state {
+    uint32_t layout;
+    uint32_t init_size;
+    char init[1024];    /* the kernel's FUSE_INIT, as it came */
+    int64_t mounted_at; /* milliseconds since the epoch */
+    _Atomic uint64_t requests[OPERATION_COUNT];
+    _Atomic uint64_t fetches; /* packs transferred */
+    _Atomic uint64_t fetches_failed;
+    _Atomic uint64_t listings; /* answers of remotes to ls-refs */
+    _Atomic uint64_t bytes_fetched;
+    _Atomic uint32_t workers;  /* started so far */
+    _Atomic uint32_t restarts; /* workers replaced because they died */
+    _Atomic uint32_t reloads;  /* workers replaced because somebody asked for it */
+    _Atomic uint32_t reloads_refused;
+    char reload_refusal[1024]; /* why the last one was */
+    struct inflight inflight;
+    char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
+};
+
+/* The name that status.json gives an operation: "lookup". */
+const char *operation_name(enum operation operation);
+
+/* Makes the shared memory; its descriptor (inherited by workers), or a negative errno. */
+int state_create(struct error *e);
+/* Maps it; EPROTO if its layout is another. */
+int state_map(struct state **out, int fd, struct error *e);
+
+#endif

@@ -1,0 +1,161 @@
+/* verb_worker.c - what a mount's supervisor starts: the process that answers requests, and may die
+ * at any time. */
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/prctl.h>
+#include <unistd.h>
+
+#include "fs/blobs.h"
+#include "fs/checkout.h"
+#include "fs/clock.h"
+#include "fs/connection.h"
+#include "fs/control.h"
+#include "fs/fetcher.h"
+#include "fs/lists.h"
+#include "fs/mount.h"
+#include "fs/namespace.h"
+#include "fs/parked.h"
+#include "fs/refresh.h"
+#include "fs/signals.h"
+#include "fs/supervisor.h"
+#include "fs/verb.h"
+#include "fs/watch.h"
+
+#define BLOBS_MAX     ((size_t)128 << 20)
+#define STOP_PATIENCE 2000 /* milliseconds for fetch threads to end */
+
+static int load_blob(void *data, uint32_t key, void **bytes, size_t *size)
+{
+    struct mount *mount = data;
+    struct error error = {0};
+    int r = checkout_read(mount, key, bytes, size, &error);
+
+    if (r < 0)
+        log_error(mount->log, "%s", error.text);
+    return r;
+}
+
+/* Sources are relative to the folder that `mount` was called in; holding on to it would keep its
+ * disk busy. */
+static int open_lists(struct mount *mount, const struct arguments *arguments, struct error *e)
+{
+    int r;
+
+    if (arguments->count == 0 || chdir(arguments->operands[0]) < 0)
+        return error_set(e, errno, "cannot enter %s: %s",
+                         arguments->count ? arguments->operands[0] : "(nothing)", strerror(errno));
+    r = lists_open(mount, arguments->operands + 1, arguments->count - 1, e);
+    if (chdir("/") < 0 && r == 0)
+        r = error_set(e, errno, "cannot enter /: %s", strerror(errno));
+    return r;
+}
+
+static int open_mount(struct mount *mount, const struct arguments *arguments, struct error *e)
+{
+    const struct settings *settings = &arguments->settings;
+    int r;
+
+    mount->settings = settings;
+    pthread_mutex_init(&mount->folders, NULL);
+    repos_init(&mount->repos);
+    r = log_open(&mount->log, settings->log_level, settings->log_file, settings->foreground);
+    if (r < 0)
+        return error_set(e, -r, "cannot open the log %s: %s", settings->log_file, strerror(-r));
+    r = nodes_map(&mount->nodes, WORKER_NODES_FD, e);
+    if (r == 0)
+        r = state_map(&mount->state, WORKER_STATE_FD, e);
+    if (r == 0)
+        r = cache_open(&mount->cache, settings->cache, false, e);
+    if (r < 0)
+        return r;
+    mount->changed_at = mount->state->mounted_at * 1000000;
+    mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
+    mount->parked = parked_new((int64_t)settings->timeout * 1000);
+    mount->fetcher = fetcher_new(settings->jobs, &settings->remote, refresh_run, mount);
+    if (!mount->blobs || !mount->parked || !mount->fetcher)
+        return error_set(e, ENOMEM, "out of memory");
+    r = namespace_open(mount, e);
+    if (r == 0)
+        r = control_open(mount, e);
+    if (r == 0)
+        r = open_lists(mount, arguments, e);
+    return r;
+}
+
+struct worker {
+    struct mount mount;
+    pthread_t signals;
+    bool has_signals;
+};
+
+static void say_ready(void *data)
+{
+    struct worker *worker = data;
+    struct mount *mount = &worker->mount;
+
+    mount->watch = watch_open(mount);
+    worker->has_signals = signals_start(&worker->signals, mount) == 0;
+    log_info(mount->log, "serving, worker %d", (int)getpid());
+    if (write(WORKER_READY_FD, "", 1) < 0)
+        log_warning(mount->log, "the supervisor does not listen: %s", strerror(errno));
+    close(WORKER_READY_FD);
+    /* Who called `mount` may wait for the end of its output. */
+    if (!mount->settings->foreground)
+        stdio_to_null();
+}
+
+/* Everything is given back, so that leak checkers see what is not; but a thread that hangs in a
+ * library must not keep the process. */
+static void close_mount(struct worker *worker, int code)
+{
+    struct mount *mount = &worker->mount;
+
+    watch_close(mount->watch);
+    /* Requests that wait are not answered by a worker that is replaced: the next one gets them. */
+    if (!fetcher_stop(mount->fetcher, STOP_PATIENCE) || code == EXIT_REPLACE)
+        _exit(code);
+    parked_free(mount->parked);
+    connection_free(mount->connection);
+    blobs_free(mount->blobs);
+    control_close(mount);
+    lists_close(mount);
+    repos_release(&mount->repos);
+    cache_close(mount->cache);
+    nodes_unmap(mount->nodes);
+    log_close(mount->log);
+}
+
+int verb_worker(struct arguments *arguments)
+{
+    struct worker worker = {.mount.settings = &arguments->settings};
+    struct mount *mount = &worker.mount;
+    struct error error = {0};
+    int r, code = EXIT_OK;
+
+    prctl(PR_SET_NAME, "startpointfs");
+    for (int fd = WORKER_FUSE_FD; fd <= WORKER_READY_FD; fd++)
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+            return verb_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
+    signals_block();
+    r = open_mount(mount, arguments, &error);
+    if (r == 0)
+        r = connection_run(mount, WORKER_FUSE_FD, atomic_load(&mount->state->workers) > 1,
+                           say_ready, &worker, &error);
+    if (worker.has_signals)
+        signals_stop(worker.signals);
+    if (r < 0) {
+        log_error(mount->log, "%s", error.text);
+        if (!arguments->settings.foreground)
+            verb_fail(EXIT_FAILED, "%s", error.text);
+        return EXIT_FAILED;
+    }
+    if (r == CONNECTION_DRAINED)
+        code = EXIT_REPLACE;
+    log_info(mount->log, r == CONNECTION_DRAINED ? "worker %d ends" : "worker %d ends: unmounted",
+             (int)getpid());
+    close_mount(&worker, code);
+    return code;
+}

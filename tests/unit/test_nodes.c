@@ -1,0 +1,210 @@
+/* The node table: numbers that stay, folders that change, and memory that is checked. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/nodes.h"
+#include "fs/nodes_layout.h"
+
+static int set_up(void **state)
+{
+    struct nodes *nodes;
+    int fd = nodes_create(4096, 7, NULL);
+
+    assert_true(fd >= 0);
+    assert_int_equal(nodes_map(&nodes, fd, NULL), 0);
+    close(fd);
+    *state = nodes;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    nodes_unmap(*state);
+    return 0;
+}
+
+static uint32_t add(struct nodes *nodes, enum node_kind kind, const char *name, uint32_t parent)
+{
+    struct node_spec spec = {
+        .kind = kind, .name = name, .name_length = strlen(name), .parent = parent};
+    uint32_t index;
+
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), 0);
+    return index;
+}
+
+static void the_root_is_the_first(void **state)
+{
+    struct nodes *nodes = *state;
+    const struct node *root = node_get(nodes, NODE_ROOT_INDEX);
+
+    assert_int_equal(root->kind, NODE_ROOT);
+    assert_int_equal(root->mtime, 7);
+    assert_int_equal(nodes_used(nodes), 1);
+    assert_null(node_get(nodes, 1));
+}
+
+static void a_folder_has_no_children_before_they_are_published(void **state)
+{
+    struct nodes *nodes = *state;
+    uint64_t offset = 0;
+    uint32_t child;
+
+    assert_int_equal(node_lookup(nodes, NODE_ROOT_INDEX, "a", 1, &child), -EAGAIN);
+    assert_int_equal(node_next(nodes, NODE_ROOT_INDEX, &offset, &child), -EAGAIN);
+    assert_int_equal(node_publish_links(nodes, NODE_ROOT_INDEX, NULL, 0), 1);
+    assert_int_equal(node_lookup(nodes, NODE_ROOT_INDEX, "a", 1, &child), -ENOENT);
+    assert_int_equal(node_next(nodes, NODE_ROOT_INDEX, &offset, &child), -ENOENT);
+}
+
+static void links_can_change_and_offsets_stay(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t b = add(nodes, NODE_REPO, "b", 0), a = add(nodes, NODE_REPO, "a", 0);
+    uint32_t hidden = add(nodes, NODE_REPO, ".h", 0), c = add(nodes, NODE_REPO, "c", 0), child;
+    struct node_link before[] = {{b, true}, {a, true}, {hidden, false}};
+    struct node_link after[] = {{a, true}, {c, true}, {hidden, false}, {b, true}};
+    uint64_t offset = 0;
+
+    assert_int_equal(node_publish_links(nodes, 0, before, 3), 1);
+    assert_int_equal(node_publish_links(nodes, 0, before, 3), 0);
+    assert_int_equal(node_next(nodes, 0, &offset, &child), 0);
+    assert_int_equal(child, b);
+    assert_int_equal(node_publish_links(nodes, 0, after, 4), 1);
+    assert_int_equal(node_next(nodes, 0, &offset, &child), 0);
+    assert_int_equal(child, a);
+    assert_int_equal(node_next(nodes, 0, &offset, &child), 0);
+    assert_int_equal(child, c);
+    assert_int_equal(node_next(nodes, 0, &offset, &child), -ENOENT);
+    assert_int_equal(node_lookup(nodes, 0, ".h", 2, &child), 0);
+    assert_int_equal(child, hidden);
+}
+
+static void a_block_is_searched_by_name(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t tree = add(nodes, NODE_TREE, "t", 0), first = 0, child;
+    const char *names[] = {"A", "a", "a.c", "ab", "\xff"};
+
+    for (size_t i = 0; i < 5; i++) {
+        child = add(nodes, NODE_FILE, names[i], tree);
+        first = i ? first : child;
+    }
+    node_publish_block(nodes, tree, first, 5);
+    for (uint32_t i = 0; i < 5; i++) {
+        assert_int_equal(node_lookup(nodes, tree, names[i], strlen(names[i]), &child), 0);
+        assert_int_equal(child, first + i);
+    }
+    assert_int_equal(node_lookup(nodes, tree, "a.", 2, &child), -ENOENT);
+    assert_int_equal(node_lookup(nodes, first, "x", 1, &child), -ENOTDIR);
+}
+
+static void a_version_shows_its_present_checkout(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t version = add(nodes, NODE_VERSION, "main", 0), child;
+    uint32_t one = add(nodes, NODE_CHECKOUT, "", version), old = add(nodes, NODE_FILE, "f", one);
+    uint32_t two = add(nodes, NODE_CHECKOUT, "", version), new = add(nodes, NODE_FILE, "f", two);
+
+    assert_int_equal(node_lookup(nodes, version, "f", 1, &child), -EAGAIN);
+    node_publish_block(nodes, one, old, 1);
+    node_publish_checkout(nodes, version, one);
+    assert_int_equal(node_lookup(nodes, version, "f", 1, &child), 0);
+    assert_int_equal(child, old);
+    node_publish_block(nodes, two, new, 1);
+    node_publish_checkout(nodes, version, two);
+    assert_int_equal(node_lookup(nodes, version, "f", 1, &child), 0);
+    assert_int_equal(child, new);
+    assert_string_equal(node_name(nodes, node_get(nodes, old)), "f");
+}
+
+static void the_end_of_the_table_is_enospc(void **state)
+{
+    struct nodes *nodes = *state;
+    struct node_spec spec = {.kind = NODE_FILE, .name = "f", .name_length = 1};
+    uint32_t index, used;
+
+    while (nodes_append(nodes, &spec, 1, &index) == 0)
+        ;
+    used = nodes_used(nodes);
+    assert_int_equal(used, 4096);
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), -ENOSPC);
+    assert_int_equal(nodes_used(nodes), used);
+    assert_non_null(node_get(nodes, used - 1));
+}
+
+static void another_mapping_sees_the_same(void **state)
+{
+    struct nodes *first, *second;
+    uint32_t child;
+    int fd = nodes_create(2048, 0, NULL);
+
+    (void)state;
+    assert_int_equal(nodes_map(&first, fd, NULL), 0);
+    struct node_link link = {add(first, NODE_REPO, "r", 0), true};
+    assert_int_equal(node_publish_links(first, 0, &link, 1), 1);
+    nodes_unmap(first);
+    assert_int_equal(nodes_map(&second, fd, NULL), 0);
+    assert_int_equal(node_lookup(second, 0, "r", 1, &child), 0);
+    assert_int_equal(child, link.index);
+    nodes_unmap(second);
+    close(fd);
+}
+
+static void another_layout_is_refused(void **state)
+{
+    struct nodes *nodes;
+    struct error error = {0};
+    uint32_t layout = NODES_LAYOUT + 1;
+    int fd = nodes_create(2048, 0, NULL);
+
+    (void)state;
+    pwrite(fd, &layout, sizeof layout, offsetof(struct header, layout));
+    assert_int_equal(nodes_map(&nodes, fd, &error), -EPROTO);
+    assert_non_null(strstr(error.text, "layout"));
+    close(fd);
+}
+
+static void damaged_links_are_eio_and_not_a_crash(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t tree = add(nodes, NODE_TREE, "t", 0), repo = add(nodes, NODE_REPO, "r", 0);
+    uint32_t version = add(nodes, NODE_VERSION, "v", 0), child;
+    uint64_t offset = 0;
+
+    node_publish_block(nodes, tree, 4000, 200);
+    assert_int_equal(node_lookup(nodes, tree, "x", 1, &child), -EIO);
+    assert_int_equal(node_next(nodes, tree, &offset, &child), -EIO);
+    nodes->node[repo].children = KNOWN | 1u << 20;
+    assert_int_equal(node_lookup(nodes, repo, "x", 1, &child), -EIO);
+    nodes->node[version].children = KNOWN | tree;
+    assert_int_equal(node_lookup(nodes, version, "x", 1, &child), -EIO);
+    nodes->node[tree].name = UINT64_MAX - 1;
+    assert_string_equal(node_name(nodes, node_get(nodes, tree)), "");
+    assert_string_equal(node_string(nodes, UINT64_MAX), "");
+    assert_int_equal(node_lookup(nodes, UINT32_MAX, "x", 1, &child), -EIO);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(the_root_is_the_first, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_folder_has_no_children_before_they_are_published, set_up,
+                                        tear_down),
+        cmocka_unit_test_setup_teardown(links_can_change_and_offsets_stay, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_block_is_searched_by_name, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_version_shows_its_present_checkout, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(the_end_of_the_table_is_enospc, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(damaged_links_are_eio_and_not_a_crash, set_up, tear_down),
+        cmocka_unit_test(another_mapping_sees_the_same),
+        cmocka_unit_test(another_layout_is_refused),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
