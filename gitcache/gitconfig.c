@@ -2,13 +2,13 @@
 
 #include <ctype.h>
 #include <errno.h>
+#include <git2.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 #include <unistd.h>
 
-#include "gitcache/library.h"
 #include "gitcache/urlmatch.h"
 
 struct entry {
@@ -160,11 +160,10 @@ int gitconfig_load(struct gitconfig **out, struct error *e)
 
     if (!config)
         return error_set(e, ENOMEM, "out of memory for git's configuration");
-    r = library_open(e);
-    if (r == 0) {
-        r = load(config, e);
-        library_close();
-    }
+    /* Counted. Not library_open, whose settings are the whole process's: threads come here. */
+    git_libgit2_init();
+    r = load(config, e);
+    git_libgit2_shutdown();
     if (r < 0) {
         gitconfig_free(config);
         return r;

@@ -11,6 +11,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gitcache/http_options.h"
+
 /* A page that came instead of an answer is read to its end, so that the connection can be used
  * again, but not if it is longer than this. */
 #define MAX_PAGE 65536
@@ -155,130 +157,17 @@ static size_t take_bytes(char *bytes, size_t one, size_t size, void *data)
     return t->page_too_long ? CURL_WRITEFUNC_ERROR : size;
 }
 
-static const char *setting(const struct transfer *t, const char *environment, const char *variable)
+/* What every transfer needs, whatever git's configuration says. */
+static void set_callbacks(CURL *curl, struct transfer *t)
 {
-    const char *value = environment ? getenv(environment) : NULL;
-
-    return value ? value : gitconfig_http(t->http->config, t->request->url, variable);
-}
-
-/* A path in git's configuration may begin with "~/". */
-static void set_path(CURL *curl, CURLoption option, const char *path)
-{
-    const char *home = getenv("HOME");
-    char *full = NULL;
-
-    if (!path || !*path)
-        return;
-    if (strncmp(path, "~/", 2) == 0 && home && asprintf(&full, "%s%s", home, path + 1) >= 0)
-        path = full;
-    curl_easy_setopt(curl, option, path);
-    free(full);
-}
-
-static void set_tls(CURL *curl, const struct transfer *t)
-{
-    bool verify =
-        !getenv("GIT_SSL_NO_VERIFY") && gitconfig_bool(setting(t, NULL, "sslverify"), true);
-    const char *version = setting(t, NULL, "version");
-
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYPEER, verify ? 1L : 0L);
-    curl_easy_setopt(curl, CURLOPT_SSL_VERIFYHOST, verify ? 2L : 0L);
-    set_path(curl, CURLOPT_CAINFO, setting(t, "GIT_SSL_CAINFO", "sslcainfo"));
-    set_path(curl, CURLOPT_CAPATH, setting(t, "GIT_SSL_CAPATH", "sslcapath"));
-    set_path(curl, CURLOPT_SSLCERT, setting(t, "GIT_SSL_CERT", "sslcert"));
-    set_path(curl, CURLOPT_SSLKEY, setting(t, "GIT_SSL_KEY", "sslkey"));
-    curl_easy_setopt(curl, CURLOPT_HTTP_VERSION,
-                     version && strcmp(version, "HTTP/1.1") == 0 ? (long)CURL_HTTP_VERSION_1_1
-                                                                 : (long)CURL_HTTP_VERSION_2TLS);
-}
-
-static void set_limits(CURL *curl, struct transfer *t)
-{
-    const char *speed = setting(t, "GIT_HTTP_LOW_SPEED_LIMIT", "lowspeedlimit");
-
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
-    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)t->http->settings->connect_timeout);
-    curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, 60L);
-    curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
     curl_easy_setopt(curl, CURLOPT_NOPROGRESS, 0L);
     curl_easy_setopt(curl, CURLOPT_XFERINFOFUNCTION, look_around);
     curl_easy_setopt(curl, CURLOPT_XFERINFODATA, t);
     curl_easy_setopt(curl, CURLOPT_ERRORBUFFER, t->message);
-    if (speed && atol(speed) > 0) {
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_LIMIT, atol(speed));
-        curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)t->http->settings->silence_timeout);
-    }
-}
-
-static void set_authentication(CURL *curl, const struct transfer *t)
-{
-    const struct http_request *request = t->request;
-    const char *proxy = setting(t, NULL, "proxy");
-
-    curl_easy_setopt(curl, CURLOPT_NETRC, (long)CURL_NETRC_OPTIONAL);
-    curl_easy_setopt(curl, CURLOPT_HTTPAUTH,
-                     request->any_auth ? (long)CURLAUTH_ANY : (long)CURLAUTH_BASIC);
-    if (request->user)
-        curl_easy_setopt(curl, CURLOPT_USERNAME, request->user);
-    if (request->password)
-        curl_easy_setopt(curl, CURLOPT_PASSWORD, request->password);
-    if (proxy)
-        curl_easy_setopt(curl, CURLOPT_PROXY, proxy);
-    curl_easy_setopt(curl, CURLOPT_PROXYAUTH, (long)CURLAUTH_ANY);
-}
-
-static int add_header(void *data, const char *header)
-{
-    struct curl_slist **list = data, *longer;
-
-    if (!*header) {
-        curl_slist_free_all(*list);
-        *list = NULL;
-        return 0;
-    }
-    longer = curl_slist_append(*list, header);
-    if (longer)
-        *list = longer;
-    return longer ? 0 : -ENOMEM;
-}
-
-static int add_typed_header(struct transfer *t, const char *name, const char *type)
-{
-    char header[120];
-
-    if (!type)
-        return 0;
-    snprintf(header, sizeof header, "%s: %s", name, type);
-    return add_header(&t->headers, header);
-}
-
-static int set_headers(CURL *curl, struct transfer *t)
-{
-    const struct http_request *request = t->request;
-    const char *agent = setting(t, "GIT_HTTP_USER_AGENT", "useragent");
-    int r = 0;
-
-    if (request->own_headers) /* first, since an empty one drops all before it */
-        r = gitconfig_http_all(t->http->config, request->url, "extraheader", add_header,
-                               &t->headers);
-    if (r == 0)
-        r = add_header(&t->headers, "Git-Protocol: version=2");
-    if (r == 0)
-        r = add_typed_header(t, "Accept", request->type);
-    if (r == 0)
-        r = add_typed_header(t, "Content-Type", request->body_type);
-    if (r == 0) /* the body is small: asking first whether it may be sent costs a round trip */
-        r = add_header(&t->headers, "Expect:");
-    if (r < 0)
-        return r;
-    curl_easy_setopt(curl, CURLOPT_HTTPHEADER, t->headers);
-    curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
-    /* Hosts tell git from a browser, which they would send a page, by how this begins. */
-    curl_easy_setopt(curl, CURLOPT_USERAGENT,
-                     agent ? agent : "git/2.40 (startpointfs/" VERSION ")");
-    return 0;
+    curl_easy_setopt(curl, CURLOPT_TCP_NODELAY, 1L);
+    curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)t->http->settings->connect_timeout);
 }
 
 static int set_up(CURL *curl, struct transfer *t)
@@ -290,6 +179,7 @@ static int set_up(CURL *curl, struct transfer *t)
         return -ENOMEM;
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http,https");
     curl_easy_setopt(curl, CURLOPT_FOLLOWLOCATION, 0L);
+    curl_easy_setopt(curl, CURLOPT_MAXAGE_CONN, 60L);
     if (request->body) {
         curl_easy_setopt(curl, CURLOPT_POST, 1L);
         curl_easy_setopt(curl, CURLOPT_POSTFIELDS, request->body);
@@ -297,10 +187,8 @@ static int set_up(CURL *curl, struct transfer *t)
     }
     curl_easy_setopt(curl, CURLOPT_WRITEFUNCTION, take_bytes);
     curl_easy_setopt(curl, CURLOPT_WRITEDATA, t);
-    set_limits(curl, t);
-    set_tls(curl, t);
-    set_authentication(curl, t);
-    return set_headers(curl, t);
+    set_callbacks(curl, t);
+    return http_options_set(curl, t->http->config, t->http->settings, request, &t->headers);
 }
 
 static int errno_of_curl(CURLcode code)
@@ -419,7 +307,7 @@ int http_connect(struct http *http, const char *host, const char *port, const ch
     curl_easy_setopt(curl, CURLOPT_PROTOCOLS_STR, "http");
     curl_easy_setopt(curl, CURLOPT_PROXY, "");
     curl_easy_setopt(curl, CURLOPT_CONNECT_ONLY, 1L);
-    set_limits(curl, &t);
+    set_callbacks(curl, &t);
     code = curl_easy_perform(curl);
     if (code != CURLE_OK)
         r = curl_error(&t, code);

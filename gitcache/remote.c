@@ -24,8 +24,8 @@ struct remote {
 
 /* Where one call goes to. */
 struct target {
-    char *url;      /* after insteadOf; owned */
-    char who[1000]; /* as shown */
+    char *url;     /* after insteadOf; owned */
+    char who[300]; /* as shown; cut, so that a sentence has room for what happened */
     enum url_scheme scheme;
 };
 

@@ -144,12 +144,14 @@ static int fill_buffer(struct session *session, bool *more, struct error *e)
 
 static int ended_early(struct session *session, struct error *e)
 {
-    if (session->ssh && !session->capabilities.known)
-        return ssh_failed(&session->stream, e);
-    if (!session->capabilities.known)
-        return error_set(e, EIO, "%s: the server closed the connection without an answer",
-                         session->stream.who);
-    return answer_cut_off(e, session->stream.who);
+    int r = session->ssh ? ssh_failed(&session->stream, e) : 0;
+
+    if (r == 0 && session->capabilities.known)
+        r = answer_cut_off(e, session->stream.who);
+    else if (r == 0)
+        r = error_set(e, EIO, "%s: the connection was closed without an answer",
+                      session->stream.who);
+    return r;
 }
 
 /* The capabilities come right before an answer, so they are fed a byte at a time: not one of the

@@ -125,13 +125,12 @@ int ssh_failed(struct stream *stream, struct error *e)
 {
     const char *words = stream_last_words(stream);
     int errnum = answer_errno_of_message(stream->messages, strlen(stream->messages));
-    int status = stream_close(stream);
 
+    stream_close(stream);
     if (strncmp(words, "ssh: ", 5) == 0)
         words += 5;
     if (!*words)
-        return error_set(e, EIO, "%s: ssh ended without an answer (exit status %d)", stream->who,
-                         status);
+        return 0;
     return error_set(e, errnum, "%s: ssh: %s%s", stream->who, words,
                      errnum == EACCES ? "; `ssh -T` to that host must work without a question"
                                       : "");

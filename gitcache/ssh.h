@@ -11,7 +11,8 @@ int ssh_open(struct stream *out, const char *url, const char *who,
              const struct remote_settings *settings, const struct gitconfig *config,
              struct error *e);
 
-/* The error for an ssh that ended without an answer, from what it said. Closes the stream. */
+/* The error for an ssh that ended early, from what it said, if anything (else 0). Closes the
+ * stream. */
 int ssh_failed(struct stream *stream, struct error *e);
 
 #endif

@@ -41,10 +41,10 @@ static int64_t now_ms(void)
     return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
-/* Keeps the start of what comes, and drops the rest: a process that nobody reads would stop. */
+/* Reads what the process says, for it would stop if nobody did, and keeps the end of it. */
 static void take_messages(struct stream *stream)
 {
-    char buffer[512];
+    char buffer[256];
     size_t used = strlen(stream->messages), room = sizeof stream->messages - 1 - used;
     ssize_t n = read(stream->process.err, buffer, sizeof buffer);
 
@@ -54,13 +54,14 @@ static void take_messages(struct stream *stream)
         process_close(&stream->process.err);
         return;
     }
+    if (room < (size_t)n) {
+        size_t drop = (size_t)n - room;
+        memmove(stream->messages, stream->messages + drop, used - drop);
+        used -= drop;
+    }
     for (ssize_t i = 0; i < n; i++)
-        if (!buffer[i])
-            buffer[i] = '?';
-    if ((size_t)n < room)
-        room = (size_t)n;
-    memcpy(stream->messages + used, buffer, room);
-    stream->messages[used + room] = '\0';
+        stream->messages[used++] = buffer[i] ? buffer[i] : '?';
+    stream->messages[used] = '\0';
 }
 
 /* One wait of at most `timeout` ms for fd and the process's messages. 1 if fd is ready. */
