@@ -228,6 +228,23 @@ int arguments_parse(struct arguments *arguments, const struct verb *verb, int ar
     return check_count(arguments, e);
 }
 
+bool arguments_find_verb(int argc, char **argv)
+{
+    int i = 0;
+
+    while (i < argc && argv[i][0] == '-') {
+        const char *value;
+        const struct option_row *row = find_row(argv[i], &value);
+        i += row && row->value && !value ? 2 : 1;
+    }
+    if (i >= argc)
+        return false;
+    char *verb = argv[i];
+    memmove(argv + 1, argv, (size_t)i * sizeof *argv);
+    argv[0] = verb;
+    return true;
+}
+
 void arguments_release(struct arguments *arguments)
 {
     free(arguments->options);

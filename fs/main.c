@@ -126,6 +126,8 @@ int main(int argc, char **argv)
         version_print(stdout);
         return EXIT_OK;
     }
+    if (!arguments_find_verb(argc - 1, argv + 1))
+        return verb_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
     const struct verb *verb = find_verb(argv[1]);
     if (!verb)
         return verb_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);

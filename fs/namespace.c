@@ -58,7 +58,9 @@ struct wanted *namespace_wanted(struct mount *mount, uint32_t version)
         return NULL;
     if (parent->kind == NODE_REPO || parent->kind == NODE_PREFIX) {
         char *name = full_name(mount->nodes, node, NULL);
-        wanted = name ? repo_want(repo, name, NULL) : NULL;
+        char *pin = name ? repo_pin(repo, name) : NULL;
+        wanted = name ? repo_want(repo, name, pin) : NULL;
+        free(pin);
         free(name);
         return wanted && wanted_add_node(wanted, version) == 0 ? wanted : NULL;
     }

@@ -126,24 +126,28 @@ static bool same_string(const char *a, const char *b)
 
 int repo_name_version(struct repo *repo, const struct source *source)
 {
+    struct named named = {.kind = source->kind};
     int r = 0;
 
     pthread_mutex_lock(&repo->lock);
     for (size_t i = 0; i < repo->named_count; i++)
-        if (same_string(repo->named[i].name, source->version))
+        if (same_string(repo->named[i].name, source->version) &&
+            same_string(repo->named[i].commit, source->commit))
             goto out;
-    struct named *named = realloc(repo->named, (repo->named_count + 1) * sizeof *named);
-    char *name = source->version ? strdup(source->version) : NULL;
-    if (named)
-        repo->named = named;
-    if (!named || (source->version && !name)) {
-        free(name);
+    struct named *all = realloc(repo->named, (repo->named_count + 1) * sizeof *all);
+    if (all)
+        repo->named = all;
+    named.name = source->version ? strdup(source->version) : NULL;
+    named.commit = source->commit ? strdup(source->commit) : NULL;
+    if (!all || (source->version && !named.name) || (source->commit && !named.commit)) {
+        free(named.name);
+        free(named.commit);
         r = -ENOMEM;
         goto out;
     }
-    repo->named[repo->named_count++] = (struct named){.name = name, .kind = source->kind};
+    repo->named[repo->named_count++] = named;
     if (source->kind == SOURCE_NAMED)
-        r = repository_name_branch(repo->repository, name);
+        r = repository_name_branch(repo->repository, named.name);
 out:
     pthread_mutex_unlock(&repo->lock);
     return r;
@@ -152,12 +156,32 @@ out:
 void repo_forget_named(struct repo *repo)
 {
     pthread_mutex_lock(&repo->lock);
-    for (size_t i = 0; i < repo->named_count; i++)
+    for (size_t i = 0; i < repo->named_count; i++) {
         free(repo->named[i].name);
+        free(repo->named[i].commit);
+    }
     free(repo->named);
     repo->named = NULL;
     repo->named_count = 0;
     pthread_mutex_unlock(&repo->lock);
+}
+
+char *repo_pin(struct repo *repo, const char *name)
+{
+    const char *pin = NULL;
+    bool differ = false;
+
+    pthread_mutex_lock(&repo->lock);
+    for (size_t i = 0; i < repo->named_count; i++) {
+        const struct named *named = &repo->named[i];
+        if (!same_string(named->name, name) || named->kind != SOURCE_NAMED)
+            continue;
+        differ |= !named->commit || (pin && strcmp(pin, named->commit) != 0);
+        pin = named->commit;
+    }
+    char *copy = pin && !differ ? strdup(pin) : NULL;
+    pthread_mutex_unlock(&repo->lock);
+    return copy;
 }
 
 struct wanted *repo_want(struct repo *repo, const char *name, const char *commit)

@@ -46,7 +46,8 @@ struct wanted {
 
 /* A version that a source names. */
 struct named {
-    char *name; /* NULL: the default branch */
+    char *name;   /* NULL: the default branch */
+    char *commit; /* what it must be, or NULL */
     enum source_kind kind;
 };
 
@@ -98,6 +99,10 @@ struct repo *repos_at(struct repos *repos, size_t i);
 int repo_name_version(struct repo *repo, const struct source *source);
 /* Forgets all named versions, before a new reading of the lists. */
 void repo_forget_named(struct repo *repo);
+
+/* What sources say that a version must be: a copy, the caller's; NULL if they don't say, or not the
+ * same. */
+char *repo_pin(struct repo *repo, const char *name);
 
 /* The wanted version with that name and pin, made if there is none. NULL: out of memory. */
 struct wanted *repo_want(struct repo *repo, const char *name, const char *commit);
