@@ -1,76 +1,456 @@
 #include "gitcache/objects.h"
-#include "gitcache/raw_tree.h"
-#include "gitcache/repository.h"
+
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
-static int cmp(const void *a, const void *b)
+#include <strings.h>
+
+#include "gitcache/convert.h"
+#include "gitcache/library.h"
+#include "gitcache/raw_tree.h"
+#include "gitcache/repository.h"
+
+#define ATTRIBUTES_FILE ".gitattributes"
+
+/* Of larger blobs nobody asks what the attributes make of them; git passes over a larger
+ * .gitattributes itself. */
+#define MAX_CONVERTED  ((uint64_t)1 << 30)
+#define MAX_ATTRIBUTES ((uint64_t)100 << 20)
+
+static int no_memory(struct error *e)
 {
-    return strcmp(((const struct tree_entry *)a)->name, ((const struct tree_entry *)b)->name);
+    return error_set(e, ENOMEM, "out of memory");
 }
-int tree_read(struct repository *r, const struct oid *tree, const struct place *place,
-              struct tree *out, struct error *e)
+
+/* A failed read of an object: the cache is damaged, unless the cause is another. */
+static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
+                       struct error *e)
 {
-    (void)place;
-    git_odb *odb = repository_odb_get(r);
-    git_oid id;
-    git_odb_object *o;
-    memcpy(id.id, tree->id, 20);
-    int c = git_odb_read(&o, odb, &id);
-    if (c < 0) {
-        repository_odb_put(r);
-        return error_git(e, c, "tree");
+    char hex[OID_HEX_SIZE];
+
+    if (git_code == GIT_ENOTFOUND)
+        return error_set(e, EIO, "the object %s is missing in %s; fetch the version again",
+                         oid_format(id, hex), repository->folder);
+    if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
+        return no_memory(e);
+    error_git(e, git_code, "the object %s is damaged in %s; fetch the version again",
+              oid_format(id, hex), repository->folder);
+    if (e)
+        e->errnum = EIO;
+    return -EIO;
+}
+
+static int no_repository(const struct repository *repository, struct error *e)
+{
+    return error_set(e, EIO, "%s is not there any more; fetch the version again",
+                     repository->folder);
+}
+
+static int read_object(struct repository *repository, const struct oid *id, git_object_t type,
+                       git_odb_object **out, struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    git_oid git_id;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    oid_to_git(&git_id, id);
+    r = git_odb_read(out, odb, &git_id);
+    if (r)
+        r = read_failed(repository, id, r, e);
+    repository_odb_put(repository);
+    if (!r && git_odb_object_type(*out) != type) {
+        char hex[OID_HEX_SIZE];
+        git_odb_object_free(*out);
+        r = error_set(e, EIO, "the object %s in %s is no %s", oid_format(id, hex),
+                      repository->folder, git_object_type2string(type));
     }
-    size_t size = git_odb_object_size(o);
-    memset(out, 0, sizeof *out);
-    out->bytes = malloc(size + 1);
-    memcpy(out->bytes, git_odb_object_data(o), size);
-    git_odb_object_free(o);
-    struct raw_tree t = {out->bytes, (char *)out->bytes + size};
-    struct raw_entry en;
-    out->entries = calloc(size / 24 + 1, sizeof *out->entries);
-    while (raw_tree_next(&t, &en) == 1) {
-        struct tree_entry *x = &out->entries[out->count++];
-        x->name = en.name;
-        x->name_length = en.name_length;
-        x->oid = en.oid;
-        x->kind = mode_is_tree(en.mode)      ? ENTRY_TREE
-                  : mode_is_symlink(en.mode) ? ENTRY_SYMLINK
-                  : mode_is_file(en.mode)    ? (en.mode & 0100 ? ENTRY_EXECUTABLE : ENTRY_FILE)
-                                             : ENTRY_SUBMODULE;
-        if (x->kind == ENTRY_FILE || x->kind == ENTRY_EXECUTABLE || x->kind == ENTRY_SYMLINK) {
-            size_t n;
-            git_object_t ty;
-            memcpy(id.id, x->oid.id, 20);
-            git_odb_read_header(&n, &ty, odb, &id);
-            x->size = n;
-        }
-    }
-    repository_odb_put(r);
-    qsort(out->entries, out->count, sizeof *out->entries, cmp);
+    return r;
+}
+
+static int read_size(struct repository *repository, const struct oid *id, uint64_t *out,
+                     struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    git_object_t type;
+    git_oid git_id;
+    size_t size;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    oid_to_git(&git_id, id);
+    r = git_odb_read_header(&size, &type, odb, &git_id);
+    if (r)
+        r = read_failed(repository, id, r, e);
+    else
+        *out = size;
+    repository_odb_put(repository);
+    return r;
+}
+
+static int copy_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                     struct error *e)
+{
+    git_odb_object *object;
+    int r = read_object(repository, id, GIT_OBJECT_BLOB, &object, e);
+
+    if (r)
+        return r;
+    out->size = git_odb_object_size(object);
+    out->data = malloc(out->size + 1);
+    if (out->data)
+        memcpy(out->data, git_odb_object_data(object), out->size);
+    git_odb_object_free(object);
+    return out->data ? 0 : no_memory(e);
+}
+
+/* Finds an entry of a tree by name; false if there is none. */
+static bool find_entry(git_odb_object *tree, const char *name, size_t length, struct raw_entry *out)
+{
+    const char *data = git_odb_object_data(tree);
+    struct raw_tree raw = {data, data + git_odb_object_size(tree)};
+
+    while (raw_tree_next(&raw, out) > 0)
+        if (out->name_length == length && memcmp(out->name, name, length) == 0)
+            return true;
+    return false;
+}
+
+/* Adds the .gitattributes of the folder whose tree this is, if it has one. */
+static int add_attributes(struct repository *repository, struct attributes *attributes,
+                          git_odb_object *tree, const char *folder, struct error *e)
+{
+    struct raw_entry entry;
+    struct bytes text;
+    uint64_t size;
+    int r;
+
+    if (!find_entry(tree, ATTRIBUTES_FILE, strlen(ATTRIBUTES_FILE), &entry) ||
+        !mode_is_file(entry.mode))
+        return 0;
+    r = read_size(repository, &entry.oid, &size, e);
+    if (r || size > MAX_ATTRIBUTES)
+        return r;
+    r = copy_blob(repository, &entry.oid, &text, e);
+    if (r)
+        return r;
+    if (attributes_add(attributes, folder, text.data, text.size))
+        r = no_memory(e);
+    free(text.data);
+    return r;
+}
+
+static int find_root(struct repository *repository, const struct oid *id, struct oid *out,
+                     struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    struct error inner = {0};
+    struct commit commit;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    r = commit_load(odb, id, &commit, &inner);
+    repository_odb_put(repository);
+    if (r)
+        return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
+                         repository->folder);
+    *out = commit.tree;
     return 0;
 }
-void tree_release(struct tree *t)
+
+/* Adds what the folder says that is the first `length` bytes of the path, and steps into the part
+ * behind it: *id becomes that entry's, *mode its mode. */
+static int step_down(struct repository *repository, struct attributes *attributes, const char *path,
+                     size_t length, struct oid *id, uint32_t *mode, struct error *e)
 {
-    free(t->entries);
-    free(t->bytes);
+    const char *part = path + length + (path[length] == '/');
+    size_t part_length = strcspn(part, "/");
+    struct raw_entry entry;
+    git_odb_object *tree;
+    char *folder = strndup(path, length);
+    int r = folder ? read_object(repository, id, GIT_OBJECT_TREE, &tree, e) : no_memory(e);
+
+    if (!r) {
+        r = add_attributes(repository, attributes, tree, folder, e);
+        if (!r && part_length && !find_entry(tree, part, part_length, &entry))
+            r = error_set(e, ENOENT, "there is no %s in the version", path);
+        if (!r && part_length) {
+            *id = entry.oid;
+            *mode = entry.mode;
+        }
+        git_odb_object_free(tree);
+    }
+    free(folder);
+    return r;
 }
-int blob_read(struct repository *r, const struct oid *blob, const struct place *place, uint64_t max,
-              void **out, size_t *size, struct error *e)
+
+/* Collects the .gitattributes of the root and of all folders down to the path's own, which is the
+ * path itself if `is_folder`. *mode becomes the mode of what the path names. */
+static int load_attributes(struct repository *repository, const struct place *place, bool is_folder,
+                           struct attributes *out, uint32_t *mode, struct error *e)
 {
-    (void)place;
-    (void)max;
-    git_odb *odb = repository_odb_get(r);
-    git_oid id;
-    git_odb_object *o;
-    memcpy(id.id, blob->id, 20);
-    int c = git_odb_read(&o, odb, &id);
-    repository_odb_put(r);
-    if (c < 0)
-        return error_git(e, c, "blob");
-    *size = git_odb_object_size(o);
-    *out = malloc(*size + 1);
-    memcpy(*out, git_odb_object_data(o), *size);
-    git_odb_object_free(o);
+    const char *path = place->path;
+    size_t length = 0, end = strlen(path);
+    struct oid id;
+    int r = find_root(repository, place->commit, &id, e);
+
+    *out = (struct attributes){.files = NULL};
+    while (!r) {
+        r = step_down(repository, out, path, length, &id, mode, e);
+        if (length == end)
+            break;
+        length += path[length] == '/';
+        length += strcspn(path + length, "/");
+        if (length == end && !is_folder)
+            break;
+    }
+    if (r)
+        attributes_release(out);
+    return r;
+}
+
+static bool name_is_shown(const char *name, size_t length)
+{
+    return length > 0 && length <= NAME_MAX && !memchr(name, '/', length) &&
+           strcmp(name, ".") != 0 && strcmp(name, "..") != 0 && strcasecmp(name, ".git") != 0;
+}
+
+static enum entry_kind kind_of_mode(uint32_t mode)
+{
+    if (mode_is_tree(mode))
+        return ENTRY_TREE;
+    if (mode_is_symlink(mode))
+        return ENTRY_SYMLINK;
+    if (mode_is_file(mode))
+        return mode & 0100 ? ENTRY_EXECUTABLE : ENTRY_FILE;
+    return ENTRY_SUBMODULE;
+}
+
+static bool is_file(enum entry_kind kind)
+{
+    return kind == ENTRY_FILE || kind == ENTRY_EXECUTABLE;
+}
+
+static int compare_entries(const void *a, const void *b)
+{
+    const struct tree_entry *x = a, *y = b;
+    size_t shorter = x->name_length < y->name_length ? x->name_length : y->name_length;
+    int order = memcmp(x->name, y->name, shorter);
+
+    return order ? order : (x->name_length > y->name_length) - (x->name_length < y->name_length);
+}
+
+static int add_entry(struct tree *tree, const struct raw_entry *raw)
+{
+    struct tree_entry *entry;
+
+    if (!name_is_shown(raw->name, raw->name_length))
+        return 0;
+    if ((tree->count & (tree->count - 1)) == 0) {
+        size_t room = tree->count ? 2 * tree->count : 1;
+        struct tree_entry *entries = reallocarray(tree->entries, room, sizeof *entries);
+        if (!entries)
+            return -ENOMEM;
+        tree->entries = entries;
+    }
+    entry = &tree->entries[tree->count++];
+    *entry = (struct tree_entry){
+        .name = raw->name,
+        .name_length = (uint16_t)raw->name_length,
+        .kind = kind_of_mode(raw->mode),
+        .oid = raw->oid,
+    };
+    return 0;
+}
+
+static void sort_and_drop_repeated(struct tree *tree)
+{
+    size_t kept = 0;
+
+    if (tree->count == 0)
+        return;
+    qsort(tree->entries, tree->count, sizeof *tree->entries, compare_entries);
+    for (size_t i = 1; i < tree->count; i++)
+        if (compare_entries(&tree->entries[kept], &tree->entries[i]) != 0)
+            tree->entries[++kept] = tree->entries[i];
+    tree->count = kept + 1;
+}
+
+/* Parses the tree's bytes, which *out then owns. */
+static int parse(struct repository *repository, const struct oid *id, struct tree *out,
+                 struct error *e)
+{
+    git_odb_object *object;
+    struct raw_entry entry;
+    struct raw_tree raw;
+    char hex[OID_HEX_SIZE];
+    size_t size;
+    int r = read_object(repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
+
+    if (r)
+        return r;
+    size = git_odb_object_size(object);
+    out->bytes = malloc(size + 1);
+    if (out->bytes)
+        memcpy(out->bytes, git_odb_object_data(object), size);
+    git_odb_object_free(object);
+    if (!out->bytes)
+        return no_memory(e);
+    raw.at = out->bytes;
+    raw.end = raw.at + size;
+    while (!r && (next = raw_tree_next(&raw, &entry)) > 0)
+        r = add_entry(out, &entry);
+    if (r)
+        return no_memory(e);
+    if (next < 0)
+        return error_set(e, EIO, "the tree %s in %s is damaged", oid_format(id, hex),
+                         repository->folder);
+    sort_and_drop_repeated(out);
+    return 0;
+}
+
+static int converted_size(struct repository *repository, const struct conversion *conversion,
+                          struct tree_entry *entry, struct error *e)
+{
+    struct bytes bytes;
+    int r = copy_blob(repository, &entry->oid, &bytes, e);
+
+    if (r)
+        return r;
+    r = convert(&bytes, conversion) ? no_memory(e) : 0;
+    entry->size = bytes.size;
+    free(bytes.data);
+    return r;
+}
+
+static char *join(const char *folder, const char *name)
+{
+    size_t length = strlen(folder);
+    char *path = malloc(length + strlen(name) + 2);
+
+    if (!path)
+        return NULL;
+    memcpy(path, folder, length);
+    if (length)
+        path[length++] = '/';
+    strcpy(path + length, name);
+    return path;
+}
+
+static int find_sizes(struct repository *repository, struct tree *tree,
+                      struct attributes *attributes, const char *folder, struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < tree->count && !r; i++) {
+        struct tree_entry *entry = &tree->entries[i];
+        struct conversion conversion;
+        char *path;
+
+        if (!is_file(entry->kind) && entry->kind != ENTRY_SYMLINK)
+            continue;
+        r = read_size(repository, &entry->oid, &entry->size, e);
+        if (r || !attributes || !is_file(entry->kind) || entry->size > MAX_CONVERTED)
+            continue;
+        path = join(folder, entry->name);
+        if (!path)
+            return no_memory(e);
+        conversion = attributes_conversion(attributes, path);
+        free(path);
+        if (!conversion_is_none(&conversion))
+            r = converted_size(repository, &conversion, entry, e);
+    }
+    return r;
+}
+
+static bool has_attributes_file(const struct tree *tree)
+{
+    const struct tree_entry key = {
+        .name = ATTRIBUTES_FILE,
+        .name_length = sizeof ATTRIBUTES_FILE - 1,
+    };
+    const struct tree_entry *found = NULL;
+
+    if (tree->count)
+        found = bsearch(&key, tree->entries, tree->count, sizeof key, compare_entries);
+    return found && is_file(found->kind);
+}
+
+int tree_read(struct repository *repository, const struct oid *id, const struct place *place,
+              struct tree *out, struct error *e)
+{
+    struct attributes attributes = {.files = NULL};
+    struct tree tree = {.entries = NULL};
+    uint32_t mode;
+    int r = parse(repository, id, &tree, e);
+
+    if (!r) {
+        tree.attributes = place->attributes || has_attributes_file(&tree);
+        if (tree.attributes)
+            r = load_attributes(repository, place, true, &attributes, &mode, e);
+    }
+    if (!r)
+        r = find_sizes(repository, &tree, attributes.file_count ? &attributes : NULL, place->path,
+                       e);
+    attributes_release(&attributes);
+    if (r)
+        tree_release(&tree);
+    else
+        *out = tree;
+    return r;
+}
+
+void tree_release(struct tree *tree)
+{
+    free(tree->entries);
+    free(tree->bytes);
+    *tree = (struct tree){.entries = NULL};
+}
+
+static int convert_blob(struct repository *repository, const struct place *place,
+                        struct bytes *bytes, struct error *e)
+{
+    struct attributes attributes;
+    struct conversion conversion;
+    uint32_t mode = 0;
+    int r = load_attributes(repository, place, false, &attributes, &mode, e);
+
+    if (r)
+        return r;
+    if (attributes.file_count && mode_is_file(mode)) {
+        conversion = attributes_conversion(&attributes, place->path);
+        r = convert(bytes, &conversion) ? no_memory(e) : 0;
+    }
+    attributes_release(&attributes);
+    return r;
+}
+
+int blob_read(struct repository *repository, const struct oid *blob, const struct place *place,
+              uint64_t max_size, void **out, size_t *size, struct error *e)
+{
+    struct bytes bytes;
+    uint64_t raw_size;
+    int r = read_size(repository, blob, &raw_size, e);
+
+    if (r)
+        return r;
+    if (raw_size > max_size)
+        return error_set(e, EFBIG, "%s has %llu bytes, more than max_file (%llu)", place->path,
+                         (unsigned long long)raw_size, (unsigned long long)max_size);
+    r = copy_blob(repository, blob, &bytes, e);
+    if (r)
+        return r;
+    if (place->attributes && raw_size <= MAX_CONVERTED)
+        r = convert_blob(repository, place, &bytes, e);
+    if (r) {
+        free(bytes.data);
+        return r;
+    }
+    *out = bytes.data;
+    *size = bytes.size;
     return 0;
 }

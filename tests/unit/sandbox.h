@@ -20,8 +20,8 @@ struct sandbox {
 };
 
 /* Runs a shell script in the sandbox; the test fails if a command of it does. */
-__attribute__((format(printf, 2, 3))) static void run(const struct sandbox *box, const char *format,
-                                                      ...)
+__attribute__((format(printf, 2, 3), unused)) static void run(const struct sandbox *box,
+                                                              const char *format, ...)
 {
     char script[8192], command[9000];
     va_list args;
@@ -35,8 +35,8 @@ __attribute__((format(printf, 2, 3))) static void run(const struct sandbox *box,
 }
 
 /* What a command prints, without the last newline; valid until the next call. */
-__attribute__((format(printf, 2, 3))) static const char *output(const struct sandbox *box,
-                                                                const char *format, ...)
+__attribute__((format(printf, 2, 3), unused)) static const char *output(const struct sandbox *box,
+                                                                        const char *format, ...)
 {
     static char text[65536];
     char script[4096], command[5000];

@@ -1,0 +1,376 @@
+#include <dirent.h>
+#include <limits.h>
+#include <sys/stat.h>
+
+#include "gitcache/cache.h"
+#include "gitcache/objects.h"
+#include "tests/unit/sandbox.h"
+
+#define MAX_SIZE ((uint64_t)1 << 30)
+
+/* A version in a cache, and what git checks out of the same. */
+struct setup {
+    struct sandbox *box;
+    struct cache *cache;
+    struct repository *repository;
+    struct remote *remote;
+    struct version version;
+    unsigned files; /* compared */
+};
+
+/* Commits what `script` makes in a new repository, fetches it, and clones it. */
+static void open_setup(struct setup *setup, void **state, const char *script)
+{
+    struct version_request request = {.name = "v"};
+    struct remote_settings settings;
+    char url[100], cache[100];
+    struct error e = {0};
+
+    memset(setup, 0, sizeof *setup);
+    setup->box = *state;
+    run(setup->box, "git init -q remote; cd remote; %s", script);
+    run(setup->box, "cd remote; git commit -qm x; git tag v; cd ..;"
+                    "git clone -q --depth 1 --branch v file://$PWD/remote clone 2>clone.log;"
+                    "rm -rf clone/.git");
+    snprintf(url, sizeof url, "%s/remote", setup->box->folder);
+    snprintf(cache, sizeof cache, "%s/cache", setup->box->folder);
+    remote_settings_init(&settings);
+    assert_int_equal(cache_open(&setup->cache, cache, false, &e), 0);
+    assert_int_equal(repository_open(&setup->repository, setup->cache, url, &e), 0);
+    assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);
+    if (repository_fetch(setup->repository, setup->remote, &request, 1, NULL, NULL, &e))
+        fail_msg("%s", e.text);
+    setup->version = request.version;
+}
+
+static void close_setup(struct setup *setup)
+{
+    remote_free(setup->remote);
+    repository_close(setup->repository);
+    cache_close(setup->cache);
+}
+
+static void compare_file(struct setup *setup, const char *path, const struct tree_entry *entry,
+                         bool attributes)
+{
+    const struct place place = {&setup->version.commit, path, attributes};
+    char full[2 * PATH_MAX];
+    void *bytes;
+    size_t size;
+    struct error e = {0};
+    char *expected;
+    FILE *file;
+
+    if (blob_read(setup->repository, &entry->oid, &place, MAX_SIZE, &bytes, &size, &e))
+        fail_msg("%s: %s", path, e.text);
+    assert_non_null(bytes);
+    if (size != entry->size)
+        fail_msg("%s: %zu bytes, not %llu", path, size, (unsigned long long)entry->size);
+    snprintf(full, sizeof full, "%s/clone/%s", setup->box->folder, path);
+    expected = malloc(size + 2);
+    assert_non_null(expected);
+    if (entry->kind == ENTRY_SYMLINK) {
+        assert_int_equal(readlink(full, expected, size + 1), size);
+    } else {
+        file = fopen(full, "rb");
+        assert_non_null(file);
+        if (fread(expected, 1, size + 1, file) != size)
+            fail_msg("%s: another size than git's", path);
+        fclose(file);
+    }
+    if (memcmp(expected, bytes, size) != 0)
+        fail_msg("%s: other bytes than git's", path);
+    free(expected);
+    free(bytes);
+    setup->files++;
+}
+
+static void compare_kind(const struct stat *st, const struct tree_entry *entry, const char *path)
+{
+    bool same;
+
+    switch (entry->kind) {
+    case ENTRY_FILE:
+        same = S_ISREG(st->st_mode) && !(st->st_mode & 0100);
+        break;
+    case ENTRY_EXECUTABLE:
+        same = S_ISREG(st->st_mode) && st->st_mode & 0100;
+        break;
+    case ENTRY_SYMLINK:
+        same = S_ISLNK(st->st_mode);
+        break;
+    default:
+        same = S_ISDIR(st->st_mode);
+        break;
+    }
+    if (!same)
+        fail_msg("%s: another kind than git's", path);
+}
+
+static unsigned count_names(const char *folder)
+{
+    DIR *stream = opendir(folder);
+    unsigned count = 0;
+
+    assert_non_null(stream);
+    while (readdir(stream))
+        count++;
+    closedir(stream);
+    return count - 2;
+}
+
+static void compare_tree(struct setup *setup, const struct oid *id, const char *path,
+                         bool attributes)
+{
+    const struct place place = {&setup->version.commit, path, attributes};
+    char full[2 * PATH_MAX], inner[PATH_MAX];
+    struct error e = {0};
+    struct tree tree;
+    struct stat st;
+
+    if (tree_read(setup->repository, id, &place, &tree, &e))
+        fail_msg("%s: %s", path, e.text);
+    snprintf(full, sizeof full, "%s/clone/%s", setup->box->folder, path);
+    assert_int_equal(count_names(full), tree.count);
+    for (size_t i = 0; i < tree.count; i++) {
+        const struct tree_entry *entry = &tree.entries[i];
+
+        assert_int_equal(strlen(entry->name), entry->name_length);
+        if (i > 0)
+            assert_true(strcmp(tree.entries[i - 1].name, entry->name) < 0);
+        snprintf(inner, sizeof inner, "%s%s%s", path, *path ? "/" : "", entry->name);
+        snprintf(full, sizeof full, "%s/clone/%s", setup->box->folder, inner);
+        assert_int_equal(lstat(full, &st), 0);
+        compare_kind(&st, entry, inner);
+        if (entry->kind == ENTRY_TREE)
+            compare_tree(setup, &entry->oid, inner, tree.attributes);
+        else if (entry->kind != ENTRY_SUBMODULE)
+            compare_file(setup, inner, entry, tree.attributes);
+    }
+    tree_release(&tree);
+}
+
+static void compare_version(void **state, const char *script, unsigned files)
+{
+    struct setup setup;
+
+    open_setup(&setup, state, script);
+    compare_tree(&setup, &setup.version.tree, "", false);
+    assert_int_equal(setup.files, files);
+    close_setup(&setup);
+}
+
+static void test_names_and_modes(void **state)
+{
+    compare_version(
+        state,
+        "mkdir -p a/b a.b 'a b' a0; echo 1 >a/b/f; echo 2 >a.b/f; echo 3 >'a b/f';"
+        "echo 4 >a0/f; : >empty; printf '#!/bin/sh\\n' >x; chmod +x x; ln -s a/b/f link;"
+        "ln -s nowhere dangling; printf n >$(printf '\\377\\376bytes');"
+        "printf n >$(printf 'new\\nline'); printf n >'-dash'; printf n >.hidden;"
+        "printf n >é; git add -A;"
+        "git update-index --add --cacheinfo "
+        "160000,0123456789012345678901234567890123456789,module",
+        13);
+}
+
+/* Makes a file of each kind of content. */
+#define CONTENTS                                                                                \
+    "mk() { printf 'one\\ntwo\\n' >$1lf; printf 'one\\r\\ntwo\\r\\n' >$1crlf;"                  \
+    "printf 'one\\r\\ntwo\\n' >$1mixed; printf 'one\\rtwo\\n' >$1cr; printf 'a\\0b\\n' >$1bin;" \
+    "printf 'no end' >$1none; : >$1empty; printf '\\n' >$1one;"                                 \
+    "printf '\\001\\002\\003\\004text\\n' >$1control; printf 'dos\\n\\032' >$1eof;"             \
+    "printf '$Id$ $Id: old $ $Id:$ $Id: a b $\\n$Id: open\\n$ $Idx$ $Id$' >$1ident;"            \
+    "printf '$Id: $\\n$Id:  $\\n$Id:x y$\\n$$Id$$\\n$Id: x yz $$Id:x\\ty $\\n$Id' >$1ident2;"   \
+    "printf '$Idx$Id:y$ $Idx$Id$ $Idx$Id: a b $ $Id$Id$ $$Id:$ $Id: a\\0 b $$I$Id$ $Id' "       \
+    ">$1ident3;"                                                                                \
+    "printf 'caf\\303\\251\\n' >$1utf8; printf 'bad\\377\\n' >$1latin; }; "
+
+static void test_attributes(void **state)
+{
+    static const char *const lines[] = {
+        "'* eol=crlf'",
+        "'* text'",
+        "'* text=auto'",
+        "'* text=auto eol=crlf'",
+        "'* text eol=crlf' '*bin -text'",
+        "'* -text eol=crlf'",
+        "'* !text eol=crlf'",
+        "'* text=input eol=crlf'",
+        "'* text=bogus eol=crlf'",
+        "'* crlf=auto eol=crlf'",
+        "'* -crlf eol=crlf'",
+        "'* crlf eol=crlf'",
+        "'* text eol=lf'",
+        "'* text=auto eol=lf'",
+        "'* eol'",
+        "'* eol=CRLF'",
+        "'* ident'",
+        "'* ident eol=crlf'",
+        "'* ident=yes'",
+        "'* ident' '* -ident'",
+        "'* ident text=auto'",
+        "'* ident text=auto eol=lf'",
+        "'* ident text=auto eol=crlf'",
+        "'* ident working-tree-encoding=UTF-16'",
+        "'* binary eol=crlf'",
+        "'* eol=crlf' '* binary'",
+        "'* eol=crlf binary text'",
+        "'* eol=crlf text binary'",
+        "'[attr]dos text eol=crlf' '* dos'",
+        "'* dos' '[attr]dos text eol=crlf'",
+        "'[attr]dos text eol=crlf' '* dos' '*lf -dos'",
+        "'[attr]dos text' '[attr]dos eol=crlf' '* dos'",
+        "'[attr]a b ident' '[attr]b eol=crlf a' '* a'",
+        "'[attr]binary eol=crlf' '* binary'",
+        "'[attr]-x eol=crlf' '* -x'",
+        "'# comment' '  * eol=crlf' '!*f -text' '*/ -text'",
+        "'* eol=crlf -bad=' '*lf e@l=1 eol=crlf'",
+        "'/lf eol=crlf' 'sub/lf eol=crlf' '/sub/mixed eol=crlf'",
+        "'**/lf eol=crlf' 'sub/** ident' 'none** eol=crlf' 'su**f eol=crlf'",
+        "'sub/deep/*f eol=crlf' 'sub/*f eol=crlf' '[l-m]* eol=crlf' '[!l]r* eol=crlf'",
+        "'?f eol=crlf' '[[:alpha:]]f ident' '\\lf eol=crlf' 'c[r]lf eol=crlf' 'lf[ eol=crlf'",
+        "'\"lf\" eol=crlf' '\"mi\\170ed\" eol=crlf' '\"on\" e eol=crlf' '\"none eol=crlf'",
+        "'* working-tree-encoding=UTF-16LE-BOM'",
+        "'* working-tree-encoding=UTF-16 eol=crlf'",
+        "'* working-tree-encoding=utf8 eol=crlf'",
+        "'* working-tree-encoding=ISO-8859-1'",
+        "'* working-tree-encoding=nonsense'",
+        "'* filter=lfs diff=lfs merge=lfs -text'",
+        "'*lf eol=crlf' '* text eol=lf'",
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char script[4000];
+
+        print_message("    %s\n", lines[i]);
+        /* Added without the attributes, so that nothing is normalised on the way in. */
+        snprintf(script, sizeof script,
+                 CONTENTS "mkdir -p sub/deep; mk ''; mk sub/; mk sub/deep/; ln -s lf link; "
+                          "git -c core.autocrlf=false add -A; "
+                          "printf '%%s\\n' %s >.gitattributes; git update-index --add "
+                          "--cacheinfo 100644,$(git hash-object -w --no-filters .gitattributes),"
+                          ".gitattributes",
+                 lines[i]);
+        compare_version(state, script, 3 * 15 + 2);
+        run(*state, "rm -rf remote cache clone");
+    }
+}
+
+static void test_nested_attributes(void **state)
+{
+    compare_version(
+        state,
+        CONTENTS "mkdir -p sub/deep/er other; mk ''; mk sub/; mk sub/deep/; mk sub/deep/er/; mk "
+                 "other/; git add -A;"
+                 "printf '* text=auto\\n[attr]dos eol=crlf\\n' >.gitattributes;"
+                 "printf '*lf eol=crlf\\n/deep/one eol=crlf\\ndeep/er/* ident\\n' "
+                 ">sub/.gitattributes;"
+                 "printf 'lf -text\\n*ed dos\\n[attr]dos ident\\n' >sub/deep/.gitattributes;"
+                 "printf '\\357\\273\\277lf eol=crlf\\none eol=crlf\\r\\n' >other/.gitattributes;"
+                 "printf '%%2100s eol=crlf\\nlf eol=crlf\\n' x >sub/deep/er/.gitattributes;"
+                 "git add -A ':(glob)**/.gitattributes'",
+        5 * 15 + 5);
+}
+
+static void test_attributes_only_below(void **state)
+{
+    compare_version(state,
+                    CONTENTS "mkdir -p sub other; mk ''; mk sub/; mk other/; git add -A;"
+                             "echo '* eol=crlf' >sub/.gitattributes; git add sub/.gitattributes;"
+                             "ln -s ../sub/.gitattributes other/.gitattributes;"
+                             "mkdir folder; mkdir folder/.gitattributes; echo x "
+                             ">folder/.gitattributes/lf; git add -A other folder",
+                    3 * 15 + 3);
+}
+
+static void test_odd_trees(void **state)
+{
+    struct setup setup;
+    struct error e = {0};
+    struct tree tree;
+
+    /* Modes as old tools wrote them, and names that no checkout can have. */
+    open_setup(
+        &setup, state,
+        "b=$(echo x | git hash-object -w --stdin); export b; python3 - <<'END'\n"
+        "import os, subprocess\n"
+        "blob = bytes.fromhex(os.environ['b'])\n"
+        "names = [b'.', b'..', b'.GIT', b'.git', b'a/b', b'n' * 256, b'twice', b'twice', "
+        "b'odd', b'exec']\n"
+        "modes = {b'odd': b'100664', b'exec': b'100775'}\n"
+        "tree = b''.join(modes.get(n, b'100644') + b' ' + n + b'\\0' + blob for n in names)\n"
+        "h = subprocess.run(['git', 'hash-object', '-t', 'tree', '-w', '--stdin', '--literally'], "
+        "input=tree, capture_output=True, check=True).stdout.decode().strip()\n"
+        "c = subprocess.run(['git', 'commit-tree', '-m', 'x', h], capture_output=True, "
+        "check=True).stdout.decode().strip()\n"
+        "subprocess.run(['git', 'tag', 'odd', c], check=True)\n"
+        "END\n"
+        "echo y >y; git add y");
+    struct version_request request = {.name = "odd"};
+    if (repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e))
+        fail_msg("%s", e.text);
+    const struct place place = {&request.version.commit, "", false};
+    assert_int_equal(tree_read(setup.repository, &request.version.tree, &place, &tree, &e), 0);
+    assert_int_equal(tree.count, 3);
+    assert_string_equal(tree.entries[0].name, "exec");
+    assert_int_equal(tree.entries[0].kind, ENTRY_EXECUTABLE);
+    assert_string_equal(tree.entries[1].name, "odd");
+    assert_int_equal(tree.entries[1].kind, ENTRY_FILE);
+    assert_string_equal(tree.entries[2].name, "twice");
+    tree_release(&tree);
+    close_setup(&setup);
+}
+
+static void test_errors(void **state)
+{
+    struct setup setup;
+    struct error e = {0};
+    struct oid missing = {{1, 2, 3}};
+    struct tree tree;
+    void *bytes;
+    size_t size;
+
+    open_setup(&setup, state, "echo 12345 >file; git add file");
+    const struct place root = {&setup.version.commit, "", false};
+    const struct place file = {&setup.version.commit, "file", true};
+    assert_int_equal(tree_read(setup.repository, &setup.version.tree, &root, &tree, &e), 0);
+    assert_int_equal(blob_read(setup.repository, &tree.entries[0].oid, &file, 5, &bytes, &size, &e),
+                     -EFBIG);
+    assert_int_equal(blob_read(setup.repository, &missing, &file, 99, &bytes, &size, &e), -EIO);
+    assert_int_equal(blob_read(setup.repository, &setup.version.tree, &file, 99, &bytes, &size, &e),
+                     -EIO);
+    assert_int_equal(tree_read(setup.repository, &tree.entries[0].oid, &root, &tree, &e), -EIO);
+    tree_release(&tree);
+
+    /* The pack is damaged behind our back. */
+    run(setup.box,
+        "cd %s/objects/pack; chmod u+w *.pack; for p in *.pack; do printf XXXXXXXX | "
+        "dd of=$p bs=1 seek=14 conv=notrunc status=none; done",
+        repository_folder(setup.repository));
+    repository_close(setup.repository);
+    char url[100];
+    snprintf(url, sizeof url, "%s/remote", setup.box->folder);
+    assert_int_equal(repository_open(&setup.repository, setup.cache, url, &e), 0);
+    int r = tree_read(setup.repository, &setup.version.tree, &root, &tree, &e);
+    if (r == 0) {
+        r = blob_read(setup.repository, &tree.entries[0].oid, &file, 99, &bytes, &size, &e);
+        tree_release(&tree);
+    }
+    assert_int_equal(r, -EIO);
+    if (!strstr(e.text, "fetch the version again"))
+        fail_msg("%s", e.text);
+    close_setup(&setup);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_names_and_modes),       TEST(test_attributes), TEST(test_nested_attributes),
+        TEST(test_attributes_only_below), TEST(test_odd_trees),  TEST(test_errors),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
