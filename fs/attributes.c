@@ -3,6 +3,7 @@
 #include <errno.h>
 
 #include "fs/clock.h"
+#include "fs/connection.h"
 #include "fs/control.h"
 #include "fs/namespace.h"
 
@@ -130,11 +131,13 @@ double attributes_entry_timeout(const struct mount *mount, uint32_t folder)
 {
     const struct node *node = node_get(mount->nodes, folder);
 
-    /* Repositories and versions stay what they are; what a list change takes away, the kernel is
-     * told. */
-    if (node && node->kind == NODE_VERSION && node->flags & NODE_BRANCH)
+    if (!node || (node->kind == NODE_VERSION && node->flags & NODE_BRANCH))
         return 1;
-    return node && node->kind == NODE_CONTROL ? 1 : FOR_EVER;
+    /* What a change of the lists takes away or renames, the kernel is told, if it can be. */
+    if ((node->kind == NODE_ROOT || node->kind == NODE_CONTROL) &&
+        !connection_has_epochs(mount->connection))
+        return 1;
+    return FOR_EVER;
 }
 
 double attributes_missing_timeout(const struct mount *mount, uint32_t folder)

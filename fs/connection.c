@@ -11,15 +11,16 @@
 
 #include "fs/operations.h"
 
-#define THREADS         8
-#define WAKE_SIGNAL     SIGUSR1
-#define NOTIFY_RESEND   7            /* FUSE_NOTIFY_RESEND of linux/fuse.h, since 6.9 */
-#define INIT_EXT        (1u << 30)   /* FUSE_INIT_EXT: flags2 counts */
-#define HAS_RESEND      (1u << 7)    /* FUSE_HAS_RESEND, in flags2 */
-#define RESENT          (1ull << 63) /* FUSE_UNIQUE_RESEND, in a request's number */
-#define OP_FORGET       2
-#define OP_INTERRUPT    36
-#define OP_BATCH_FORGET 42
+#define THREADS          8
+#define WAKE_SIGNAL      SIGUSR1
+#define NOTIFY_RESEND    7            /* FUSE_NOTIFY_RESEND of linux/fuse.h, since 6.9 */
+#define NOTIFY_INC_EPOCH 8            /* FUSE_NOTIFY_INC_EPOCH, since 6.16 */
+#define INIT_EXT         (1u << 30)   /* FUSE_INIT_EXT: flags2 counts */
+#define HAS_RESEND       (1u << 7)    /* FUSE_HAS_RESEND, in flags2 */
+#define RESENT           (1ull << 63) /* FUSE_UNIQUE_RESEND, in a request's number */
+#define OP_FORGET        2
+#define OP_INTERRUPT     36
+#define OP_BATCH_FORGET  42
 
 struct connection {
     struct mount *mount;
@@ -236,6 +237,12 @@ static void wait_for_end(struct connection *connection)
         eventfd_read(connection->wakeup, &count);
 }
 
+static bool notify_epoch(const struct connection *connection)
+{
+    struct answer_header notice = {.length = sizeof notice, .error = NOTIFY_INC_EPOCH, .unique = 0};
+    return write(connection->fuse_fd, &notice, sizeof notice) >= 0;
+}
+
 int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(void *data),
                    void *data, struct error *e)
 {
@@ -264,6 +271,9 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
         return r;
     if (again)
         recover(connection);
+    if (atomic_load(&mount->state->has_epochs) == EPOCHS_UNASKED)
+        atomic_store(&mount->state->has_epochs,
+                     notify_epoch(connection) ? EPOCHS_KNOWN : EPOCHS_UNKNOWN);
     r = start_threads(connection, e);
     if (r < 0)
         return r;
@@ -291,8 +301,16 @@ void connection_drain(struct connection *connection)
     eventfd_write(connection->wakeup, 1);
 }
 
-void connection_entry_changed(struct connection *connection, uint32_t folder, const char *name)
+bool connection_has_epochs(const struct connection *connection)
 {
-    if (connection)
-        fuse_lowlevel_notify_inval_entry(connection->fuse, folder + 1ull, name, strlen(name));
+    return connection && atomic_load(&connection->mount->state->has_epochs) == EPOCHS_KNOWN;
+}
+
+void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed)
+{
+    if (!connection || !connection->fuse)
+        return;
+    if (renamed && connection_has_epochs(connection))
+        notify_epoch(connection);
+    fuse_lowlevel_notify_inval_inode(connection->fuse, folder + 1ull, -1, 0);
 }

@@ -30,8 +30,14 @@ void connection_free(struct connection *connection);
  */
 void connection_drain(struct connection *connection);
 
-/* Tells the kernel that a name in a folder means something else now. Not from within a FUSE
- * request. */
-void connection_entry_changed(struct connection *connection, uint32_t folder, const char *name);
+/* Tells the kernel that a folder has changed: its attributes are asked for anew, and with them, as
+ * its time has changed, its listing. `renamed`: a name that it may know means something else now,
+ * or nothing; then it looks up all names once more (an epoch, Linux 6.16; where there is none,
+ * names that can change are good for a second only: has_epochs). Takes no lock of the kernel's: may
+ * be called from any thread. connection may be NULL. */
+void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed);
+
+/* Whether the kernel knows epochs; asked once in the life of a mount. */
+bool connection_has_epochs(const struct connection *connection);
 
 #endif

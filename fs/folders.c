@@ -4,6 +4,11 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/clock.h"
+#include "fs/connection.h"
+
+#define SMALL_FOLDER 2000 /* above it, comparing costs more than looking up anew */
+
 /* By name, with the slash before all other characters, so that "a/b" follows "a" and not "a-b". */
 static int compare_names(const void *a, const void *b)
 {
@@ -97,6 +102,39 @@ int folders_child(struct mount *mount, uint32_t folder, const struct node_spec *
     return nodes_append(mount->nodes, &wanted, 1, child);
 }
 
+struct remaining {
+    const struct node_link *links;
+    size_t count;
+};
+
+/* Non-zero for a child that is not among those to come. */
+static int is_gone(void *data, uint32_t child, bool listed)
+{
+    const struct remaining *remaining = data;
+
+    (void)listed;
+    for (size_t i = 0; i < remaining->count; i++)
+        if (remaining->links[i].index == child)
+            return 0;
+    return 1;
+}
+
+int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,
+                    size_t count)
+{
+    struct remaining remaining = {links, count};
+    bool renamed =
+        count < SMALL_FOLDER && node_each_link(mount->nodes, folder, is_gone, &remaining) != 0;
+    int r = node_publish_links(mount->nodes, folder, links, count);
+
+    if (r > 0) {
+        atomic_store(&mount->changed_at,
+                     clock_wall() * 1000000); /* the root's and control folders' time */
+        connection_folder_changed(mount->connection, folder, renamed || count >= SMALL_FOLDER);
+    }
+    return r;
+}
+
 /* The names names[0..count) all begin with the same `skip` bytes, the path of `folder` and a slash.
  */
 static int publish_level(struct mount *mount, struct repo *repo, uint32_t folder,
@@ -138,7 +176,7 @@ static int publish_level(struct mount *mount, struct repo *repo, uint32_t folder
         links[used++].listed = listed;
     }
     if (r >= 0)
-        r = node_publish_links(mount->nodes, folder, links, used);
+        r = folders_publish(mount, folder, links, used);
     free(links);
     return r < 0 ? r : r | changed;
 }

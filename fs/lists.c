@@ -165,6 +165,8 @@ static int show(struct mount *mount, struct error *e)
     free(all.items);
     if (r == 0)
         r = set_folders_publish(mount, e);
+    if (r == 0 && mount->settings->prefetch)
+        namespace_prefetch(mount);
     return r;
 }
 

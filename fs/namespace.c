@@ -319,3 +319,40 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct asking *a
     }
     return node_is_folder(node) ? 0 : -ENOTDIR;
 }
+
+static void prefetch_repo(struct mount *mount, struct repo *repo)
+{
+    struct wanted *all[256];
+    size_t count = 0;
+    struct version version;
+
+    /* What a set names has its wanted version already; what else a source names gets one. */
+    pthread_mutex_lock(&repo->lock);
+    size_t named_count = repo->named_count < 256 ? repo->named_count : 256;
+    struct named *named = calloc(named_count + 1, sizeof *named);
+    for (size_t i = 0; named && i < named_count; i++)
+        named[i] =
+            (struct named){.name = repo->named[i].name ? strdup(repo->named[i].name) : NULL,
+                           .commit = repo->named[i].commit ? strdup(repo->named[i].commit) : NULL};
+    pthread_mutex_unlock(&repo->lock);
+    for (size_t i = 0; named && i < named_count; i++) {
+        struct wanted *wanted = repo_want(repo, named[i].name, named[i].commit);
+        if (wanted && repository_find(repo->repository, named[i].name, named[i].commit, &version,
+                                      NULL) == -ENOENT)
+            all[count++] = wanted;
+        free(named[i].name);
+        free(named[i].commit);
+    }
+    free(named);
+    for (size_t i = 0; i < count; i++)
+        refresh_version(mount, all[i]);
+}
+
+void namespace_prefetch(struct mount *mount)
+{
+    struct repo *repo;
+
+    for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
+        if (repo->in_use)
+            prefetch_repo(mount, repo);
+}

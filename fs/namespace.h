@@ -58,8 +58,8 @@ struct repo *namespace_repo_of_source(struct mount *mount, const struct source *
  * be. */
 int namespace_ask_for_version(struct mount *mount, struct wanted *wanted, struct asking *asking);
 
-/* The root or a control folder has changed: its listing that the kernel keeps is old. */
-void namespace_lists_changed(struct mount *mount);
+/* Has all versions fetched that sources name and the cache does not have. Waits for nothing. */
+void namespace_prefetch(struct mount *mount);
 
 /* The wanted version of a version's node, made if need be; NULL if there is none. */
 struct wanted *namespace_wanted(struct mount *mount, uint32_t version);

@@ -109,11 +109,6 @@ int namespace_publish(struct mount *mount, struct repo *repo)
 
 /* ---- the root ---- */
 
-void namespace_lists_changed(struct mount *mount)
-{
-    atomic_store(&mount->changed_at, clock_wall() * 1000000);
-}
-
 static struct repo *find_repo(struct mount *mount, const char *name, const char *url)
 {
     struct repo *repo;
@@ -187,9 +182,7 @@ static int publish_root(struct mount *mount)
         if (repo->in_use)
             links[count++] = (struct node_link){repo->node, true};
     if (r == 0)
-        r = node_publish_links(mount->nodes, NODE_ROOT_INDEX, links, count);
-    if (r != 0)
-        namespace_lists_changed(mount);
+        r = folders_publish(mount, NODE_ROOT_INDEX, links, count);
     free(links);
     return r < 0 ? r : 0;
 }

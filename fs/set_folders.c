@@ -113,9 +113,7 @@ static int add_text(struct mount *mount, uint32_t folder, const char *name, enum
 static int publish(struct mount *mount, uint32_t folder, struct collecting *c, int r)
 {
     if (r == 0)
-        r = node_publish_links(mount->nodes, folder, c->links, c->count);
-    if (r > 0)
-        namespace_lists_changed(mount);
+        r = folders_publish(mount, folder, c->links, c->count);
     free(c->links);
     return r < 0 ? r : 0;
 }

@@ -30,6 +30,9 @@ enum operation {
     OPERATION_COUNT,
 };
 
+/* Whether the kernel can be told to look up all names anew. */
+enum epochs { EPOCHS_UNASKED, EPOCHS_KNOWN, EPOCHS_UNKNOWN };
+
 struct state {
     uint32_t layout;
     uint32_t init_size;
@@ -40,9 +43,10 @@ struct state {
     _Atomic uint64_t fetches_failed;
     _Atomic uint64_t listings; /* answers of remotes to ls-refs */
     _Atomic uint64_t bytes_fetched;
-    _Atomic uint32_t workers;  /* started so far */
-    _Atomic uint32_t restarts; /* workers replaced because they died */
-    _Atomic uint32_t reloads;  /* workers replaced because somebody asked for it */
+    _Atomic uint32_t has_epochs; /* enum epochs */
+    _Atomic uint32_t workers;    /* started so far */
+    _Atomic uint32_t restarts;   /* workers replaced because they died */
+    _Atomic uint32_t reloads;    /* workers replaced because somebody asked for it */
     _Atomic uint32_t reloads_refused;
     char reload_refusal[1024]; /* why the last one was */
     struct inflight inflight;

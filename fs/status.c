@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/clock.h"
+#include "fs/lists.h"
 #include "fs/parked.h"
 
 static const char *const state_names[] = {
@@ -134,6 +135,22 @@ static json_t *repo_json(struct repo *repo)
     return json;
 }
 
+/* The lists and sets that are served, and why one of them is not as its file says. */
+static json_t *sets_json(struct mount *mount)
+{
+    json_t *sets = json_array();
+
+    pthread_mutex_lock(&mount->lists->lock);
+    for (const struct served *served = mount->lists->first; served; served = served->next)
+        if (served->name)
+            json_array_append_new(
+                sets, json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(served->name), "type",
+                                set_type_name(served->type), "sources", (int)served->sources.count,
+                                "error", served->fault ? text_json(served->fault) : json_null()));
+    pthread_mutex_unlock(&mount->lists->lock);
+    return sets;
+}
+
 char *status_make(struct mount *mount)
 {
     const struct state *state = mount->state;
@@ -165,6 +182,7 @@ char *status_make(struct mount *mount)
                         json_integer((json_int_t)atomic_load(&state->fetches_failed)));
     json_object_set_new(json, "bytes_fetched",
                         json_integer((json_int_t)atomic_load(&state->bytes_fetched)));
+    json_object_set_new(json, "sets", sets_json(mount));
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
         if (repo->in_use)
             json_array_append_new(repos, repo_json(repo));
