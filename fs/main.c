@@ -10,6 +10,13 @@
 
 #define ANY ((size_t)-1)
 
+#define EXIT_CODES                                                                               \
+    "Exit codes: 0; 1 failed; 2 usage; 3 a source can't be fetched; 4 bad arguments, or a set "  \
+    "of\n"                                                                                       \
+    "that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages); from " \
+    "16 \n"                                                                                      \
+    "on that of the first error in a manifest, as cyber-dojo numbers them.\n"
+
 static const struct verb verbs[] = {
     {"mount", "[SOURCE|LIST]... MOUNTPOINT", "mount lists of start-points as folders",
      "MOUNTPOINT/REPOSITORY/TAG/ is the tree of that tag, fetched when it is first looked into.\n"
@@ -41,9 +48,40 @@ static const struct verb verbs[] = {
     {"versions", "SOURCE", "list the tags of a remote, the newest version last",
      "With ?tag=TAG: only that one; exit code 2 if there is none.\n",
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_versions},
-    {"fetch", "SOURCE|LIST...", "fetch all versions of lists into the cache", NULL,
-     ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS | ACCEPTS_PROGRESS, 1, ANY,
-     verb_fetch},
+    {"create", "NAME --languages|--exercises|--custom SOURCE|LIST...",
+     "make a named set: fetch, check and pin start-points",
+     "NAME is made of letters, digits, '.', '_', '-' and '/'. Nothing is recorded if any "
+     "start-point\n"
+     "has an error.\n\n" EXIT_CODES,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_FORCE |
+         ACCEPTS_STRICT | ACCEPTS_JOBS,
+     2, ANY, verb_create},
+    {"check", "--languages|--exercises|--custom SOURCE|LIST...",
+     "check start-points as 'create' does, and record nothing",
+     "A SOURCE may also be a folder that is no git repository. Tags that have moved at their "
+     "remote,\n"
+     "and image names whose tag is not the git tag, are warnings; with --strict they are errors, "
+     "with\n"
+     "the codes 3 and 34.\n\n" EXIT_CODES,
+     ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_STRICT |
+         ACCEPTS_JSON | ACCEPTS_JOBS,
+     1, ANY, verb_check},
+    {"ls", "", "list the named sets", NULL, ACCEPTS_SETS | ACCEPTS_JSON | ACCEPTS_QUIET, 0, 0,
+     verb_ls},
+    {"inspect", "NAME", "print a set's display names with url, sha and image name, as JSON", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_inspect},
+    {"images", "NAME", "print a set's image names, sorted, one a line", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE, 1, 1, verb_images},
+    {"update", "NAME", "move a set's branches to their newest commits; tags stay",
+     "Nothing is recorded if any start-point has an error then. The exit codes are those of "
+     "'create'.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_QUIET | ACCEPTS_STRICT | ACCEPTS_DRY_RUN | ACCEPTS_JOBS,
+     1, 1, verb_update},
+    {"rm", "NAME", "remove a named set", NULL, ACCEPTS_SETS | ACCEPTS_QUIET, 1, 1, verb_rm},
+    {"fetch", "NAME|SOURCE|LIST...", "fetch all versions of sets and lists into the cache", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS |
+         ACCEPTS_PROGRESS,
+     1, ANY, verb_fetch},
     {"reload", "MOUNTPOINT", "go on with the program that is on disk now", NULL, ACCEPTS_QUIET, 1,
      1, verb_reload},
     /* What a mount's supervisor starts; not for people, so without a summary. */

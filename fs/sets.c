@@ -2,14 +2,13 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
-#define HEADING   "# startpointfs set"
+#include "fs/set_file.h"
+
 #define NAME_MOST 200
 
 static bool is_name_character(char c)
@@ -62,86 +61,53 @@ void set_release(struct set *set)
     *set = (struct set){0};
 }
 
-/* The text after "# KEY: ", or NULL. */
-static const char *comment_value(const char *line, const char *key)
+static int no_such_set(const char *name, struct error *e)
 {
-    size_t length = strlen(key);
-
-    if (strncmp(line, "# ", 2) != 0 || strncmp(line + 2, key, length) != 0 ||
-        strncmp(line + 2 + length, ": ", 2) != 0)
-        return NULL;
-    return line + length + 4;
+    return error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name);
 }
 
-static enum set_type type_of(const char *text)
+int set_add(struct set *set, const char *argument, struct error *e)
 {
-    for (enum set_type type = TYPE_LANGUAGES; type <= TYPE_CUSTOM; type++)
-        if (strcmp(set_type_name(type), text) == 0)
-            return type;
-    return TYPE_NONE;
-}
+    enum set_type type = TYPE_NONE;
+    int64_t made_at;
+    int r = set_file_read(set, argument, &type, &made_at, e);
 
-/* The comments: what a list does not know. */
-static int read_comments(struct set *set, FILE *file)
-{
-    char *line = NULL, *given = NULL;
-    size_t room = 0, next = 0;
-    ssize_t length;
-    int r = 0;
-
-    set->given = calloc(set->sources.count + 1, sizeof *set->given);
-    while (set->given && r == 0 && (length = getline(&line, &room, file)) >= 0) {
-        const char *value;
-        if (length > 0 && line[length - 1] == '\n')
-            line[length - 1] = '\0';
-        if ((value = comment_value(line, "type"))) {
-            set->type = type_of(value);
-        } else if ((value = comment_value(line, "made"))) {
-            set->made_at = strtoll(value, NULL, 10);
-        } else if ((value = comment_value(line, "given"))) {
-            free(given);
-            given = strdup(value);
-        } else if (line[0] && line[0] != '#' && next < set->sources.count) {
-            set->given[next] = given ? given : strdup(set->sources.items[next].text);
-            given = NULL;
-            r = set->given[next++] ? 0 : -ENOMEM;
-        }
-    }
-    r = !set->given || next < set->sources.count ? -ENOMEM : r;
-    free(given);
-    free(line);
+    if (set->type == TYPE_NONE)
+        set->type = type;
     return r;
+}
+
+static int load(struct set *set, const char *path, struct error *e)
+{
+    struct error inner = {0};
+    int r = set_file_read(set, path, &set->type, &set->made_at, &inner);
+
+    if (r < 0)
+        return error_set(e, inner.errnum, "set '%s': %s", set->name, inner.text);
+    if (set->type == TYPE_NONE)
+        return error_set(e, EINVAL,
+                         "set '%s': %s does not say its type: create the set again with --force",
+                         set->name, path);
+    return 0;
 }
 
 int set_load(struct set *out, const char *folder, const char *name, struct error *e)
 {
     struct set set = {0};
     const char *why;
+    char *path;
     int r;
 
     if (!set_name_is_valid(name, &why))
         return error_set(e, EINVAL, "set name '%s' %s", name, why);
-    char *path = path_of(folder, name);
+    path = path_of(folder, name);
     set.name = strdup(name);
-    if (!path || !set.name) {
+    if (!path || !set.name)
         r = error_set(e, ENOMEM, "out of memory");
-        goto out;
-    }
-    FILE *file = fopen(path, "re");
-    if (!file) {
-        r = errno == ENOENT
-                ? error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name)
-                : error_set(e, errno, "set '%s': cannot read %s: %s", name, path, strerror(errno));
-        goto out;
-    }
-    r = source_list_add(&set.sources, path, e);
-    if (r == 0 && read_comments(&set, file) < 0)
-        r = error_set(e, ENOMEM, "out of memory");
-    if (r == 0 && set.type == TYPE_NONE)
-        r = error_set(e, EINVAL, "set '%s': %s does not say its type: create the set again", name,
-                      path);
-    fclose(file);
-out:
+    else if (access(path, F_OK) < 0)
+        r = no_such_set(name, e);
+    else
+        r = load(&set, path, e);
     free(path);
     if (r < 0)
         set_release(&set);
@@ -150,84 +116,18 @@ out:
     return r;
 }
 
-static int write_set(const struct set *set, FILE *file)
+int set_save(const struct set *set, const char *folder, bool replace, struct error *e)
 {
-    fprintf(file, HEADING "\n# type: %s\n# made: %lld\n", set_type_name(set->type),
-            (long long)set->made_at);
-    for (size_t i = 0; i < set->sources.count; i++)
-        fprintf(file, "# given: %s\n%s\n", set->given[i], set->sources.items[i].text);
-    if (fflush(file) != 0 || fsync(fileno(file)) < 0)
-        return -errno;
-    return 0;
-}
+    char *path = path_of(folder, set->name);
+    int r = path ? set_file_write(set, folder, path, replace) : -ENOMEM;
 
-static int make_folders(const char *folder)
-{
-    char *path = strdup(folder);
-    int r = 0;
-
-    if (!path)
-        return -ENOMEM;
-    for (char *c = path + 1; r == 0; c++) {
-        if (*c && *c != '/')
-            continue;
-        char kept = *c;
-        *c = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            r = -errno;
-        *c = kept;
-        if (!kept)
-            break;
-    }
     free(path);
-    return r;
-}
-
-/* A rename is on disk once the folder is. */
-static int sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
-int set_save(const struct set *set, const char *folder, struct error *e)
-{
-    char *path = path_of(folder, set->name), *temporary = NULL;
-    int r = make_folders(folder), fd = -1;
-
-    if (!path || asprintf(&temporary, "%s/.new-XXXXXX", folder) < 0) {
-        free(path);
-        return error_set(e, ENOMEM, "out of memory");
-    }
-    if (r == 0) {
-        fd = mkostemp(temporary, O_CLOEXEC);
-        r = fd < 0 ? -errno : 0;
-    }
-    if (r == 0) {
-        FILE *file = fdopen(fd, "w");
-        r = file ? write_set(set, file) : -errno;
-        if (r == 0 && fchmod(fd, 0644) < 0)
-            r = -errno;
-        if (file)
-            fclose(file);
-        else
-            close(fd);
-        if (r == 0 && rename(temporary, path) < 0)
-            r = -errno;
-        if (r == 0)
-            r = sync_folder(folder);
-        if (r < 0)
-            unlink(temporary);
-    }
+    if (r == -EEXIST)
+        return error_set(e, EEXIST, "the set '%s' exists already: --force replaces it", set->name);
     if (r < 0)
-        error_set(e, -r, "set '%s': cannot write it in %s: %s", set->name, folder, strerror(-r));
-    free(temporary);
-    free(path);
-    return r;
+        return error_set(e, -r, "set '%s': cannot write it in %s: %s", set->name, folder,
+                         strerror(-r));
+    return 0;
 }
 
 int set_remove(const char *folder, const char *name, struct error *e)
@@ -242,10 +142,9 @@ int set_remove(const char *folder, const char *name, struct error *e)
     if (!path)
         return error_set(e, ENOMEM, "out of memory");
     if (unlink(path) < 0)
-        r = errno == ENOENT
-                ? error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name)
-                : error_set(e, errno, "set '%s': cannot remove %s: %s", name, path,
-                            strerror(errno));
+        r = errno == ENOENT ? no_such_set(name, e)
+                            : error_set(e, errno, "set '%s': cannot remove %s: %s", name, path,
+                                        strerror(errno));
     free(path);
     return r;
 }
@@ -313,6 +212,35 @@ int sets_names(const char *folder, char ***out, struct error *e)
     return 0;
 }
 
+static bool is_within(const char *inner, const char *outer)
+{
+    size_t length = strlen(outer);
+
+    return strncmp(inner, outer, length) == 0 && inner[length] == '/';
+}
+
+const char *sets_in_the_way(char *const *names, const char *name)
+{
+    for (; *names; names++)
+        if (is_within(name, *names) || is_within(*names, name))
+            return *names;
+    return NULL;
+}
+
+int sets_add_sources(struct source_list *sources, const char *folder, const char *operand,
+                     struct error *e)
+{
+    char *path;
+    int r;
+
+    if (access(operand, F_OK) == 0 || !set_exists(folder, operand))
+        return source_list_add(sources, operand, e);
+    path = path_of(folder, operand);
+    r = path ? source_list_add(sources, path, e) : error_set(e, ENOMEM, "out of memory");
+    free(path);
+    return r;
+}
+
 /* As in a query: everything but what can mean nothing else. */
 static void put_encoded(FILE *out, const char *text)
 {
@@ -323,7 +251,8 @@ static void put_encoded(FILE *out, const char *text)
             fprintf(out, "%%%02X", (unsigned char)*text);
 }
 
-char *set_pinned_line(const struct source *source, const char *commit)
+/* The line that records a source with its commit: malloc'd, NULL: out of memory. */
+static char *pinned_line(const struct source *source, const char *commit)
 {
     struct source plain = {0};
     char *line = NULL;
@@ -356,4 +285,33 @@ char *set_pinned_line(const struct source *source, const char *commit)
         return NULL;
     }
     return line;
+}
+
+/* A list's line ends at a comment, and blanks around it mean nothing. */
+static bool fits_a_line(const char *text)
+{
+    size_t length = strlen(text);
+
+    return !strstr(text, " #") && (length == 0 || text[length - 1] != ' ');
+}
+
+int set_pin(struct set *set, size_t i, const char *commit, struct error *e)
+{
+    struct source *source = &set->sources.items[i], pinned;
+    char *line;
+    int r;
+
+    if (!fits_a_line(source->url))
+        return error_set(e, EINVAL,
+                         "%s: a set can't record a path with ' #' in it or a blank at its end: "
+                         "rename the folder",
+                         set->given[i]);
+    line = pinned_line(source, commit);
+    r = line ? source_parse(&pinned, line, "/", e) : error_set(e, ENOMEM, "out of memory");
+    free(line);
+    if (r < 0)
+        return r;
+    source_release(source);
+    *source = pinned;
+    return 0;
 }

@@ -11,10 +11,12 @@
  *
  * A set's name is letters, digits, '.', '_', '-' and '/', as in image names; the file is called
  * after it, with '%' for each '/'. Files are written under a temporary name, fsynced and renamed: a
- * reader sees the old set or the new one. */
+ * reader sees the old set or the new one. One whose URL holds a password can be read by its owner
+ * only, and what was given is recorded without it. */
 #ifndef FS_SETS_H
 #define FS_SETS_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "fs/settings.h"
@@ -36,8 +38,14 @@ bool set_name_is_valid(const char *name, const char **why);
 int set_load(struct set *out, const char *folder, const char *name, struct error *e);
 void set_release(struct set *set);
 
-/* Writes it, replacing one of that name; makes the folder if need be. */
-int set_save(const struct set *set, const char *folder, struct error *e);
+/* Appends what one command-line argument means (source_list_add) to a set's sources, and how each
+ * was given. A list that is another machine's set says that itself, and its type where set->type is
+ * not known yet. */
+int set_add(struct set *set, const char *argument, struct error *e);
+
+/* Writes it; makes the folder if need be. One of that name is replaced, or (unless `replace`)
+ * EEXIST. */
+int set_save(const struct set *set, const char *folder, bool replace, struct error *e);
 int set_remove(const char *folder, const char *name, struct error *e);
 bool set_exists(const char *folder, const char *name);
 
@@ -46,8 +54,17 @@ bool set_exists(const char *folder, const char *name);
 int sets_names(const char *folder, char ***out, struct error *e);
 void sets_names_free(char **names);
 
-/* The line that records a source with its pinned commit (40 digits): malloc'd, NULL: out of memory.
- */
-char *set_pinned_line(const struct source *source, const char *commit);
+/* The first of these names that can't stand beside `name`: a set shows as a folder, and none lies
+ * within another ("acme" and "acme/languages"). Borrowed; NULL if there is none. */
+const char *sets_in_the_way(char *const *names, const char *name);
+
+/* Appends the sources of a command-line operand that may also be a set's name. A file or folder of
+ * that name comes first. */
+int sets_add_sources(struct source_list *sources, const char *folder, const char *operand,
+                     struct error *e);
+
+/* Makes the set's i-th source the one that a set records: with its commit (40 digits). EINVAL: a
+ * list could not hold it, as its path has " #" in it or ends with a blank. */
+int set_pin(struct set *set, size_t i, const char *commit, struct error *e);
 
 #endif

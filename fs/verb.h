@@ -66,5 +66,12 @@ int verb_umount(struct arguments *arguments);
 int verb_status(struct arguments *arguments);
 int verb_fetch(struct arguments *arguments);
 int verb_versions(struct arguments *arguments);
+int verb_create(struct arguments *arguments);
+int verb_check(struct arguments *arguments);
+int verb_ls(struct arguments *arguments);
+int verb_inspect(struct arguments *arguments);
+int verb_images(struct arguments *arguments);
+int verb_update(struct arguments *arguments);
+int verb_rm(struct arguments *arguments);
 
 #endif

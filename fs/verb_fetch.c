@@ -4,16 +4,20 @@
 #include <unistd.h>
 
 #include "fs/gather.h"
+#include "fs/sets.h"
 #include "fs/verb.h"
+#include "gitcache/url.h"
 
 static int summary(const struct gathering *gathering, bool quiet)
 {
     size_t fetched = 0;
+    char shown[1024];
 
     for (size_t i = 0; i < gathering->count; i++) {
         const struct gathered *item = &gathering->items[i];
         if (item->status)
-            verb_fail(0, "%s: %s", item->source->text, item->error.text);
+            verb_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
+                      item->error.text);
         else
             fetched += item->fetched;
     }
@@ -34,7 +38,7 @@ int verb_fetch(struct arguments *arguments)
     int code = EXIT_OK, r = 0;
 
     for (size_t i = 0; i < arguments->count && r == 0; i++)
-        r = source_list_add(&sources, arguments->operands[i], &error);
+        r = sets_add_sources(&sources, settings->sets, arguments->operands[i], &error);
     if (r < 0) {
         code = verb_fail(EXIT_USAGE, "%s", error.text);
         goto out;
