@@ -42,6 +42,11 @@ bool folder_is_plain(const char *path)
     return !(has(path, "HEAD") && has(path, "objects") && has(path, "refs"));
 }
 
+bool folder_is_worktree(const char *path)
+{
+    return has(path, ".git");
+}
+
 int folder_files_new(struct folder_files **out, const char *path, struct error *e)
 {
     struct folder_files *files = calloc(1, sizeof *files);

@@ -91,7 +91,7 @@ char *set_arguments_count(const struct set *set, char buffer[64])
 {
     size_t count = set->sources.count;
 
-    snprintf(buffer, 64, "%zu %s start-point%s", count, set_type_name(set->type),
-             count == 1 ? "" : "s");
+    snprintf(buffer, 64, "%zu start-point%s (%s)", count, count == 1 ? "" : "s",
+             set_type_name(set->type));
     return buffer;
 }

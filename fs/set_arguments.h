@@ -17,7 +17,7 @@ enum argument_code {
  * code after a sentence on stderr. The caller releases the set in any case. */
 int set_arguments_take(struct set *set, const struct arguments *arguments, size_t first);
 
-/* "3 languages start-points", "1 custom start-point"; returns buffer. */
+/* "3 start-points (languages)", "1 start-point (custom)"; returns buffer. */
 char *set_arguments_count(const struct set *set, char buffer[64]);
 
 #endif

@@ -2,9 +2,9 @@
 #include <stdio.h>
 
 #include "fs/checking.h"
+#include "fs/folder_files.h"
 #include "fs/set_arguments.h"
 #include "fs/verb.h"
-#include "gitcache/url.h"
 
 /* An author who changed files and checks them would else wonder why nothing changes. */
 static void note_what_was_checked(const struct checking *checking)
@@ -15,11 +15,11 @@ static void note_what_was_checked(const struct checking *checking)
     for (size_t i = 0; i < set->sources.count; i++) {
         const struct gathered *item = checking->items[i];
         if (!item || item->status || item->source->kind != SOURCE_DEFAULT ||
-            url_scheme(item->source->url) != URL_LOCAL)
+            !folder_is_worktree(item->source->url))
             continue;
         fprintf(stderr,
-                "%s: note: is a git repository: its newest commit %.*s was checked, not what is "
-                "still uncommitted; that can be checked in a copy without .git\n",
+                "%s: note: is a git repository: its commit %.*s was checked, not what is still "
+                "uncommitted; to check that, copy it to a folder without .git\n",
                 set->given[i], OID_ABBREV, oid_format(&item->version.commit, commit));
     }
 }
