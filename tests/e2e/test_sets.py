@@ -381,21 +381,17 @@ class Check(Sets):
                 self.assertNotIn("root:", complaint)
 
     def test_a_git_bomb_ends(self):
-        for leaf, name in ((("100644", "blob", self.bomb_blob), "files"), (None, "folders")):
+        daemon = self.serve(servers.GitDaemon, self.repositories)
+        for name in ("files", "folders"):
             repository = self.make_repository(name)
-            tree = repository.git("mktree", input="" if leaf is None else
-                                  f"100644 blob {leaf[2](repository)}\tf\n").strip()
+            blob = repository.git("hash-object", "-w", "--stdin", input="x").strip()
+            tree = repository.git("mktree", input=f"100644 blob {blob}\tf\n" if name == "files" else "").strip()
             for _ in range(10):
                 tree = repository.git("mktree", input="".join(f"040000 tree {tree}\td{number}\n"
                                                               for number in range(10))).strip()
             commit = repository.git("commit-tree", tree, "-m", "bomb").strip()
             repository.git("update-ref", "refs/heads/master", commit)
-            complaint = self.refused("check", "--languages", repository.path, status=1)
-            self.assertIn("more than", complaint)
-
-    @staticmethod
-    def bomb_blob(repository):
-        return repository.git("hash-object", "-w", "--stdin", input="x").strip()
+            self.assertIn("more than", self.refused("check", "--languages", daemon.url(name), status=1))
 
 
 class Look(Sets):
