@@ -61,18 +61,15 @@ static int fill_control_file(struct mount *mount, uint32_t index, struct asking 
     return 0;
 }
 
-/* A version has its commit's time once that is known. A branch's folder differs for every commit,
- * also for two of one second, so that the kernel drops the listing of the old one. */
-static void fill_version(struct mount *mount, uint32_t index, const struct node *node,
-                         struct stat *st)
+/* A version has its commit's time once it is fetched, and then for ever. */
+static void fill_version(struct mount *mount, uint32_t index, struct stat *st, double *timeout)
 {
     uint32_t checkout;
 
     if (node_checkout(mount->nodes, index, &checkout) < 0)
-        return;
-    st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
-    if (node->flags & NODE_BRANCH)
-        st->st_mtim.tv_nsec = checkout % 1000000000;
+        *timeout = 0;
+    else
+        st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
 }
 
 int attributes_fill(struct mount *mount, uint32_t index, struct asking *asking, struct stat *st,
@@ -105,9 +102,7 @@ int attributes_fill(struct mount *mount, uint32_t index, struct asking *asking, 
         r = fill_control_file(mount, index, asking, st);
         break;
     case NODE_VERSION:
-        fill_version(mount, index, node, st);
-        if (node->flags & NODE_BRANCH)
-            *timeout = 1;
+        fill_version(mount, index, st, timeout);
         break;
     case NODE_REPO:
     case NODE_PREFIX:
@@ -127,14 +122,16 @@ int attributes_fill(struct mount *mount, uint32_t index, struct asking *asking, 
     return r;
 }
 
-double attributes_entry_timeout(const struct mount *mount, uint32_t folder)
+double attributes_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child)
 {
-    const struct node *node = node_get(mount->nodes, folder);
+    const struct node *parent = node_get(mount->nodes, folder),
+                      *node = node_get(mount->nodes, child);
 
-    if (!node || (node->kind == NODE_VERSION && node->flags & NODE_BRANCH))
+    /* A branch's name may mean another commit soon. */
+    if (!parent || !node || (node->kind == NODE_VERSION && node->flags & NODE_BRANCH))
         return 1;
     /* What a change of the lists takes away or renames, the kernel is told, if it can be. */
-    if ((node->kind == NODE_ROOT || node->kind == NODE_CONTROL) &&
+    if ((parent->kind == NODE_ROOT || parent->kind == NODE_CONTROL) &&
         !connection_has_epochs(mount->connection))
         return 1;
     return FOR_EVER;
@@ -146,17 +143,33 @@ double attributes_missing_timeout(const struct mount *mount, uint32_t folder)
 
     if (!node)
         return 0;
-    if (node->kind == NODE_TREE || (node->kind == NODE_VERSION && !(node->flags & NODE_BRANCH)))
+    switch (node->kind) {
+    case NODE_CHECKOUT:
+    case NODE_TREE:
+    case NODE_SUBMODULE:
         return FOR_EVER;
+    case NODE_VERSION: /* of a branch: a placeholder until its checkout is there */
+        return node->flags & NODE_BRANCH ? 0 : FOR_EVER;
+    }
     return 0;
 }
 
 uint64_t attributes_parent(const struct mount *mount, uint32_t index)
 {
     const struct node *node = node_get(mount->nodes, index);
-    const struct node *parent = node ? node_get(mount->nodes, node->parent) : NULL;
+    uint32_t shown = index;
 
-    if (!parent)
+    /* A checkout stands for its version, below and above. */
+    if (node && node->kind == NODE_CHECKOUT)
+        node = node_get(mount->nodes, node->parent);
+    if (!node)
         return 1;
-    return (parent->kind == NODE_CHECKOUT ? parent->parent : node->parent) + 1ull;
+    shown = node->parent;
+    const struct node *parent = node_get(mount->nodes, shown);
+    if (parent && parent->kind == NODE_CHECKOUT) {
+        const struct node *version = node_get(mount->nodes, parent->parent);
+        if (version && !(version->flags & NODE_BRANCH))
+            shown = parent->parent;
+    }
+    return shown + 1ull;
 }

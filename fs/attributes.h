@@ -17,7 +17,7 @@ int attributes_fill(struct mount *mount, uint32_t node, struct asking *asking, s
                     double *timeout);
 
 /* For how long a name found (or missed) in this folder is good. */
-double attributes_entry_timeout(const struct mount *mount, uint32_t folder);
+double attributes_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child);
 double attributes_missing_timeout(const struct mount *mount, uint32_t folder);
 
 /* The inode number to show for a folder's "..". */

@@ -110,30 +110,42 @@ static void follow_branch(struct mount *mount, struct repo *repo)
         refresh_listing(mount, repo);
 }
 
-static int open_version(struct mount *mount, uint32_t index, struct asking *asking)
+uint32_t namespace_present(struct mount *mount, uint32_t index)
 {
     const struct node *node = node_get(mount->nodes, index);
+    struct repo *repo;
+    uint32_t checkout;
+
+    if (!node || node->kind != NODE_VERSION || !(node->flags & NODE_BRANCH) ||
+        node_checkout(mount->nodes, index, &checkout) < 0)
+        return index;
+    repo = namespace_repo(mount, node);
+    if (repo)
+        follow_branch(mount, repo);
+    return checkout;
+}
+
+static int open_version(struct mount *mount, uint32_t index, struct asking *asking)
+{
+    struct wanted *wanted;
     struct version version;
     struct error error;
     uint32_t checkout;
     int r = node_checkout(mount->nodes, index, &checkout);
 
-    if (r != -EAGAIN && !(node && node->flags & NODE_BRANCH))
-        return r;
-    struct wanted *wanted = namespace_wanted(mount, index);
-    if (!wanted)
-        return -EIO;
-    if (node->flags & NODE_BRANCH)
-        follow_branch(mount, wanted->repo);
     if (r != -EAGAIN)
         return r;
+    wanted = namespace_wanted(mount, index);
+    if (!wanted)
+        return -EIO;
     r = repository_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
     if (r == -ENOENT)
         return namespace_ask_for_version(mount, wanted, asking);
     if (r == 0)
         r = checkout_publish(mount, wanted->repo, index, &version, &error);
     if (r < 0) {
-        log_error(mount->log, "%s/%s: %s", wanted->repo->name, wanted->name, error.text);
+        log_error(mount->log, "%s/%s: %s", wanted->repo->name,
+                  wanted->name ? wanted->name : "(default branch)", error.text);
         return r;
     }
     pthread_mutex_lock(&wanted->repo->lock);
@@ -253,7 +265,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
     r = node_lookup(mount->nodes, folder, name, length, child);
     switch (node->kind) {
     case NODE_VERSION:
-        if (r != -EAGAIN && !(node->flags & NODE_BRANCH))
+        if (r != -EAGAIN)
             return r;
         r = open_version(mount, folder, asking);
         return r < 0 ? r : node_lookup(mount->nodes, folder, name, length, child);

@@ -41,6 +41,12 @@ int namespace_publish(struct mount *mount, struct repo *repo);
 int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, struct asking *asking,
                      uint32_t *child);
 
+/* The node that a name stands for just now: for a branch the checkout of its present commit, once
+ * there is one. So a branch's folder gets another inode when it is switched, and who is inside the
+ * old one stays there. Looks after branches that may have moved, in the background. For any other
+ * node: the same. */
+uint32_t namespace_present(struct mount *mount, uint32_t node);
+
 /* Sees to it that a folder can be listed, and that the listing is new enough. 0, -EAGAIN or an
  * errno. */
 int namespace_open_folder(struct mount *mount, uint32_t folder, struct asking *asking);

@@ -129,10 +129,12 @@ static void run(struct request *request)
 static int entry_of(struct mount *mount, uint32_t folder, uint32_t child, struct asking *asking,
                     struct fuse_entry_param *entry)
 {
+    uint32_t present = namespace_present(mount, child);
+
     memset(entry, 0, sizeof *entry);
-    entry->ino = child + 1ull;
-    entry->entry_timeout = attributes_entry_timeout(mount, folder);
-    return attributes_fill(mount, child, asking, &entry->attr, &entry->attr_timeout);
+    entry->ino = present + 1ull;
+    entry->entry_timeout = attributes_entry_timeout(mount, folder, child);
+    return attributes_fill(mount, present, asking, &entry->attr, &entry->attr_timeout);
 }
 
 static int serve_lookup(struct request *request)
@@ -306,6 +308,9 @@ static int serve_list(struct request *request, bool plus)
 
     if (request->offset == 0)
         r = namespace_open_folder(request->mount, request->node, &request->asking);
+    /* To the C library ENOENT is the end of a folder: a version that is not there would look empty. */
+    if (r == -ENOENT)
+        return -ESTALE;
     if (r < 0)
         return r;
     reply.buffer = malloc(request->size);

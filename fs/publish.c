@@ -55,8 +55,12 @@ static const char *branch_of(const struct ref *ref)
 /* What sources name. A tag that the remote is known not to have is not shown. */
 static int add_named(struct collecting *c, struct repo *repo, const struct listing *listing)
 {
+    const struct ref *head = listing ? listing_default(listing) : NULL;
     int r = 0;
 
+    /* The default branch is there by name also if no source names it. */
+    if (head && branch_of(head))
+        r = version_names_add(c->names, branch_of(head), false, true);
     for (size_t i = 0; i < repo->named_count && r == 0; i++) {
         const struct named *named = &repo->named[i];
         const struct ref *ref = NULL;

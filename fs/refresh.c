@@ -261,7 +261,7 @@ static void report(struct mount *mount, struct repo *repo, const struct version_
     for (size_t i = 0; i < count; i++) {
         const char *name = requests[i].name ? requests[i].name : "(default branch)";
         if (requests[i].status == 0) {
-            log_info(mount->log, "%s/%s: fetched in %.3f s, %llu bytes", repo->name, name, seconds,
+            log_info(mount->log, "fetched %s/%s in %.3f s, %llu bytes", repo->name, name, seconds,
                      (unsigned long long)bytes);
             continue;
         }
