@@ -16,6 +16,14 @@ from .repositories import Repository, start_point
 from .servers import Server
 
 
+def allow_seconds(seconds):
+    """Marks a test that may take longer than others."""
+    def mark(test):
+        test.deadline = seconds
+        return test
+    return mark
+
+
 class EndToEnd(unittest.TestCase):
     """Each test has a folder of its own, `self.folder`, and an environment in which neither the
     user's git configuration nor their cache can be seen. What it mounts and starts through this
@@ -37,6 +45,8 @@ class EndToEnd(unittest.TestCase):
         self.addCleanup(self._check_reports)
         self.addCleanup(self._check_leftovers)
         signal.signal(signal.SIGALRM, self._late)
+        method = getattr(self, self._testMethodName)
+        self.deadline = getattr(method, "deadline", self.deadline)
         signal.alarm(self.deadline * int(os.environ.get("E2E_SLOWNESS", "1")))
 
     def _late(self, *_):

@@ -19,7 +19,8 @@ class Mount:
         self.test = test
         self.name = name or f"mount{len(test.mounts)}"
         self.path = test.folder / self.name
-        self.path.mkdir(exist_ok=True)
+        if not self.is_mounted():
+            self.path.mkdir(exist_ok=True)
         self.cache = pathlib.Path(cache or test.folder / "cache")
         self.log_file = test.folder / f"{self.name}.log"
         self.env = {**test.env, **(env or {})}
