@@ -23,7 +23,7 @@ class Cache(EndToEnd):
         repository.annotate("annotated", "2")
         self.make_start_point("other", tags=["9"])
         expected = repository.clone("2", self.folder / "clone")
-        sources = [f"{repository.path}?tag=1", f"{self.repositories}/other"]
+        sources = [f"{repository.path}?tag=1", repository.path, f"{self.repositories}/other"]
         first = self.mount(*sources)
         listed = set(os.listdir(first / "python-unittest"))
         for path in ("python-unittest/1", "python-unittest/2", "python-unittest/annotated",

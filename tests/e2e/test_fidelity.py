@@ -273,7 +273,7 @@ class Property(EndToEnd):
             files[b".gitattributes"] = "\n".join(rules).encode() + b"\n"
         return files or {b"x": b"y"}
 
-    def test_mount_and_clone_agree(self):
+    def test_random_repositories(self):
         seed = int(os.environ.get("E2E_SEED") or random.SystemRandom().getrandbits(32))
         print(f"E2E_SEED={seed}")
         rounds = 3 if os.environ.get("E2E_BUILD", "").endswith("san") else 8

@@ -23,9 +23,8 @@ class Mount:
             self.path.mkdir(exist_ok=True)
         self.cache = pathlib.Path(cache or test.folder / "cache")
         self.log_file = test.folder / f"{self.name}.log"
-        self.env = {**test.env, **(env or {})}
+        self.env = {**test.env, "E2E_MOUNT": self.name, **(env or {})}
         self.foreground = None
-        self.before = set(processes_of(test.folder, PROGRAM))
         self._status_read = 0.0
         options = ",".join(filter(None, [options, "log=debug", f"log_file={self.log_file}"]))
         command = [PROGRAM, "mount", "--cache", self.cache, "-o", options, *arguments]
@@ -53,7 +52,7 @@ class Mount:
             return any(line.split(" ")[1] == os.fspath(self.path) for line in table)
 
     def processes(self):
-        return [pid for pid in processes_of(self.test.folder, PROGRAM) if pid not in self.before]
+        return processes_of(self.test.folder, PROGRAM, self.name)
 
     def log(self):
         with contextlib.suppress(FileNotFoundError):

@@ -76,15 +76,17 @@ def state(pid):
         return None
 
 
-def processes_of(folder, program=None):
+def processes_of(folder, program=None, mount=None):
     """The ids of the living processes that belong to a test's folder, but for this one; with
-    program, only those that run it."""
-    marker = b"E2E_FOLDER=" + os.fsencode(folder)
+    program, only those that run it, and with mount (its name), only those of that mount."""
+    markers = {b"E2E_FOLDER=" + os.fsencode(folder)}
+    if mount is not None:
+        markers.add(b"E2E_MOUNT=" + os.fsencode(mount))
     found = []
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid() or state(entry) in (None, "Z"):
             continue
-        if marker not in _environment(entry):
+        if not markers.issubset(_environment(entry)):
             continue
         if program is not None:
             try:

@@ -165,10 +165,21 @@ class Nginx(Server):
         self.certificate = certificates.make(self.folder, env) if tls else None
         hashed = run(["openssl", "passwd", "-apr1", self.PASSWORD], env=env).stdout.strip()
         (self.folder / "passwords").write_text(f"{self.USER}:{hashed}\n")
-        self.start("/usr/sbin/fcgiwrap", "-f", "-c", "4", "-s", f"unix:{self.folder}/fcgiwrap")
-        eventually((self.folder / "fcgiwrap").exists, 10, "fcgiwrap's socket")
         self.settings = {"repositories": repositories, "redirect_to": redirect_to}
+        self._start_backend()
         self.port = self.start_on_port(self._command)
+
+    def _start_backend(self):
+        socket_path = self.folder / "fcgiwrap"
+        socket_path.unlink(missing_ok=True)
+        self.start("/usr/sbin/fcgiwrap", "-f", "-c", "4", "-s", f"unix:{socket_path}")
+        eventually(socket_path.exists, 10, "fcgiwrap's socket")
+
+    def start_again(self):
+        """After stop(), on the same port."""
+        self._start_backend()
+        self.start(*self._command(self.port))
+        eventually(lambda: _answers(self.port), 10, "nginx")
 
     def _command(self, port):
         names = {"folder": self.folder, "port": port, "program": _HTTP_BACKEND,
