@@ -30,6 +30,8 @@ class SlowRemote(EndToEnd):
                 begun = time.monotonic()
                 self.assert_errno(errno.ETIMEDOUT, os.listdir, mount / "dead/1")
                 self.assertLess(time.monotonic() - begun, 0.5 * self.slowness())
+                eventually(lambda: mount.version("dead", "1")["state"] == "failed", 5,  # noqa: B023
+                           "the failure in status.json")
                 self.assertIn("dead", mount.version("dead", "1")["error"])
 
     def test_ls_of_the_repository_ends_with_etimedout(self):

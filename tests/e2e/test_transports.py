@@ -10,25 +10,26 @@ from support.case import EndToEnd
 class Transports(EndToEnd):
     def setUp(self):
         super().setUp()
-        self.repository = self.make_start_point(tags=["1", "2"])
+        self.repository = self.make_start_point(tags=["1", "2", "3", "4"])
         self.repository.annotate("annotated", "1")
         self.expected = self.repository.clone("annotated", self.folder / "clone")
 
     def check(self, url, depth_1=True, **options):
         mount = self.mount(url, **options)
         shown = os.listdir(mount / "python-unittest")
-        self.assertLessEqual({"1", "2", "annotated", "master"}, set(shown))
+        self.assertLessEqual({"1", "2", "3", "4", "annotated", "master"}, set(shown))
+        if depth_1:
+            os.listdir(mount / "python-unittest/3")
+            (shallow,) = mount.cache.rglob("shallow")
+            counted = self.call("git", "--git-dir", shallow.parent, "rev-list", "--count", "3").stdout
+            self.assertEqual("1", counted.strip())
         trees.compare(self, mount / "python-unittest/annotated", self.expected)
         self.assertIn(":2", (mount / "python-unittest/2/manifest.json").read_text())
-        self.assertIn(":2", (mount / "python-unittest/master/manifest.json").read_text())
+        self.assertIn(":4", (mount / "python-unittest/master/manifest.json").read_text())
         old = self.repository.id_of("1")
         for name in (old, old[:7]):
             self.assertIn(":1", (mount / "python-unittest" / name / "manifest.json").read_text())
         self.assert_errno(errno.ENOENT, os.listdir, mount / "python-unittest/unknown")
-        if depth_1:
-            (shallow,) = mount.cache.rglob("shallow")
-            counted = self.call("git", "--git-dir", shallow.parent, "rev-list", "--count", "2").stdout
-            self.assertEqual("1", counted.strip())
         return mount
 
     def test_path(self):
