@@ -84,6 +84,12 @@ format:
 format-check:
 	@clang-format --dry-run -Werror $(wildcard */*.[ch] tests/*/*.[ch])
 
+# Beside git and a plain folder, on a machine that does nothing else meanwhile.
+bench: test-deps
+	@$(MAKE) --no-print-directory all
+	@B=$(B) /usr/bin/python3 tests/bench/bench_fetch.py
+	@B=$(B) /usr/bin/python3 tests/bench/bench_read.py
+
 install: all
 	install -D -m 0755 $(B)/startpointfs $(DESTDIR)$(PREFIX)/bin/startpointfs
 
