@@ -29,6 +29,7 @@ LIB_LDLIBS = $(shell pkg-config --libs $(LIBS))
 SOURCES := $(sort $(wildcard manifest/*.c gitcache/*.c fs/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
 CORE    := $(filter-out $(B)/fs/main.o,$(OBJECTS))
+FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
 .PHONY: all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
@@ -89,6 +90,25 @@ bench: test-deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) /usr/bin/python3 tests/bench/bench_fetch.py
 	@B=$(B) /usr/bin/python3 tests/bench/bench_read.py
+
+# Each fuzzer for FUZZ_SECONDS, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
+# input that fails beside it.
+FUZZ_SECONDS  ?= 10
+FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
+
+fuzz:
+	@$(MAKE) --no-print-directory B=build-fuzz CC=clang WERROR= CFLAGS='-O1 -g $(FUZZ_SANITIZE) \
+	    -fsanitize=fuzzer-no-link' LDFLAGS='$(FUZZ_SANITIZE)' $(FUZZERS:%=build-fuzz/fuzz/%)
+	@for name in $(FUZZERS); do mkdir -p build-fuzz/corpus/$$name; \
+	    build-fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	        -artifact_prefix=build-fuzz/$$name- -verbosity=0 -print_final_stats=0 \
+	        build-fuzz/corpus/$$name tests/fuzz/corpus/$$name >build-fuzz/$$name.log 2>&1 || \
+	        { cat build-fuzz/$$name.log; exit 1; }; \
+	    echo "fuzz $$name: nothing found in $(FUZZ_SECONDS) s"; done
+
+build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $^ $(LIB_LDLIBS)
 
 install: all
 	install -D -m 0755 $(B)/startpointfs $(DESTDIR)$(PREFIX)/bin/startpointfs
