@@ -128,7 +128,7 @@ static const struct option_row rows[] = {
     {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
     {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
     {"--jobs", "N", ACCEPTS_JOBS, "fetches at once for one host (16)", take_jobs},
-    {"--progress", NULL, ACCEPTS_PROGRESS, "show progress though stderr is no terminal",
+    {"--progress", NULL, ACCEPTS_PROGRESS, "show also what the servers say of their progress",
      take_progress},
     {"--force", NULL, ACCEPTS_FORCE, "replace a set of that name", take_force},
     {"--strict", NULL, ACCEPTS_STRICT, "warnings are errors", take_strict},

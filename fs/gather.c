@@ -42,7 +42,8 @@ static void on_progress(void *data, uint64_t bytes, const char *line)
 {
     struct transfer *transfer = data;
 
-    (void)line;
+    if (line)
+        progress_line(transfer->gather->progress, transfer->name, line);
     progress_bytes(transfer->gather->progress, transfer->name,
                    bytes > transfer->bytes ? bytes - transfer->bytes : 0);
     transfer->bytes = bytes;
@@ -143,7 +144,7 @@ static void fetch_all(struct gather *gather, struct batch *batch, struct repo *r
                       struct remote *remote)
 {
     struct transfer transfer = {.gather = gather, .name = repo->name};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer};
+    struct remote_watch watch = {on_progress, on_cancelled, &transfer, gather->options->lines};
     struct error error = {0};
     int r = 0;
 

@@ -32,6 +32,7 @@ struct gathering {
 struct gather_options {
     bool newest;   /* branches: what they are at the remote now */
     bool listings; /* ask each remote for its tags, to see which have moved */
+    bool lines;    /* with progress: also what the servers say of theirs */
     bool progress; /* on stderr: a line that is rewritten on a terminal, else a line a version */
 };
 

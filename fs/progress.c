@@ -69,6 +69,21 @@ void progress_bytes(struct progress *progress, const char *name, uint64_t bytes)
     pthread_mutex_unlock(&progress->lock);
 }
 
+void progress_line(struct progress *progress, const char *name, const char *line)
+{
+    char text[300];
+
+    if (progress->quiet)
+        return;
+    snprintf(text, sizeof text, "%s: remote: %s", name, line);
+    pthread_mutex_lock(&progress->lock);
+    if (progress->terminal)
+        draw(progress, text);
+    else
+        fprintf(stderr, "%s\n", text);
+    pthread_mutex_unlock(&progress->lock);
+}
+
 void progress_done(struct progress *progress, const char *name, const char *how)
 {
     if (progress->quiet)

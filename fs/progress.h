@@ -18,6 +18,8 @@ void progress_free(struct progress *progress);
 
 /* More bytes have arrived for what `name` says. */
 void progress_bytes(struct progress *progress, const char *name, uint64_t bytes);
+/* What the server says of its own progress. */
+void progress_line(struct progress *progress, const char *name, const char *line);
 /* One version is done; `how` is "fetched", "cached" or the failure's sentence. */
 void progress_done(struct progress *progress, const char *name, const char *how);
 

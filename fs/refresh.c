@@ -141,7 +141,7 @@ static int report_moved(void *data, const char *tag, const struct oid *pinned,
 static void ask_for_listing(struct mount *mount, struct repo *repo, struct remote *remote)
 {
     struct transfer transfer = {.mount = mount, .works = {&repo->listing}, .count = 1};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer};
+    struct remote_watch watch = {on_progress, on_cancelled, &transfer, false};
     struct error error = {0};
     int r;
 
@@ -282,7 +282,7 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
                         struct wanted **batch, struct version_request *requests, size_t count)
 {
     struct transfer transfer = {.mount = mount, .count = count};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer};
+    struct remote_watch watch = {on_progress, on_cancelled, &transfer, false};
     struct error error = {0};
     int64_t started = clock_now();
     unsigned packs = 0;

@@ -31,7 +31,8 @@ static int summary(const struct gathering *gathering, bool quiet)
 int verb_fetch(struct arguments *arguments)
 {
     const struct settings *settings = &arguments->settings;
-    struct gather_options options = {.newest = true, .progress = !settings->quiet};
+    struct gather_options options = {
+        .newest = true, .progress = !settings->quiet, .lines = arguments->progress};
     struct gathering gathering = {0};
     struct source_list sources = {0};
     struct error error;

@@ -20,6 +20,8 @@ void fetch_request(struct pkt_buffer *out, const struct capabilities *capabiliti
         pkt_add(out, "deepen %u", request->depth);
     if (request->commits_only && capabilities->known && capabilities->filter)
         pkt_add(out, "filter tree:0");
+    if (!request->lines)
+        pkt_add(out, "no-progress");
     pkt_add(out, "ofs-delta");
     pkt_add(out, "done");
     pkt_add_flush(out);

@@ -44,6 +44,7 @@ struct remote_watch {
     void (*progress)(void *data, uint64_t bytes, const char *line);
     bool (*cancelled)(void *data);
     void *data;
+    bool lines; /* ask the server for its progress lines; else it sends none */
 };
 
 int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);
@@ -63,6 +64,7 @@ struct remote_request {
     size_t count;
     unsigned depth;    /* commits from each want; 0: all history */
     bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
+    bool lines;        /* the server's progress lines are wanted */
 };
 
 /* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the transfer. */

@@ -26,12 +26,12 @@ static void assert_request(const struct remote_request *request, const struct ca
 }
 
 #define START "0012command=fetch\n001dagent=startpointfs/" VERSION "\n00010032want " ONE "\n"
-#define END   "000eofs-delta\n0009done\n0000"
+#define END   "0010no-progress\n000eofs-delta\n0009done\n0000"
 
 static void test_request(void **state)
 {
     struct oid want;
-    struct remote_request request = {&want, 1, 1, false};
+    struct remote_request request = {&want, 1, 1, false, false};
     struct capabilities unknown = {0};
     struct capabilities all = {.known = true, .agent = true, .shallow = true, .filter = true};
     struct capabilities none = {.known = true, .agent = true};
@@ -41,7 +41,7 @@ static void test_request(void **state)
     assert_request(&request, &unknown, START "000ddeepen 1\n" END);
     assert_request(&request, &all, START "000ddeepen 1\n" END);
     assert_request(&request, &none, START END);
-    request = (struct remote_request){&want, 1, 0, true};
+    request = (struct remote_request){&want, 1, 0, true, false};
     assert_request(&request, &unknown, START END);
     assert_request(&request, &all, START "0012filter tree:0\n" END);
 }
@@ -75,7 +75,7 @@ static void progress(void *data, uint64_t bytes, const char *line)
 static int read_answer(const char *bytes, size_t size, size_t piece, struct seen *seen,
                        struct error *e)
 {
-    struct remote_watch watch = {progress, NULL, seen};
+    struct remote_watch watch = {progress, NULL, seen, true};
     struct fetch fetch;
     struct answer answer;
     int r;
