@@ -9,77 +9,45 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/clock.h"
+#include "fs/fuse_message.h"
 #include "fs/operations.h"
 
-#define THREADS          8
-#define WAKE_SIGNAL      SIGUSR1
-#define NOTIFY_RESEND    7            /* FUSE_NOTIFY_RESEND of linux/fuse.h, since 6.9 */
-#define NOTIFY_INC_EPOCH 8            /* FUSE_NOTIFY_INC_EPOCH, since 6.16 */
-#define INIT_EXT         (1u << 30)   /* FUSE_INIT_EXT: flags2 counts */
-#define HAS_RESEND       (1u << 7)    /* FUSE_HAS_RESEND, in flags2 */
-#define RESENT           (1ull << 63) /* FUSE_UNIQUE_RESEND, in a request's number */
-#define OP_FORGET        2
-#define OP_INTERRUPT     36
-#define OP_BATCH_FORGET  42
+#define THREADS     8
+#define BUFFER_SIZE ((1u << 20) + 65536) /* the kernel wants max_write and a header to fit */
+#define WAKE_SIGNAL SIGUSR1
+
+/* A thread that takes requests. */
+struct reader {
+    struct connection *connection;
+    struct request_header *head; /* in shared memory: what it has read last */
+    char *buffer;
+    pthread_t thread;
+};
 
 struct connection {
     struct mount *mount;
     struct fuse_session *fuse;
     int fuse_fd;
-    atomic_bool init_fed;
+    uint32_t worker; /* which one this is of the mount's */
     atomic_bool draining;
-    pthread_t threads[THREADS];
-    unsigned thread_count;
+    atomic_int failure;    /* the errno of a read that can't be gone on from */
+    pthread_mutex_t trial; /* see inflight.h */
+    struct reader readers[THREADS];
+    unsigned reader_count;
     atomic_uint ended;
     int wakeup; /* an eventfd: a thread has ended, or drain was asked for */
 };
 
-/* The start of every request and answer, as in linux/fuse.h. */
-struct request_header {
-    uint32_t length, opcode;
-    uint64_t unique, node;
-    uint32_t uid, gid, pid;
-    uint16_t extensions, padding;
-};
-
-struct answer_header {
-    uint32_t length;
-    int32_t error;
-    uint64_t unique;
-};
-
-struct init_request {
-    struct request_header header;
-    uint32_t major, minor, max_readahead, flags, flags2;
-};
-
-/* libfuse reads and writes through these; the first read is the INIT that was saved. */
-static ssize_t read_request(int fd, void *buffer, size_t size, void *userdata)
+/* libfuse would read through this; but each thread reads for itself, see read_request. */
+static ssize_t read_nothing(int fd, void *buffer, size_t size, void *userdata)
 {
-    struct mount *mount = userdata;
-    struct connection *connection = mount->connection;
-    const struct state *state = mount->state;
-
-    if (!atomic_exchange(&connection->init_fed, true)) {
-        if (state->init_size > size || state->init_size > sizeof state->init) {
-            errno = EIO;
-            return -1;
-        }
-        memcpy(buffer, state->init, state->init_size);
-        return (ssize_t)state->init_size;
-    }
-    if (atomic_load(&connection->draining)) {
-        errno = EINTR;
-        return -1;
-    }
-    return read(fd, buffer, size);
-}
-
-/* Requests that nobody waits for an answer to are not tracked. */
-static bool is_answered(const struct request_header *request)
-{
-    return request->opcode != OP_FORGET && request->opcode != OP_BATCH_FORGET &&
-           request->opcode != OP_INTERRUPT;
+    (void)fd;
+    (void)buffer;
+    (void)size;
+    (void)userdata;
+    errno = ENOSYS;
+    return -1;
 }
 
 static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata)
@@ -100,7 +68,7 @@ static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata
     return size;
 }
 
-static const struct fuse_custom_io custom_io = {.read = read_request, .writev = write_answer};
+static const struct fuse_custom_io custom_io = {.read = read_nothing, .writev = write_answer};
 
 static void on_wake(int signal)
 {
@@ -127,58 +95,92 @@ static void serve_tracked(struct connection *connection, struct fuse_buf *buffer
     const struct request_header *request = buffer->mem;
     struct inflight *inflight = &connection->mount->state->inflight;
     uint64_t unique = request->unique & ~RESENT;
+    enum inflight_verdict verdict = inflight_begin(inflight, unique, connection->worker);
 
-    if (!is_answered(request)) {
-        fuse_session_process_buf(connection->fuse, buffer);
-    } else if (inflight_begin(inflight, unique)) {
+    if (verdict == INFLIGHT_GIVE_UP) {
         log_error(connection->mount->log,
                   "a request (operation %u, inode %llu) is given up: %d workers died of it",
                   request->opcode, (unsigned long long)request->node, INFLIGHT_DEATHS);
         answer_with_error(connection->fuse_fd, request->unique, -EIO);
         inflight_end(inflight, unique);
-    } else {
-        fuse_session_process_buf(connection->fuse, buffer);
-        inflight_pause(inflight, unique);
+        return;
     }
+    if (verdict == INFLIGHT_TRIAL)
+        pthread_mutex_lock(&connection->trial);
+    inflight_work(inflight, unique);
+    fuse_session_process_buf(connection->fuse, buffer);
+    inflight_pause(inflight, unique);
+    if (verdict == INFLIGHT_TRIAL)
+        pthread_mutex_unlock(&connection->trial);
+}
+
+/* The header goes to shared memory first, written by the kernel: there is no moment at which a
+ * request has been read and is known to nobody but a process that may die. Returns its size, 0 if
+ * there was none, or a negative errno. */
+static ssize_t read_request(struct reader *reader)
+{
+    const struct request_header *head = reader->head;
+    struct iovec parts[] = {{reader->head, sizeof *head},
+                            {reader->buffer + sizeof *head, BUFFER_SIZE - sizeof *head}};
+    ssize_t size = readv(reader->connection->fuse_fd, parts, 2);
+
+    if (size < 0)
+        return errno == EINTR || errno == EAGAIN || errno == ENOENT ? 0 : -errno;
+    if ((size_t)size < sizeof *head)
+        return -EIO;
+    memcpy(reader->buffer, head, sizeof *head);
+    return size;
+}
+
+static void end_session(struct connection *connection, int error)
+{
+    if (error != -ENODEV && error != -ECONNABORTED)
+        atomic_store(&connection->failure, error);
+    fuse_session_exit(connection->fuse);
 }
 
 static void *serve(void *arg)
 {
-    struct connection *connection = arg;
-    struct fuse_buf buffer = {.mem = NULL};
+    struct reader *reader = arg;
+    struct connection *connection = reader->connection;
 
     while (!is_over(connection)) {
-        int r = fuse_session_receive_buf(connection->fuse, &buffer);
-        if (r == -EINTR || r == -EAGAIN)
-            continue;
-        if (r <= 0)
-            break;
-        serve_tracked(connection, &buffer);
+        ssize_t size = read_request(reader);
+        struct fuse_buf buffer = {.mem = reader->buffer, .size = (size_t)size};
+        if (size < 0)
+            end_session(connection, (int)size);
+        else if (size > 0 && request_is_answered(buffer.mem))
+            serve_tracked(connection, &buffer);
+        else if (size > 0)
+            fuse_session_process_buf(connection->fuse, &buffer);
     }
-    free(buffer.mem);
     atomic_fetch_add(&connection->ended, 1);
     eventfd_write(connection->wakeup, 1);
     return NULL;
 }
 
-/* INIT is served by this thread alone: all others may count on what it settles. */
+/* The kernel's first request, as if it had just come. It is served before any thread reads: all may
+ * count on what it settles. */
 static int serve_init(struct connection *connection, struct error *e)
 {
-    struct fuse_buf buffer = {.mem = NULL};
-    int r = fuse_session_receive_buf(connection->fuse, &buffer);
+    const struct state *state = connection->mount->state;
+    char copy[sizeof state->init];
+    struct fuse_buf buffer = {.mem = copy, .size = state->init_size};
 
-    if (r > 0)
-        fuse_session_process_buf(connection->fuse, &buffer);
-    free(buffer.mem);
-    return r > 0 ? 0 : error_set(e, EIO, "cannot start the session: %s", strerror(-r));
+    if (state->init_size < sizeof(struct init_request) || state->init_size > sizeof copy)
+        return error_set(e, EIO, "the mount's state is damaged: unmount and mount again");
+    memcpy(copy, state->init, state->init_size);
+    fuse_session_process_buf(connection->fuse, &buffer);
+    return fuse_session_exited(connection->fuse)
+               ? error_set(e, EPROTO, "cannot agree with the kernel on FUSE's version")
+               : 0;
 }
 
 static bool kernel_resends(const struct mount *mount)
 {
     const struct init_request *init = (const struct init_request *)mount->state->init;
 
-    return mount->state->init_size >= sizeof *init && init->flags & INIT_EXT &&
-           init->flags2 & HAS_RESEND && !mount->settings->no_resend;
+    return init->flags & INIT_EXT && init->flags2 & HAS_RESEND && !mount->settings->no_resend;
 }
 
 static void give_up(void *data, uint64_t unique)
@@ -194,38 +196,66 @@ static void recover(struct connection *connection)
     struct answer_header notice = {.length = sizeof notice, .error = NOTIFY_RESEND, .unique = 0};
     bool resends = kernel_resends(mount);
 
-    inflight_recover(&mount->state->inflight, resends, give_up, connection);
+    inflight_recover(&mount->state->inflight, connection->worker, resends, give_up, connection);
     if (resends && write(connection->fuse_fd, &notice, sizeof notice) < 0)
         log_warning(mount->log, "the kernel does not resend requests: %s", strerror(errno));
 }
 
-static int start_threads(struct connection *connection, struct error *e)
+static int start_reader(struct connection *connection)
 {
-    for (; connection->thread_count < THREADS; connection->thread_count++) {
-        int r =
-            pthread_create(&connection->threads[connection->thread_count], NULL, serve, connection);
-        if (r != 0 && connection->thread_count == 0)
-            return error_set(e, r, "cannot start a thread: %s", strerror(r));
-        if (r != 0)
-            break;
-    }
-    return 0;
+    unsigned i = connection->reader_count;
+    struct reader *reader = &connection->readers[i];
+
+    reader->connection = connection;
+    reader->head = &connection->mount->state->inflight.heads[i];
+    reader->buffer = malloc(BUFFER_SIZE);
+    int r = reader->buffer ? pthread_create(&reader->thread, NULL, serve, reader) : ENOMEM;
+    if (r != 0)
+        free(reader->buffer);
+    else
+        connection->reader_count++;
+    return -r;
 }
 
-static void join_threads(struct connection *connection)
+/* One will do, if there can't be more. */
+static int start_readers(struct connection *connection, struct error *e)
+{
+    int r = 0;
+
+    while (connection->reader_count < THREADS && r == 0)
+        r = start_reader(connection);
+    return connection->reader_count == 0
+               ? error_set(e, -r, "cannot start a thread: %s", strerror(-r))
+               : 0;
+}
+
+static void join_readers(struct connection *connection)
 {
     struct timespec pause = {.tv_nsec = 2000000};
 
     /* A thread may have looked at the flag just before it reads: it is woken until it has seen it.
      */
-    while (atomic_load(&connection->draining) &&
-           atomic_load(&connection->ended) < connection->thread_count) {
-        for (unsigned i = 0; i < connection->thread_count; i++)
-            pthread_kill(connection->threads[i], WAKE_SIGNAL);
+    while (atomic_load(&connection->ended) < connection->reader_count) {
+        for (unsigned i = 0; i < connection->reader_count; i++)
+            pthread_kill(connection->readers[i].thread, WAKE_SIGNAL);
         nanosleep(&pause, NULL);
     }
-    for (unsigned i = 0; i < connection->thread_count; i++)
-        pthread_join(connection->threads[i], NULL);
+    for (unsigned i = 0; i < connection->reader_count; i++) {
+        pthread_join(connection->readers[i].thread, NULL);
+        free(connection->readers[i].buffer);
+    }
+}
+
+/* A kernel that can't resend wants all its answers from this worker. */
+static void answer_all(const struct connection *connection)
+{
+    const struct mount *mount = connection->mount;
+    struct timespec pause = {.tv_nsec = 10000000};
+    int64_t until = clock_now() + mount->settings->timeout * 1000ll;
+
+    while (!kernel_resends(mount) && !inflight_is_empty(&mount->state->inflight) &&
+           clock_now() < until)
+        nanosleep(&pause, NULL);
 }
 
 /* Waits for the mount's end, or for connection_drain. */
@@ -233,7 +263,7 @@ static void wait_for_end(struct connection *connection)
 {
     eventfd_t count;
 
-    while (!is_over(connection) && atomic_load(&connection->ended) < connection->thread_count)
+    while (!is_over(connection))
         eventfd_read(connection->wakeup, &count);
 }
 
@@ -243,11 +273,23 @@ static bool notify_epoch(const struct connection *connection)
     return write(connection->fuse_fd, &notice, sizeof notice) >= 0;
 }
 
-int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(void *data),
-                   void *data, struct error *e)
+static int open_session(struct connection *connection, struct error *e)
 {
     const char *argv[] = {"startpointfs", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(1, (char **)argv);
+
+    connection->fuse = fuse_session_new(&args, &operations, sizeof operations, connection->mount);
+    fuse_opt_free_args(&args);
+    if (!connection->fuse)
+        return error_set(e, ENOMEM, "cannot make a FUSE session");
+    int r = fuse_session_custom_io(connection->fuse, &custom_io, connection->fuse_fd);
+    return r < 0 ? error_set(e, -r, "cannot use the FUSE descriptor: %s", strerror(-r))
+                 : serve_init(connection, e);
+}
+
+int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(void *data),
+                   void *data, struct error *e)
+{
     struct connection *connection = calloc(1, sizeof *connection);
     struct sigaction wake = {.sa_handler = on_wake};
     int r;
@@ -257,16 +299,11 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
     mount->connection = connection;
     connection->mount = mount;
     connection->fuse_fd = fuse_fd;
+    connection->worker = atomic_load(&mount->state->workers);
     connection->wakeup = eventfd(0, EFD_CLOEXEC);
-    connection->fuse = fuse_session_new(&args, &operations, sizeof operations, mount);
-    fuse_opt_free_args(&args);
-    if (!connection->fuse)
-        return error_set(e, ENOMEM, "cannot make a FUSE session");
+    pthread_mutex_init(&connection->trial, NULL);
     sigaction(WAKE_SIGNAL, &wake, NULL);
-    r = fuse_session_custom_io(connection->fuse, &custom_io, fuse_fd);
-    if (r < 0)
-        return error_set(e, -r, "cannot use the FUSE descriptor: %s", strerror(-r));
-    r = serve_init(connection, e);
+    r = open_session(connection, e);
     if (r < 0)
         return r;
     if (again)
@@ -274,13 +311,19 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
     if (atomic_load(&mount->state->has_epochs) == EPOCHS_UNASKED)
         atomic_store(&mount->state->has_epochs,
                      notify_epoch(connection) ? EPOCHS_KNOWN : EPOCHS_UNKNOWN);
-    r = start_threads(connection, e);
+    r = start_readers(connection, e);
     if (r < 0)
         return r;
     ready(data);
     wait_for_end(connection);
-    join_threads(connection);
-    return atomic_load(&connection->draining) ? CONNECTION_DRAINED : CONNECTION_UNMOUNTED;
+    join_readers(connection);
+    r = atomic_load(&connection->failure);
+    if (r < 0)
+        return error_set(e, -r, "cannot read the kernel's requests: %s", strerror(-r));
+    if (fuse_session_exited(connection->fuse))
+        return CONNECTION_UNMOUNTED;
+    answer_all(connection);
+    return CONNECTION_DRAINED;
 }
 
 void connection_free(struct connection *connection)
@@ -290,6 +333,7 @@ void connection_free(struct connection *connection)
     if (connection->fuse)
         fuse_session_destroy(connection->fuse);
     close(connection->wakeup);
+    pthread_mutex_destroy(&connection->trial);
     free(connection);
 }
 

@@ -487,6 +487,9 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     want(conn, FUSE_CAP_PARALLEL_DIROPS);
     want(conn, FUSE_CAP_ASYNC_READ);
     conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+    /* What a request may bring; connection.c has room for no more. */
+    if (conn->max_write > 1u << 20)
+        conn->max_write = 1u << 20;
     /* Read-ahead of many files at once must not queue behind twelve. */
     conn->max_background = 128;
     conn->congestion_threshold = 96;

@@ -18,7 +18,9 @@ void signals_block(void)
     sigset_t signals;
 
     understood(&signals);
-    pthread_sigmask(SIG_BLOCK, &signals, NULL);
+    /* Ctrl-C goes to all processes of a terminal: the supervisor sees to it. */
+    sigaddset(&signals, SIGINT);
+    pthread_sigmask(SIG_SETMASK, &signals, NULL);
 }
 
 static void *take_signals(void *arg)

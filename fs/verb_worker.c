@@ -18,6 +18,7 @@
 #include "fs/mount.h"
 #include "fs/namespace.h"
 #include "fs/parked.h"
+#include "fs/privileges.h"
 #include "fs/refresh.h"
 #include "fs/signals.h"
 #include "fs/supervisor.h"
@@ -69,6 +70,8 @@ static int open_mount(struct mount *mount, const struct arguments *arguments, st
         r = state_map(&mount->state, WORKER_STATE_FD, e);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
+    if (r == 0)
+        r = privileges_drop(cache_folder(mount->cache), e);
     if (r < 0)
         return r;
     mount->changed_at = mount->state->mounted_at * 1000000;
@@ -109,14 +112,13 @@ static void say_ready(void *data)
 
 /* Everything is given back, so that leak checkers see what is not; but a thread that hangs in a
  * library must not keep the process. */
-static void close_mount(struct worker *worker, int code)
+static void close_mount(struct worker *worker)
 {
     struct mount *mount = &worker->mount;
 
     watch_close(mount->watch);
-    /* Requests that wait are not answered by a worker that is replaced: the next one gets them. */
-    if (!fetcher_stop(mount->fetcher, STOP_PATIENCE) || code == EXIT_REPLACE)
-        _exit(code);
+    if (!fetcher_stop(mount->fetcher, STOP_PATIENCE))
+        _exit(EXIT_OK);
     parked_free(mount->parked);
     connection_free(mount->connection);
     blobs_free(mount->blobs);
@@ -133,7 +135,7 @@ int verb_worker(struct arguments *arguments)
     struct worker worker = {.mount.settings = &arguments->settings};
     struct mount *mount = &worker.mount;
     struct error error = {0};
-    int r, code = EXIT_OK;
+    int r;
 
     prctl(PR_SET_NAME, "startpointfs");
     for (int fd = WORKER_FUSE_FD; fd <= WORKER_READY_FD; fd++)
@@ -152,10 +154,13 @@ int verb_worker(struct arguments *arguments)
             verb_fail(EXIT_FAILED, "%s", error.text);
         return EXIT_FAILED;
     }
-    if (r == CONNECTION_DRAINED)
-        code = EXIT_REPLACE;
-    log_info(mount->log, r == CONNECTION_DRAINED ? "worker %d ends" : "worker %d ends: unmounted",
-             (int)getpid());
-    close_mount(&worker, code);
-    return code;
+    if (r == CONNECTION_DRAINED) {
+        /* Nothing is taken down: a fetch that fails now would be an answer to those who wait for
+         * it. They are the next worker's. */
+        log_info(mount->log, "worker %d ends", (int)getpid());
+        _exit(EXIT_REPLACE);
+    }
+    log_info(mount->log, "worker %d ends: unmounted", (int)getpid());
+    close_mount(&worker);
+    return EXIT_OK;
 }
