@@ -108,11 +108,15 @@ int kept_open(struct kept *kept, const struct settings *settings, const char *mo
     return code == EXIT_OK ? save_init(kept) : code;
 }
 
+void kept_unmount(struct kept *kept)
+{
+    if (kept->fuse_fd >= 0)
+        fuse_session_unmount(kept->fuse);
+}
+
 void kept_close(struct kept *kept)
 {
-    if (!kept->fuse)
-        return;
-    if (kept->fuse_fd >= 0)
-        fuse_session_unmount(kept->fuse); /* does nothing if it is unmounted already */
-    fuse_session_destroy(kept->fuse);
+    kept_unmount(kept);
+    if (kept->fuse)
+        fuse_session_destroy(kept->fuse);
 }

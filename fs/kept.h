@@ -19,6 +19,10 @@ struct kept {
 
 /* Mounts. An exit code; if it is not EXIT_OK, a sentence is on stderr. In any case, kept_close. */
 int kept_open(struct kept *kept, const struct settings *settings, const char *mountpoint);
+/* Unmounts, if it is mounted still: lazily, so who is inside keeps an error, and everybody else
+ * sees the folder below. */
+void kept_unmount(struct kept *kept);
+/* Unmounts and gives back. */
 void kept_close(struct kept *kept);
 
 /* Moves a descriptor out of the way of those that a worker inherits. Returns it, or -1. */

@@ -2,7 +2,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <fuse_lowlevel.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -237,8 +236,7 @@ static void stop(struct supervisor *s)
 {
     s->stopping = true;
     s->kill_at = clock_now() + STOP_TIME;
-    /* Lazily: who is inside keeps an error, everybody else sees the folder below. */
-    fuse_session_unmount(s->kept.fuse);
+    kept_unmount(&s->kept);
     if (s->worker > 0)
         kill(s->worker, SIGTERM);
 }
