@@ -25,16 +25,33 @@ struct watch {
     bool missing; /* a folder can't be watched yet */
 };
 
+/* A folder that is not there yet: its nearest parent tells when that changes. */
+static void add_parent(struct watch *watch, const char *folder)
+{
+    char *path = strdup(folder), *slash;
+
+    while (path && (slash = strrchr(path, '/'))) {
+        *slash = '\0';
+        if (inotify_add_watch(watch->inotify, *path ? path : "/",
+                              IN_CREATE | IN_MOVED_TO | IN_ONLYDIR | IN_MASK_ADD) >= 0 ||
+            errno != ENOENT)
+            break;
+    }
+    free(path);
+}
+
 static void add_folder(void *data, const char *folder)
 {
     struct watch *watch = data;
 
     /* A folder that is watched already keeps its watch. */
-    if (inotify_add_watch(watch->inotify, folder, EVENTS | IN_ONLYDIR) < 0) {
-        if (errno != ENOENT && !watch->missing)
-            log_warning(watch->mount->log, "cannot watch %s: %s", folder, strerror(errno));
-        watch->missing = true;
-    }
+    if (inotify_add_watch(watch->inotify, folder, EVENTS | IN_ONLYDIR | IN_MASK_ADD) >= 0)
+        return;
+    if (errno == ENOENT)
+        add_parent(watch, folder);
+    else if (!watch->missing)
+        log_warning(watch->mount->log, "cannot watch %s: %s", folder, strerror(errno));
+    watch->missing = true;
 }
 
 static void add_folders(struct watch *watch)
