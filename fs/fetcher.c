@@ -9,7 +9,8 @@
 #include "fs/clock.h"
 #include "fs/repos.h"
 
-#define IDLE_MILLISECONDS 30000
+#define WARM_MILLISECONDS 5000  /* an idle thread keeps its connections so long */
+#define IDLE_MILLISECONDS 30000 /* and then lives so long */
 #define STACK_SIZE        (1 << 20)
 
 struct job {
@@ -45,6 +46,8 @@ struct fetcher {
     struct host *hosts;
     struct idler *idlers; /* the latest first */
     unsigned threads;
+    pthread_t last_ended; /* not joined yet */
+    bool has_ended;
     unsigned starting; /* the sum of the hosts' */
     unsigned running;
 };
@@ -116,15 +119,17 @@ static void has_started(struct host *host)
     host->fetcher->starting--;
 }
 
-/* Waits for something to do. False: too long idle. */
-static bool idle(struct fetcher *fetcher)
+/* Waits for something to do. False: too long idle, or it is being stopped. */
+static bool idle(struct fetcher *fetcher, int milliseconds)
 {
     struct idler me = {.woken_for = NULL};
     pthread_condattr_t attributes;
-    int64_t until = clock_now() + IDLE_MILLISECONDS;
+    int64_t until = clock_now() + milliseconds;
     struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
     int r = 0;
 
+    if (atomic_load(&fetcher->stopping))
+        return false;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
     pthread_cond_init(&me.wakeup, &attributes);
@@ -159,6 +164,34 @@ static void run_job(struct fetcher *fetcher, struct job *job, struct remote *rem
     pthread_cond_broadcast(&fetcher->changed);
 }
 
+/* Closes the connections, and waits on. False: too long idle. */
+static bool rest(struct fetcher *fetcher, struct remote *remote)
+{
+    if (remote && !atomic_load(&fetcher->stopping)) {
+        pthread_mutex_unlock(&fetcher->lock);
+        remote_rest(remote);
+        pthread_mutex_lock(&fetcher->lock);
+    }
+    /* Work that came meanwhile has started a thread of its own. */
+    return idle(fetcher, IDLE_MILLISECONDS);
+}
+
+/* Counts the thread as ended. Each joins the one that ended before it, and fetcher_stop the last:
+ * so none outlives the libraries that it uses. */
+static void end_thread(struct fetcher *fetcher)
+{
+    pthread_t before = fetcher->last_ended;
+    bool has_before = fetcher->has_ended;
+
+    fetcher->last_ended = pthread_self();
+    fetcher->has_ended = true;
+    fetcher->threads--;
+    pthread_cond_broadcast(&fetcher->changed);
+    pthread_mutex_unlock(&fetcher->lock);
+    if (has_before)
+        pthread_join(before, NULL);
+}
+
 static void *fetch_thread(void *arg)
 {
     struct host *host = arg;
@@ -174,7 +207,9 @@ static void *fetch_thread(void *arg)
         job = next_job(fetcher);
         if (job)
             run_job(fetcher, job, remote);
-        else if (!idle(fetcher))
+        else if (idle(fetcher, WARM_MILLISECONDS))
+            continue;
+        else if (!rest(fetcher, remote))
             break;
     }
     /* The connections are closed before the thread counts as ended. */
@@ -182,9 +217,7 @@ static void *fetch_thread(void *arg)
     if (remote)
         remote_free(remote);
     pthread_mutex_lock(&fetcher->lock);
-    fetcher->threads--;
-    pthread_cond_broadcast(&fetcher->changed);
-    pthread_mutex_unlock(&fetcher->lock);
+    end_thread(fetcher);
     return NULL;
 }
 
@@ -195,7 +228,6 @@ static int start_thread(struct fetcher *fetcher, struct host *host)
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
     int r = pthread_create(&thread, &attributes, fetch_thread, host);
     pthread_attr_destroy(&attributes);
     if (r == 0)
@@ -278,6 +310,8 @@ bool fetcher_stop(struct fetcher *fetcher, int patience)
     pthread_mutex_unlock(&fetcher->lock);
     if (!ended)
         return false;
+    if (fetcher->has_ended)
+        pthread_join(fetcher->last_ended, NULL);
     for (struct job *job = fetcher->first, *next; job; job = next) {
         next = job->next;
         free(job);
