@@ -110,11 +110,35 @@ build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $^ $(LIB_LDLIBS)
 
+# mount(8) looks for its helpers in /sbin alone, which is /usr/sbin on today's systems.
+HELPER_DIR ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
+HELPER_TARGET = $(if $(filter $(PREFIX)/sbin,$(HELPER_DIR)),../bin/startpointfs,$(PREFIX)/bin/startpointfs)
+MAN_DIR  ?= $(PREFIX)/share/man
+UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
+ZSH_DIR  ?= $(PREFIX)/share/zsh/site-functions
+
+INSTALLED = $(PREFIX)/bin/startpointfs $(HELPER_DIR)/mount.startpointfs \
+    $(MAN_DIR)/man1/startpointfs.1 $(MAN_DIR)/man5/startpointfs-list.5 $(MAN_DIR)/man8/mount.startpointfs.8 \
+    $(UNIT_DIR)/startpointfs.service $(UNIT_DIR)/startpointfs@.service \
+    $(BASH_DIR)/startpointfs $(ZSH_DIR)/_startpointfs
+
 install: all
 	install -D -m 0755 $(B)/startpointfs $(DESTDIR)$(PREFIX)/bin/startpointfs
+	install -d $(DESTDIR)$(HELPER_DIR)
+	ln -sf $(HELPER_TARGET) $(DESTDIR)$(HELPER_DIR)/mount.startpointfs
+	install -D -m 0644 mount-scripts/man/startpointfs.1 $(DESTDIR)$(MAN_DIR)/man1/startpointfs.1
+	install -D -m 0644 mount-scripts/man/startpointfs-list.5 $(DESTDIR)$(MAN_DIR)/man5/startpointfs-list.5
+	install -D -m 0644 mount-scripts/man/mount.startpointfs.8 $(DESTDIR)$(MAN_DIR)/man8/mount.startpointfs.8
+	install -D -m 0644 mount-scripts/completions/startpointfs.bash $(DESTDIR)$(BASH_DIR)/startpointfs
+	install -D -m 0644 mount-scripts/completions/_startpointfs $(DESTDIR)$(ZSH_DIR)/_startpointfs
+	install -d $(DESTDIR)$(UNIT_DIR)
+	for unit in startpointfs.service startpointfs@.service; do \
+	    sed 's,@BINDIR@,$(PREFIX)/bin,g' mount-scripts/systemd/$$unit \
+	        >$(DESTDIR)$(UNIT_DIR)/$$unit && chmod 0644 $(DESTDIR)$(UNIT_DIR)/$$unit || exit 1; done
 
 uninstall:
-	rm -f $(DESTDIR)$(PREFIX)/bin/startpointfs
+	rm -f $(INSTALLED:%=$(DESTDIR)%)
 
 clean:
 	rm -rf build build-*

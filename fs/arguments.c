@@ -110,14 +110,6 @@ FLAG(prometheus)
 FLAG(progress)
 #undef FLAG_PLACE
 
-static int take_nothing(struct arguments *a, const char *value, struct error *e)
-{
-    (void)a;
-    (void)value;
-    (void)e;
-    return 0;
-}
-
 static const struct option_row rows[] = {
     {"-f", NULL, ACCEPTS_MOUNT, "stay in the foreground, log on stderr", take_foreground},
     {"-o", "OPTIONS", ACCEPTS_MOUNT, "mount options, separated by commas", take_options},
@@ -137,11 +129,6 @@ static const struct option_row rows[] = {
     {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
     {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
     {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},
-    /* mount(8) gives these to its helpers. */
-    {"-n", NULL, ACCEPTS_MOUNT, NULL, take_nothing},
-    {"-s", NULL, ACCEPTS_MOUNT, NULL, take_nothing},
-    {"-v", NULL, ACCEPTS_MOUNT, NULL, take_nothing},
-    {"-t", "TYPE", ACCEPTS_MOUNT, NULL, take_nothing},
 };
 
 #define ROW_COUNT (sizeof rows / sizeof *rows)

@@ -14,22 +14,16 @@
 
 #define READ_BUFFER 65536 /* more than any first request needs */
 
-static int mount_fuse(struct kept *kept, const struct settings *settings, const char *mountpoint)
+static int mount_fuse(struct kept *kept, const char *options, const char *mountpoint)
 {
     static const struct fuse_lowlevel_ops none;
-    char *options;
-    int r;
-
-    if (asprintf(&options, "ro,fsname=startpointfs,subtype=startpointfs%s%s",
-                 settings->fuse_options ? "," : "",
-                 settings->fuse_options ? settings->fuse_options : "") < 0)
-        return verb_fail(EXIT_FAILED, "out of memory");
     const char *argv[] = {"startpointfs", "-o", options, NULL};
     struct fuse_args args = FUSE_ARGS_INIT(3, (char **)argv);
+    int r;
+
     kept->fuse = fuse_session_new(&args, &none, sizeof none, NULL);
     r = kept->fuse ? fuse_session_mount(kept->fuse, mountpoint) : -1;
     fuse_opt_free_args(&args);
-    free(options);
     if (r < 0)
         return verb_fail(EXIT_FAILED, "cannot mount on %s (see above)", mountpoint);
     /* libfuse closes its own descriptor when it unmounts; the workers' must stay open until then.
@@ -96,7 +90,8 @@ static int find_program(struct kept *kept)
     return EXIT_OK;
 }
 
-int kept_open(struct kept *kept, const struct settings *settings, const char *mountpoint)
+int kept_open(struct kept *kept, const struct settings *settings, const char *options,
+              const char *mountpoint)
 {
     *kept = (struct kept){.fuse_fd = -1, .nodes_fd = -1, .state_fd = -1, .exe_fd = -1};
     int code = make_memory(kept, settings);
@@ -104,7 +99,7 @@ int kept_open(struct kept *kept, const struct settings *settings, const char *mo
     if (code == EXIT_OK)
         code = find_program(kept);
     if (code == EXIT_OK)
-        code = mount_fuse(kept, settings, mountpoint);
+        code = mount_fuse(kept, options, mountpoint);
     return code == EXIT_OK ? save_init(kept) : code;
 }
 

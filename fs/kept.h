@@ -17,8 +17,10 @@ struct kept {
     char exe_path[PATH_MAX]; /* where `reload` looks for the program */
 };
 
-/* Mounts. An exit code; if it is not EXIT_OK, a sentence is on stderr. In any case, kept_close. */
-int kept_open(struct kept *kept, const struct settings *settings, const char *mountpoint);
+/* Mounts, with these options for libfuse. An exit code; if it is not EXIT_OK, a sentence is on
+ * stderr. In any case, kept_close. */
+int kept_open(struct kept *kept, const struct settings *settings, const char *options,
+              const char *mountpoint);
 /* Unmounts, if it is mounted still: lazily, so who is inside keeps an error, and everybody else
  * sees the folder below. */
 void kept_unmount(struct kept *kept);

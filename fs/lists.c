@@ -2,10 +2,12 @@
 
 #include <errno.h>
 #include <limits.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
 
+#include "fs/list_folder.h"
 #include "fs/set_folders.h"
 #include "fs/sets.h"
 
@@ -51,7 +53,7 @@ static int read_list(struct served *served, enum set_type type, struct error *e)
 {
     int r = source_list_add(&served->sources, served->path, e);
 
-    served->type = type;
+    served->type = type != TYPE_NONE ? type : set_type_find(served->name);
     if (r == 0 && copy_texts(served) < 0)
         r = no_memory(e);
     return r;
@@ -172,27 +174,77 @@ static int show(struct mount *mount, struct error *e)
 
 /* ---- opening ---- */
 
-static int open_list(struct mount *mount, const char *operand, struct error *e)
+/* The path with its folder's symlinks resolved, not its own: what it points to may be replaced, as
+ * in a ConfigMap that is mounted. */
+static char *path_of_list(const char *operand)
 {
-    char *path = realpath(operand, NULL), *name = path ? name_of_file(path) : NULL;
-    const char *why = NULL;
+    const char *slash = strrchr(operand, '/');
+    char *folder = slash ? strndup(operand, (size_t)(slash - operand + 1)) : strdup(".");
+    char *real = folder ? realpath(folder, NULL) : NULL, *path = NULL;
+
+    if (real && asprintf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
+                         slash ? slash + 1 : operand) < 0)
+        path = NULL;
+    free(folder);
+    free(real);
+    return path;
+}
+
+static int check_name(struct lists *lists, const char *name, const char *path, struct error *e)
+{
+    const char *why;
+
+    if (!set_name_is_valid(name, &why))
+        return error_set(e, EINVAL, "list %s: it is served as a set of its name, and that %s", path,
+                         why);
+    if (find(lists, name))
+        return error_set(e, EINVAL, "list %s: another list is named '%s' too: rename one of them",
+                         path, name);
+    return 0;
+}
+
+static int open_list(struct mount *mount, const char *operand, const char *found_in,
+                     struct error *e)
+{
+    char *path = path_of_list(operand), *name = path ? name_of_file(path) : NULL;
     struct served *served;
-    int r = 0;
+    int r;
 
     if (!name)
         r = error_set(e, errno, "cannot read the list %s: %s", operand, strerror(errno));
-    else if (!set_name_is_valid(name, &why))
-        r = error_set(e, EINVAL, "list %s: it is served as a set of its name, and that %s", operand,
-                      why);
-    else if (find(mount->lists, name))
-        r = error_set(e, EINVAL, "list %s: another list is named '%s' too: rename one of them",
-                      operand, name);
+    else
+        r = check_name(mount->lists, name, operand, e);
     if (r == 0)
         r = serve(mount, name, path, &served, e);
-    if (r == 0)
+    if (r == 0) {
+        served->found_in = found_in;
         append(mount->lists, served);
+    }
     free(name);
     free(path);
+    return r;
+}
+
+static int open_folder(struct mount *mount, const char *operand, struct error *e)
+{
+    struct list_folder *folder = calloc(1, sizeof *folder);
+    char **paths;
+    int r;
+
+    if (!folder)
+        return no_memory(e);
+    folder->next = mount->lists->folders;
+    mount->lists->folders = folder;
+    folder->path = realpath(operand, NULL);
+    if (!folder->path)
+        return error_set(e, errno, "cannot read the folder of lists %s: %s", operand,
+                         strerror(errno));
+    r = list_folder_read(folder->path, &paths, e);
+    if (r < 0)
+        return r;
+    for (char **path = paths; *path && r == 0; path++)
+        r = open_list(mount, *path, folder->path, e);
+    list_folder_free(paths);
     return r;
 }
 
@@ -217,9 +269,14 @@ int lists_open(struct mount *mount, char *const *operands, size_t count, struct 
     pthread_mutex_init(&lists->lock, NULL);
     mount->lists = lists;
     lists->serves_sets = count == 0;
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = stat(operands[i], &st) == 0 && S_ISREG(st.st_mode) ? open_list(mount, operands[i], e)
-                                                               : open_direct(mount, operands[i], e);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        if (stat(operands[i], &st) == 0 && S_ISREG(st.st_mode))
+            r = open_list(mount, operands[i], NULL, e);
+        else if (list_folder_is(operands[i]))
+            r = open_folder(mount, operands[i], e);
+        else
+            r = open_direct(mount, operands[i], e);
+    }
     if (r == 0)
         r = check_together(lists, NULL, NULL, e);
     if (r == 0)
@@ -237,6 +294,12 @@ void lists_close(struct mount *mount)
         struct served *next = mount->lists->first->next;
         served_free(mount->lists->first);
         mount->lists->first = next;
+    }
+    while (mount->lists->folders) {
+        struct list_folder *next = mount->lists->folders->next;
+        free(mount->lists->folders->path);
+        free(mount->lists->folders);
+        mount->lists->folders = next;
     }
     pthread_mutex_destroy(&mount->lists->lock);
     free(mount->lists);
@@ -308,17 +371,21 @@ static bool is_among(char *const *names, const char *name)
     return false;
 }
 
-static bool drop_missing(struct mount *mount, char *const *names)
+/* Drops what is gone: the sets that are not among `present`, or the lists that were found in a
+ * folder and whose paths are not among it. */
+static bool drop_missing(struct mount *mount, const char *found_in, char *const *present)
 {
     bool changed = false;
 
     for (struct served **link = &mount->lists->first; *link;) {
         struct served *served = *link;
-        if (served->path || !served->name || is_among(names, served->name)) {
+        const char *key = found_in ? served->path : served->name;
+        if (!served->name || served->found_in != found_in || (!found_in && served->path) ||
+            is_among(present, key)) {
             link = &served->next;
             continue;
         }
-        log_info(mount->log, "%s: the set was removed", served->name);
+        log_info(mount->log, "%s: the %s was removed", served->name, found_in ? "list" : "set");
         *link = served->next;
         served_free(served);
         changed = true;
@@ -326,29 +393,32 @@ static bool drop_missing(struct mount *mount, char *const *names)
     return changed;
 }
 
-static bool add_set(struct mount *mount, const char *name)
+/* A set, or with path a list, that was not there before. One that is faulty is kept, so that
+ * status.json says why it is not served. NULL: out of memory. */
+static struct served *add(struct mount *mount, const char *name, const char *path)
 {
     struct served *served;
     struct error error;
-    int r = serve(mount, name, NULL, &served, &error);
+    int r = serve(mount, name, path, &served, &error);
 
     if (r == 0)
         r = check_together(mount->lists, NULL, served, &error);
     if (r < 0) {
-        /* Kept, so that status.json says why it is not served. */
         log_error(mount->log, "%s: %s", name, error.text);
         if (served)
             served_free(served);
         served = calloc(1, sizeof *served);
         if (!served)
-            return false;
+            return NULL;
         served->name = strdup(name);
+        served->path = path ? strdup(path) : NULL;
         served->fault = strdup(error.text);
     } else {
-        log_info(mount->log, "%s: a set with %zu sources", name, served->sources.count);
+        log_info(mount->log, "%s: a %s with %zu sources", name, path ? "list" : "set",
+                 served->sources.count);
     }
     append(mount->lists, served);
-    return true;
+    return served;
 }
 
 static bool reread_sets(struct mount *mount)
@@ -361,11 +431,53 @@ static bool reread_sets(struct mount *mount)
         log_error(mount->log, "%s", error.text);
         return false;
     }
-    changed = drop_missing(mount, names);
+    changed = drop_missing(mount, NULL, names);
     for (char **name = names; *name; name++)
         if (!find(mount->lists, *name))
-            changed |= add_set(mount, *name);
+            changed |= add(mount, *name, NULL) != NULL;
     sets_names_free(names);
+    return changed;
+}
+
+static bool add_list(struct mount *mount, const struct list_folder *folder, const char *path)
+{
+    char *name = name_of_file(path);
+    struct error error;
+    struct served *served = NULL;
+
+    if (!name || check_name(mount->lists, name, path, &error) < 0)
+        log_error(mount->log, "%s", name ? error.text : "out of memory");
+    else if ((served = add(mount, name, path)))
+        served->found_in = folder->path;
+    free(name);
+    return served != NULL;
+}
+
+static bool has_path(const struct lists *lists, const char *path)
+{
+    const struct served *served = lists->first;
+
+    while (served && (!served->path || strcmp(served->path, path) != 0))
+        served = served->next;
+    return served != NULL;
+}
+
+/* A folder that can't be read now takes nothing away. */
+static bool reread_folder(struct mount *mount, const struct list_folder *folder)
+{
+    struct error error;
+    char **paths;
+    bool changed;
+
+    if (list_folder_read(folder->path, &paths, &error) < 0) {
+        log_error(mount->log, "%s", error.text);
+        return false;
+    }
+    changed = drop_missing(mount, folder->path, paths);
+    for (char **path = paths; *path; path++)
+        if (!has_path(mount->lists, *path))
+            changed |= add_list(mount, folder, *path);
+    list_folder_free(paths);
     return changed;
 }
 
@@ -378,6 +490,8 @@ void lists_reload(struct mount *mount)
     pthread_mutex_lock(&lists->lock);
     if (lists->serves_sets)
         changed = reread_sets(mount);
+    for (const struct list_folder *folder = lists->folders; folder; folder = folder->next)
+        changed |= reread_folder(mount, folder);
     for (struct served *served = lists->first; served; served = served->next)
         if (served->name)
             changed |= reread(mount, served);
@@ -398,20 +512,34 @@ int lists_publish(struct mount *mount)
     return r;
 }
 
+/* The folder that a list's name stands in, and the one that its bytes do. */
+static void visit_folders(const char *path, void (*visit)(void *data, const char *folder),
+                          void *data)
+{
+    char here[PATH_MAX], there[PATH_MAX];
+
+    if (strlen(path) >= sizeof here)
+        return;
+    strcpy(here, path);
+    *strrchr(here, '/') = '\0';
+    visit(data, *here ? here : "/");
+    if (!realpath(path, there))
+        return;
+    *strrchr(there, '/') = '\0';
+    if (strcmp(here, there) != 0)
+        visit(data, *there ? there : "/");
+}
+
 void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char *folder),
                        void *data)
 {
-    char folder[PATH_MAX];
-
     pthread_mutex_lock(&mount->lists->lock);
     if (mount->lists->serves_sets)
         visit(data, mount->settings->sets);
-    for (struct served *served = mount->lists->first; served; served = served->next) {
-        if (!served->path || strlen(served->path) >= sizeof folder)
-            continue;
-        strcpy(folder, served->path);
-        *strrchr(folder, '/') = '\0';
-        visit(data, *folder ? folder : "/");
-    }
+    for (const struct list_folder *folder = mount->lists->folders; folder; folder = folder->next)
+        visit(data, folder->path);
+    for (struct served *served = mount->lists->first; served; served = served->next)
+        if (served->path)
+            visit_folders(served->path, visit, data);
     pthread_mutex_unlock(&mount->lists->lock);
 }

@@ -1,8 +1,9 @@
 /* lists.h - the lists and sets that a mount serves, and what happens when one of them changes.
  *
- * Each list file given to `mount`, and each set that `create` made (when `mount` got no source), is
- * served as a set: a folder .startpointfs/sets/NAME/ with the layout that the cyber-dojo services
- * read. Together their sources, and those given directly, make the mount's root.
+ * Each list file given to `mount`, each one in a folder of lists, and each set that `create` made
+ * (when `mount` got no source), is served as a set: a folder .startpointfs/sets/NAME/ with the
+ * layout that the cyber-dojo services read. Together their sources, and those given directly, make
+ * the mount's root.
  *
  * A list that has become faulty changes nothing: the last good one stays, and its fault is
  * reported. */
@@ -14,8 +15,9 @@
 #include "gitcache/source.h"
 
 struct served {
-    char *name; /* the set's; NULL: sources given directly */
-    char *path; /* the list file, absolute; NULL for sets and direct sources */
+    char *name;           /* the set's; NULL: sources given directly */
+    char *path;           /* the list file, absolute; NULL for sets and direct sources */
+    const char *found_in; /* the folder of lists that it lies in; borrowed; NULL: given by itself */
     enum set_type type;
     struct source_list sources; /* of the last good reading */
     char **given;               /* for each source, as it was written */
@@ -24,11 +26,17 @@ struct served {
     struct served *next;
 };
 
+struct list_folder {
+    char *path; /* absolute */
+    struct list_folder *next;
+};
+
 struct lists {
     pthread_mutex_t lock; /* guards all below; held while lists are read, never on the way of a read
                              of a version */
     struct served *first;
-    bool serves_sets; /* `mount` got no source */
+    struct list_folder *folders; /* whose lists come and go */
+    bool serves_sets;            /* `mount` got no source */
 };
 
 /* Reads what `mount` was given, relative to the present folder. Any fault is an error. */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/arguments.h"
+#include "fs/mount_helper.h"
 #include "fs/verb.h"
 #include "fs/version.h"
 
@@ -22,7 +23,9 @@ static const struct verb verbs[] = {
      "MOUNTPOINT/REPOSITORY/TAG/ is the tree of that tag, fetched when it is first looked into.\n"
      "A SOURCE is URL?tag=TAG, URL, SHA@URL, or a local repository in place of the URL. A LIST is "
      "a\n"
-     "file with a source a line.\n"
+     "file with a source a line; a folder with files *.list stands for those. Without SOURCE: all "
+     "sets that\n"
+     "'create' has made, and will make.\n"
      "\n"
      "Mount options:\n"
      "  cache=DIR          where fetched versions are kept\n"
@@ -37,6 +40,8 @@ static const struct verb verbs[] = {
      "  max_pack=SIZE      a larger pack is refused (2G)\n"
      "  max_nodes=N        files and folders that the mount can ever show (67108864)\n"
      "  uid=N, gid=N       the owner that files show\n"
+     "  type=TYPE          languages, exercises or custom: as --languages and so on\n"
+     "  sets=DIR           where named sets are kept\n"
      "  log=LEVEL          error, warning, info or debug (info)\n"
      "  log_file=FILE      where the log goes (syslog; with -f: stderr)\n"
      "  allow_other, auto_unmount and the other options of fuse(8)\n",
@@ -142,15 +147,30 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     return code;
 }
 
+static int run_as_helper(int argc, char **argv)
+{
+    struct mount_helper helper;
+    struct error error;
+    int code;
+
+    if (mount_helper_parse(&helper, argc, argv, &error) < 0)
+        code = verb_fail(EXIT_USAGE, "%s", error.text);
+    else if (helper.is_fake)
+        code = EXIT_OK;
+    else
+        code = run_verb(find_verb("mount"), helper.argc, helper.argv);
+    mount_helper_release(&helper);
+    return code;
+}
+
 int main(int argc, char **argv)
 {
     const char *program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
 
     /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
     signal(SIGPIPE, SIG_IGN);
-    /* mount(8) calls its helper as mount.TYPE SOURCE MOUNTPOINT -o OPTIONS. */
     if (strncmp(program, "mount.", 6) == 0)
-        return run_verb(find_verb("mount"), argc - 1, argv + 1);
+        return run_as_helper(argc, argv);
     if (argc < 2) {
         print_help(stderr);
         return EXIT_USAGE;

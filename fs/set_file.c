@@ -33,14 +33,6 @@ static const char *comment_value(const char *line, const char *key)
     return line + length + 4;
 }
 
-static enum set_type type_of(const char *text)
-{
-    for (enum set_type type = TYPE_LANGUAGES; type <= TYPE_CUSTOM; type++)
-        if (strcmp(set_type_name(type), text) == 0)
-            return type;
-    return TYPE_NONE;
-}
-
 /* How a source was given if nothing else says so: as it is written, without a password. */
 static char *given_of(const struct source *source)
 {
@@ -62,7 +54,7 @@ static int take_note(struct notes *notes, const char *line)
     const char *value;
 
     if ((value = comment_value(line, "type"))) {
-        *notes->type = type_of(value);
+        *notes->type = set_type_find(value);
     } else if ((value = comment_value(line, "made"))) {
         *notes->made_at = strtoll(value, NULL, 10);
     } else if ((value = comment_value(line, "given"))) {

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/list_folder.h"
 #include "fs/set_file.h"
 
 #define NAME_MOST 200
@@ -66,8 +67,24 @@ static int no_such_set(const char *name, struct error *e)
     return error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name);
 }
 
+static int add_folder(struct set *set, const char *folder, struct error *e)
+{
+    char **paths;
+    int r = list_folder_read(folder, &paths, e);
+
+    if (r < 0)
+        return r;
+    for (char **path = paths; *path && r == 0; path++)
+        r = set_add(set, *path, e);
+    list_folder_free(paths);
+    return r;
+}
+
 int set_add(struct set *set, const char *argument, struct error *e)
 {
+    if (list_folder_is(argument))
+        return add_folder(set, argument, e);
+
     enum set_type type = TYPE_NONE;
     int64_t made_at;
     int r = set_file_read(set, argument, &type, &made_at, e);
@@ -234,7 +251,7 @@ int sets_add_sources(struct source_list *sources, const char *folder, const char
     int r;
 
     if (access(operand, F_OK) == 0 || !set_exists(folder, operand))
-        return source_list_add(sources, operand, e);
+        return list_folder_add(sources, operand, e);
     path = path_of(folder, operand);
     r = path ? source_list_add(sources, path, e) : error_set(e, ENOMEM, "out of memory");
     free(path);

@@ -196,14 +196,18 @@ static int set_text(char **field, const char *name, const char *value, struct er
 /* What mount(8) passes, or handles itself, and means nothing here. */
 static bool is_for_mount(const char *name)
 {
-    static const char *const names[] = {"ro",     "defaults", "auto",   "noauto", "_netdev",
-                                        "nofail", "user",     "nouser", "users",  "rw"};
+    static const char *const names[] = {
+        "ro",   "rw",     "defaults", "auto",       "noauto",   "_netdev",    "nofail",
+        "user", "nouser", "users",    "owner",      "group",    "silent",     "loud",
+        "mand", "nomand", "iversion", "noiversion", "lazytime", "nolazytime",
+    };
 
     for (size_t i = 0; i < sizeof names / sizeof *names; i++)
         if (strcmp(names[i], name) == 0)
             return true;
     return strncmp(name, "x-", 2) == 0 || strncmp(name, "X-", 2) == 0 ||
-           strncmp(name, "comment=", 8) == 0;
+           strncmp(name, "comment=", 8) == 0 || strncmp(name, "user=", 5) == 0 ||
+           strncmp(name, "helper=", 7) == 0 || strncmp(name, "uhelper=", 8) == 0;
 }
 
 static bool is_for_fuse(const char *name)
@@ -263,6 +267,14 @@ static int set_option(struct settings *settings, char *option, struct error *e)
         settings->browse_named = strcmp(value, "named") == 0;
         return 0;
     }
+    if (strcmp(option, "type") == 0) {
+        settings->type = value ? set_type_find(value) : TYPE_NONE;
+        if (settings->type == TYPE_NONE)
+            return error_set(e, EINVAL,
+                             "option type=%s: give type=languages, type=exercises or type=custom",
+                             value ? value : "");
+        return 0;
+    }
     if (strcmp(option, "log") == 0) {
         int level = value ? log_level_parse(value) : -1;
         if (level < 0)
@@ -303,4 +315,12 @@ const char *set_type_option(enum set_type type)
 const char *set_type_name(enum set_type type)
 {
     return type_options[type] ? type_options[type] + 2 : NULL;
+}
+
+enum set_type set_type_find(const char *name)
+{
+    for (enum set_type type = TYPE_LANGUAGES; type <= TYPE_CUSTOM; type++)
+        if (strcmp(set_type_name(type), name) == 0)
+            return type;
+    return TYPE_NONE;
 }

@@ -54,6 +54,8 @@ int settings_folder(char **folder, const char *argument);
 
 /* The --NAME of a type, "languages"; NULL for TYPE_NONE. */
 const char *set_type_name(enum set_type type);
+/* The type of a name, "languages"; TYPE_NONE for any other. */
+enum set_type set_type_find(const char *name);
 /* "--languages"; NULL for TYPE_NONE. */
 const char *set_type_option(enum set_type type);
 

@@ -27,7 +27,7 @@ struct supervisor {
     struct kept kept;
     int exe_fd; /* the program that workers run */
     int signal_fd;
-    int ready_fd; /* the reading end; -1 once the worker has said that it is ready */
+    int ready_fd; /* the reading end of what the worker says; -1: it has ended */
     pid_t worker;
     pid_t probe;      /* tries whether candidate_fd can go on with what there is; 0: none */
     int candidate_fd; /* the program on disk */
@@ -212,22 +212,31 @@ static void end_reload(struct supervisor *s, int status)
     refuse_reload(s, size > 0 ? text : "it is not a startpointfs that can go on with this mount");
 }
 
+static void on_first_ready(struct supervisor *s)
+{
+    if (atomic_load(&s->kept.state->workers) == 1)
+        s->supervision->ready(s->supervision->data);
+    s->ready_at = clock_now();
+    if (s->old_exe_fd >= 0) {
+        close(s->old_exe_fd);
+        s->old_exe_fd = -1;
+        atomic_fetch_add(&s->kept.state->reloads, 1);
+    }
+}
+
+/* The worker takes requests, or has read the lists again. */
 static void on_ready(struct supervisor *s)
 {
     char byte;
 
-    if (read(s->ready_fd, &byte, 1) == 1) {
-        if (atomic_load(&s->kept.state->workers) == 1)
-            s->supervision->ready(s->supervision->data);
-        s->ready_at = clock_now();
-        if (s->old_exe_fd >= 0) {
-            close(s->old_exe_fd);
-            s->old_exe_fd = -1;
-            atomic_fetch_add(&s->kept.state->reloads, 1);
-        }
+    if (read(s->ready_fd, &byte, 1) != 1) {
+        close(s->ready_fd);
+        s->ready_fd = -1;
+        return;
     }
-    close(s->ready_fd);
-    s->ready_fd = -1;
+    if (!s->ready_at)
+        on_first_ready(s);
+    notify_ready(s->supervision->notify, s->supervision->mountpoint);
 }
 
 /* ---- events ---- */
@@ -235,10 +244,19 @@ static void on_ready(struct supervisor *s)
 static void stop(struct supervisor *s)
 {
     s->stopping = true;
+    notify_stopping(s->supervision->notify);
     s->kill_at = clock_now() + STOP_TIME;
     kept_unmount(&s->kept);
     if (s->worker > 0)
         kill(s->worker, SIGTERM);
+}
+
+/* A worker that is only being started reads them anyway. */
+static void reread_lists(struct supervisor *s)
+{
+    notify_reloading(s->supervision->notify);
+    if (s->worker > 0)
+        kill(s->worker, SIGHUP);
 }
 
 static void on_signal(struct supervisor *s)
@@ -249,8 +267,8 @@ static void on_signal(struct supervisor *s)
         return;
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
         stop(s);
-    else if (info.ssi_signo == SIGHUP && s->worker > 0)
-        kill(s->worker, SIGHUP);
+    else if (info.ssi_signo == SIGHUP)
+        reread_lists(s);
     else if (info.ssi_signo == SIGUSR1)
         begin_reload(s);
 }
@@ -356,7 +374,8 @@ int supervise(const struct supervision *supervision)
     int code = take_signals(&s);
 
     if (code == EXIT_OK)
-        code = kept_open(&s.kept, supervision->settings, supervision->mountpoint);
+        code = kept_open(&s.kept, supervision->settings, supervision->options,
+                         supervision->mountpoint);
     if (code == EXIT_OK) {
         s.exe_fd = s.kept.exe_fd;
         log_info(supervision->log, "mounted on %s, supervisor %d", supervision->mountpoint,

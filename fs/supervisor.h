@@ -6,13 +6,16 @@
 #ifndef FS_SUPERVISOR_H
 #define FS_SUPERVISOR_H
 
+#include "fs/notify.h"
 #include "fs/settings.h"
 
 struct supervision {
     const struct settings *settings;
+    const char *options;       /* for libfuse */
     const char *mountpoint;    /* absolute */
     const char *const *worker; /* the worker's argv, NULL at its end */
     struct log *log;
+    const struct notify *notify;
     void (*ready)(void *data); /* called once, when the mount answers */
     void *data;
 };
@@ -29,7 +32,9 @@ enum worker_fd {
     WORKER_FUSE_FD = 3,
     WORKER_NODES_FD = 4,
     WORKER_STATE_FD = 5,
-    WORKER_READY_FD = 6, /* gets a byte when requests are being taken */
+    /* Gets a byte when requests are being taken, and one each time that the lists were read again.
+     */
+    WORKER_READY_FD = 6,
 };
 
 #endif

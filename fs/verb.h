@@ -24,7 +24,7 @@ enum accepts {
     ACCEPTS_JSON = 1 << 3,
     ACCEPTS_QUIET = 1 << 4,
     ACCEPTS_TYPE = 1 << 5,
-    ACCEPTS_MOUNT = 1 << 6, /* -f, -o, and what mount(8) passes to a helper */
+    ACCEPTS_MOUNT = 1 << 6, /* -f, -o */
     ACCEPTS_FORCE = 1 << 7,
     ACCEPTS_STRICT = 1 << 8,
     ACCEPTS_DRY_RUN = 1 << 9,

@@ -8,20 +8,27 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/list_folder.h"
+#include "fs/mount_options.h"
 #include "fs/mountpoint.h"
 #include "fs/supervisor.h"
 #include "fs/verb.h"
 #include "gitcache/source.h"
 
-static int check_sources(const struct arguments *arguments, struct error *e)
+/* Checks the sources, and makes libfuse's options. */
+static int prepare(const struct arguments *arguments, char **options, struct error *e)
 {
+    size_t count = arguments->count - 1;
     struct source_list sources = {0};
     int r = 0;
 
-    for (size_t i = 0; i + 1 < arguments->count && r == 0; i++)
-        r = source_list_add(&sources, arguments->operands[i], e);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = list_folder_add(&sources, arguments->operands[i], e);
     if (r == 0 && sources.count > 0)
         r = source_list_check(&sources, e);
+    if (r == 0)
+        r = mount_options_make(options, &arguments->settings, arguments->operands, count, &sources,
+                               e);
     source_list_release(&sources);
     return r;
 }
@@ -90,9 +97,17 @@ static void say_ready(void *data)
     stdio_to_null();
 }
 
-static int supervise_here(const struct arguments *arguments, const char *mountpoint, int to_parent)
+/* Where to mount, and how. */
+struct target {
+    char *mountpoint;
+    char *options;
+};
+
+static int supervise_here(const struct arguments *arguments, const struct target *target,
+                          int to_parent)
 {
     const struct settings *settings = &arguments->settings;
+    struct notify notify = {.fd = -1};
     struct worker_line line = {0};
     struct log *log = NULL;
     int code;
@@ -105,15 +120,21 @@ static int supervise_here(const struct arguments *arguments, const char *mountpo
     } else if (chdir("/") < 0) {
         code = verb_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
     } else {
+        /* Only of a service's main process; one in the background is not. */
+        if (settings->foreground)
+            notify_open(&notify);
         struct supervision supervision = {
             .settings = settings,
-            .mountpoint = mountpoint,
+            .options = target->options,
+            .mountpoint = target->mountpoint,
             .worker = (const char *const *)line.argv,
             .log = log,
+            .notify = &notify,
             .ready = say_ready,
             .data = &to_parent,
         };
         code = supervise(&supervision);
+        notify_close(&notify);
     }
     log_close(log);
     worker_line_release(&line);
@@ -121,7 +142,7 @@ static int supervise_here(const struct arguments *arguments, const char *mountpo
 }
 
 /* Leaves a supervisor in the background; returns when the mount answers, or it has failed. */
-static int supervise_in_background(const struct arguments *arguments, const char *mountpoint)
+static int supervise_in_background(const struct arguments *arguments, const struct target *target)
 {
     int pipes[2], status;
     char byte;
@@ -134,7 +155,7 @@ static int supervise_in_background(const struct arguments *arguments, const char
     if (pid == 0) {
         close(pipes[0]);
         setsid();
-        return supervise_here(arguments, mountpoint, pipes[1]);
+        return supervise_here(arguments, target, pipes[1]);
     }
     close(pipes[1]);
     ssize_t n = read(pipes[0], &byte, 1);
@@ -148,18 +169,19 @@ static int supervise_in_background(const struct arguments *arguments, const char
 int verb_mount(struct arguments *arguments)
 {
     const char *path = arguments->operands[arguments->count - 1];
+    struct target target = {0};
     struct error error;
-    char *mountpoint;
-    int code;
+    int code, r = prepare(arguments, &target.options, &error);
 
-    if (check_sources(arguments, &error) < 0)
-        return verb_fail(EXIT_USAGE, "%s", error.text);
-    if (mountpoint_prepare(path, &mountpoint, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
-    if (arguments->settings.foreground)
-        code = supervise_here(arguments, mountpoint, -1);
+    if (r < 0)
+        code = verb_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
+    else if (mountpoint_prepare(path, &target.mountpoint, &error) < 0)
+        code = verb_fail(EXIT_FAILED, "%s", error.text);
+    else if (arguments->settings.foreground)
+        code = supervise_here(arguments, &target, -1);
     else
-        code = supervise_in_background(arguments, mountpoint);
-    free(mountpoint);
+        code = supervise_in_background(arguments, &target);
+    free(target.mountpoint);
+    free(target.options);
     return code;
 }

@@ -104,7 +104,6 @@ static void say_ready(void *data)
     log_info(mount->log, "serving, worker %d", (int)getpid());
     if (write(WORKER_READY_FD, "", 1) < 0)
         log_warning(mount->log, "the supervisor does not listen: %s", strerror(errno));
-    close(WORKER_READY_FD);
     /* Who called `mount` may wait for the end of its output. */
     if (!mount->settings->foreground)
         stdio_to_null();

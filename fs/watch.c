@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/lists.h"
+#include "fs/supervisor.h"
 
 #define SETTLE 100  /* milliseconds of quiet after a change: editors write in several steps */
 #define RETRY  5000 /* milliseconds until a folder that was not there is looked for again */
@@ -82,6 +83,13 @@ static void wait_for_change(struct watch *watch)
     }
 }
 
+static void reload(struct watch *watch)
+{
+    lists_reload(watch->mount);
+    if (write(WORKER_READY_FD, "", 1) < 0)
+        log_debug(watch->mount->log, "the supervisor does not listen: %s", strerror(errno));
+}
+
 static void *run(void *arg)
 {
     struct watch *watch = arg;
@@ -90,7 +98,7 @@ static void *run(void *arg)
         add_folders(watch);
         wait_for_change(watch);
         if (!atomic_load(&watch->stopping))
-            lists_reload(watch->mount);
+            reload(watch);
     }
     return NULL;
 }

@@ -1,0 +1,22 @@
+/* list_folder.h - a folder of lists, given where a list may be: each file *.list in it is one.
+ *
+ * A folder is one if it has such a file, or nothing at all yet; and never if it is a git
+ * repository. */
+#ifndef FS_LIST_FOLDER_H
+#define FS_LIST_FOLDER_H
+
+#include <stdbool.h>
+
+#include "gitcache/source.h"
+
+bool list_folder_is(const char *path);
+
+/* The paths of its lists (PATH/NAME.list), sorted; an array that ends with NULL, the caller's
+ * (list_folder_free). */
+int list_folder_read(const char *path, char ***out, struct error *e);
+void list_folder_free(char **paths);
+
+/* source_list_add, which takes a folder of lists too. */
+int list_folder_add(struct source_list *list, const char *argument, struct error *e);
+
+#endif
