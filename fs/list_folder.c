@@ -26,7 +26,7 @@ static bool is_list_name(const char *name)
     return dot && dot != name && name[0] != '.' && strcmp(dot, ".list") == 0;
 }
 
-bool list_folder_is(const char *path)
+bool list_folder_is(const char *path, bool may_be_empty)
 {
     bool has_list = false, is_empty = true;
     const struct dirent *entry;
@@ -41,7 +41,8 @@ bool list_folder_is(const char *path)
         has_list = has_list || is_list_name(entry->d_name);
     }
     closedir(folder);
-    return (has_list || is_empty) && !exists(path, ".git") && !exists(path, "HEAD");
+    return (has_list || (is_empty && may_be_empty)) && !exists(path, ".git") &&
+           !exists(path, "HEAD");
 }
 
 static int by_name(const void *a, const void *b)
@@ -107,7 +108,7 @@ int list_folder_add(struct source_list *list, const char *argument, struct error
     char **paths;
     int r;
 
-    if (!list_folder_is(argument))
+    if (!list_folder_is(argument, false))
         return source_list_add(list, argument, e);
     r = list_folder_read(argument, &paths, e);
     if (r < 0)

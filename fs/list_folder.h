@@ -1,7 +1,6 @@
 /* list_folder.h - a folder of lists, given where a list may be: each file *.list in it is one.
  *
- * A folder is one if it has such a file, or nothing at all yet; and never if it is a git
- * repository. */
+ * A folder that is a git repository never is one. */
 #ifndef FS_LIST_FOLDER_H
 #define FS_LIST_FOLDER_H
 
@@ -9,7 +8,8 @@
 
 #include "gitcache/source.h"
 
-bool list_folder_is(const char *path);
+/* Whether a folder has such files; or, with may_be_empty, nothing at all yet. */
+bool list_folder_is(const char *path, bool may_be_empty);
 
 /* The paths of its lists (PATH/NAME.list), sorted; an array that ends with NULL, the caller's
  * (list_folder_free). */

@@ -272,7 +272,7 @@ int lists_open(struct mount *mount, char *const *operands, size_t count, struct 
     for (size_t i = 0; i < count && r == 0; i++) {
         if (stat(operands[i], &st) == 0 && S_ISREG(st.st_mode))
             r = open_list(mount, operands[i], NULL, e);
-        else if (list_folder_is(operands[i]))
+        else if (list_folder_is(operands[i], true))
             r = open_folder(mount, operands[i], e);
         else
             r = open_direct(mount, operands[i], e);

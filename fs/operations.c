@@ -308,8 +308,7 @@ static int serve_list(struct request *request, bool plus)
 
     if (request->offset == 0)
         r = namespace_open_folder(request->mount, request->node, &request->asking);
-    /* To the C library ENOENT is the end of a folder: a version that is not there would look empty.
-     */
+    /* To the C library ENOENT is the end of a folder: a version that is not there would look empty. */
     if (r == -ENOENT)
         return -ESTALE;
     if (r < 0)

@@ -254,8 +254,10 @@ static void report(struct mount *mount, struct repo *repo, const struct version_
                    size_t count, unsigned packs, uint64_t bytes, int64_t started)
 {
     const struct error *failure = NULL;
-    double seconds = (double)(clock_now() - started) / 1000;
+    int64_t milliseconds = clock_now() - started;
+    double seconds = (double)milliseconds / 1000;
 
+    state_count_fetch(mount->state, milliseconds);
     atomic_fetch_add(&mount->state->fetches, packs);
     atomic_fetch_add(&mount->state->bytes_fetched, bytes);
     for (size_t i = 0; i < count; i++) {

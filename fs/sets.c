@@ -82,7 +82,7 @@ static int add_folder(struct set *set, const char *folder, struct error *e)
 
 int set_add(struct set *set, const char *argument, struct error *e)
 {
-    if (list_folder_is(argument))
+    if (list_folder_is(argument, false))
         return add_folder(set, argument, e);
 
     enum set_type type = TYPE_NONE;

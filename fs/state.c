@@ -26,6 +26,22 @@ const char *operation_name(enum operation operation)
     return names[operation];
 }
 
+int64_t state_fetch_limit(unsigned class)
+{
+    static const int64_t limits[FETCH_TIMES] = {50, 100, 250, 500, 1000, 2500, 10000, 60000, -1};
+    return limits[class];
+}
+
+void state_count_fetch(struct state *state, int64_t milliseconds)
+{
+    unsigned class = 0;
+
+    while (class < FETCH_TIMES - 1 && milliseconds > state_fetch_limit(class))
+        class ++;
+    atomic_fetch_add(&state->fetch_times[class], 1);
+    atomic_fetch_add(&state->fetch_milliseconds, (uint64_t)milliseconds);
+}
+
 int state_create(struct error *e)
 {
     int fd = memfd_create("startpointfs-state", 0);

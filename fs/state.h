@@ -12,7 +12,7 @@
 #include "fs/inflight.h"
 #include "gitcache/error.h"
 
-#define STATE_LAYOUT 1
+#define STATE_LAYOUT 2
 
 enum operation {
     OPERATION_INIT,
@@ -33,6 +33,9 @@ enum operation {
 /* Whether the kernel can be told to look up all names anew. */
 enum epochs { EPOCHS_UNASKED, EPOCHS_KNOWN, EPOCHS_UNKNOWN };
 
+/* A histogram of how long fetches take; the last class has no limit. */
+#define FETCH_TIMES 9
+
 struct state {
     uint32_t layout;
     uint32_t init_size;
@@ -43,10 +46,12 @@ struct state {
     _Atomic uint64_t fetches_failed;
     _Atomic uint64_t listings; /* answers of remotes to ls-refs */
     _Atomic uint64_t bytes_fetched;
-    _Atomic uint32_t has_epochs; /* enum epochs */
-    _Atomic uint32_t workers;    /* started so far */
-    _Atomic uint32_t restarts;   /* workers replaced because they died */
-    _Atomic uint32_t reloads;    /* workers replaced because somebody asked for it */
+    _Atomic uint64_t fetch_times[FETCH_TIMES]; /* how many fetches took that long */
+    _Atomic uint64_t fetch_milliseconds;       /* all fetches together */
+    _Atomic uint32_t has_epochs;               /* enum epochs */
+    _Atomic uint32_t workers;                  /* started so far */
+    _Atomic uint32_t restarts;                 /* workers replaced because they died */
+    _Atomic uint32_t reloads;                  /* workers replaced because somebody asked for it */
     _Atomic uint32_t reloads_refused;
     char reload_refusal[1024]; /* why the last one was */
     struct inflight inflight;
@@ -55,6 +60,10 @@ struct state {
 
 /* The name that status.json gives an operation: "lookup". */
 const char *operation_name(enum operation operation);
+
+void state_count_fetch(struct state *state, int64_t milliseconds);
+/* The most milliseconds that a class of fetch_times holds; -1: no limit. */
+int64_t state_fetch_limit(unsigned class);
 
 /* Makes the shared memory; its descriptor (inherited by workers), or a negative errno. */
 int state_create(struct error *e);

@@ -48,6 +48,24 @@ static json_t *requests_json(const struct state *state)
     return requests;
 }
 
+/* As a histogram is for Prometheus: each class counts those below it too. */
+static json_t *fetch_seconds_json(const struct state *state)
+{
+    json_t *buckets = json_array();
+    uint64_t count = 0;
+
+    for (unsigned class = 0; class < FETCH_TIMES; class ++) {
+        int64_t limit = state_fetch_limit(class);
+        count += atomic_load(&state->fetch_times[class]);
+        if (limit >= 0)
+            json_array_append_new(buckets, json_pack("{s:f, s:I}", "most", (double)limit / 1000,
+                                                     "count", (json_int_t)count));
+    }
+    return json_pack("{s:o, s:f, s:I}", "buckets", buckets, "sum",
+                     (double)atomic_load(&state->fetch_milliseconds) / 1000, "count",
+                     (json_int_t)count);
+}
+
 /* Adds a version, or what is newly known of it. */
 static void set_version(json_t *versions, const char *name, const struct oid *commit,
                         enum wanted_state state, const char *error)
@@ -183,6 +201,7 @@ char *status_make(struct mount *mount)
     json_object_set_new(json, "bytes_fetched",
                         json_integer((json_int_t)atomic_load(&state->bytes_fetched)));
     json_object_set_new(json, "sets", sets_json(mount));
+    json_object_set_new(json, "fetch_seconds", fetch_seconds_json(state));
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
         if (repo->in_use)
             json_array_append_new(repos, repo_json(repo));

@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "fs/mountpoint.h"
+#include "fs/status_prometheus.h"
 #include "fs/verb.h"
 
 static const char *text_of(const json_t *json, const char *key)
@@ -77,6 +78,8 @@ int verb_status(struct arguments *arguments)
     if (arguments->settings.json) {
         json_dumpf(status, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         putchar('\n');
+    } else if (arguments->prometheus) {
+        status_prometheus_print(status, arguments->operands[0], stdout);
     } else {
         print_status(status);
     }
