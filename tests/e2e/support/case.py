@@ -74,8 +74,7 @@ class EndToEnd(unittest.TestCase):
             "E2E_FOLDER": str(self.folder), "TMPDIR": str(self.folder),
             "GIT_CONFIG_GLOBAL": str(self.git_config), "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0", "PYTHONDONTWRITEBYTECODE": "1",
-            "ASAN_OPTIONS": f"log_path={report},detect_stack_use_after_return=0",
-            "UBSAN_OPTIONS": f"log_path={report},print_stacktrace=1",
+            "ASAN_OPTIONS": f"log_path={report},handle_sigill=1,fast_unwind_on_malloc=0",
             "TSAN_OPTIONS": f"log_path={report},suppressions={processes.PROJECT}/tests/e2e/tsan.supp",
             "LSAN_OPTIONS": "print_suppressions=0",
         }
