@@ -179,13 +179,21 @@ class Sources(EndToEnd):
         mount = self.mount(repository.path)
         self.assertEqual(["bats"], os.listdir(mount))
 
-    def test_a_pinned_commit_that_the_tag_is_not_is_refused(self):
+    def test_a_pinned_commit_is_what_is_served(self):
         repository = self.make_start_point(tags=["1", "2"])
-        right, wrong = repository.id_of("1"), repository.id_of("2")
-        mount = self.mount(f"{repository.path}?tag=1&commit={right}")
-        self.assertIn("manifest.json", os.listdir(mount / "python-unittest/1"))
-        other = self.mount(f"{repository.path}?tag=1&commit={wrong}", cache=self.folder / "other")
-        self.assert_errno(errno.ENOENT, os.listdir, other / "python-unittest/1")
+        first, second = repository.id_of("1"), repository.id_of("2")
+        mount = self.mount(f"{repository.path}?tag=1&commit={first}")
+        self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+        # The tag has moved since the source was pinned: another machine gets the same tree all the same.
+        repository.git("tag", "-f", "1", second)
+        other = self.mount(f"{repository.path}?tag=1&commit={first}", cache=self.folder / "other")
+        self.assertIn(":1", (other / "python-unittest/1/manifest.json").read_text())
+
+    def test_a_pinned_commit_that_does_not_exist_is_refused(self):
+        repository = self.make_start_point(tags=["1"])
+        mount = self.mount(f"{repository.path}?tag=1&commit={'5' * 40}")
+        self.assert_errno(errno.ENOENT, os.stat, mount / "python-unittest/1/manifest.json")
+        self.assertIn("5" * 40, mount.version("python-unittest", "1")["error"])
 
     def test_options_stand_anywhere_before_the_operands(self):
         repository = self.make_start_point()
