@@ -328,4 +328,4 @@ class Fetches(EndToEnd):
         mount = self.mount(repository.path)
         for _ in range(3):
             os.listdir(mount / "python-unittest/1")
-        self.assertEqual(1, len(re.findall(r"python-unittest/1: fetched", mount.log())), mount.log())
+        self.assertEqual(1, len(re.findall(r"fetched python-unittest/1", mount.log())), mount.log())
