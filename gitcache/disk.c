@@ -25,20 +25,28 @@ char *disk_path(const char *folder, const char *name)
     return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
 }
 
+static bool folder_is_there(const char *path)
+{
+    return mkdir(path, 0755) == 0 || errno == EEXIST;
+}
+
 int disk_make_folders(const char *path, struct error *e)
 {
-    char *copy = strdup(path);
+    char *copy;
     int r = 0;
 
+    if (folder_is_there(path))
+        return 0;
+    copy = strdup(path);
     if (!copy)
         return error_set(e, ENOMEM, "out of memory");
     for (char *slash = copy + 1; !r && (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
-        if (mkdir(copy, 0755) && errno != EEXIST)
+        if (!folder_is_there(copy))
             r = failed(e, "make the folder", copy);
         *slash = '/';
     }
-    if (!r && mkdir(copy, 0755) && errno != EEXIST)
+    if (!r && !folder_is_there(copy))
         r = failed(e, "make the folder", copy);
     free(copy);
     return r;
@@ -122,6 +130,20 @@ static int sync_folder_of(const char *path, struct error *e)
     int r = folder ? disk_sync_folder(folder, e) : error_set(e, ENOMEM, "out of memory");
 
     free(folder);
+    return r;
+}
+
+int disk_write(const char *path, const char *text, struct error *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int r = 0;
+
+    if (fd < 0)
+        return failed(e, "make", path);
+    if (write_all(fd, text, strlen(text)) || fsync(fd))
+        r = failed(e, "write", path);
+    if (close(fd) && !r)
+        r = failed(e, "write", path);
     return r;
 }
 

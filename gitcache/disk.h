@@ -19,6 +19,9 @@ int disk_make_folders(const char *path, struct error *e);
  * none, EFBIG if it is larger. The caller frees *out. */
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e);
 
+/* Makes a new file with that text, which is on the disk on return. */
+int disk_write(const char *path, const char *text, struct error *e);
+
 /* Replaces a file by renaming a new one over it: a reader sees the old bytes or the new ones.
  * `durable`: they are on the disk before the new name is, and so is the name on return. */
 int disk_replace(const char *path, const void *bytes, size_t size, bool durable, struct error *e);

@@ -2,7 +2,6 @@
 
 #include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -13,9 +12,8 @@
 
 #define INCOMING_FOLDER "startpointfs-incoming"
 
-/* Disk is reserved in steps, which double up to the largest. */
-#define FIRST_STEP ((off_t)64 << 10)
-#define LAST_STEP  ((off_t)16 << 20)
+/* The indexer maps its file anew each time it is given something: give it much at a time. */
+#define BUFFER_SIZE ((size_t)256 << 10)
 
 static int open_odb(struct incoming *incoming, struct error *e)
 {
@@ -67,70 +65,53 @@ void incoming_close(struct incoming *incoming)
 struct reception {
     git_indexer *indexer;
     git_indexer_progress progress;
-    const char *shown, *packs;
-    int fd;     /* the indexer's temporary file; -1 until it is known, or where reserving fails */
-    off_t size; /* bytes received */
-    off_t reserved; /* bytes of disk that are ours */
+    const char *shown;
+    char *buffer;
+    size_t used;   /* bytes in it */
+    uint64_t size; /* bytes received */
     struct error *e;
 };
 
-static bool is_pack_in_the_making(const char *name)
+/* The pack is bad, unless it was the disk that failed. */
+static int indexer_failed(struct reception *reception, int git_code)
 {
-    return name[0] != '.' && !strstr(name, ".idx");
+    const git_error *error = git_error_last();
+
+    if (error && error->klass == GIT_ERROR_OS)
+        return error_git(reception->e, git_code, "can't write the pack that %s sent",
+                         reception->shown);
+    return error_git(reception->e, git_code, "%s sent a damaged pack", reception->shown);
 }
 
-static int open_temporary(const char *packs)
+static int flush(struct reception *reception)
 {
-    DIR *folder = opendir(packs);
-    struct dirent *entry;
-    int fd = -1;
+    int r;
 
-    while (folder && fd < 0 && (entry = readdir(folder)))
-        if (is_pack_in_the_making(entry->d_name) && !strstr(entry->d_name, ".pack"))
-            fd = openat(dirfd(folder), entry->d_name, O_WRONLY | O_CLOEXEC);
-    if (folder)
-        closedir(folder);
-    return fd;
-}
-
-/*
- * libgit2 lengthens its file and writes through a memory map: on a full disk that is a SIGBUS, not
- * an ENOSPC. So the disk is reserved before the indexer uses it. Where a file system can't
- * reserve, we go without.
- */
-static int reserve(struct reception *reception, size_t more)
-{
-    off_t need = reception->size + (off_t)more, step = FIRST_STEP;
-
-    if (reception->fd < 0 || need <= reception->reserved)
-        return 0;
-    while (step < LAST_STEP && step < need)
-        step *= 2;
-    need += step;
-    if (fallocate(reception->fd, FALLOC_FL_KEEP_SIZE, reception->reserved,
-                  need - reception->reserved) == 0) {
-        reception->reserved = need;
-        return 0;
-    }
-    if (errno == ENOSPC || errno == EDQUOT || errno == EFBIG)
-        return error_set(reception->e, errno, "no room for a pack of %s in %s: %s",
-                         reception->shown, reception->packs, strerror(errno));
-    close(reception->fd);
-    reception->fd = -1;
-    return 0;
+    errno = 0; /* error_git takes the reason from there */
+    r = git_indexer_append(reception->indexer, reception->buffer, reception->used,
+                           &reception->progress);
+    reception->used = 0;
+    return r ? indexer_failed(reception, r) : 0;
 }
 
 static int receive_bytes(void *data, const void *bytes, size_t size)
 {
     struct reception *reception = data;
-    int r = reserve(reception, size);
 
-    if (r)
-        return r;
-    r = git_indexer_append(reception->indexer, bytes, size, &reception->progress);
-    if (r)
-        return error_git(reception->e, r, "%s sent a damaged pack", reception->shown);
-    reception->size += (off_t)size;
+    reception->size += size;
+    while (size > 0) {
+        size_t room = BUFFER_SIZE - reception->used, n = size < room ? size : room;
+
+        memcpy(reception->buffer + reception->used, bytes, n);
+        reception->used += n;
+        bytes = (const char *)bytes + n;
+        size -= n;
+        if (reception->used == BUFFER_SIZE) {
+            int r = flush(reception);
+            if (r)
+                return r;
+        }
+    }
     return 0;
 }
 
@@ -140,8 +121,12 @@ static int finish(struct reception *reception)
 
     if (reception->size == 0)
         return error_set(reception->e, EIO, "%s sent no pack", reception->shown);
+    r = flush(reception);
+    if (r)
+        return r;
+    errno = 0;
     r = git_indexer_commit(reception->indexer, &reception->progress);
-    return r ? error_git(reception->e, r, "%s sent a damaged pack", reception->shown) : 0;
+    return r ? indexer_failed(reception, r) : 0;
 }
 
 int incoming_receive(struct incoming *incoming, struct remote *remote,
@@ -150,29 +135,29 @@ int incoming_receive(struct incoming *incoming, struct remote *remote,
 {
     struct reception reception = {
         .shown = incoming->repository->shown,
-        .fd = -1,
         .e = e,
     };
     char *packs = disk_path(incoming->folder, "pack");
     int r;
 
-    if (!packs)
+    reception.buffer = malloc(BUFFER_SIZE);
+    if (!packs || !reception.buffer) {
+        free(packs);
+        free(reception.buffer);
         return error_set(e, ENOMEM, "out of memory");
-    reception.packs = packs;
+    }
     /* No odb: each pack must be whole in itself. */
     r = git_indexer_new(&reception.indexer, packs, 0444, NULL, NULL);
     if (r) {
         r = error_git(e, r, "can't write a pack in %s", packs);
     } else {
-        reception.fd = open_temporary(packs);
         r = remote_fetch(remote, incoming->repository->url, request, receive_bytes, &reception,
                          watch, e);
         if (!r)
             r = finish(&reception);
     }
-    if (reception.fd >= 0)
-        close(reception.fd);
     git_indexer_free(reception.indexer);
+    free(reception.buffer);
     free(packs);
     if (!r && git_odb_refresh(incoming->odb))
         r = error_set(e, EIO, "can't read the pack that %s sent", reception.shown);

@@ -247,7 +247,6 @@ static int write_skeleton(const char *folder, struct error *e)
                    "\tautocrlf = false\n"
                    "[gc]\n"
                    "\tauto = 0\n"},
-        {"description", "a cache of startpointfs\n"},
     };
     int r = 0;
 
@@ -258,10 +257,10 @@ static int write_skeleton(const char *folder, struct error *e)
     }
     for (size_t i = 0; i < sizeof files / sizeof *files && !r; i++) {
         char *path = disk_path(folder, files[i].name);
-        r = path ? disk_replace(path, files[i].text, strlen(files[i].text), true, e) : no_memory(e);
+        r = path ? disk_write(path, files[i].text, e) : no_memory(e);
         free(path);
     }
-    return r;
+    return r ? r : disk_sync_folder(folder, e);
 }
 
 int repository_make(struct repository *repository, struct error *e)
