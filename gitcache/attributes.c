@@ -1,420 +1,27 @@
+/* attributes.c - what .gitattributes files say about one file. */
 #include "gitcache/attributes.h"
 
-#include <ctype.h>
-#include <errno.h>
-#include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
+#include "gitcache/attribute_rules.h"
 #include "gitcache/wildmatch.h"
 
-/* git passes over longer lines and larger files. */
-#define MAX_LINE ((size_t)2048)
-#define MAX_FILE ((size_t)100 << 20)
-
-#define BLANKS " \t\r\n"
-
-/* The attributes that count; macros are numbered from ATTRIBUTE_COUNT on. */
-enum { TEXT, CRLF, EOL, IDENT, ENCODING, ATTRIBUTE_COUNT };
-
-static const char *const attribute_names[ATTRIBUTE_COUNT] = {
-    [TEXT] = "text",
-    [CRLF] = "crlf",
-    [EOL] = "eol",
-    [IDENT] = "ident",
-    [ENCODING] = "working-tree-encoding",
-};
-
-enum state { UNKNOWN, SET, UNSET, UNSPECIFIED, VALUE };
-
-struct assignment {
-    size_t attribute;
-    enum state state;
-    const char *value; /* of VALUE */
-};
-
-struct attribute_rule {
-    const char *pattern;
-    bool is_basename; /* no slash: compared with the path's last part */
-    struct assignment *assignments;
-    size_t count;
-};
-
-struct attribute_file {
-    char *text; /* what the strings point into */
-    size_t folder_length;
-    struct attribute_rule *rules;
-    size_t count;
-};
-
-struct attribute_macro {
-    char *name;
-    struct assignment *assignments;
-    size_t count;
-};
-
-/* Makes room for one more item, the room being the next power of two. */
-static void *grow(void *items, size_t count, size_t size)
-{
-    if (count & (count - 1))
-        return items;
-    return reallocarray(items, count ? 2 * count : 1, size);
-}
-
-static bool name_is_valid(const char *name, size_t length)
-{
-    if (length == 0 || name[0] == '-')
-        return false;
-    for (size_t i = 0; i < length; i++)
-        if (!isalnum((unsigned char)name[i]) && !strchr("-._", name[i]))
-            return false;
-    return true;
-}
-
-/* The attribute's number, or SIZE_MAX if it doesn't count. */
-static size_t find_attribute(const struct attributes *attributes, const char *name, size_t length)
-{
-    for (size_t i = 0; i < ATTRIBUTE_COUNT; i++)
-        if (strlen(attribute_names[i]) == length && memcmp(attribute_names[i], name, length) == 0)
-            return i;
-    for (size_t i = 0; i < attributes->macro_count; i++)
-        if (strlen(attributes->macros[i].name) == length &&
-            memcmp(attributes->macros[i].name, name, length) == 0)
-            return ATTRIBUTE_COUNT + i;
-    return SIZE_MAX;
-}
-
-/* Parses one word of a rule: name, -name, !name or name=value. False for a word that makes git
- * pass over the line. */
-static bool parse_word(const struct attributes *attributes, char *word, struct assignment *out)
-{
-    char *value = strchr(word, '=');
-    size_t length;
-
-    *out = (struct assignment){.state = SET};
-    if (*word == '-' || *word == '!') {
-        out->state = *word++ == '-' ? UNSET : UNSPECIFIED;
-    } else if (value) {
-        out->state = VALUE;
-        out->value = value + 1;
-    }
-    length = strcspn(word, "=");
-    out->attribute = find_attribute(attributes, word, length);
-    return name_is_valid(word, length);
-}
-
-/* Parses all words of a line. 1, 0 to pass over the line, or -ENOMEM. */
-static int parse_words(const struct attributes *attributes, char *text, struct assignment **out,
-                       size_t *count)
-{
-    struct assignment assignment, *items = NULL, *grown;
-    char *word;
-
-    *count = 0;
-    while ((word = strsep(&text, BLANKS))) {
-        if (!*word)
-            continue;
-        if (!parse_word(attributes, word, &assignment)) {
-            free(items);
-            return 0;
-        }
-        if (assignment.attribute == SIZE_MAX)
-            continue;
-        grown = grow(items, *count, sizeof *items);
-        if (!grown) {
-            free(items);
-            return -ENOMEM;
-        }
-        items = grown;
-        items[(*count)++] = assignment;
-    }
-    *out = items;
-    return 1;
-}
-
-static int octal_digit(char c)
-{
-    return c >= '0' && c <= '7' ? c - '0' : -1;
-}
-
-/* Takes the quotes off "a pattern", in place. The text behind it, or NULL if it is not quoted as
- * in C. */
-static char *unquote(char *text)
-{
-    static const char letters[] = "abfnrtv\\\"", meanings[] = "\a\b\f\n\r\t\v\\\"";
-    char *from = text + 1, *to = text;
-
-    for (; *from != '"'; to++) {
-        const char *letter;
-
-        if (!*from)
-            return NULL;
-        if (*from != '\\') {
-            *to = *from++;
-        } else if (from[1] && (letter = strchr(letters, from[1]))) {
-            *to = meanings[letter - letters];
-            from += 2;
-        } else {
-            int value = 0;
-            from++;
-            for (int i = 0; i < 3; i++, from++) {
-                if (octal_digit(*from) < 0)
-                    return NULL;
-                value = value * 8 + octal_digit(*from);
-            }
-            *to = (char)value;
-        }
-    }
-    *to = '\0';
-    return from + 1;
-}
-
-/* Cuts the pattern off the line; *rest then has the words. NULL for a line that says nothing. */
-static char *take_pattern(char *line, char **rest)
-{
-    char *end, quoted[MAX_LINE];
-
-    line += strspn(line, BLANKS);
-    if (!*line || *line == '#')
-        return NULL;
-    memcpy(quoted, line, strlen(line) + 1);
-    if (*line == '"' && (end = unquote(line))) {
-        *rest = end;
-        return line;
-    }
-    memcpy(line, quoted, strlen(quoted) + 1);
-    end = line + strcspn(line, BLANKS);
-    *rest = end + (*end != '\0');
-    *end = '\0';
-    return line;
-}
-
-#define MACRO_PREFIX        "[attr]"
-#define MACRO_PREFIX_LENGTH (sizeof MACRO_PREFIX - 1)
-
-static bool is_macro(const char *pattern)
-{
-    return strncmp(pattern, MACRO_PREFIX, MACRO_PREFIX_LENGTH) == 0 && pattern[MACRO_PREFIX_LENGTH];
-}
-
-static int add_rule(const struct attributes *attributes, struct attribute_file *file, char *pattern,
-                    char *words)
-{
-    struct attribute_rule rule = {.is_basename = !strchr(pattern, '/')}, *rules;
-    size_t length = strlen(pattern);
-    int r;
-
-    /* A pattern for folders fits no file; one with ! is not allowed here. */
-    if (*pattern == '!' || length == 0 || pattern[length - 1] == '/')
-        return 0;
-    rule.pattern = pattern + (*pattern == '/');
-    r = parse_words(attributes, words, &rule.assignments, &rule.count);
-    if (r <= 0 || rule.count == 0)
-        return r < 0 ? r : 0;
-    rules = grow(file->rules, file->count, sizeof *rules);
-    if (!rules) {
-        free(rule.assignments);
-        return -ENOMEM;
-    }
-    file->rules = rules;
-    rules[file->count++] = rule;
-    return 0;
-}
-
-static int add_macro(struct attributes *attributes, const char *name)
-{
-    struct attribute_macro *macros;
-    bool *seen;
-    char *copy;
-
-    if (!name_is_valid(name, strlen(name)) ||
-        find_attribute(attributes, name, strlen(name)) != SIZE_MAX)
-        return 0;
-    macros = grow(attributes->macros, attributes->macro_count, sizeof *macros);
-    if (macros)
-        attributes->macros = macros;
-    seen = grow(attributes->macros_seen, attributes->macro_count, sizeof *seen);
-    if (seen)
-        attributes->macros_seen = seen;
-    copy = strdup(name);
-    if (!macros || !seen || !copy) {
-        free(copy);
-        return -ENOMEM;
-    }
-    macros[attributes->macro_count++] = (struct attribute_macro){.name = copy};
-    return 0;
-}
-
-/* Of several definitions the last counts. */
-static int define_macro(struct attributes *attributes, const char *name, char *words)
-{
-    size_t at = find_attribute(attributes, name, strlen(name)), count;
-    struct attribute_macro *macro;
-    struct assignment *assignments;
-    int r;
-
-    if (at == SIZE_MAX || at < ATTRIBUTE_COUNT)
-        return 0;
-    r = parse_words(attributes, words, &assignments, &count);
-    if (r <= 0)
-        return r;
-    macro = &attributes->macros[at - ATTRIBUTE_COUNT];
-    free(macro->assignments);
-    macro->assignments = assignments;
-    macro->count = count;
-    return 0;
-}
-
-/* What git has built in: [attr]binary -diff -merge -text. */
-static int add_binary_macro(struct attributes *attributes)
-{
-    int r = add_macro(attributes, "binary");
-    struct attribute_macro *macro;
-
-    if (r)
-        return r;
-    macro = attributes->macros;
-    macro->assignments = malloc(sizeof *macro->assignments);
-    if (!macro->assignments)
-        return -ENOMEM;
-    macro->assignments[0] = (struct assignment){.attribute = TEXT, .state = UNSET};
-    macro->count = 1;
-    return 0;
-}
-
-/* Calls act for each line of the text that says something. Cuts the text up. */
-static int each_line(char *text, size_t size,
-                     int (*act)(struct attributes *attributes, struct attribute_file *file,
-                                char *pattern, char *words),
-                     struct attributes *attributes, struct attribute_file *file)
-{
-    char *end = text + size;
-    int r = 0;
-
-    while (!r && text < end) {
-        char *line = text, *newline = memchr(line, '\n', (size_t)(end - line));
-        char *pattern, *words;
-
-        text = newline ? newline + 1 : end;
-        if (newline)
-            *newline = '\0';
-        pattern = strlen(line) < MAX_LINE ? take_pattern(line, &words) : NULL;
-        if (pattern)
-            r = act(attributes, file, pattern, words);
-    }
-    return r;
-}
-
-static int name_macro(struct attributes *attributes, struct attribute_file *file, char *pattern,
-                      char *words)
-{
-    (void)file;
-    (void)words;
-    return is_macro(pattern) ? add_macro(attributes, pattern + MACRO_PREFIX_LENGTH) : 0;
-}
-
-static int take_line(struct attributes *attributes, struct attribute_file *file, char *pattern,
-                     char *words)
-{
-    if (!is_macro(pattern))
-        return add_rule(attributes, file, pattern, words);
-    if (file->folder_length) /* only the root's file may define macros */
-        return 0;
-    return define_macro(attributes, pattern + MACRO_PREFIX_LENGTH, words);
-}
-
-/* A macro may be used above the line that defines it, so the names are collected first. */
-static int collect_macros(struct attributes *attributes, const char *text, size_t size)
-{
-    char *copy = malloc(size + 1);
-    int r;
-
-    if (!copy)
-        return -ENOMEM;
-    memcpy(copy, text, size);
-    copy[size] = '\0';
-    r = each_line(copy, size, name_macro, attributes, NULL);
-    free(copy);
-    return r;
-}
-
-int attributes_add(struct attributes *attributes, const char *folder, const char *text, size_t size)
-{
-    struct attribute_file *files, *file;
-    int r = 0;
-
-    if (size > MAX_FILE)
-        size = 0;
-    if (!attributes->macro_count)
-        r = add_binary_macro(attributes);
-    if (!r && !*folder)
-        r = collect_macros(attributes, text, size);
-    if (r)
-        return r;
-    files = grow(attributes->files, attributes->file_count, sizeof *files);
-    if (!files)
-        return -ENOMEM;
-    attributes->files = files;
-    file = &files[attributes->file_count];
-    *file = (struct attribute_file){.folder_length = strlen(folder), .text = malloc(size + 1)};
-    if (!file->text)
-        return -ENOMEM;
-    attributes->file_count++;
-    memcpy(file->text, text, size);
-    file->text[size] = '\0';
-    return each_line(file->text, size, take_line, attributes, file);
-}
-
-void attributes_release(struct attributes *attributes)
-{
-    for (size_t i = 0; i < attributes->file_count; i++) {
-        struct attribute_file *file = &attributes->files[i];
-
-        for (size_t j = 0; j < file->count; j++)
-            free(file->rules[j].assignments);
-        free(file->rules);
-        free(file->text);
-    }
-    for (size_t i = 0; i < attributes->macro_count; i++) {
-        free(attributes->macros[i].assignments);
-        free(attributes->macros[i].name);
-    }
-    free(attributes->files);
-    free(attributes->macros);
-    free(attributes->macros_seen);
-    *attributes = (struct attributes){.files = NULL};
-}
-
-/* What is known so far; what is found first counts. Macros are told apart only by whether they
- * were set, so one state each is enough. */
-struct findings {
-    struct attributes *attributes;
-    enum state states[ATTRIBUTE_COUNT];
-    const char *values[ATTRIBUTE_COUNT];
-};
-
-/* From the last assignment to the first, each macro's own in its place. No macro is entered twice,
- * so that circles end; the depth is at most the number of macros. */
-static void assign(struct findings *findings, const struct assignment *assignments, size_t count)
+/* What is found first counts. So: from the last assignment to the first, and what a macro stands
+ * for in its place. An attribute is assigned once, so circles of macros end. */
+static void assign(struct attributes *attributes, const struct assignment *assignments,
+                   size_t count)
 {
     while (count-- > 0) {
         const struct assignment *assignment = &assignments[count];
-        size_t at = assignment->attribute;
+        struct attribute *attribute = &attributes->table[assignment->attribute];
 
-        if (at < ATTRIBUTE_COUNT) {
-            if (findings->states[at] == UNKNOWN) {
-                findings->states[at] = assignment->state;
-                findings->values[at] = assignment->value;
-            }
-        } else if (!findings->attributes->macros_seen[at - ATTRIBUTE_COUNT]) {
-            const struct attribute_macro *macro =
-                &findings->attributes->macros[at - ATTRIBUTE_COUNT];
-
-            findings->attributes->macros_seen[at - ATTRIBUTE_COUNT] = true;
-            if (assignment->state == SET)
-                assign(findings, macro->assignments, macro->count);
-        }
+        if (attribute->state != UNKNOWN)
+            continue;
+        attribute->state = assignment->state;
+        attribute->value = assignment->value;
+        if (attribute->state == SET)
+            assign(attributes, attribute->assignments, attribute->count);
     }
 }
 
@@ -429,18 +36,18 @@ static bool rule_fits(const struct attribute_rule *rule, const struct attribute_
 }
 
 /* What `text`, or its old name `crlf`, says. *automatic: only git's look at the bytes tells. */
-static enum conversion_eol eol_of(const struct findings *findings, bool *automatic)
+static enum conversion_eol eol_of(const struct attribute *table, bool *automatic)
 {
     size_t text = TEXT;
-    const char *eol = findings->values[EOL];
-    bool crlf = findings->states[EOL] == VALUE && strcmp(eol, "crlf") == 0;
-    bool lf = findings->states[EOL] == VALUE && strcmp(eol, "lf") == 0;
+    const char *eol = table[EOL].value;
+    bool crlf = table[EOL].state == VALUE && strcmp(eol, "crlf") == 0;
+    bool lf = table[EOL].state == VALUE && strcmp(eol, "lf") == 0;
     const char *value;
 
     for (;;) {
-        enum state state = findings->states[text];
+        enum attribute_state state = table[text].state;
 
-        value = findings->values[text];
+        value = table[text].value;
         if (state == UNSET)
             return EOL_AS_IS;
         if (state == SET || (state == VALUE && (!strcmp(value, "input") || !strcmp(value, "auto"))))
@@ -457,11 +64,11 @@ static enum conversion_eol eol_of(const struct findings *findings, bool *automat
     return *automatic ? EOL_CRLF_AUTO : EOL_CRLF;
 }
 
-static const char *encoding_of(const struct findings *findings)
+static const char *encoding_of(const struct attribute *attribute)
 {
-    const char *encoding = findings->values[ENCODING];
+    const char *encoding = attribute->value;
 
-    if (findings->states[ENCODING] != VALUE || !*encoding || strcasecmp(encoding, "UTF-8") == 0 ||
+    if (attribute->state != VALUE || !*encoding || strcasecmp(encoding, "UTF-8") == 0 ||
         strcasecmp(encoding, "UTF8") == 0)
         return NULL;
     return encoding;
@@ -469,21 +76,23 @@ static const char *encoding_of(const struct findings *findings)
 
 struct conversion attributes_conversion(struct attributes *attributes, const char *path)
 {
-    struct findings findings = {.attributes = attributes};
     struct conversion conversion = {.eol = EOL_AS_IS};
     bool automatic = false;
 
-    memset(attributes->macros_seen, 0, attributes->macro_count * sizeof(bool));
+    for (size_t i = 0; i < attributes->count; i++)
+        attributes->table[i].state = UNKNOWN;
     for (size_t i = attributes->file_count; i-- > 0;) {
         const struct attribute_file *file = &attributes->files[i];
 
         for (size_t j = file->count; j-- > 0;)
             if (rule_fits(&file->rules[j], file, path))
-                assign(&findings, file->rules[j].assignments, file->rules[j].count);
+                assign(attributes, file->rules[j].assignments, file->rules[j].count);
     }
-    conversion.eol = eol_of(&findings, &automatic);
-    conversion.ident = findings.states[IDENT] == SET;
-    conversion.encoding = encoding_of(&findings);
+    if (!attributes->count)
+        return conversion;
+    conversion.eol = eol_of(attributes->table, &automatic);
+    conversion.ident = attributes->table[IDENT].state == SET;
+    conversion.encoding = encoding_of(&attributes->table[ENCODING]);
     conversion.in_one_piece = automatic || conversion.encoding;
     return conversion;
 }

@@ -27,9 +27,8 @@ struct conversion {
 struct attributes {
     struct attribute_file *files; /* the root's first */
     size_t file_count;
-    struct attribute_macro *macros;
-    bool *macros_seen; /* private scratch: one thread at a time may ask */
-    size_t macro_count;
+    struct attribute *table; /* with room for an answer: one thread at a time may ask */
+    size_t count;
 };
 
 /* Adds the text of the .gitattributes of a folder ("" or "a/b"), in order from the root down.

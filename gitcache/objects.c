@@ -13,10 +13,10 @@
 
 #define ATTRIBUTES_FILE ".gitattributes"
 
-/* Of larger blobs nobody asks what the attributes make of them; git passes over a larger
- * .gitattributes itself. */
+/* Of larger blobs nobody asks what the attributes make of them. Of larger .gitattributes git reads
+ * some (up to 100 MiB); but then each file would be compared with millions of patterns. */
 #define MAX_CONVERTED  ((uint64_t)1 << 30)
-#define MAX_ATTRIBUTES ((uint64_t)100 << 20)
+#define MAX_ATTRIBUTES ((uint64_t)1 << 20)
 
 static int no_memory(struct error *e)
 {

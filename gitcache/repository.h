@@ -1,13 +1,17 @@
 /* repository.h - what the files behind cache.h share. Private to gitcache/.
  *
- *     repository.c        opening, the listing, names of versions
+ *     repository.c        opening, the listing, the folder and the odb
  *     pins.c              the refs that say which versions are whole
  *     versions.c          a name -> a version of the cache
- *     resolve.c           a name -> what to ask the remote for
- *     incoming.c          a pack on its way into the cache
- *     verify.c            is everything there that a version needs?
- *     history.c           abbreviated commit ids, found in a remote's history
- *     repository_fetch.c  all of these, in order
+ *     repository_fetch.c  makes versions present, by means of:
+ *       resolve.c           a name -> what to ask the remote for
+ *       receive.c           asks for it, checks it, pins it
+ *       search.c            commit ids that must be looked for
+ *       history.c           the history in which they are
+ *       incoming.c          a pack on its way into the cache
+ *       verify.c            is everything there that a version needs?
+ *       shallow.c           tells git where the history is cut
+ *       repair.c            replaces what is damaged
  *
  * Three locks, none of them held while another is taken, or while anything waits for a network:
  * `lock` and `refs_lock` for microseconds, `odb_lock` shared while one object is read.

@@ -223,6 +223,7 @@ static void test_attributes(void **state)
         "'[attr]dos text' '[attr]dos eol=crlf' '* dos'",
         "'[attr]a b ident' '[attr]b eol=crlf a' '* a'",
         "'[attr]binary eol=crlf' '* binary'",
+        "'[attr]text eol=crlf' '* text'",
         "'[attr]-x eol=crlf' '* -x'",
         "'# comment' '  * eol=crlf' '!*f -text' '*/ -text'",
         "'* eol=crlf -bad=' '*lf e@l=1 eol=crlf'",
