@@ -33,7 +33,22 @@ int error_set(struct error *e, int errnum, const char *format, ...)
     return -errnum;
 }
 
-static int errno_of_git_code(int code, const git_error *error, int os_errno)
+/* libgit2 resets errno when it makes its message, but puts the system's words at the end of it. */
+static int errno_of_message(const char *message)
+{
+    static const int errnums[] = {ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE};
+
+    for (size_t i = 0; i < sizeof errnums / sizeof *errnums; i++) {
+        const char *words = strerror(errnums[i]);
+        size_t length = strlen(message), words_length = strlen(words);
+
+        if (length >= words_length && strcmp(message + length - words_length, words) == 0)
+            return errnums[i];
+    }
+    return EIO;
+}
+
+static int errno_of_git_code(int code, const git_error *error)
 {
     switch (code) {
     case GIT_ENOTFOUND:
@@ -50,18 +65,15 @@ static int errno_of_git_code(int code, const git_error *error, int os_errno)
     }
     if (error && error->klass == GIT_ERROR_NOMEMORY)
         return ENOMEM;
-    /* libgit2 leaves errno as the system call set it. */
-    if (error && error->klass == GIT_ERROR_OS &&
-        (os_errno == ENOSPC || os_errno == EDQUOT || os_errno == EROFS || os_errno == EACCES))
-        return os_errno;
+    if (error && error->klass == GIT_ERROR_OS && error->message)
+        return errno_of_message(error->message);
     return EIO;
 }
 
 int error_git(struct error *e, int git_code, const char *format, ...)
 {
-    int os_errno = errno;
     const git_error *error = git_error_last();
-    int errnum = errno_of_git_code(git_code, error, os_errno);
+    int errnum = errno_of_git_code(git_code, error);
     va_list args;
 
     va_start(args, format);

@@ -87,7 +87,6 @@ static int flush(struct reception *reception)
 {
     int r;
 
-    errno = 0; /* error_git takes the reason from there */
     r = git_indexer_append(reception->indexer, reception->buffer, reception->used,
                            &reception->progress);
     reception->used = 0;
@@ -124,7 +123,6 @@ static int finish(struct reception *reception)
     r = flush(reception);
     if (r)
         return r;
-    errno = 0;
     r = git_indexer_commit(reception->indexer, &reception->progress);
     return r ? indexer_failed(reception, r) : 0;
 }

@@ -251,19 +251,59 @@ static int insert_commit(struct transfer *transfer, const git_oid *id)
     return r;
 }
 
-/* A repository that is shallow itself lacks the parents of its oldest commits. */
+/* Commits that are still to be visited. */
+struct stack {
+    git_oid *ids;
+    size_t count, room;
+};
+
+static int push(struct stack *stack, const git_oid *id)
+{
+    if (stack->count == stack->room) {
+        size_t room = stack->room ? 2 * stack->room : 64;
+        git_oid *ids = reallocarray(stack->ids, room, sizeof *ids);
+        if (!ids)
+            return -1;
+        stack->ids = ids;
+        stack->room = room;
+    }
+    git_oid_cpy(&stack->ids[stack->count++], id);
+    return 0;
+}
+
+/* Inserts a commit and pushes its parents, unless it was inserted before: the packbuilder knows. */
+static int visit_commit(struct transfer *transfer, struct stack *stack, const git_oid *id)
+{
+    size_t before = git_packbuilder_object_count(transfer->builder);
+    git_commit *commit = NULL;
+    int r = git_commit_lookup(&commit, transfer->repository, id);
+
+    if (r)
+        return r;
+    r = insert_commit(transfer, id);
+    if (!r && git_packbuilder_object_count(transfer->builder) > before)
+        for (unsigned i = 0; !r && i < git_commit_parentcount(commit); i++)
+            r = push(stack, git_commit_parent_id(commit, i));
+    git_commit_free(commit);
+    return r;
+}
+
+/* All commits that are there: a repository that is shallow itself lacks the parents of its oldest
+ * ones, where git_revwalk would give up. */
 static int insert_history(struct transfer *transfer, const git_oid *tip)
 {
-    git_revwalk *walk = NULL;
-    git_oid id;
-    int r = git_revwalk_new(&walk, transfer->repository);
+    struct stack stack = {.ids = NULL};
+    int r = visit_commit(transfer, &stack, tip);
 
-    if (!r)
-        r = git_revwalk_push(walk, tip);
-    while (!r && (r = git_revwalk_next(&id, walk)) == 0)
-        r = insert_commit(transfer, &id);
-    git_revwalk_free(walk);
-    return r == GIT_ITEROVER ? 0 : r;
+    while (!r && stack.count > 0) {
+        git_oid id = stack.ids[--stack.count];
+
+        r = visit_commit(transfer, &stack, &id);
+        if (r == GIT_ENOTFOUND)
+            r = 0;
+    }
+    free(stack.ids);
+    return r;
 }
 
 /* The first `depth` commits of every line of history. */

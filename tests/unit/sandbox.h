@@ -29,9 +29,12 @@ __attribute__((format(printf, 2, 3), unused)) static void run(const struct sandb
     va_start(args, format);
     vsnprintf(script, sizeof script, format, args);
     va_end(args);
-    snprintf(command, sizeof command, "set -e; cd %s; %s", box->folder, script);
-    if (system(command) != 0)
-        fail_msg("failed: %s", script);
+    snprintf(command, sizeof command, "set -e; cd %s; exec >>log 2>&1; %s", box->folder, script);
+    if (system(command) != 0) {
+        snprintf(command, sizeof command, "cat %s/log >&2", box->folder);
+        if (system(command) == 0)
+            fail_msg("failed: %s", script);
+    }
 }
 
 /* What a command prints, without the last newline; valid until the next call. */
@@ -87,7 +90,7 @@ static int sandbox_close(void **state)
 {
     struct sandbox *box = *state;
 
-    run(box, "chmod -R u+w . && rm -rf %s", box->folder);
+    run(box, "cd /; chmod -R u+w %s; rm -rf %s", box->folder, box->folder);
     free(box);
     return 0;
 }

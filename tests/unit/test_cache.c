@@ -1,7 +1,10 @@
+#include <fcntl.h>
 #include <pthread.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 
 #include "gitcache/cache.h"
+#include "gitcache/cache_folder.h"
 #include "gitcache/library.h"
 #include "tests/unit/sandbox.h"
 
@@ -353,6 +356,124 @@ static void test_abbreviation_in_history(void **state)
     close_setup(&setup);
 }
 
+static void test_abbreviation_in_a_shallow_remote(void **state)
+{
+    char digits[8];
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "mv remote whole; git clone -q --depth 2 file://$PWD/whole remote; "
+                "git -C remote tag -l | xargs -r git -C remote tag -d");
+    open_setup(&setup, state);
+    snprintf(digits, sizeof digits, "%s", output(setup.box, "git -C remote rev-parse main~1"));
+    assert_fetched(&setup, digits, VERSION_COMMIT, "main~1");
+    snprintf(digits, sizeof digits, "%s", output(setup.box, "git -C whole rev-parse main~2"));
+    assert_int_equal(fetch(&setup, digits, NULL, &version, &e, NULL), -ENOENT);
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+static bool always(void *data)
+{
+    (void)data;
+    return true;
+}
+
+static void test_waiting_for_the_lock_can_be_cancelled(void **state)
+{
+    const struct remote_watch watch = {.cancelled = always};
+    struct version_request request = {.name = "v1"};
+    struct setup setup;
+    struct error e = {0};
+    char path[300];
+    int fd;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(repository_list(setup.repository, setup.remote, NULL, &e), 0);
+    snprintf(path, sizeof path, "%s/startpointfs-lock", repository_folder(setup.repository));
+    fd = open(path, O_RDWR | O_CREAT, 0644);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    assert_int_equal(
+        repository_fetch(setup.repository, setup.remote, &request, 1, &watch, NULL, &e),
+        -ECANCELED);
+    close(fd);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    close_setup(&setup);
+}
+
+static void test_full_disk(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "mkdir cache; mount -t tmpfs -o size=200k none cache 2>/dev/null || touch no-mount;"
+                "cd remote; head -c 2000000 /dev/urandom >big; git add big; git commit -qm big; "
+                "git tag big");
+    if (access(output(*state, "echo $PWD/no-mount"), F_OK) == 0)
+        skip();
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "big", NULL, &version, &e, NULL), -ENOSPC);
+    assert_non_null(strstr(e.text, "can't write the pack"));
+    assert_int_equal(repository_find(setup.repository, "big", NULL, &version, &e), -ENOENT);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    close_setup(&setup);
+    run(*state, "umount cache");
+}
+
+static void test_folders_of_urls(void **state)
+{
+    static const char *const cases[][2] = {
+        {"https://h/o/r", "https/h/o/r.git"},
+        {"https://h/o/r.git", "https/h/o/r.git.git"},
+        {"https://user:secret@h:8080/o/r/", "https/h:8080/o/r.git"},
+        {"http://h/../../etc", "http/h/%2E./%2E./etc.git"},
+        {"http://h//x", "http/h/x.git"},
+        {"http://h/a//x", "http/h/a/%/x.git"},
+        {"http://h/a.git/x", "http/h/a%2Egit/x.git"},
+        {"http://h/%2E%2E/x", "http/h/%252E%252E/x.git"},
+        {"http://h/.git", "http/h/%2Egit.git"},
+        {"git@h:o/r", "ssh/git@h/~/o/r.git"},
+        {"ssh://git@h/o/r", "ssh/git@h/o/r.git"},
+        {"git@h:/o/r", "ssh/git@h/o/r.git"},
+        {"ssh://git:secret@h:22/o/r", "ssh/git@h:22/o/r.git"},
+        {"git://h/r", "git/h/r.git"},
+        {"/srv/r", "file/srv/r.git"},
+        {"file:///srv/r", "file/srv/r.git"},
+        {"/srv//r/", "file/srv/r.git"},
+        {"/srv/r.git", "file/srv/r.git.git"},
+        {"/srv/a b", "file/srv/a%20b.git"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *folder = cache_folder_of_url("C", cases[i][0]);
+
+        assert_non_null(folder);
+        assert_string_equal(folder + 2, cases[i][1]);
+        free(folder);
+    }
+}
+
+static void test_long_part_of_a_url(void **state)
+{
+    char url[400] = "/srv/", *folder, *other;
+
+    (void)state;
+    memset(url + 5, 'x', 300);
+    folder = cache_folder_of_url("C", url);
+    url[304] = 'y';
+    other = cache_folder_of_url("C", url);
+    assert_true(strlen(folder) < 100);
+    assert_string_not_equal(folder, other);
+    free(folder);
+    free(other);
+}
+
 static void test_ambiguous_abbreviation(void **state)
 {
     struct setup setup;
@@ -627,6 +748,11 @@ int main(void)
         TEST(test_tag_wins_over_branch),
         TEST(test_new_tag_is_found_at_once),
         TEST(test_abbreviation_in_history),
+        TEST(test_abbreviation_in_a_shallow_remote),
+        TEST(test_waiting_for_the_lock_can_be_cancelled),
+        TEST(test_full_disk),
+        TEST(test_folders_of_urls),
+        TEST(test_long_part_of_a_url),
         TEST(test_ambiguous_abbreviation),
         TEST(test_read_only_cache),
         TEST(test_versions_of_another_process_are_seen),
