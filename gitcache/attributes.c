@@ -25,6 +25,15 @@ static void assign(struct attributes *attributes, const struct assignment *assig
     }
 }
 
+/* As git, the plain text at the front is compared by itself. That matters for "a**": what is left
+ * then begins with ** and takes slashes. */
+static bool path_fits(const char *pattern, const char *path)
+{
+    size_t plain = strcspn(pattern, "*?[\\");
+
+    return strncmp(pattern, path, plain) == 0 && wild_match(pattern + plain, path + plain);
+}
+
 static bool rule_fits(const struct attribute_rule *rule, const struct attribute_file *file,
                       const char *path)
 {
@@ -32,7 +41,7 @@ static bool rule_fits(const struct attribute_rule *rule, const struct attribute_
 
     if (rule->is_basename)
         return wild_match(rule->pattern, slash ? slash + 1 : path);
-    return wild_match(rule->pattern, path + file->folder_length + (file->folder_length > 0));
+    return path_fits(rule->pattern, path + file->folder_length + (file->folder_length > 0));
 }
 
 /* What `text`, or its old name `crlf`, says. *automatic: only git's look at the bytes tells. */
