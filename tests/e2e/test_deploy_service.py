@@ -1,0 +1,193 @@
+"""The systemd service, as far as it goes without systemd as process 1: the unit file, sd_notify,
+the journal's log lines, and the system calls that the unit allows."""
+
+import os
+import re
+import shutil
+import signal
+import socket
+import subprocess
+
+from support.case import EndToEnd
+from support.processes import PROGRAM, PROJECT, eventually
+
+UNIT = PROJECT / "mount-scripts" / "systemd" / "startpointfs.service"
+
+
+class Notify(EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.repository = self.make_start_point(tags=["1", "2"])
+        self.list = self.folder / "languages.list"
+        self.write_list("1")
+        self.messages = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+        self.messages.settimeout(20)
+        self.addCleanup(self.messages.close)
+
+    def write_list(self, tag, name="first"):
+        (self.folder / "new").write_text(f"{self.repository.path}?tag={tag}&name={name}\n")
+        os.rename(self.folder / "new", self.list)
+
+    def listen(self, address):
+        self.messages.bind(address.replace("@", "\0"))
+        return {"NOTIFY_SOCKET": address}
+
+    def next_message(self):
+        return dict(line.split("=", 1) for line in self.messages.recv(4096).decode().splitlines())
+
+    def expect(self, key):
+        """The next message that has the key; others in between say READY again."""
+        for _ in range(20):
+            message = self.next_message()
+            if key in message:
+                return message
+            self.assertIn("READY", message)
+        return self.fail(f"no {key}")
+
+    def test_ready_reload_and_stop(self):
+        for address in (f"{self.folder}/notify", f"@startpointfs-test-{os.getpid()}"):
+            with self.subTest(address):
+                self.messages = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+                self.messages.settimeout(20)
+                self.addCleanup(self.messages.close)
+                self.write_list("1")
+                # Ready means: whoever reads now, reads.
+                mount = self.mount(self.list, foreground=True, env=self.listen(address),
+                                   name=f"mount-{len(self.mounts)}")
+                self.assertEqual("1", self.expect("READY")["READY"])
+                self.assertEqual(["first"], os.listdir(mount))
+
+                self.write_list("2", "second")
+                mount.foreground.send_signal(signal.SIGHUP)
+                message = self.expect("RELOADING")
+                self.assertGreater(int(message["MONOTONIC_USEC"]), 0)
+                self.expect("READY")
+                eventually(lambda mount=mount: os.listdir(mount) == ["second"], 10, "the new list")
+
+                mount.foreground.send_signal(signal.SIGTERM)
+                self.expect("STOPPING")
+                self.assertEqual(0, mount.expect_end())
+
+    def test_a_reload_is_over_when_the_new_list_shows(self):
+        """Without inotify's help: the list lies where it can't be seen changing."""
+        real = self.folder / "real"
+        real.mkdir()
+        shutil.move(self.list, real / "languages.list")
+        self.list.symlink_to("middle/languages.list")
+        (self.folder / "middle").symlink_to("real")
+        mount = self.mount(self.list, foreground=True, env=self.listen(f"{self.folder}/notify"))
+        self.expect("READY")
+        other = self.folder / "other"
+        other.mkdir()
+        (other / "languages.list").write_text(f"{self.repository.path}?tag=2&name=second\n")
+        (self.folder / "tmp").symlink_to("other")
+        os.rename(self.folder / "tmp", self.folder / "middle")
+        mount.foreground.send_signal(signal.SIGHUP)
+        self.expect("RELOADING")
+        self.expect("READY")
+        # The kernel keeps the listing of a folder that can change for a second.
+        eventually(lambda: os.listdir(mount) == ["second"], 3, "the new list")
+
+    def test_the_socket_is_not_for_the_worker(self):
+        mount = self.mount(self.list, foreground=True, env=self.listen(f"{self.folder}/notify"))
+        self.expect("READY")
+        worker = mount.status()["pid"]
+        with open(f"/proc/{worker}/environ", "rb") as environment:
+            self.assertNotIn(b"NOTIFY_SOCKET", environment.read())
+
+    def test_a_worker_that_is_replaced_does_not_confuse_the_manager(self):
+        mount = self.mount(self.list, foreground=True, env=self.listen(f"{self.folder}/notify"))
+        self.expect("READY")
+        os.kill(mount.status()["pid"], signal.SIGKILL)
+        self.expect("READY")
+        self.assertEqual(["first"], os.listdir(mount))
+        mount.foreground.send_signal(signal.SIGTERM)
+        self.expect("STOPPING")
+        mount.expect_end()
+
+    def test_a_manager_that_is_gone_stops_nothing(self):
+        mount = self.mount(self.list, foreground=True,
+                           env={"NOTIFY_SOCKET": f"{self.folder}/nobody"})
+        self.assertEqual(["first"], os.listdir(mount))
+
+    def test_the_journal_gets_priorities_and_no_times(self):
+        (self.folder / "mnt").mkdir()
+        self.env["JOURNAL_STREAM"] = "8:12345"
+        with open(self.folder / "stderr.log", "wb") as log:
+            self.start(PROGRAM, "mount", "-f", "--cache", self.folder / "cache", self.list,
+                       self.folder / "mnt", stderr=log)
+        eventually((self.folder / "mnt/first/1/manifest.json").exists, 10, "the mount")
+        with self.assertRaises(OSError):
+            os.listdir(self.folder / "mnt/first/none")
+        self.call("umount", self.folder / "mnt")
+        lines = (self.folder / "stderr.log").read_text().splitlines()
+        self.assertTrue(lines)
+        for line in lines:
+            self.assertRegex(line, r"^<[3-7]>[^0-9]")
+        self.assertTrue([line for line in lines if re.search(r"first/1.* in [0-9.]+ s, \d+ bytes|"
+                                                             r"in [0-9.]+ s, \d+ bytes", line)])
+
+
+class Unit(EndToEnd):
+    with_sanitizers = False
+
+    def installed(self):
+        """The unit, with the program where it says."""
+        self.call("make", "--no-print-directory", f"B={PROGRAM.parent}", "install",
+                  f"PREFIX={self.folder}/usr", cwd=PROJECT)
+        return self.folder / "usr/lib/systemd/system/startpointfs.service"
+
+    def test_systemd_accepts_it(self):
+        done = self.call("systemd-analyze", "verify", "--man=no", self.installed())
+        self.assertEqual("", done.stdout + done.stderr)
+
+    def test_systemd_finds_it_not_exposed(self):
+        done = self.call("systemd-analyze", "security", "--offline=true", "--no-pager",
+                         "--threshold=50", self.installed())
+        exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
+        self.assertLess(float(exposure[1]), 5.0)
+
+    def test_it_needs_no_mount_namespace(self):
+        """Each of these would hide the mount from the host."""
+        text = UNIT.read_text()
+        for setting in ("ProtectSystem", "ProtectHome", "PrivateTmp", "PrivateDevices", "DynamicUser",
+                        "ReadOnlyPaths", "ReadWritePaths", "InaccessiblePaths", "PrivateMounts",
+                        "ProtectKernel", "ProtectControlGroups", "ProtectProc", "ProcSubset",
+                        "MountFlags", "RootDirectory", "BindPaths"):
+            self.assertNotRegex(text, rf"(?m)^{setting}\w*=")
+
+    def allowed_calls(self):
+        text = UNIT.read_text()
+        groups = re.search(r"(?m)^SystemCallFilter=(.*)$", text)[1].split()
+        shown = self.call("systemd-analyze", "--no-pager", "syscall-filter").stdout
+        sets, name = {}, None
+        for line in shown.splitlines():
+            if line.startswith("@"):
+                name = line.strip()
+                sets[name] = []
+            elif name and line.startswith(" ") and not line.strip().startswith("#"):
+                sets[name].append(line.strip())
+
+        def expand(member):
+            if not member.startswith("@"):
+                return {member}
+            return set().union(*(expand(one) for one in sets[member]))
+        return set().union(*(expand(group) for group in groups))
+
+    def test_it_allows_the_system_calls_that_are_made(self):
+        repository = self.make_start_point()
+        point = self.folder / "mnt"
+        point.mkdir()
+        # The worker becomes another program's child and is traced like one.
+        tracer = self.start("strace", "-f", "-qq", "-e", "signal=none", "-e", "abbrev=all", "-o",
+                            self.folder / "trace", PROGRAM, "mount", "-f", "--cache",
+                            self.folder / "cache", f"{repository.path}?tag=3.7.4-19", point,
+                            stderr=subprocess.DEVNULL)
+        eventually((point / "python-unittest/3.7.4-19/manifest.json").exists, 30, "the mount")
+        self.program("status", point)
+        self.call("umount", point)
+        tracer.wait(20)
+        made = set(re.findall(r"(?m)^\d+ +(?:<\.\.\. )?([a-z_0-9]+)[( ]",
+                              (self.folder / "trace").read_text(errors="replace")))
+        self.assertIn("openat", made)
+        self.assertEqual(set(), made - self.allowed_calls() - {"exited", "resumed"})
