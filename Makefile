@@ -14,7 +14,9 @@ PACKAGES := gcc make pkg-config libfuse3-dev libgit2-dev libjansson-dev libcurl4
             libonig-dev fuse3 git ca-certificates
 # What the tests need besides: real servers, peers to compare with, checkers.
 TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap openssh-server openssh-client rsync \
-            clang clang-format libclang-rt-14-dev runc busybox-static strace attr psmisc
+            clang clang-format libclang-rt-14-dev runc busybox-static strace attr psmisc \
+            systemd man-db zsh shellcheck lintian dpkg-dev prometheus python3-yaml procps \
+            $(if $(shell command -v kubectl),,kubernetes-client)
 
 # `make V=1` shows the commands.
 Q := $(if $(V),,@echo '  $@' &&)

@@ -43,12 +43,14 @@ class Container:
             "mounts": [
                 _mount("/proc", "proc"),
                 _mount("/dev", "tmpfs", "nosuid", "mode=755", "size=65536k"),
-                *({"destination": destination, "type": "bind", "source": os.fspath(source),
+                *({"destination": os.fspath(destination), "type": "bind", "source": os.fspath(source),
                    "options": list(options)} for source, destination, *options in binds),
             ],
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
                 "rootfsPropagation": "rslave",
+                **({"resources": {"devices": [{"allow": True, "type": "c", "major": 10, "minor": 229,
+                                               "access": "rwm"}]}} if fuse else {}),
                 "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229,
                              "fileMode": 0o666, "uid": 0, "gid": 0}] if fuse else [],
             },
