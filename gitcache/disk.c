@@ -1,5 +1,6 @@
 #include "gitcache/disk.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -12,6 +13,7 @@
 #include <unistd.h>
 
 #define LOCK_POLL_NS 20000000L
+#define LEFTOVER_AGE 3600 /* seconds */
 
 static int failed(struct error *e, const char *what, const char *path)
 {
@@ -186,6 +188,29 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
 void disk_remove(const char *path)
 {
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void disk_remove_leftovers(const char *folder, const char *prefix)
+{
+    DIR *stream = opendir(folder);
+    struct dirent *entry;
+    struct stat st;
+
+    if (!stream)
+        return;
+    while ((entry = readdir(stream))) {
+        char *path;
+
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+            time(NULL) - st.st_mtime < LEFTOVER_AGE)
+            continue;
+        path = disk_path(folder, entry->d_name);
+        if (path)
+            disk_remove(path);
+        free(path);
+    }
+    closedir(stream);
 }
 
 int disk_lock(const char *path, const struct remote_watch *watch, struct error *e)

@@ -31,6 +31,10 @@ int disk_sync_folder(const char *path, struct error *e);
 /* Removes a file, or a folder with all that is in it. Silent: leftovers are harmless. */
 void disk_remove(const char *path);
 
+/* Removes what begins so in a folder and is older than an hour: temporary files and folders of a
+ * process that was killed. */
+void disk_remove_leftovers(const char *folder, const char *prefix);
+
 /* Takes the exclusive lock on a file (made if need be), waiting for other holders until it is free
  * or watch->cancelled says so (ECANCELED). Returns a descriptor, which close() unlocks, or a
  * negative errno. */

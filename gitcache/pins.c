@@ -1,6 +1,8 @@
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gitcache/library.h"
 #include "gitcache/repository.h"
@@ -250,27 +252,50 @@ int pins_scan(struct repository *repository, struct error *e)
     return r;
 }
 
-int pins_write(struct repository *repository, const char *ref, const struct oid *target,
-               const struct version *version, struct error *e)
+/* The caller has the repository's lock, so a lock on the ref was left by a process that died. */
+static void break_ref_lock(const struct repository *repository, const char *ref)
+{
+    char *path;
+
+    if (asprintf(&path, "%s/%s.lock", repository->folder, ref) < 0)
+        return;
+    unlink(path);
+    free(path);
+}
+
+static int create_ref(struct repository *repository, const char *ref, const git_oid *target,
+                      bool move)
 {
     git_repository *refs = NULL;
     git_reference *written = NULL;
+    /* An own handle: the write is synced to the disk, and readers shall not wait for that. */
+    int r = git_repository_open_ext(&refs, repository->folder,
+                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+
+    if (!r)
+        r = git_reference_create(&written, refs, ref, target, move, NULL);
+    if (r == GIT_ELOCKED) {
+        break_ref_lock(repository, ref);
+        r = git_reference_create(&written, refs, ref, target, move, NULL);
+    }
+    git_reference_free(written);
+    git_repository_free(refs);
+    return r;
+}
+
+int pins_write(struct repository *repository, const char *ref, const struct oid *target,
+               const struct version *version, struct error *e)
+{
     git_oid id;
     int r;
 
-    /* An own handle: the write is synced to the disk, and readers shall not wait for that. */
     oid_to_git(&id, target);
-    r = git_repository_open_ext(&refs, repository->folder,
-                                GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
-    if (!r)
-        r = git_reference_create(&written, refs, ref, &id, version->kind == VERSION_BRANCH, NULL);
+    r = create_ref(repository, ref, &id, version->kind == VERSION_BRANCH);
     if (r)
-        r = error_git(e, r, "can't write %s in %s", ref, repository->folder);
-    git_reference_free(written);
-    git_repository_free(refs);
-    if (!r && remember(repository, ref, target, version))
-        r = error_set(e, ENOMEM, "out of memory");
-    return r;
+        return error_git(e, r, "can't write %s in %s", ref, repository->folder);
+    if (remember(repository, ref, target, version))
+        return error_set(e, ENOMEM, "out of memory");
+    return 0;
 }
 
 void pins_release(struct repository *repository)

@@ -12,6 +12,7 @@
 #include "gitcache/url.h"
 
 #define LISTING_FILE "startpointfs-listing"
+#define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
 #define MAX_LISTING  ((size_t)256 << 20)
 #define SHOWN_SIZE   600
 
@@ -278,11 +279,12 @@ int repository_make(struct repository *repository, struct error *e)
     free(head);
     /* Made beside, then renamed: whoever comes second finds it whole. The name ends in no .git,
      * so that a half-made one that a crash left is never taken for a repository. */
-    if (asprintf(&temporary, "%.*s/.new-XXXXXX", (int)(slash - repository->folder),
+    if (asprintf(&temporary, "%.*s/" NEW_PREFIX "XXXXXX", (int)(slash - repository->folder),
                  repository->folder) < 0)
         return no_memory(e);
     temporary[slash - repository->folder] = '\0';
     r = disk_make_folders(temporary, e);
+    disk_remove_leftovers(temporary, NEW_PREFIX);
     temporary[slash - repository->folder] = '/';
     if (!r && !mkdtemp(temporary))
         r = error_set(e, errno, "can't make a folder in the cache %s: %s", repository->folder,

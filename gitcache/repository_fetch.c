@@ -242,6 +242,8 @@ static void fetch_all(struct fetch *fetch)
         jobs_finish(fetch, lock, &e);
         return;
     }
+    disk_remove_leftovers(repository->folder, "startpointfs-listing.");
+    disk_remove_leftovers(repository->folder, "shallow.");
     fetch_locked(fetch);
     close(lock);
 }

@@ -653,8 +653,22 @@ static void test_leftovers_are_cleaned(void **state)
         "mkdir -p %s/startpointfs-incoming/pack; echo x >%s/startpointfs-incoming/pack/"
         "pack_git2_dead",
         repository_folder(setup.repository), repository_folder(setup.repository));
+    run(setup.box,
+        "cd %s; touch -d '2 hours ago' shallow.x1 startpointfs-listing.x1; "
+        "touch startpointfs-listing.x2; touch refs/tags/v5.lock; cd ..; "
+        "mkdir .new-x1 .new-x2; touch -d '2 hours ago' .new-x1",
+        repository_folder(setup.repository));
     assert_fetched(&setup, "v5", VERSION_TAG, "v5");
-    run(setup.box, "test ! -e %s/startpointfs-incoming", repository_folder(setup.repository));
+    run(setup.box,
+        "cd %s; test ! -e startpointfs-incoming; test ! -e shallow.x1; test ! -e "
+        "startpointfs-listing.x1; test -e startpointfs-listing.x2; rm -r objects",
+        repository_folder(setup.repository));
+    run(setup.box, "rm -r %s", repository_folder(setup.repository));
+    close_setup(&setup);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(setup.box, "cd %s/..; test ! -e .new-x1; test -e .new-x2",
+        repository_folder(setup.repository));
     close_setup(&setup);
 }
 
