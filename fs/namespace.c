@@ -217,7 +217,9 @@ static bool may_ask_for_missing(struct repo *repo, bool known)
     int64_t now = clock_now();
 
     pthread_mutex_lock(&repo->lock);
-    bool may = !known || !repo->missed_at || now - repo->missed_at >= MISS_INTERVAL;
+    /* Who is being asked may know it: it costs nothing to wait, too. */
+    bool may = !known || !repo->missed_at || now - repo->missed_at >= MISS_INTERVAL ||
+               atomic_load(&repo->listing.running);
     if (may)
         repo->missed_at = now;
     pthread_mutex_unlock(&repo->lock);

@@ -81,12 +81,13 @@ static int add_named(struct collecting *c, struct repo *repo, const struct listi
 
 int namespace_publish(struct mount *mount, struct repo *repo)
 {
-    const struct listing *listing = repository_listing_get(repo->repository);
     struct version_names names = {0};
     struct collecting c = {mount, &names, !mount->settings->browse_named};
     int r;
 
     pthread_mutex_lock(&repo->folders);
+    /* Not before: who waited for the lock would bring back the listing of before. */
+    const struct listing *listing = repository_listing_get(repo->repository);
     if (!repo->changed_at)
         repo->changed_at = clock_wall() * 1000000;
     r = add_listing(&c, listing);
@@ -193,7 +194,13 @@ static int publish_root(struct mount *mount)
 
 int namespace_open(struct mount *mount, struct error *e)
 {
-    int r = publish_root(mount);
+    const struct node *root = node_get(mount->nodes, NODE_ROOT_INDEX);
+    int r = root ? 0 : -EIO;
+
+    /* A later worker finds the root as the one before left it; its folders keep their numbers only
+     * if they are found there. */
+    if (root && !node_has_children(root))
+        r = publish_root(mount);
     return r < 0 ? error_set(e, -r, "cannot make the root folder: %s", strerror(-r)) : 0;
 }
 

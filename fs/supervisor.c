@@ -18,7 +18,7 @@
 
 #define PAUSE_FIRST  100 /* milliseconds before a worker that died at once is replaced */
 #define PAUSE_LAST   10000
-#define STABLE_AFTER 1000  /* a worker that served for so long died by accident */
+#define STABLE_AFTER 500   /* a worker that served for so long died by accident */
 #define PROBE_TIME   10000 /* for the program on disk to say whether it can go on */
 #define STOP_TIME    5000  /* for the worker to end after an unmount */
 
