@@ -31,6 +31,10 @@ def parent_of(pid):
         return None
 
 
+def nginx_fetches(nginx):
+    return sum("command=fetch" in request["body"] for request in nginx.requests())
+
+
 class Crash(EndToEnd):
     """What the tests below share: who is who, and who is killed."""
 
@@ -111,8 +115,8 @@ class Kills(Crash):
             repository.clone(f"1.{number}", self.folder / f"clones/1.{number}")
         _, names = self.many_versions("far", cold or 40 * self.kills)
         (self.folder / "names").write_text("\n".join(names))
-        nginx = self.serve(servers.Nginx, self.repositories)
-        proxy = self.serve(servers.DelayProxy, nginx, 120)
+        self.nginx = self.serve(servers.Nginx, self.repositories)
+        proxy = self.serve(servers.DelayProxy, self.nginx, 120)
         mount = self.mount(f"{repository.path}?tag=1.0", proxy.url("far") + "?tag=v0",
                            options=mount_options, foreground=True)
         # A version's time is known once it is fetched; a tar that begins before that complains.
@@ -145,21 +149,20 @@ class Kills(Crash):
                 calls += int(text.split()[1])
         return calls, failures
 
-    def disturb(self, mount, action, count, seed):
-        """action(n) `count` times at random moments under readers. Returns calls and failures."""
+    def disturb(self, mount, action, seed):
+        """action(moments) again and again under readers. Returns calls and failures."""
         over = threading.Event()
         forgetting = threading.Thread(target=self.forget_again_and_again, args=(mount, over))
         started = self.start_readers(mount, seed)
         moments = random.Random(seed)
-        eventually(lambda: self.check_readers(started) or mount.status()["fetches"] >= 3, 30,
+        eventually(lambda: self.check_readers(started) or "fetched far/v3" in mount.log(), 60,
                    "the readers' begin")
         if os.geteuid() == 0:
             forgetting.start()
         try:
-            for number in range(count):
-                over.wait(moments.uniform(0, 1))
+            for number in range(self.kills):
                 self.check_readers(started)
-                action(number)
+                action(number, moments, over)
         finally:
             over.set()
             if forgetting.ident:
@@ -167,21 +170,33 @@ class Kills(Crash):
             calls, failures = self.finish(started)
         return calls, failures
 
+    def kill_at_some_moment(self, mount, supervisor, moments, over, number):
+        """Half of them early: also while the worker starts, or is at what the last one left. Half
+        of them late, so that the pauses before the next worker don't grow."""
+        worker = self.worker(supervisor)
+        if moments.random() < 0.5:
+            over.wait(moments.uniform(0, 0.3))
+        else:
+            eventually(lambda: f"serving, worker {worker}" in mount.log(), 20, "a worker that serves")
+            over.wait(moments.uniform(0.6, 1.5))
+        self.kill_worker(supervisor, number)
+
     def kill_again_and_again(self, numbers, options=""):
         seed = int(os.environ.get("E2E_SEED") or random.randrange(1 << 30))
         print(f"seed {seed} (E2E_SEED)", file=sys.stderr)
         mount = self.make_world(options)
         supervisor = self.supervisor(mount)
         begun = time.monotonic()
-        calls, failures = self.disturb(mount, lambda number: self.kill_worker(
-            supervisor, numbers[number % len(numbers)]), self.kills, seed)
+        calls, failures = self.disturb(mount, lambda n, moments, over: self.kill_at_some_moment(
+            mount, supervisor, moments, over, numbers[n % len(numbers)]), seed)
         seconds = time.monotonic() - begun
-        asked = len(re.findall("worker|fetched", mount.log()))
-        figures = (f"{self.kills} kills in {seconds:.0f} s, {calls} calls, "
-                   f"{len(failures)} failures")
-        print(figures, file=sys.stderr)
+        begun_fetches = nginx_fetches(self.nginx)
+        fetched = len(re.findall("fetched far/", mount.log()))
+        figures = (f"{self.kills} kills in {seconds:.0f} s, {calls} calls, {len(failures)} failures, "
+                   f"{begun_fetches - fetched} fetches cut off")
+        print(f"figures: {figures}", file=sys.stderr)
         self.assertEqual([], failures, figures)
-        self.assertTrue(asked)
+        self.assertGreater(begun_fetches, fetched, "no kill met a fetch")
         return mount
 
     def check_restarts(self, mount, causes):
