@@ -1,0 +1,359 @@
+/* test_sets.c - names of sets, and their files. */
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/sets.h"
+
+#define COMMIT "0123456789abcdef0123456789abcdef01234567"
+#define OTHER  "fedcba9876543210fedcba9876543210fedcba98"
+
+struct fixture {
+    char folder[PATH_MAX];
+    char sets[PATH_MAX + 16];
+};
+
+static int set_up(void **state)
+{
+    struct fixture *fixture = calloc(1, sizeof *fixture);
+    const char *temporary = getenv("TMPDIR");
+
+    assert_non_null(fixture);
+    snprintf(fixture->folder, sizeof fixture->folder, "%s/sets-XXXXXX",
+             temporary ? temporary : "/tmp");
+    assert_non_null(mkdtemp(fixture->folder));
+    snprintf(fixture->sets, sizeof fixture->sets, "%s/a/sets", fixture->folder);
+    *state = fixture;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *fixture = *state;
+    char *command;
+
+    assert_true(asprintf(&command, "rm -rf '%s'", fixture->folder) > 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(fixture);
+    return 0;
+}
+
+static void write_text(const char *folder, const char *name, const char *text)
+{
+    char *path;
+
+    assert_true(asprintf(&path, "%s/%s", folder, name) > 0);
+    FILE *file = fopen(path, "we");
+    assert_non_null(file);
+    fputs(text, file);
+    fclose(file);
+    free(path);
+}
+
+/* A set with these arguments, not recorded yet. */
+static struct set make(const char *name, const char *const *arguments)
+{
+    struct set set = {.name = strdup(name), .type = TYPE_LANGUAGES, .made_at = 1700000000};
+    struct error error;
+
+    for (; *arguments; arguments++)
+        assert_int_equal(set_add(&set, *arguments, &error), 0);
+    return set;
+}
+
+static void save(const struct fixture *fixture, const char *name)
+{
+    struct set set = make(name, (const char *const[]){"https://h/x?tag=1", NULL});
+    struct error error;
+
+    assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, false, &error), 0);
+    set_release(&set);
+}
+
+static void names(void **state)
+{
+    static const char *const good[] = {"pp", "acme/my-languages", "a.b_c-d", "A/B/c", "_", "0",
+                                       "9/8"};
+    static const char *const bad[] = {"",    "/",    "a/",   "/a",   "a//b", ".",
+                                      "..",  "../a", "a/..", "a/.b", "-a",   "a/-b",
+                                      "a b", "a%b",  "a\nb", "ä",    "a\\b", "a:b"};
+    const char *why;
+    char long_name[202];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        assert_true(set_name_is_valid(good[i], &why));
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        why = NULL;
+        if (set_name_is_valid(bad[i], &why))
+            fail_msg("'%s' must not be a name", bad[i]);
+        assert_non_null(why);
+    }
+    memset(long_name, 'a', 201);
+    long_name[201] = '\0';
+    assert_false(set_name_is_valid(long_name, NULL));
+    long_name[200] = '\0';
+    assert_true(set_name_is_valid(long_name, NULL));
+}
+
+/* What each kind of source becomes when it is recorded. */
+static void pinned_lines(void **state)
+{
+    static const struct {
+        const char *source, *pinned;
+    } cases[] = {
+        {"https://h/x?tag=3.7.4-19", "https://h/x?tag=3.7.4-19&commit=" COMMIT},
+        {"https://h/x", "https://h/x?commit=" COMMIT},
+        {"https://h/x.git", "https://h/x.git?commit=" COMMIT},
+        {"0123456@https://h/x", COMMIT "@https://h/x"},
+        {"0123456@https://h/x?name=y", COMMIT "@https://h/x?name=y"},
+        {"https://h/x?name=y", "https://h/x?name=y&commit=" COMMIT},
+        {"https://h/x?name=y%26z%25&tag=a/b%2B",
+         "https://h/x?tag=a/b%2B&name=y%26z%25&commit=" COMMIT},
+        {"https://h/x?tag=%C3%A4", "https://h/x?tag=%C3%A4&commit=" COMMIT},
+        {"https://h/x?tag=1&commit=" COMMIT, "https://h/x?tag=1&commit=" COMMIT},
+        {"git@h:x/y.git?tag=1", "git@h:x/y.git?tag=1&commit=" COMMIT},
+        {"/srv/a b", "/srv/a b?commit=" COMMIT},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct set set = {0};
+        struct error error = {0};
+
+        assert_int_equal(set_add(&set, cases[i].source, &error), 0);
+        char *name = strdup(set.sources.items[0].name);
+        assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
+        assert_string_equal(set.sources.items[0].text, cases[i].pinned);
+        assert_string_equal(set.sources.items[0].name, name);
+        /* A second time, as `update` does. */
+        assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
+        assert_string_equal(set.sources.items[0].text, cases[i].pinned);
+        assert_string_equal(set.given[0], cases[i].source);
+        free(name);
+        set_release(&set);
+    }
+}
+
+static void a_path_that_no_line_can_hold(void **state)
+{
+    static const char *const paths[] = {"/srv/a #b", "/srv/a "};
+
+    (void)state;
+    for (size_t i = 0; i < 2; i++) {
+        struct set set = make("x", (const char *const[]){paths[i], NULL});
+        struct error error = {0};
+
+        assert_int_equal(set_pin(&set, 0, COMMIT, &error), -EINVAL);
+        assert_non_null(strstr(error.text, "rename"));
+        set_release(&set);
+    }
+}
+
+static void what_is_saved_can_be_loaded(void **state)
+{
+    struct fixture *fixture = *state;
+    static const char *const arguments[] = {"https://h/x?tag=1", "0123456@https://h/y", NULL};
+    struct set set = make("acme/pp", arguments), loaded;
+    struct error error;
+
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(set_pin(&set, i, i ? COMMIT : OTHER, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, false, &error), 0);
+    assert_true(set_exists(fixture->sets, "acme/pp"));
+    assert_int_equal(set_load(&loaded, fixture->sets, "acme/pp", &error), 0);
+    assert_string_equal(loaded.name, "acme/pp");
+    assert_int_equal(loaded.type, TYPE_LANGUAGES);
+    assert_int_equal(loaded.made_at, 1700000000);
+    assert_int_equal(loaded.sources.count, 2);
+    for (size_t i = 0; i < 2; i++) {
+        assert_string_equal(loaded.given[i], arguments[i]);
+        assert_string_equal(loaded.sources.items[i].text, set.sources.items[i].text);
+    }
+    assert_string_equal(loaded.sources.items[0].commit, OTHER);
+    set_release(&loaded);
+    set_release(&set);
+}
+
+static void replacing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set set = make("pp", (const char *const[]){"https://h/new?tag=2", NULL}), loaded;
+    struct error error;
+
+    save(fixture, "pp");
+    assert_int_equal(set_pin(&set, 0, OTHER, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, false, &error), -EEXIST);
+    assert_non_null(strstr(error.text, "--force"));
+    assert_int_equal(set_load(&loaded, fixture->sets, "pp", &error), 0);
+    assert_string_equal(loaded.sources.items[0].name, "x");
+    set_release(&loaded);
+    assert_int_equal(set_save(&set, fixture->sets, true, &error), 0);
+    assert_int_equal(set_load(&loaded, fixture->sets, "pp", &error), 0);
+    assert_string_equal(loaded.sources.items[0].name, "new");
+    set_release(&loaded);
+    set_release(&set);
+}
+
+static void names_are_sorted_and_strangers_left_out(void **state)
+{
+    static const char *const made[] = {"zz", "acme/pp", "acme-pp", "b"};
+    static const char *const sorted[] = {"acme-pp", "acme/pp", "b", "zz"};
+    struct fixture *fixture = *state;
+    struct error error;
+    char **found;
+
+    assert_int_equal(sets_names(fixture->sets, &found, &error), 0);
+    assert_null(found[0]); /* the folder is not there */
+    sets_names_free(found);
+    for (size_t i = 0; i < 4; i++)
+        save(fixture, made[i]);
+    write_text(fixture->sets, ".new-abc", "left by a crash");
+    write_text(fixture->sets, "pp~", "an editor's");
+    assert_int_equal(sets_names(fixture->sets, &found, &error), 0);
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(found[i], sorted[i]);
+    assert_null(found[4]);
+    assert_string_equal(sets_in_the_way(found, "acme"), "acme/pp");
+    assert_string_equal(sets_in_the_way(found, "b/c"), "b");
+    assert_null(sets_in_the_way(found, "acme/p"));
+    assert_null(sets_in_the_way(found, "b"));
+    sets_names_free(found);
+}
+
+static void removing(void **state)
+{
+    struct fixture *fixture = *state;
+    struct error error;
+
+    save(fixture, "pp");
+    assert_int_equal(set_remove(fixture->sets, "pp", &error), 0);
+    assert_int_equal(set_remove(fixture->sets, "pp", &error), -ENOENT);
+    assert_int_equal(set_remove(fixture->sets, "../a/sets/pp", &error), -EINVAL);
+    assert_false(set_exists(fixture->sets, "pp"));
+    assert_false(set_exists(fixture->sets, "../sets"));
+}
+
+static void damaged_files(void **state)
+{
+    static const struct {
+        const char *text, *says;
+    } cases[] = {
+        {"", "without a source"},
+        {"https://h/x?tag=1\n", "type"},
+        {"# startpointfs set\n# type: nonsense\nhttps://h/x\n", "type"},
+        {"# startpointfs set\n# type: custom\nhttps://h/x?y=z\n", ":3:"},
+        {"# startpointfs set\n# type: custom\n", "without a source"},
+    };
+    struct fixture *fixture = *state;
+    struct error error;
+    struct set set;
+
+    save(fixture, "makes-the-folder");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        write_text(fixture->sets, "pp", cases[i].text);
+        assert_true(set_load(&set, fixture->sets, "pp", &error) < 0);
+        assert_non_null(strstr(error.text, cases[i].says));
+        assert_non_null(strstr(error.text, "'pp'"));
+    }
+    assert_int_equal(set_load(&set, fixture->sets, "other", &error), -ENOENT);
+    assert_int_equal(set_load(&set, fixture->sets, "../pp", &error), -EINVAL);
+}
+
+/* Only a set's own comments say how its sources were given. */
+static void a_list_says_what_it_is(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set set = {0};
+    struct error error;
+    char *path;
+
+    assert_true(asprintf(&path, "%s/list", fixture->folder) > 0);
+    write_text(fixture->folder, "list",
+               "# startpointfs set\n# type: exercises\n# given: a\nhttps://h/a?tag=1\n"
+               "# given: lost\n# given: b\n\nhttps://h/b\nhttps://h/c # comment\n");
+    assert_int_equal(set_add(&set, "https://h/z", &error), 0);
+    assert_int_equal(set_add(&set, path, &error), 0);
+    assert_int_equal(set.type, TYPE_EXERCISES);
+    static const char *const given[] = {"https://h/z", "a", "b", "https://h/c"};
+    for (size_t i = 0; i < 4; i++)
+        assert_string_equal(set.given[i], given[i]);
+    set_release(&set);
+    write_text(fixture->folder, "list", "# type: exercises\n# given: a\nhttps://h/a?tag=1\n");
+    assert_int_equal(set_add(&set, path, &error), 0);
+    assert_int_equal(set.type, TYPE_NONE);
+    assert_string_equal(set.given[0], "https://h/a?tag=1");
+    set_release(&set);
+    free(path);
+}
+
+static void passwords_stay_with_their_owner(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set set = make("pp", (const char *const[]){"https://me:hush@h/x?tag=1", NULL});
+    struct error error;
+    struct stat st;
+    char *path;
+
+    assert_string_equal(set.given[0], "https://h/x?tag=1");
+    assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, false, &error), 0);
+    assert_true(asprintf(&path, "%s/pp", fixture->sets) > 0);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_string_equal(set.sources.items[0].url, "https://me:hush@h/x");
+    free(path);
+    set_release(&set);
+}
+
+static void a_sets_name_as_an_operand(void **state)
+{
+    struct fixture *fixture = *state;
+    struct source_list sources = {0};
+    struct error error;
+
+    save(fixture, "some-set");
+    assert_int_equal(sets_add_sources(&sources, fixture->sets, "some-set", &error), 0);
+    assert_int_equal(sets_add_sources(&sources, fixture->sets, "https://h/y", &error), 0);
+    assert_int_equal(sources.count, 2);
+    assert_string_equal(sources.items[0].commit, COMMIT);
+    source_list_release(&sources);
+    /* A folder of that name comes first. */
+    assert_int_equal(chdir(fixture->folder), 0);
+    assert_int_equal(mkdir("some-set", 0755), 0);
+    assert_int_equal(sets_add_sources(&sources, fixture->sets, "some-set", &error), 0);
+    assert_null(sources.items[0].commit);
+    source_list_release(&sources);
+    assert_int_equal(chdir("/"), 0);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names),
+        cmocka_unit_test(pinned_lines),
+        cmocka_unit_test(a_path_that_no_line_can_hold),
+        TEST(what_is_saved_can_be_loaded),
+        TEST(replacing),
+        TEST(names_are_sorted_and_strangers_left_out),
+        TEST(removing),
+        TEST(damaged_files),
+        TEST(a_list_says_what_it_is),
+        TEST(passwords_stay_with_their_owner),
+        TEST(a_sets_name_as_an_operand),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
