@@ -175,6 +175,9 @@ int checking_run(struct checking *out, const struct settings *settings, const st
 int checking_report(const struct checking *checking, bool json)
 {
     const struct findings *findings = &checking->list.findings;
+
+    if (checking->settings->quiet && !json && !findings->exit_code)
+        return 0; /* warnings */
     char *text = json ? findings_format_json(findings) : findings_format(findings);
 
     if (!text)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gitcache/objects.h"
+#include "gitcache/use.h"
 
 static enum node_kind node_kind_of(enum entry_kind kind)
 {
@@ -131,6 +132,11 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
     pthread_mutex_lock(&repo->trees);
     if (shows(mount->nodes, node, &version->commit))
         goto out;
+    r = repository_touch(repo->repository, version);
+    if (r < 0) {
+        error_set(e, -r, "gc has removed the version from the cache");
+        goto out;
+    }
     r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
     if (r == 0)
         r = publish_tree(mount, repo, checkout, checkout, &version->tree, &place, version->time, e);

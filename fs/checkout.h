@@ -9,7 +9,8 @@
 
 /* Makes a checkout of `version` below a version's node and publishes it as the present one. A tag
  * or commit that has one already keeps it; a branch is switched, unless it shows that commit
- * already. 0 or a negative errno (EIO: the cache is damaged; ENOSPC: the node table is full). */
+ * already. From then on gc lets the version be. 0 or a negative errno (ENOENT: gc has removed it
+ * just now; EIO: the cache is damaged; ENOSPC: the node table is full). */
 int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
                      const struct version *version, struct error *e);
 

@@ -11,8 +11,10 @@
 #include "fs/fetcher.h"
 #include "fs/progress.h"
 #include "fs/repos.h"
+#include "gitcache/use.h"
 
 struct gather {
+    struct use *use; /* gc leaves alone what we find, until we are done with it */
     const struct gather_options *options;
     const struct settings *settings;
     struct gathering *gathering;
@@ -112,10 +114,12 @@ static int batch_init(struct batch *batch, struct gather *gather, const struct r
     return 0;
 }
 
+/* Whether the version is in the cache; then gc lets it be there. */
 static bool is_cached(const struct repo *repo, const struct version_request *request)
 {
     struct version version;
-    return repository_find(repo->repository, request->name, request->commit, &version, NULL) == 0;
+    return repository_find(repo->repository, request->name, request->commit, &version, NULL) == 0 &&
+           repository_touch(repo->repository, &version) == 0;
 }
 
 static void fail_all(struct batch *batch, const struct error *error)
@@ -133,6 +137,8 @@ static void find_all(struct batch *batch, struct repo *repo)
         struct gathered *item = batch->items[i];
         item->status = repository_find(repo->repository, batch->requests[i].name,
                                        batch->requests[i].commit, &item->version, &item->error);
+        if (item->status == 0)
+            item->status = repository_touch(repo->repository, &item->version);
         if (item->status == -ENOENT)
             item->status = error_set(&item->error, EHOSTUNREACH,
                                      "%s/%s is not in the cache, and this is --offline",
@@ -253,6 +259,7 @@ int gather(struct gathering *out, const struct settings *settings,
     r = prepare(gather, sources, e);
     if (r < 0)
         return r;
+    gather->use = use_begin(settings->cache);
     interrupted = 0;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
@@ -278,6 +285,7 @@ void gathering_release(struct gathering *gathering)
         fetcher_stop(gather->fetcher, 10000);
         progress_free(gather->progress);
         repos_release(&gather->repos);
+        use_end(gather->use);
         free(gather->repo_of);
         free(gather);
     }

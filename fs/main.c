@@ -90,6 +90,11 @@ static const struct verb verbs[] = {
      1, ANY, verb_fetch},
     {"reload", "MOUNTPOINT", "go on with the program that is on disk now", NULL, ACCEPTS_QUIET, 1,
      1, verb_reload},
+    {"gc", "", "remove from the cache what no set names and nobody has read for long",
+     "What a running mount has open stays. Only sets count, not lists given to 'mount': what "
+     "these\n"
+     "name is fetched again when it is read.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_DAYS | ACCEPTS_DRY_RUN | ACCEPTS_QUIET, 0, 0, verb_gc},
     /* What a mount's supervisor starts; not for people, so without a summary. */
     {"worker", "", NULL, NULL,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 0, ANY,

@@ -139,10 +139,10 @@ static int open_version(struct mount *mount, uint32_t index, struct asking *aski
     if (!wanted)
         return -EIO;
     r = repository_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
-    if (r == -ENOENT)
-        return namespace_ask_for_version(mount, wanted, asking);
     if (r == 0)
         r = checkout_publish(mount, wanted->repo, index, &version, &error);
+    if (r == -ENOENT)
+        return namespace_ask_for_version(mount, wanted, asking);
     if (r < 0) {
         log_error(mount->log, "%s/%s: %s", wanted->repo->name,
                   wanted->name ? wanted->name : "(default branch)", error.text);

@@ -73,5 +73,6 @@ int verb_inspect(struct arguments *arguments);
 int verb_images(struct arguments *arguments);
 int verb_update(struct arguments *arguments);
 int verb_rm(struct arguments *arguments);
+int verb_gc(struct arguments *arguments);
 
 #endif

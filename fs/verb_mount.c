@@ -14,6 +14,7 @@
 #include "fs/supervisor.h"
 #include "fs/verb.h"
 #include "gitcache/source.h"
+#include "gitcache/use.h"
 
 /* Checks the sources, and makes libfuse's options. */
 static int prepare(const struct arguments *arguments, char **options, struct error *e)
@@ -108,6 +109,8 @@ static int supervise_here(const struct arguments *arguments, const struct target
 {
     const struct settings *settings = &arguments->settings;
     struct notify notify = {.fd = -1};
+    /* Held until the mount ends, by a process that outlives all workers. */
+    struct use *use = use_begin(settings->cache);
     struct worker_line line = {0};
     struct log *log = NULL;
     int code;
@@ -138,6 +141,7 @@ static int supervise_here(const struct arguments *arguments, const struct target
     }
     log_close(log);
     worker_line_release(&line);
+    use_end(use);
     return code;
 }
 

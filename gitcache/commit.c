@@ -85,6 +85,13 @@ static int damaged(const struct oid *id, const char *what, struct error *e)
 
 int commit_load(git_odb *odb, const struct oid *id, struct commit *out, struct error *e)
 {
+    return commit_follow(odb, id, NULL, NULL, out, e);
+}
+
+int commit_follow(git_odb *odb, const struct oid *id,
+                  int (*visit)(void *data, const struct oid *id), void *data, struct commit *out,
+                  struct error *e)
+{
     struct oid at = *id;
     char hex[OID_HEX_SIZE];
 
@@ -108,6 +115,8 @@ int commit_load(git_odb *odb, const struct oid *id, struct commit *out, struct e
                              git_object_type2string(type));
         if (!valid)
             return damaged(&at, git_object_type2string(type), e);
+        if (visit && (r = visit(data, &at)) < 0)
+            return error_set(e, -r, "%s can't be followed: %s", oid_format(&at, hex), strerror(-r));
         if (type == GIT_OBJECT_COMMIT)
             return 0;
         at = out->tree;

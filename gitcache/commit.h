@@ -20,6 +20,12 @@ struct commit {
  * or a blob), EIO if an object is missing or damaged. */
 int commit_load(git_odb *odb, const struct oid *id, struct commit *out, struct error *e);
 
+/* The same, and calls visit for every object on the way: tag objects, and the commit. What it
+ * returns, if negative, ends it. */
+int commit_follow(git_odb *odb, const struct oid *id,
+                  int (*visit)(void *data, const struct oid *id), void *data, struct commit *out,
+                  struct error *e);
+
 /* True if a parent of the commit is not in the odb: its history is cut here. EIO as above. */
 int commit_is_cut(git_odb *odb, const struct oid *commit, bool *out, struct error *e);
 

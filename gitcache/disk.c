@@ -176,6 +176,22 @@ int disk_replace(const char *path, const void *bytes, size_t size, bool durable,
     return r;
 }
 
+uint64_t disk_size(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    uint64_t bytes = 0;
+    struct stat st;
+
+    while (folder && (entry = readdir(folder)))
+        if (fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += (uint64_t)st.st_size;
+    if (folder)
+        closedir(folder);
+    return bytes;
+}
+
 static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
 {
     (void)st;

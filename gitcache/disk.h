@@ -5,6 +5,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "error.h"
 #include "remote.h"
@@ -27,6 +28,9 @@ int disk_write(const char *path, const char *text, struct error *e);
 int disk_replace(const char *path, const void *bytes, size_t size, bool durable, struct error *e);
 
 int disk_sync_folder(const char *path, struct error *e);
+
+/* The bytes of all files in a folder, not below it. */
+uint64_t disk_size(const char *folder);
 
 /* Removes a file, or a folder with all that is in it. Silent: leftovers are harmless. */
 void disk_remove(const char *path);

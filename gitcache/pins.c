@@ -298,6 +298,37 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     return 0;
 }
 
+void pins_forget(struct repository *repository, const char *ref)
+{
+    bool found;
+    size_t at;
+
+    pthread_rwlock_wrlock(&repository->lock);
+    at = position(repository, ref, &found);
+    if (found) {
+        struct pin *pin = &repository->pins[at];
+        free(pin->ref);
+        memmove(pin, pin + 1, (--repository->pin_count - at) * sizeof *pin);
+    }
+    pthread_rwlock_unlock(&repository->lock);
+}
+
+int pins_remove(struct repository *repository, const char *ref, struct error *e)
+{
+    git_repository *refs;
+    int r;
+
+    pthread_mutex_lock(&repository->refs_lock);
+    refs = open_refs(repository);
+    r = refs ? git_reference_remove(refs, ref) : GIT_ENOTFOUND;
+    if (r)
+        r = error_git(e, r, "can't remove %s in %s", ref, repository->folder);
+    pthread_mutex_unlock(&repository->refs_lock);
+    if (!r)
+        pins_forget(repository, ref);
+    return r;
+}
+
 void pins_release(struct repository *repository)
 {
     for (size_t i = 0; i < repository->pin_count; i++)

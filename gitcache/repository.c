@@ -53,22 +53,26 @@ static void load_listing(struct repository *repository)
     free(path);
 }
 
-int repository_open(struct repository **out, struct cache *cache, const char *url, struct error *e)
+/* Takes ownership of the folder's name. */
+static int open_at(struct repository **out, struct cache *cache, const char *url, char *folder,
+                   struct error *e)
 {
     struct repository *repository = calloc(1, sizeof *repository);
     char shown[SHOWN_SIZE];
     struct stat st;
     int r = 0;
 
-    if (!repository)
+    if (!repository) {
+        free(folder);
         return no_memory(e);
+    }
     repository->cache = cache;
     pthread_rwlock_init(&repository->lock, NULL);
     pthread_mutex_init(&repository->refs_lock, NULL);
     pthread_rwlock_init(&repository->odb_lock, NULL);
     repository->url = strdup(url);
     repository->shown = strdup(url_display(url, shown, sizeof shown));
-    repository->folder = cache_folder_of_url(cache_folder(cache), url);
+    repository->folder = folder;
     if (!repository->url || !repository->shown || !repository->folder)
         r = no_memory(e);
     else if (stat(repository->folder, &st) == 0 && !S_ISDIR(st.st_mode))
@@ -81,6 +85,17 @@ int repository_open(struct repository **out, struct cache *cache, const char *ur
     load_listing(repository);
     *out = repository;
     return 0;
+}
+
+int repository_open(struct repository **out, struct cache *cache, const char *url, struct error *e)
+{
+    return open_at(out, cache, url, cache_folder_of_url(cache_folder(cache), url), e);
+}
+
+int repository_open_folder(struct repository **out, struct cache *cache, const char *folder,
+                           struct error *e)
+{
+    return open_at(out, cache, folder, strdup(folder), e);
 }
 
 void repository_close(struct repository *repository)

@@ -61,6 +61,14 @@ struct repository {
     git_odb *odb;              /* NULL until the folder is there */
 };
 
+/* The file whose lock the one process holds that writes the repository (disk_lock). */
+#define LOCK_FILE "startpointfs-lock"
+
+/* Opens what lies in a folder of the cache, whatever its URL was; repository_url is then the
+ * folder. */
+int repository_open_folder(struct repository **out, struct cache *cache, const char *folder,
+                           struct error *e);
+
 /* Makes the bare repository's folder if it is not there. Safe against other processes doing so. */
 int repository_make(struct repository *repository, struct error *e);
 
@@ -82,6 +90,10 @@ int pins_scan(struct repository *repository, struct error *e);
  * not exist. The caller has the repository's file lock. */
 int pins_write(struct repository *repository, const char *ref, const struct oid *target,
                const struct version *version, struct error *e);
+/* Forgets what memory knows of a ref. */
+void pins_forget(struct repository *repository, const char *ref);
+/* Removes a ref from disk. The caller has the repository's file lock. */
+int pins_remove(struct repository *repository, const char *ref, struct error *e);
 void pins_release(struct repository *repository);
 
 /* The kind that a ref's name says; false if it is none of ours. */

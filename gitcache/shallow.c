@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gitcache/disk.h"
+#include "gitcache/library.h"
 
 #define MAX_SHALLOW ((size_t)64 << 20)
 
@@ -56,6 +57,61 @@ int shallow_add(struct repository *repository, const struct oid *commits, size_t
 out:
     if (out)
         fclose(out);
+    free(new);
+    free(old);
+    free(path);
+    return r;
+}
+
+/* A walk over all objects. */
+struct cut_search {
+    git_odb *odb;
+    FILE *out;
+    struct error *e;
+};
+
+static int print_if_cut(const git_oid *id, void *data)
+{
+    struct cut_search *search = data;
+    git_object_t type;
+    char hex[OID_HEX_SIZE];
+    struct oid oid;
+    size_t size;
+    bool cut;
+    int r;
+
+    if (git_odb_read_header(&size, &type, search->odb, id) || type != GIT_OBJECT_COMMIT)
+        return 0;
+    oid_from_git(&oid, id);
+    r = commit_is_cut(search->odb, &oid, &cut, search->e);
+    if (!r && cut)
+        fprintf(search->out, "%s\n", oid_format(&oid, hex));
+    return r;
+}
+
+int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, struct error *e)
+{
+    char *path = disk_path(repository->folder, "shallow"), *old = NULL, *new = NULL;
+    struct cut_search search = {.odb = odb, .e = e};
+    size_t old_size = 0, new_size;
+    int r;
+
+    search.out = open_memstream(&new, &new_size);
+    if (!path || !search.out) {
+        r = error_set(e, ENOMEM, "out of memory");
+        goto out;
+    }
+    if (keep_old && disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
+        fwrite(old, 1, old_size, search.out);
+    r = git_odb_foreach(odb, print_if_cut, &search);
+    if (fclose(search.out) && !r)
+        r = error_set(e, ENOMEM, "out of memory");
+    search.out = NULL;
+    if (!r)
+        r = disk_replace(path, new, new_size, true, e);
+out:
+    if (search.out)
+        fclose(search.out);
     free(new);
     free(old);
     free(path);

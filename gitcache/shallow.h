@@ -9,4 +9,8 @@
 int shallow_add(struct repository *repository, const struct oid *commits, size_t count,
                 struct error *e);
 
+/* Writes it anew for what is in `odb`: each commit there that has a parent elsewhere. With
+ * `keep_old`, what it says now stays in it too. The caller has the repository's lock. */
+int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, struct error *e);
+
 #endif
