@@ -242,6 +242,12 @@ class Refusals(Gc):
 
 
 class InUse(Gc):
+    @staticmethod
+    def replace_worker(mount):
+        worker = mount.status()["pid"]
+        os.kill(worker, signal.SIGKILL)
+        eventually(lambda: mount.status()["pid"] != worker, 20, "the next worker")
+
     def test_what_a_running_mount_has_open_stays(self):
         repository = self.start_points()
         self.fetch(repository, "1", "2", "3", together=True)
@@ -286,6 +292,8 @@ class InUse(Gc):
         repository.commit({"new": "x"})
         eventually(lambda: os.path.exists(mount / "one" / "master" / "new"), 20, "the new commit")
         self.gc("--days", "0")
+        # A new worker opens the packs anew.
+        self.replace_worker(mount)
         with open(os.open("big", os.O_RDONLY, dir_fd=folder)) as stream:
             self.assertEqual(40_000, len(stream.read()))
 
@@ -303,9 +311,7 @@ class InUse(Gc):
         repository = self.start_points()
         mount = self.mount(repository.path)
         os.listdir(mount / "one" / "1")
-        (worker,) = [mount.status()["pid"]]
-        os.kill(worker, signal.SIGKILL)
-        eventually(lambda: mount.status()["pid"] != worker, 20, "the next worker")
+        self.replace_worker(mount)
         self.assertEqual(set(), self.removed(self.gc("--days", "0")))
         self.assertEqual(40_000, len((mount / "one" / "1" / "big").read_text()))
 
