@@ -69,7 +69,7 @@ test-deps: deps
 	$(call install_packages,$(TEST_PACKAGES))
 
 run: deps
-	@$(MAKE) --no-print-directory all
+	@$(MAKE) --no-print-directory -j$$(nproc) all
 	@mount-scripts/example $(B)/startpointfs
 
 test: test-deps
