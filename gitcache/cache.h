@@ -86,9 +86,12 @@ int repository_find(struct repository *repository, const char *name, const char 
 struct version_request {
     const char *name;   /* as for repository_find */
     const char *commit; /* as for repository_find */
-    bool newest;        /* a branch: what it is at the remote now, though an older one is cached */
-    bool again;         /* fetch it though the cache has it: what it has is damaged */
-    int status;         /* out: 0 or negative errno */
+    /* A branch: what it is at the remote now, though an older commit is cached. Lists anew. */
+    bool newest;
+    /* What the cache has is damaged (tree_read or blob_read said EIO): every pack is checked, and
+     * what needs a damaged one is fetched again, at the commits that are pinned. */
+    bool again;
+    int status;             /* out: 0 or negative errno */
     struct version version; /* out, where status is 0 */
     struct error error;     /* out, where it is not */
 };
@@ -97,8 +100,11 @@ struct version_request {
  * where none is known, or the name is not in the one known), else by commit id; then fetched, all
  * together in one request, at depth 1, checked (the tip is what was asked for, everything its tree
  * reaches is there), pinned. A tag or commit that is already pinned is never fetched again and
- * never moved. Returns 0 if every status is 0, else the first failing status. `fetched`, if not
- * NULL, counts the packs that were transferred. */
+ * never moved; where `commit` asks for another one than the name is pinned to, that is fetched by
+ * its id and becomes a version of its own (VERSION_COMMIT). A branch is moved by `newest` alone. A
+ * read-only cache: EROFS for what it lacks. Waits for other processes that write this repository,
+ * until watch->cancelled says so. Returns 0 if every status is 0, else the first failing status.
+ * `fetched`, if not NULL, counts the packs that were transferred. */
 int repository_fetch(struct repository *repository, struct remote *remote,
                      struct version_request *requests, size_t count,
                      const struct remote_watch *watch, unsigned *fetched, struct error *e);

@@ -39,9 +39,10 @@ int tree_read(struct repository *repository, const struct oid *tree, const struc
               struct tree *out, struct error *e);
 void tree_release(struct tree *tree);
 
-/* Reads one file or symlink as it is checked out: .gitattributes' eol and ident applied where
- * place->attributes. A file above max_size bytes is EFBIG. place->path is the file's own path here.
- * *out is malloc'd (never NULL, even if empty) and the caller's. */
+/* Reads one file or symlink as it is checked out: what .gitattributes say of line ends, $Id$ and
+ * encoding applied where place->attributes (to files, never to symlinks). A file above max_size
+ * bytes is EFBIG. place->path is the file's own path here. *out is malloc'd (never NULL, even if
+ * empty) and the caller's. */
 int blob_read(struct repository *repository, const struct oid *blob, const struct place *place,
               uint64_t max_size, void **out, size_t *size, struct error *e);
 

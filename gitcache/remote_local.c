@@ -212,10 +212,16 @@ static int stop_if_cancelled(struct transfer *transfer)
 
 static int on_progress(int stage, uint32_t current, uint32_t total, void *data)
 {
+    struct transfer *transfer = data;
+    const struct remote_watch *watch = transfer->watch;
+
     (void)stage;
     (void)current;
     (void)total;
-    return stop_if_cancelled(data);
+    /* Collecting objects is progress too, though no byte flows yet. */
+    if (watch && watch->progress)
+        watch->progress(watch->data, transfer->bytes, NULL);
+    return stop_if_cancelled(transfer);
 }
 
 static int on_bytes(void *bytes, size_t size, void *data)
