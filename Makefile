@@ -34,7 +34,7 @@ CORE    := $(filter-out $(B)/fs/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
 
@@ -138,6 +138,16 @@ install: all
 	sed 's,@BINDIR@,$(PREFIX)/bin,g' mount-scripts/systemd/startpointfs.service \
 	    >$(DESTDIR)$(UNIT_DIR)/startpointfs.service
 	chmod 0644 $(DESTDIR)$(UNIT_DIR)/startpointfs.service
+
+# The Debian package, in $(B). Debian's flags: make deb B=build-deb `dpkg-buildflags --export=cmdline`
+deb: all
+	$(call install_packages,dpkg-dev)
+	@mount-scripts/packages/build-deb $(B) $(VERSION)
+
+# Installs it into a fresh Debian, with all it depends on. Needs the network, and some minutes.
+deb-test: deb
+	$(call install_packages,debootstrap)
+	@mount-scripts/packages/try-deb $(B)/startpointfs_$(VERSION)_*.deb
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)

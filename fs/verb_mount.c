@@ -2,6 +2,7 @@
  * -f). */
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -170,6 +171,29 @@ static int supervise_in_background(const struct arguments *arguments, const stru
     return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
 }
 
+static bool is_within(const char *path, const char *folder)
+{
+    char real[PATH_MAX];
+    size_t length = strlen(folder);
+
+    if (!realpath(path, real))
+        snprintf(real, sizeof real, "%s", path);
+    return strncmp(real, folder, length) == 0 && (real[length] == '/' || !real[length]);
+}
+
+/* A mount that keeps its cache in itself would wait for itself. */
+static int find_target(const struct settings *settings, const char *path, struct target *target,
+                       struct error *e)
+{
+    int r = mountpoint_prepare(path, &target->mountpoint, e);
+
+    if (r == 0 && (is_within(settings->cache, target->mountpoint) ||
+                   is_within(settings->sets, target->mountpoint)))
+        r = error_set(e, EINVAL, "the cache %s and the sets %s must not lie in the mount point %s",
+                      settings->cache, settings->sets, target->mountpoint);
+    return r;
+}
+
 int verb_mount(struct arguments *arguments)
 {
     const char *path = arguments->operands[arguments->count - 1];
@@ -179,7 +203,7 @@ int verb_mount(struct arguments *arguments)
 
     if (r < 0)
         code = verb_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
-    else if (mountpoint_prepare(path, &target.mountpoint, &error) < 0)
+    else if (find_target(&arguments->settings, path, &target, &error) < 0)
         code = verb_fail(EXIT_FAILED, "%s", error.text);
     else if (arguments->settings.foreground)
         code = supervise_here(arguments, &target, -1);

@@ -7,8 +7,8 @@ _startpointfs_verbs() {
 }
 
 _startpointfs_options() {
-    startpointfs "$1" --help 2>/dev/null |
-        sed -n '/^Mount options:/q; s/^  \(-[-a-z]*\).*/\1/p; $a --help'
+    startpointfs "$1" --help 2>/dev/null | sed -n '/^Mount options:/q; s/^  \(-[-a-z]*\).*/\1/p'
+    echo --help
 }
 
 _startpointfs_mount_options() {
@@ -17,7 +17,7 @@ _startpointfs_mount_options() {
 }
 
 _startpointfs_sets() {
-    startpointfs ls --quiet 2>/dev/null | awk '{ print $1 }'
+    startpointfs ls --quiet 2>/dev/null | awk 'NR > 1 { print $1 }'
 }
 
 _startpointfs_mountpoints() {

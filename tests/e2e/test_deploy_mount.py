@@ -126,6 +126,18 @@ class MountHelper(EndToEnd):
         self.expect_no_daemon()
 
 
+class Folders(EndToEnd):
+    def test_a_cache_in_the_mount_point_is_refused(self):
+        repository = self.make_start_point()
+        point = self.folder / "mnt"
+        point.mkdir()
+        (self.folder / "link").symlink_to("mnt")
+        for cache in (point, point / "cache", self.folder / "link"):
+            said = self.refused("mount", "--cache", cache, repository.path, point, status=1)
+            self.assertIn(f"must not lie in the mount point {point}", said)
+        self.mount(repository.path, name="mnt", cache=self.folder / "mnt-cache")
+
+
 class FolderOfLists(EndToEnd):
     def setUp(self):
         super().setUp()

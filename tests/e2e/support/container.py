@@ -48,7 +48,8 @@ class Container:
             ],
             "linux": {
                 "namespaces": [{"type": kind} for kind in ("pid", "ipc", "uts", "mount")],
-                "rootfsPropagation": "rslave",
+                # As containerd does: what is mounted inside shows outside only if all is shared.
+                "rootfsPropagation": "rshared" if any("rshared" in bind for bind in binds) else "rslave",
                 **({"resources": {"devices": [{"allow": True, "type": "c", "major": 10, "minor": 229,
                                                "access": "rwm"}]}} if fuse else {}),
                 "devices": [{"path": "/dev/fuse", "type": "c", "major": 10, "minor": 229,

@@ -1,0 +1,229 @@
+"""The Kubernetes manifests, as far as they can be checked without a cluster; and the caching mirror,
+which runs here as it is."""
+
+import concurrent.futures
+import re
+
+import yaml
+
+from support import servers
+from support.case import EndToEnd
+from support.container import Container, shared
+from support.processes import PROGRAM, PROJECT, eventually
+
+FOLDER = PROJECT / "mount-scripts" / "kubernetes"
+
+
+class Manifests(EndToEnd):
+    with_sanitizers = False
+
+    def built(self, name):
+        """What `kubectl apply -k` would send: {(kind, name): object}."""
+        text = self.call("kubectl", "kustomize", FOLDER / name).stdout
+        objects = [one for one in yaml.safe_load_all(text) if one]
+        for one in objects:
+            self.assertLessEqual({"apiVersion", "kind", "metadata"}, set(one))
+        return {(one["kind"], one["metadata"]["name"]): one for one in objects}
+
+    def pod(self, workload):
+        """A workload's pod; its selector must find it, its mounts must have volumes."""
+        spec = workload["spec"]
+        labels = spec["template"]["metadata"]["labels"]
+        self.assertLessEqual(spec["selector"]["matchLabels"].items(), labels.items())
+        pod = spec["template"]["spec"]
+        volumes = {volume["name"] for volume in pod["volumes"]}
+        for container in pod["containers"] + pod.get("initContainers", []):
+            self.assertLessEqual({mount["name"] for mount in container["volumeMounts"]}, volumes)
+        return pod
+
+    def check_config_maps(self, objects):
+        for one in objects.values():
+            if one["kind"] not in ("DaemonSet", "Deployment"):
+                continue
+            for volume in self.pod(one)["volumes"]:
+                if "configMap" in volume:
+                    self.assertIn(("ConfigMap", volume["configMap"]["name"]), objects)
+
+    def test_a_daemonset_mounts_on_every_node(self):
+        objects = self.built("base")
+        self.check_config_maps(objects)
+        workload = objects["DaemonSet", "startpointfs"]
+        self.assertEqual("OnDelete", workload["spec"]["updateStrategy"]["type"])
+        pod = self.pod(workload)
+        self.assertIn(("PriorityClass", pod["priorityClassName"]), objects)
+        self.assertEqual([{"operator": "Exists"}], pod["tolerations"])
+        container = pod["containers"][0]
+        mounts = {mount["name"]: mount for mount in container["volumeMounts"]}
+        self.assertEqual("Bidirectional", mounts["host"]["mountPropagation"])
+        self.assertTrue(container["securityContext"]["privileged"])
+        self.assertIn(mounts["lists"]["mountPath"], container["args"])
+        self.assertEqual(mounts["host"]["mountPath"] + "/start-points", container["args"][-1])
+        self.assertIn(container["args"][-1], pod["initContainers"][0]["command"][-1])
+        self.assertEqual(["startpointfs", "status", container["args"][-1]],
+                         container["readinessProbe"]["exec"]["command"])
+        self.assertTrue(all(name.endswith(".list") for name in
+                            objects["ConfigMap", "startpointfs-lists"]["data"]))
+
+    def test_an_example_reads_what_the_daemonset_mounts(self):
+        made = next(volume["hostPath"]["path"] for volume in self.pod(
+            self.built("base")["DaemonSet", "startpointfs"])["volumes"]
+            if volume["name"] == "host")
+        objects = self.built("example")
+        pod = self.pod(objects["Deployment", "start-points-reader"])
+        self.assertEqual(made + "/start-points", pod["volumes"][0]["hostPath"]["path"])
+        for container in pod["containers"] + pod["initContainers"]:
+            self.assertEqual("HostToContainer", container["volumeMounts"][0]["mountPropagation"])
+            self.assertTrue(container["volumeMounts"][0]["readOnly"])
+
+    def test_with_a_mirror(self):
+        objects = self.built("mirror")
+        self.check_config_maps(objects)
+        service = objects["Service", "startpointfs-mirror"]
+        workload = objects["Deployment", "startpointfs-mirror"]
+        self.assertLessEqual(service["spec"]["selector"].items(),
+                             workload["spec"]["template"]["metadata"]["labels"].items())
+        port = workload["spec"]["template"]["spec"]["containers"][0]["ports"][0]["containerPort"]
+        self.assertEqual(port, service["spec"]["ports"][0]["targetPort"])
+        self.assertIn(f"listen {port};", objects["ConfigMap", "startpointfs-mirror"]["data"]["nginx.conf"])
+        self.assertIn("insteadOf = https://github.com/",
+                      objects["ConfigMap", "startpointfs-gitconfig"]["data"]["gitconfig"])
+
+    def test_the_program_accepts_the_lists_and_the_arguments(self):
+        objects = self.built("base")
+        lists = self.folder / "lists"
+        lists.mkdir()
+        for name, text in objects["ConfigMap", "startpointfs-lists"]["data"].items():
+            (lists / name).write_text(text)
+        arguments = objects["DaemonSet", "startpointfs"]["spec"]["template"]["spec"]["containers"][0]["args"]
+        point = self.folder / "mnt"
+        point.mkdir()
+        replaced = [{"/etc/startpointfs/lists": str(lists), "/host/start-points": str(point)}.get(
+            argument, argument.replace("/var/cache/startpointfs", f"{self.folder}/cache"))
+            for argument in arguments]
+        process = self.start(PROGRAM, "mount", "-f", *replaced, stderr=-3)
+        eventually((point / ".startpointfs/status.json").exists, 10, "the mount")
+        self.assertEqual(["languages"], [path.name for path in (point / ".startpointfs/sets").iterdir()])
+        self.call("umount", point)
+        self.assertEqual(0, process.wait(10))
+
+
+class Node(EndToEnd):
+    """A node in little: the DaemonSet's pod with Bidirectional propagation (rshared), a reader's with
+    HostToContainer (rslave)."""
+
+    with_sanitizers = False
+
+    def test_a_pod_that_mounts_is_seen_by_a_pod_that_reads_and_may_be_replaced(self):
+        repository = self.make_start_point()
+        lists = self.folder / "lists"
+        lists.mkdir()
+        (lists / "languages.list").write_text(f"{repository.path}?tag=3.7.4-19\n")
+        host = shared(self, "host")
+        (host / "start-points").mkdir()
+        reader = Container(self, "reader", "sleep", "1000", binds=[
+            (host / "start-points", "/start-points", "rbind", "ro", "rslave")]).start()
+        shas = "/start-points/.startpointfs/sets/languages/shas.txt"
+        for number in range(3):
+            pod = Container(self, f"pod{number}", "startpointfs", "mount", "-f", "-o",
+                            "allow_other,cache=/tmp/cache", "/etc/startpointfs/lists",
+                            "/host/start-points", with_program=True, fuse=True, binds=[
+                                (host, "/host", "rbind", "rshared"),
+                                (lists, "/etc/startpointfs/lists", "bind", "ro"),
+                                (self.repositories, self.repositories, "bind", "ro")]).start()
+            eventually(lambda pod=pod: pod.call("startpointfs", "status", "/host/start-points",
+                                                check=False).returncode == 0, 20, "readiness")
+            self.assertIn("python-unittest", reader.call("cat", shas).stdout)
+            # First killed, then ended as Kubernetes ends pods.
+            pod.kill("KILL" if number == 0 else "TERM")
+            pod.wait()
+        self.assertEqual("", reader.call("ls", "/start-points").stdout)
+
+
+class Mirror(servers.Server):
+    """nginx with the mirror's own configuration; only addresses and folders are the test's."""
+
+    def __init__(self, folder, env, origin):
+        super().__init__(folder, env)
+        self.origin = origin
+        (self.folder / "cache").mkdir()
+        self.back = servers.free_port()
+        self.port = self.start_on_port(self._command)
+
+    def _command(self, port):
+        text = (FOLDER / "mirror" / "nginx.conf").read_text()
+        for old, new in (("listen 8080;", f"listen 127.0.0.1:{port};"),
+                         ("listen 127.0.0.1:8081;", f"listen 127.0.0.1:{self.back};"),
+                         ("http://127.0.0.1:8081;", f"http://127.0.0.1:{self.back};"),
+                         ("https://github.com/;", f"{self.origin.address}/git/;"),
+                         ("/var/cache/mirror", f"{self.folder}/cache"),
+                         ("worker_processes 1;", "worker_processes 1; daemon off; user root;")):
+            assert old in text, old
+            text = text.replace(old, new)
+        (self.folder / "nginx.conf").write_text(text)
+        return ["/usr/sbin/nginx", "-e", self.folder / "server.log", "-c", self.folder / "nginx.conf"]
+
+
+class CachingMirror(EndToEnd):
+    with_sanitizers = False
+    deadline = 120
+    TAGS = ("1", "2", "3")
+
+    def setUp(self):
+        super().setUp()
+        for name in ("one", "two"):
+            self.make_start_point(name, tags=self.TAGS)
+        self.origin = self.serve(servers.Nginx, self.repositories)
+        self.mirror = self.serve(Mirror, self.origin)
+        self.git_configure(f"url.http://127.0.0.1:{self.mirror.port}/github.com/.insteadOf",
+                           "https://github.com/")
+
+    def at_origin(self, command):
+        return len([request for request in self.origin.requests()
+                    if f"command={command}" in request["body"]])
+
+    def mount_and_read(self, number):
+        mount = self.mount("https://github.com/one?tag=1", "https://github.com/two?tag=1",
+                           cache=self.folder / f"cache{number}", name=f"node{number}")
+        return mount
+
+    def read(self, mount):
+        for name in ("one", "two"):
+            for tag in self.TAGS:
+                manifest = (mount / name / tag / "manifest.json").read_text()
+                self.assertIn(f"python_unittest:{tag}", manifest)
+
+    def test_fetches_at_the_origin_do_not_grow_with_the_mounts(self):
+        first = self.mount_and_read(0)
+        self.read(first)
+        fetches = self.at_origin("fetch")
+        self.assertGreaterEqual(fetches, 2)
+        mounts = [self.mount_and_read(number) for number in range(1, 5)]
+        with concurrent.futures.ThreadPoolExecutor(len(mounts)) as pool:
+            list(pool.map(self.read, mounts))
+        self.assertEqual(fetches, self.at_origin("fetch"))
+        for mount in mounts:
+            self.assertGreaterEqual(mount.fetches(), 2)
+
+    def test_mounts_that_begin_together_make_one_fetch(self):
+        mounts = [self.mount_and_read(number) for number in range(4)]
+        with concurrent.futures.ThreadPoolExecutor(len(mounts)) as pool:
+            list(pool.map(lambda mount: (mount / "one/1/manifest.json").read_text(), mounts))
+        self.assertEqual(1, self.at_origin("fetch"))
+
+    def test_a_new_tag_is_seen_within_seconds(self):
+        mount = self.mount_and_read(0)
+        self.read(mount)
+        other = self.mount("https://github.com/one?tag=1", cache=self.folder / "cache1", name="later",
+                           options="refs_ttl=1")
+        self.make_tag("4")
+        eventually(lambda: "4" in (path.name for path in (other / "one").iterdir()), 30, "the new tag")
+        self.assertIn("manifest.json", [path.name for path in (other / "one/4").iterdir()])
+
+    def make_tag(self, tag):
+        self.call("git", "--git-dir", self.repositories / "one", "tag", tag)
+
+    def test_a_password_is_not_shared(self):
+        text = (FOLDER / "mirror" / "nginx.conf").read_text()
+        for line in re.findall(r"(?m)^\s*proxy_(?:no_cache|cache_bypass) .*", text):
+            self.assertIn("$http_authorization", line)
+        self.assertEqual(4, len(re.findall(r"(?m)^\s*proxy_(?:no_cache|cache_bypass) ", text)))
