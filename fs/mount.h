@@ -27,6 +27,7 @@ struct mount {
     struct lists *lists;        /* what is served */
     struct control *control;    /* the generated files of .startpointfs */
     pthread_mutex_t folders;    /* who changes root, repository, prefix and control folders */
+    pthread_mutex_t trial;      /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: when the lists last changed */
     bool no_open, no_opendir;   /* the kernel does without them; set before the first request */
     struct connection *connection;

@@ -92,9 +92,37 @@ int refresh_damaged(struct mount *mount, struct wanted *wanted)
 struct transfer {
     struct mount *mount;
     struct work *works[BATCH_MAX];
+    uint64_t keys[BATCH_MAX]; /* see deadly.h */
     size_t count;
     uint64_t bytes;
+    bool receiving, on_trial;
 };
+
+/* Takes part in what deadly.h is about. False: it is given up, with e set. */
+static bool begin_transfer(struct transfer *transfer, struct error *e)
+{
+    struct deadly *deadly = &transfer->mount->state->deadly;
+    enum deadly_verdict verdict =
+        transfer->count ? deadly_judge(deadly, transfer->keys[0]) : DEADLY_NOT;
+
+    if (verdict == DEADLY_GIVEN_UP) {
+        error_set(e, EIO, "%d workers died of what the remote sends: not tried again for %d s",
+                  DEADLY_DEATHS, DEADLY_PAUSE / 1000);
+        return false;
+    }
+    transfer->on_trial = verdict == DEADLY_TRIAL;
+    if (transfer->on_trial)
+        pthread_mutex_lock(&transfer->mount->trial);
+    return true;
+}
+
+static void end_transfer(struct transfer *transfer)
+{
+    for (size_t i = 0; i < transfer->count; i++)
+        deadly_end(&transfer->mount->state->deadly, transfer->keys[i]);
+    if (transfer->on_trial)
+        pthread_mutex_unlock(&transfer->mount->trial);
+}
 
 static void on_progress(void *data, uint64_t bytes, const char *line)
 {
@@ -103,6 +131,9 @@ static void on_progress(void *data, uint64_t bytes, const char *line)
 
     (void)line;
     transfer->bytes = bytes;
+    for (size_t i = 0; bytes > 0 && !transfer->receiving && i < transfer->count; i++)
+        deadly_begin(&transfer->mount->state->deadly, transfer->keys[i]);
+    transfer->receiving = bytes > 0;
     for (size_t i = 0; i < transfer->count; i++) {
         atomic_store(&transfer->works[i]->progress_at, now);
         atomic_store(&transfer->works[i]->bytes, bytes);
@@ -140,14 +171,22 @@ static int report_moved(void *data, const char *tag, const struct oid *pinned,
 
 static void ask_for_listing(struct mount *mount, struct repo *repo, struct remote *remote)
 {
-    struct transfer transfer = {.mount = mount, .works = {&repo->listing}, .count = 1};
+    struct transfer transfer = {.mount = mount,
+                                .works = {&repo->listing},
+                                .keys = {deadly_key(repository_url(repo->repository), "")},
+                                .count = 1};
     struct remote_watch watch = {on_progress, on_cancelled, &transfer, false};
     struct error error = {0};
     int r;
 
     on_progress(&transfer, 0, NULL);
-    r = remote ? repository_list(repo->repository, remote, &watch, &error)
-               : error_set(&error, ENOMEM, "out of memory");
+    if (!begin_transfer(&transfer, &error)) {
+        r = -EIO;
+    } else {
+        r = remote ? repository_list(repo->repository, remote, &watch, &error)
+                   : error_set(&error, ENOMEM, "out of memory");
+        end_transfer(&transfer);
+    }
     if (r < 0) {
         log_failure(mount, repo_failed(repo, &error), repo->name, &error);
         return;
@@ -198,18 +237,28 @@ static void run_list(struct mount *mount, struct repo *repo, struct remote *remo
     parked_wake(mount->parked, &repo->listing);
 }
 
-/* Takes all versions that are queued now; returns how many. */
-static size_t take_batch(struct repo *repo, struct wanted *batch[BATCH_MAX],
+static uint64_t key_of(const struct wanted *wanted)
+{
+    return deadly_key(repository_url(wanted->repo->repository), wanted->name);
+}
+
+/* Takes all versions that are queued now; returns how many. One that workers may have died of is
+ * taken alone. */
+static size_t take_batch(struct mount *mount, struct repo *repo, struct wanted *batch[BATCH_MAX],
                          struct version_request requests[BATCH_MAX])
 {
     size_t count = 0;
+    bool alone = false;
 
     pthread_mutex_lock(&repo->lock);
     repo->fetch_queued = false;
     repo->fetch_running = true;
-    for (struct wanted *w = repo->wanted; w && count < BATCH_MAX; w = w->next) {
+    for (struct wanted *w = repo->wanted; w && count < BATCH_MAX && !alone; w = w->next) {
         if (!w->queued)
             continue;
+        alone = deadly_judge(&mount->state->deadly, key_of(w)) != DEADLY_NOT;
+        if (alone && count > 0)
+            break;
         w->queued = false;
         requests[count] = (struct version_request){
             .name = w->name, .commit = w->commit, .newest = w->newest, .again = w->again};
@@ -289,9 +338,18 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
     int64_t started = clock_now();
     unsigned packs = 0;
 
-    for (size_t i = 0; i < count; i++)
+    for (size_t i = 0; i < count; i++) {
         transfer.works[i] = &batch[i]->work;
+        transfer.keys[i] = key_of(batch[i]);
+    }
     on_progress(&transfer, 0, NULL);
+    if (!begin_transfer(&transfer, &error)) {
+        requests[0].status = -EIO;
+        requests[0].error = error;
+        log_error(mount->log, "%s/%s: %s", repo->name, batch[0]->name ? batch[0]->name : "",
+                  error.text);
+        return;
+    }
     int r =
         remote ? repository_fetch(repo->repository, remote, requests, count, &watch, &packs, &error)
                : error_set(&error, ENOMEM, "out of memory");
@@ -302,6 +360,7 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
             requests[i].status = r;
             requests[i].error = error;
         }
+    end_transfer(&transfer);
     report(mount, repo, requests, count, packs, transfer.bytes, started);
 }
 
@@ -327,7 +386,7 @@ static void run_fetch(struct mount *mount, struct repo *repo, struct remote *rem
     size_t count = 0;
 
     if (batch && requests) {
-        count = take_batch(repo, batch, requests);
+        count = take_batch(mount, repo, batch, requests);
         fetch_batch(mount, repo, remote, batch, requests, count);
     }
     for (size_t i = 0; i < count; i++)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/clock.h"
@@ -67,10 +68,11 @@ fail:;
 int state_map(struct state **out, int fd, struct error *e)
 {
     struct state *state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct stat st;
 
-    if (state == MAP_FAILED)
+    if (state == MAP_FAILED || fstat(fd, &st) < 0)
         return error_set(e, errno, "cannot map the mount's state: %s", strerror(errno));
-    if (state->layout != STATE_LAYOUT) {
+    if (st.st_size != sizeof *state || state->layout != STATE_LAYOUT) {
         int r = error_set(e, EPROTO,
                           "the mount's state has layout %u and this program needs %u: unmount and "
                           "mount again to change to this version",

@@ -9,6 +9,7 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
+#include "fs/deadly.h"
 #include "fs/inflight.h"
 #include "gitcache/error.h"
 
@@ -55,6 +56,7 @@ struct state {
     _Atomic uint32_t reloads_refused;
     char reload_refusal[1024]; /* why the last one was */
     struct inflight inflight;
+    struct deadly deadly;
     char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
 };
 

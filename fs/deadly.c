@@ -1,0 +1,93 @@
+#include "fs/deadly.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fs/clock.h"
+
+static uint64_t hash(uint64_t hash, const char *text)
+{
+    do /* with the NUL, so that "ab" "c" is not "a" "bc" */
+        hash = (hash ^ (unsigned char)*text) * 1099511628211ull; /* FNV-1a */
+    while (*text++);
+    return hash;
+}
+
+uint64_t deadly_key(const char *url, const char *version)
+{
+    uint64_t key = hash(14695981039346656037ull, url);
+
+    if (version)
+        key = hash(key, version);
+    return key ? key : 1;
+}
+
+static struct deadly_slot *find(struct deadly *deadly, uint64_t key)
+{
+    for (size_t i = 0; i < DEADLY_SLOTS; i++)
+        if (atomic_load(&deadly->slots[i].key) == key)
+            return &deadly->slots[i];
+    return NULL;
+}
+
+static struct deadly_slot *claim(struct deadly *deadly, uint64_t key)
+{
+    for (size_t i = 0; i < DEADLY_SLOTS; i++) {
+        uint64_t nobody = 0;
+        if (atomic_compare_exchange_strong(&deadly->slots[i].key, &nobody, key))
+            return &deadly->slots[i];
+    }
+    return NULL;
+}
+
+static void release(struct deadly_slot *slot)
+{
+    atomic_store(&slot->working, 0);
+    atomic_store(&slot->deaths, 0);
+    atomic_store(&slot->key, 0);
+}
+
+enum deadly_verdict deadly_judge(struct deadly *deadly, uint64_t key)
+{
+    const struct deadly_slot *slot = find(deadly, key);
+    uint32_t deaths = slot ? atomic_load(&slot->deaths) : 0;
+
+    if (deaths < DEADLY_DEATHS - 1)
+        return DEADLY_NOT;
+    if (deaths < DEADLY_DEATHS || clock_now() - atomic_load(&slot->died_at) >= DEADLY_PAUSE)
+        return DEADLY_TRIAL;
+    return DEADLY_GIVEN_UP;
+}
+
+void deadly_begin(struct deadly *deadly, uint64_t key)
+{
+    struct deadly_slot *slot = find(deadly, key);
+
+    if (!slot)
+        slot = claim(deadly, key);
+    if (slot)
+        atomic_store(&slot->working, 1);
+}
+
+void deadly_end(struct deadly *deadly, uint64_t key)
+{
+    struct deadly_slot *slot = find(deadly, key);
+
+    if (slot)
+        release(slot);
+}
+
+void deadly_recover(struct deadly *deadly)
+{
+    for (size_t i = 0; i < DEADLY_SLOTS; i++) {
+        struct deadly_slot *slot = &deadly->slots[i];
+        if (!atomic_load(&slot->key))
+            continue;
+        if (atomic_exchange(&slot->working, 0)) {
+            atomic_fetch_add(&slot->deaths, 1);
+            atomic_store(&slot->died_at, clock_now());
+        } else if (clock_now() - atomic_load(&slot->died_at) >= DEADLY_PAUSE) {
+            release(slot);
+        }
+    }
+}
