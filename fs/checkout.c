@@ -24,27 +24,30 @@ static enum node_kind node_kind_of(enum entry_kind kind)
     return NODE_SUBMODULE;
 }
 
-/* A node's path from its checkout's root, malloc'd; NULL: out of memory or a damaged table. */
-static char *path_of(const struct nodes *nodes, const struct node *node)
+/* A node's path from its checkout's root, malloc'd. -ENOMEM or, in a damaged table, -EIO. */
+static int path_of(const struct nodes *nodes, const struct node *node, char **out)
 {
+    const struct node *n;
     size_t length = 0;
 
-    for (const struct node *n = node; n && n->kind != NODE_CHECKOUT; n = node_get(nodes, n->parent))
+    for (n = node; n && n->kind != NODE_CHECKOUT; n = node_parent(nodes, n))
         length += n->name_length + 1u;
+    if (!n)
+        return -EIO;
     char *path = malloc(length + 1);
     if (!path)
-        return NULL;
+        return -ENOMEM;
     char *at = path + length;
     *at = '\0';
-    for (const struct node *n = node; n && n->kind != NODE_CHECKOUT;
-         n = node_get(nodes, n->parent)) {
+    for (n = node; n && n->kind != NODE_CHECKOUT; n = node_parent(nodes, n)) {
         if (at != path + length)
             *--at = '/';
         at -= n->name_length;
         memcpy(at, node_name(nodes, n), n->name_length);
     }
     memmove(path, at, strlen(at) + 1);
-    return path;
+    *out = path;
+    return 0;
 }
 
 /* Appends a tree's entries as nodes; *first and *count are the block. */
@@ -181,8 +184,10 @@ int checkout_owner(struct mount *mount, uint32_t index, uint32_t *version, struc
     return *repo ? 0 : -EIO;
 }
 
-static int owner_error(uint32_t index, struct error *e)
+static int node_error(uint32_t index, int r, struct error *e)
 {
+    if (r == -ENOMEM)
+        return error_set(e, ENOMEM, "out of memory");
     return error_set(e, EIO, "the node table is damaged at inode %u: unmount and mount again",
                      index + 1);
 }
@@ -195,15 +200,16 @@ int checkout_open_tree(struct mount *mount, uint32_t index, struct error *e)
     int r = 0;
 
     if (!node || checkout_owner(mount, index, &version, &repo) < 0)
-        return owner_error(index, e);
+        return node_error(index, -EIO, e);
     pthread_mutex_lock(&repo->trees);
     if (!node_has_children(node)) {
         const struct node *checkout = node_get(mount->nodes, node->checkout);
-        char *path = path_of(mount->nodes, node);
+        char *path = NULL;
+        r = path_of(mount->nodes, node, &path);
         struct place place = {&checkout->oid, path, node->flags & NODE_ATTRIBUTES};
-        r = path ? publish_tree(mount, repo, index, node->checkout, &node->oid, &place, node->mtime,
-                                e)
-                 : error_set(e, ENOMEM, "out of memory");
+        r = r < 0 ? node_error(index, r, e)
+                  : publish_tree(mount, repo, index, node->checkout, &node->oid, &place,
+                                 node->mtime, e);
         free(path);
     }
     pthread_mutex_unlock(&repo->trees);
@@ -217,14 +223,15 @@ int checkout_read(struct mount *mount, uint32_t index, void **bytes, size_t *siz
     struct repo *repo;
 
     if (!node || checkout_owner(mount, index, &version, &repo) < 0)
-        return owner_error(index, e);
+        return node_error(index, -EIO, e);
     const struct node *checkout = node_get(mount->nodes, node->checkout);
-    char *path = path_of(mount->nodes, node);
+    char *path = NULL;
+    int r = path_of(mount->nodes, node, &path);
     struct place place = {&checkout->oid, path,
                           node->flags & NODE_ATTRIBUTES && node->kind != NODE_SYMLINK};
-    int r = path ? blob_read(repo->repository, &node->oid, &place, mount->settings->max_file, bytes,
-                             size, e)
-                 : error_set(e, ENOMEM, "out of memory");
+    r = r < 0 ? node_error(index, r, e)
+              : blob_read(repo->repository, &node->oid, &place, mount->settings->max_file, bytes,
+                          size, e);
     free(path);
     return r;
 }

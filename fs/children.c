@@ -31,31 +31,31 @@ int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkou
     const struct node *node = node_get(nodes, version);
 
     if (!node || node->kind != NODE_VERSION)
-        return -EIO;
+        return nodes_damaged(nodes, version);
     uint64_t word = atomic_load_explicit(&node->children, memory_order_acquire);
     if (!(word & KNOWN))
         return -EAGAIN;
     const struct node *target = node_get(nodes, (uint32_t)word);
-    if (!target || target->kind != NODE_CHECKOUT)
-        return -EIO;
+    if (!target || target->kind != NODE_CHECKOUT || target->parent != version)
+        return nodes_damaged(nodes, version);
     *checkout = (uint32_t)word;
     return 0;
 }
 
 /* The published links of a folder that can change: 0, -EAGAIN or -EIO. */
-static int links_of(const struct nodes *nodes, const struct node *folder, const struct links **out)
+static int links_of(const struct nodes *nodes, uint32_t folder, const struct links **out)
 {
-    uint64_t word = atomic_load_explicit(&folder->children, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&nodes->node[folder].children, memory_order_acquire);
     uint64_t used = atomic_load_explicit(&nodes->header->links_used, memory_order_acquire);
     uint64_t at = word & ~KNOWN;
 
     if (!(word & KNOWN))
         return -EAGAIN;
     if (used > nodes->max_links || at + 2 > used)
-        return -EIO;
+        return nodes_damaged(nodes, folder);
     const struct links *list = (const struct links *)(nodes->links + at);
     if (list->listed > list->count || (uint64_t)list->count + list->listed > used - at - 2)
-        return -EIO;
+        return nodes_damaged(nodes, folder);
     *out = list;
     return 0;
 }
@@ -96,7 +96,7 @@ static bool has_links(const struct nodes *nodes, uint32_t folder, const struct l
 {
     const struct links *present;
 
-    return links_of(nodes, &nodes->node[folder], &present) == 0 && present->count == list->count &&
+    return links_of(nodes, folder, &present) == 0 && present->count == list->count &&
            present->listed == list->listed && memcmp(present, list, words * sizeof(uint32_t)) == 0;
 }
 
@@ -111,8 +111,14 @@ int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_l
         r = -ENOMEM;
         goto out;
     }
-    for (size_t i = 0; i < count; i++)
-        sorted[i] = (struct named_link){links[i], node_name(nodes, &nodes->node[links[i].index])};
+    for (size_t i = 0; i < count; i++) {
+        const struct node *node = node_get(nodes, links[i].index);
+        if (!node) {
+            r = nodes_damaged(nodes, folder);
+            goto out;
+        }
+        sorted[i] = (struct named_link){links[i], node_name(nodes, node)};
+    }
     qsort(sorted, count, sizeof *sorted, compare_by_name);
     fill_links(list, sorted, count);
 
@@ -137,35 +143,33 @@ out:
 }
 
 /* The published block of a tree or checkout: 0, -EAGAIN or -EIO. */
-static int block_of(const struct nodes *nodes, const struct node *folder, uint32_t *first,
-                    uint32_t *count)
+static int block_of(const struct nodes *nodes, uint32_t folder, uint32_t *first, uint32_t *count)
 {
-    uint64_t word = atomic_load_explicit(&folder->children, memory_order_acquire);
+    uint64_t word = atomic_load_explicit(&nodes->node[folder].children, memory_order_acquire);
 
     if (!(word & KNOWN))
         return -EAGAIN;
     *first = (uint32_t)(word >> 32) & 0x7fffffff;
     *count = (uint32_t)word;
-    return (uint64_t)*first + *count <= nodes_used(nodes) ? 0 : -EIO;
+    return (uint64_t)*first + *count <= nodes_used(nodes) ? 0 : nodes_damaged(nodes, folder);
 }
 
 enum shape { SHAPE_NONE, SHAPE_LINKS, SHAPE_BLOCK };
 
 /* Resolves a version to its checkout, and tells how the folder's children are kept. */
-static int folder_shape(const struct nodes *nodes, uint32_t index, const struct node **folder,
-                        enum shape *shape)
+static int folder_shape(const struct nodes *nodes, uint32_t *folder, enum shape *shape)
 {
-    const struct node *node = node_get(nodes, index);
+    const struct node *node = node_get(nodes, *folder);
     uint32_t checkout;
 
     if (!node)
-        return -EIO;
+        return nodes_damaged(nodes, *folder);
     switch (node->kind) {
     case NODE_VERSION: {
-        int r = node_checkout(nodes, index, &checkout);
+        int r = node_checkout(nodes, *folder, &checkout);
         if (r < 0)
             return r;
-        node = node_get(nodes, checkout);
+        *folder = checkout;
         *shape = SHAPE_BLOCK;
         break;
     }
@@ -185,29 +189,38 @@ static int folder_shape(const struct nodes *nodes, uint32_t index, const struct 
     default:
         return -ENOTDIR;
     }
-    *folder = node;
     return 0;
 }
 
-static int compare_name(const struct nodes *nodes, uint32_t child, const char *name, size_t length)
+/* A child as the folder's block or links name it: NULL if that can't be. A tree's children know it.
+ */
+static const struct node *child_of(const struct nodes *nodes, uint32_t folder, enum shape shape,
+                                   uint32_t child)
 {
     const struct node *node = node_get(nodes, child);
 
-    if (!node)
-        return -1;
+    if (!node || (shape == SHAPE_BLOCK && node->parent != folder)) {
+        nodes_damaged(nodes, folder);
+        return NULL;
+    }
+    return node;
+}
+
+static int compare_name(const struct nodes *nodes, const struct node *node, const char *name,
+                        size_t length)
+{
     size_t common = node->name_length < length ? node->name_length : length;
     int c = memcmp(node_name(nodes, node), name, common);
     return c ? c : (int)node->name_length - (int)length;
 }
 
-int node_lookup(const struct nodes *nodes, uint32_t index, const char *name, size_t length,
+int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
                 uint32_t *child)
 {
-    const struct node *folder;
     const struct links *links = NULL;
     enum shape shape;
     uint32_t first = 0, count = 0;
-    int r = folder_shape(nodes, index, &folder, &shape);
+    int r = folder_shape(nodes, &folder, &shape);
 
     if (r == 0 && shape == SHAPE_LINKS) {
         r = links_of(nodes, folder, &links);
@@ -221,7 +234,10 @@ int node_lookup(const struct nodes *nodes, uint32_t index, const char *name, siz
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
         uint32_t candidate = links ? links->index[middle] : first + middle;
-        int c = compare_name(nodes, candidate, name, length);
+        const struct node *node = child_of(nodes, folder, shape, candidate);
+        if (!node)
+            return -EIO;
+        int c = compare_name(nodes, node, name, length);
         if (c == 0) {
             *child = candidate;
             return 0;
@@ -234,13 +250,12 @@ int node_lookup(const struct nodes *nodes, uint32_t index, const char *name, siz
     return -ENOENT;
 }
 
-int node_next(const struct nodes *nodes, uint32_t index, uint64_t *offset, uint32_t *child)
+int node_next(const struct nodes *nodes, uint32_t folder, uint64_t *offset, uint32_t *child)
 {
-    const struct node *folder;
     const struct links *links;
     enum shape shape;
     uint32_t first, count;
-    int r = folder_shape(nodes, index, &folder, &shape);
+    int r = folder_shape(nodes, &folder, &shape);
 
     if (r < 0)
         return r;
@@ -253,7 +268,7 @@ int node_next(const struct nodes *nodes, uint32_t index, uint64_t *offset, uint3
         if (*offset >= count)
             return -ENOENT;
         *child = first + (uint32_t)(*offset)++;
-        return node_get(nodes, *child) ? 0 : -EIO;
+        return child_of(nodes, folder, shape, *child) ? 0 : -EIO;
     }
     /* Offsets in a folder that can change are inode numbers: they survive a new list. */
     r = links_of(nodes, folder, &links);
@@ -272,15 +287,15 @@ int node_next(const struct nodes *nodes, uint32_t index, uint64_t *offset, uint3
         return -ENOENT;
     *child = listed[low];
     *offset = (uint64_t)*child + 1;
-    return node_get(nodes, *child) ? 0 : -EIO;
+    return child_of(nodes, folder, shape, *child) ? 0 : -EIO;
 }
 
-int node_each_link(const struct nodes *nodes, uint32_t index,
+int node_each_link(const struct nodes *nodes, uint32_t folder,
                    int (*visit)(void *data, uint32_t child, bool listed), void *data)
 {
-    const struct node *folder = node_get(nodes, index);
     const struct links *links;
-    int r = folder ? links_of(nodes, folder, &links) : -EIO;
+    int r =
+        node_get(nodes, folder) ? links_of(nodes, folder, &links) : nodes_damaged(nodes, folder);
 
     if (r == -EAGAIN)
         return 0;

@@ -42,7 +42,7 @@ static char *full_name(const struct nodes *nodes, const struct node *folder, con
         }
         free(full);
         full = longer;
-        folder = node_get(nodes, folder->parent);
+        folder = node_parent(nodes, folder);
     }
     return full;
 }

@@ -101,6 +101,21 @@ void nodes_unmap(struct nodes *nodes)
     free(nodes);
 }
 
+void nodes_on_damage(struct nodes *nodes, void (*report)(void *data, uint32_t index), void *data)
+{
+    nodes->report = report;
+    nodes->data = data;
+}
+
+int nodes_damaged(const struct nodes *nodes, uint32_t index)
+{
+    _Atomic uint64_t *reported = (_Atomic uint64_t *)&nodes->reported;
+
+    if (atomic_exchange(reported, index + 1ull) != index + 1ull && nodes->report)
+        nodes->report(nodes->data, index);
+    return -EIO;
+}
+
 uint32_t nodes_used(const struct nodes *nodes)
 {
     uint32_t used = atomic_load_explicit(&nodes->header->nodes_used, memory_order_acquire);
@@ -118,6 +133,11 @@ const struct node *node_get(const struct nodes *nodes, uint32_t index)
     if (index >= nodes_used(nodes) || nodes->node[index].kind == NODE_NONE)
         return NULL;
     return &nodes->node[index];
+}
+
+const struct node *node_parent(const struct nodes *nodes, const struct node *node)
+{
+    return node->parent < node - nodes->node ? node_get(nodes, node->parent) : NULL;
 }
 
 const char *node_string(const struct nodes *nodes, uint64_t offset)

@@ -93,12 +93,19 @@ int nodes_create(uint32_t max_nodes, int64_t mtime, struct error *e);
 int nodes_map(struct nodes **out, int fd, struct error *e);
 void nodes_unmap(struct nodes *nodes);
 
+/* Has `report` called when the memory turns out to be damaged at a node; not again and again for
+ * the same one. Call it before other threads use the table. */
+void nodes_on_damage(struct nodes *nodes, void (*report)(void *data, uint32_t index), void *data);
+
 /* Number of nodes in use, and the most there can be. */
 uint32_t nodes_used(const struct nodes *nodes);
 uint32_t nodes_max(const struct nodes *nodes);
 
 /* Borrowed; NULL if there is no such node (then the caller answers EIO). */
 const struct node *node_get(const struct nodes *nodes, uint32_t index);
+/* The node that it is in; NULL for the root, and where the table is damaged: a parent is older than
+ * its children, so that no walk upwards is endless. */
+const struct node *node_parent(const struct nodes *nodes, const struct node *node);
 /* Borrowed; "" if the name lies outside the table. */
 const char *node_name(const struct nodes *nodes, const struct node *node);
 /* A string kept by nodes_keep_string. */

@@ -39,7 +39,13 @@ struct nodes {
     uint64_t max_names, max_links;
     size_t size;
     pthread_mutex_t append; /* whoever appends or publishes links */
+    void (*report)(void *data, uint32_t index);
+    void *data;
+    _Atomic uint64_t reported; /* 1 + the node that was reported last */
 };
+
+/* The memory is damaged at this node: reports it, and returns -EIO. */
+int nodes_damaged(const struct nodes *nodes, uint32_t index);
 
 /* The `children` word: KNOWN | first << 32 | count for a block; KNOWN | number for links or a
  * checkout. */

@@ -39,6 +39,13 @@ static int load_blob(void *data, uint32_t key, void **bytes, size_t *size)
     return r;
 }
 
+static void report_damage(void *data, uint32_t index)
+{
+    struct mount *mount = data;
+    log_error(mount->log, "the node table is damaged at inode %llu: unmount and mount again",
+              index + 1ull);
+}
+
 /* Sources are relative to the folder that `mount` was called in; holding on to it would keep its
  * disk busy. */
 static int open_lists(struct mount *mount, const struct arguments *arguments, struct error *e)
@@ -75,6 +82,7 @@ static int open_mount(struct mount *mount, const struct arguments *arguments, st
         r = privileges_drop(cache_folder(mount->cache), e);
     if (r < 0)
         return r;
+    nodes_on_damage(mount->nodes, report_damage, mount);
     mount->changed_at = mount->state->mounted_at * 1000000;
     mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
