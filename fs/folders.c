@@ -64,7 +64,8 @@ static void tidy(struct version_names *names)
 {
     size_t kept = 0;
 
-    qsort(names->items, names->count, sizeof *names->items, compare_names);
+    if (names->count > 0)
+        qsort(names->items, names->count, sizeof *names->items, compare_names);
     for (size_t i = 0; i < names->count; i++) {
         struct version_name *item = &names->items[i];
         if (kept > 0 && strcmp(names->items[kept - 1].name, item->name) == 0) {
