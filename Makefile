@@ -139,15 +139,16 @@ install: all
 	    >$(DESTDIR)$(UNIT_DIR)/startpointfs.service
 	chmod 0644 $(DESTDIR)$(UNIT_DIR)/startpointfs.service
 
-# The Debian package, in $(B). Debian's flags: make deb B=build-deb `dpkg-buildflags --export=cmdline`
-deb: all
+# The Debian package, built in build-deb with Debian's own flags.
+deb: deps
 	$(call install_packages,dpkg-dev)
-	@mount-scripts/packages/build-deb $(B) $(VERSION)
+	@eval "$(MAKE) --no-print-directory B=build-deb $$(dpkg-buildflags --export=cmdline) all"
+	@mount-scripts/packages/build-deb build-deb $(VERSION)
 
 # Installs it into a fresh Debian, with all it depends on. Needs the network, and some minutes.
 deb-test: deb
 	$(call install_packages,debootstrap)
-	@mount-scripts/packages/try-deb $(B)/startpointfs_$(VERSION)_*.deb
+	@mount-scripts/packages/try-deb build-deb/startpointfs_$(VERSION)_*.deb
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)

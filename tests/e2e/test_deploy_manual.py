@@ -161,8 +161,9 @@ class Package(Documented):
                   self.folder)
         (self.folder / "build").mkdir()
         self.call("cp", PROGRAM, self.folder / "build")
-        self.call("make", "--no-print-directory", "-o", "all", "deb", cwd=self.folder, timeout=100)
-        (package,) = (self.folder / "build").glob("startpointfs_*.deb")
+        shown = self.call("mount-scripts/packages/build-deb", "build", "0.1.0", cwd=self.folder,
+                          timeout=100).stdout
+        package = self.folder / shown.strip()
         done = self.call("lintian", "--fail-on", "error", "--allow-root", package, check=False,
                          timeout=100)
         self.assertEqual(0, done.returncode, done.stdout + done.stderr)
