@@ -23,7 +23,6 @@ static int no_memory(struct error *e)
 int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e)
 {
     struct gc *gc;
-    int64_t oldest;
 
     if (cache_is_read_only(cache))
         return error_set(e, EROFS, "the cache %s is read-only: nothing can be removed from it",
@@ -38,11 +37,10 @@ int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *
         free(gc);
         return error_set(e, EACCES, "can't write in the cache %s", cache_folder(cache));
     }
-    oldest = use_oldest_other(gc->use);
+    gc->oldest = use_oldest_other(gc->use);
     gc->before = use_since(gc->use) - (int64_t)days * 24 * 3600 * NANOSECONDS;
-    gc->in_use = oldest != INT64_MAX;
-    if (oldest < gc->before)
-        gc->before = oldest;
+    if (gc->oldest < gc->before)
+        gc->before = gc->oldest;
     *out = gc;
     return 0;
 }

@@ -8,8 +8,9 @@
  *
  * A version goes if no kept source is at its commit, and it was last read more than `days` days
  * ago, and before the longest-standing user of the cache that still lives began (use.h). So what a
- * running mount has open stays, whatever `days` is; and the sets are to be read after gc_begin, so
- * that one which `create` is just making is either seen or protected by its maker's use.
+ * running mount has open stays, whatever `days` is, and counts as read when gc runs; and the sets
+ * are to be read after gc_begin, so that one which `create` is just making is either seen or
+ * protected by its maker's use.
  *
  * Then the packs that no remaining version needs go. A version's pack is whole in itself, but
  * versions fetched together share one: of such a pack, what is still needed is packed anew; that

@@ -147,6 +147,16 @@ static int remove_ref(struct collection *collection, struct found_ref *ref, stru
     return r;
 }
 
+/* What may be open counts as read just now: when its mount ends, the days begin. */
+static void touch_open(struct collection *collection, const struct found_ref *ref)
+{
+    const char *folder = collection->repository->folder;
+
+    if (!collection->gc->options->dry_run &&
+        last_read_at(folder, ref->name) >= collection->gc->oldest)
+        last_read_touch(folder, ref->name);
+}
+
 static int remove_those_that_go(struct collection *collection, struct error *e)
 {
     struct gc_report *report = collection->gc->report;
@@ -160,6 +170,8 @@ static int remove_those_that_go(struct collection *collection, struct error *e)
         struct found_ref *ref = &collection->refs[i];
         if (ref->goes)
             r = remove_ref(collection, ref, e);
+        else if (ref->ours)
+            touch_open(collection, ref);
         if (r == 0 && ref->ours)
             ++*(ref->goes ? &report->removed : &report->kept);
     }
@@ -188,7 +200,7 @@ static int collect(struct collection *collection, struct error *e)
     const struct gc_packs packs = {
         .needed = &collection->needed,
         .gone = &collection->gone,
-        .in_use = gc->in_use,
+        .in_use = gc->oldest != INT64_MAX,
         .dry_run = gc->options->dry_run,
     };
     int r = read_refs(collection, e);

@@ -15,7 +15,7 @@ struct gc {
     struct cache *cache;
     struct use *use; /* its time is the disk's idea of now */
     int64_t before;  /* what was read then or later stays; nanoseconds since the epoch */
-    bool in_use;     /* by others */
+    int64_t oldest;  /* when the longest-standing other user began; INT64_MAX: there is none */
     struct kept_source *sources;
     size_t count;
     /* For gc_run: */

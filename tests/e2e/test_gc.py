@@ -283,6 +283,22 @@ class InUse(Gc):
         mount.unmount()
         self.assertEqual({"1"}, self.removed(self.gc()))
 
+    def test_what_is_open_counts_as_read(self):
+        repository = self.start_points()
+        mount = self.mount(repository.path)
+        os.listdir(mount / "one" / "1")
+        os.listdir(mount / "one" / "2")
+        # The mount began, and read, long ago.
+        (user,) = (self.cache / "startpointfs-users").iterdir()
+        os.utime(user, (time.time() - 41 * DAY,) * 2)
+        self.age(repository, 40, "1")
+        self.age(repository, 42, "2")
+        self.assertEqual({"2"}, self.removed(self.gc()))
+        mount.unmount()
+        self.assertEqual(set(), self.removed(self.gc()))
+        self.age(repository, 40, "1")
+        self.assertEqual({"1"}, self.removed(self.gc()))
+
     def test_a_branch_that_moved_stays_for_who_has_it_open(self):
         repository = self.make_repository("one")
         repository.commit({"folder/big": os.urandom(20_000).hex()})

@@ -7,7 +7,7 @@ import signal
 import stat
 import unittest
 
-from support import servers
+from support import servers, trees
 from support.case import EndToEnd
 from support.processes import PROGRAM, eventually
 from support.repositories import Repository, executable, start_point, symlink
@@ -380,6 +380,10 @@ class Check(Sets):
                 self.assertNotIn("\x1b", complaint)
                 self.assertNotIn("root:", complaint)
 
+
+class Bombs(Sets):
+    with_sanitizers = False  # a million files
+
     def test_a_git_bomb_ends(self):
         daemon = self.serve(servers.GitDaemon, self.repositories)
         for name in ("files", "folders"):
@@ -544,6 +548,27 @@ class Elsewhere(Sets):
         self.assertEqual(shown, self.program("inspect", *there, "pp").stdout)
         again = (self.folder / "other-sets" / "pp").read_text()
         self.assertEqual(re.sub("made: .*", "", self.set_file("pp").read_text()), re.sub("made: .*", "", again))
+
+    def test_a_sets_file_mounted_elsewhere_shows_the_same_trees(self):
+        tagged = self.make_start_point("one", tags=["1"])
+        branch = self.make_repository("branch")
+        branch.commit(files(manifest("Branch")))
+        self.create("pp", f"{tagged.path}?tag=1", branch.path)
+        expected = [tagged.clone("1", self.folder / "clone0"), branch.clone("master", self.folder / "clone1")]
+        tagged.commit(start_point("2"))
+        tagged.tag("1")
+        branch.commit(files(manifest("Later")))
+        copy = self.folder / "copy.list"
+        copy.write_bytes(self.set_file("pp").read_bytes())
+        for name, cache, arguments in (("pp", self.folder / "cache", []), ("copy", self.folder / "other", [copy])):
+            mount = self.mount(*arguments, cache=cache)
+            folder = mount / ".startpointfs" / "sets" / name
+            for number, clone in enumerate(expected):
+                trees.compare(self, folder / str(number), clone)
+            lines = [line.split("\t") for line in (folder / "shas.txt").read_text().splitlines()]
+            self.assertEqual(["languages"], (folder / "image.type").read_text().split())
+            self.assertEqual([f"{tagged.path}?tag=1", str(branch.path)], [line[2].strip() for line in lines])
+            mount.unmount()
 
     def test_fetch_of_a_set(self):
         source = self.source("one", files())
