@@ -39,23 +39,24 @@ static char *name_of_file(const char *path)
     return strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
-static int copy_texts(struct served *served)
+/* Moves the sources, and how they were given, out of the set. */
+static void take_set(struct served *served, struct set *set)
 {
-    served->given = calloc(served->sources.count + 1, sizeof *served->given);
-    for (size_t i = 0; served->given && i < served->sources.count; i++)
-        if (!(served->given[i] = strdup(served->sources.items[i].text)))
-            return -ENOMEM;
-    return served->given ? 0 : -ENOMEM;
+    served->sources = set->sources;
+    served->given = set->given;
+    set->sources = (struct source_list){0};
+    set->given = NULL;
+    set_release(set);
 }
 
 /* A list file that is a set's (another machine's) says its type and how its sources were given. */
 static int read_list(struct served *served, enum set_type type, struct error *e)
 {
-    int r = source_list_add(&served->sources, served->path, e);
+    struct set set = {.type = type};
+    int r = set_add(&set, served->path, e);
 
-    served->type = type != TYPE_NONE ? type : set_type_find(served->name);
-    if (r == 0 && copy_texts(served) < 0)
-        r = no_memory(e);
+    served->type = set.type != TYPE_NONE ? set.type : set_type_find(served->name);
+    take_set(served, &set);
     return r;
 }
 
@@ -67,11 +68,7 @@ static int read_set(struct served *served, const char *folder, struct error *e)
     if (r < 0)
         return r;
     served->type = set.type;
-    served->sources = set.sources;
-    served->given = set.given;
-    set.sources = (struct source_list){0};
-    set.given = NULL;
-    set_release(&set);
+    take_set(served, &set);
     return 0;
 }
 
