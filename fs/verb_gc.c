@@ -1,6 +1,9 @@
 /* verb_gc.c - removes from the cache what no set names and nobody has read for long. */
+#include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "fs/sets.h"
 #include "fs/verb.h"
@@ -94,6 +97,8 @@ int verb_gc(struct arguments *arguments)
     struct error error;
     int code;
 
+    if (access(settings->cache, F_OK) < 0)
+        return verb_fail(EXIT_FAILED, "there is no cache %s: %s", settings->cache, strerror(errno));
     if (cache_open(&cache, settings->cache, false, &error) < 0 ||
         gc_begin(&gc, cache, arguments->days, &error) < 0 ||
         keep_sets(gc, settings->sets, &error) < 0 || gc_run(gc, &options, &report, &error) < 0)

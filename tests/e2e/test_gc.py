@@ -195,6 +195,10 @@ class Rules(Gc):
 
 
 class Refusals(Gc):
+    def test_no_cache(self):
+        self.assertIn("no cache", self.refused("gc", status=1))
+        self.assertFalse(self.cache.exists())
+
     def test_a_damaged_set(self):
         repository = self.start_points()
         self.fetch(repository, "1")
