@@ -61,6 +61,11 @@ static void add_finding(struct checking *checking, enum severity severity, size_
 {
     char shown[SHOWN_LENGTH];
     struct where where = {.source = url_display(checking->set->given[i], shown, sizeof shown)};
+    size_t length = strlen(shown);
+
+    /* A sentence about a URL may begin with it, as the line does already. */
+    if (strncmp(text, shown, length) == 0 && strncmp(text + length, ": ", 2) == 0)
+        text += length + 2;
 
     findings_add(&checking->list.findings, severity, EXIT_UNFETCHED, &where, "%s", text);
 }
