@@ -10,6 +10,8 @@
 #include "fs/lists.h"
 #include "fs/parked.h"
 
+#define PADDING 4096 /* bytes */
+
 static const char *const state_names[] = {
     [WANTED_LISTED] = "listed",
     [WANTED_FETCHING] = "fetching",
@@ -210,7 +212,10 @@ char *status_make(struct mount *mount)
     char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
     char *line = NULL;
     json_decref(json);
-    if (text && asprintf(&line, "%s\n", text) < 0)
+    /* Blanks make the size one that seldom changes: who reads to the end while the text is made
+     * anew does not get the end of another one. */
+    int padded = text ? (int)(strlen(text) / PADDING + 1) * PADDING - 1 : 0;
+    if (text && asprintf(&line, "%-*s\n", padded, text) < 0)
         line = NULL;
     free(text);
     return line;
