@@ -85,7 +85,14 @@ class Mounting(EndToEnd):
         for pid in sorted(first.processes()):
             os.kill(pid, signal.SIGKILL)
         eventually(lambda: not first.processes(), 10, "the daemon's death")
-        self.assert_errno(errno.ENOTCONN, os.listdir, first)
+
+        def is_dead():
+            try:
+                return os.listdir(first) and False
+            except OSError as failure:
+                return failure.errno == errno.ENOTCONN
+
+        eventually(is_dead, 10, "Transport endpoint is not connected")
         second = self.mount(source, name="again")
         self.assertEqual(["python-unittest"], os.listdir(second))
         second.unmount()
