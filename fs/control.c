@@ -10,8 +10,7 @@
 #include "fs/set_folders.h"
 #include "fs/status.h"
 
-#define REMAKE_INTERVAL  1000  /* milliseconds */
-#define READING_INTERVAL 10000 /* for who has the file open and only reads on */
+#define REMAKE_INTERVAL 1000 /* milliseconds */
 
 struct text {
     atomic_uint users;
@@ -157,8 +156,7 @@ int control_get(struct mount *mount, uint32_t index, struct asking *asking, stru
         return -EIO;
     pthread_mutex_lock(&control->lock);
     struct kept *kept = keep(control, index);
-    int64_t interval = asking && asking->reading ? READING_INTERVAL : REMAKE_INTERVAL;
-    if (kept && asking && (!kept->text || clock_now() - kept->made_at >= interval)) {
+    if (kept && asking && (!kept->text || clock_now() - kept->made_at >= REMAKE_INTERVAL)) {
         pthread_mutex_unlock(&control->lock);
         r = make(mount, node, asking, &bytes);
         pthread_mutex_lock(&control->lock);

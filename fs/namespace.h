@@ -22,8 +22,6 @@ struct asking {
     bool listing;
     bool version;
     bool damaged;
-    bool reading; /* in: it is a read that asks for attributes; a text that it is in the middle of
-                     stays */
     struct work *work; /* out, with -EAGAIN: what to wait for */
     bool impatient;    /* out, with -EAGAIN: a stale answer will do if the remote is slow */
 };

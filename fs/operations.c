@@ -43,9 +43,9 @@ static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
 
 static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    /* The kernel names an open file only where a read makes it ask. */
-    struct request request = {.asking.reading = fi != NULL};
+    struct request request = {0};
 
+    (void)fi;
     start(req, OPERATION_GETATTR, ino, &request, serve_getattr);
 }
 
