@@ -75,6 +75,11 @@ run: deps
 test: test-deps
 	@B=$(B) tests/run
 
+# All end-to-end tests with the sanitizers; `make test` runs the most telling third of them so.
+sanitize: test-deps
+	@B=$(B) tests/run asan
+	@B=$(B) tests/run tsan
+
 unit: $(UNITS)
 
 # gitcache/ and manifest/ know nothing of each other, nothing knows fs/; libraries stay behind their layer.
