@@ -30,7 +30,7 @@ struct mount {
     pthread_mutex_t trial;      /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: when the lists last changed */
     bool no_open, no_opendir;   /* the kernel does without them; set before the first request */
-    struct connection *connection;
+    struct connection *_Atomic connection;
     struct watch *watch; /* reloads the lists when they change */
 };
 

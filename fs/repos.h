@@ -64,7 +64,7 @@ struct repo {
     struct wanted *wanted;   /* prepended */
     struct named *named;
     size_t named_count;
-    bool in_use; /* a list names it; else only its open files go on */
+    atomic_bool in_use; /* a list names it; else only its open files go on */
     bool list_queued, fetch_queued, fetch_running;
     bool asked;         /* the remote has answered this worker */
     int64_t listed_at;  /* clock_now() of its last answer to this worker */
