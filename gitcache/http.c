@@ -35,7 +35,7 @@ struct transfer {
     size_t page; /* bytes of a page that is no answer */
     bool page_too_long;
     curl_off_t moved; /* bytes of both directions when last looked */
-    int64_t moved_at; /* when there last were more; seconds */
+    int64_t moved_at; /* when there last were more; milliseconds */
 };
 
 int http_new(struct http **out, const struct remote_settings *settings,
@@ -70,12 +70,12 @@ void http_free(struct http *http)
     free(http);
 }
 
-static int64_t now(void)
+static int64_t now_ms(void)
 {
     struct timespec t;
 
     clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
+    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
 }
 
 /* libcurl's own sockets would be inherited by an ssh that another thread starts. */
@@ -108,8 +108,8 @@ static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_
     }
     if (down + up != t->moved) {
         t->moved = down + up;
-        t->moved_at = now();
-    } else if (now() - t->moved_at >= t->http->settings->silence_timeout) {
+        t->moved_at = now_ms();
+    } else if (now_ms() - t->moved_at >= t->http->settings->silence_timeout * INT64_C(1000)) {
         return silent(t, t->http->settings->silence_timeout);
     }
     return 0;
@@ -259,7 +259,7 @@ static int take_response(CURL *curl, struct http_response *response)
 int http_request(struct http *http, const struct http_request *request,
                  struct http_response *response, struct error *e)
 {
-    struct transfer t = {http, request, response, .error = e, .moved_at = now()};
+    struct transfer t = {http, request, response, .error = e, .moved_at = now_ms()};
     CURLcode code = CURLE_OK;
     int r = 0;
 
@@ -290,7 +290,7 @@ int http_connect(struct http *http, const char *host, const char *port, const ch
                  const struct remote_watch *watch, int *out, struct error *e)
 {
     struct http_request request = {.who = who, .watch = watch};
-    struct transfer t = {http, &request, .error = e, .moved_at = now()};
+    struct transfer t = {http, &request, .error = e, .moved_at = now_ms()};
     CURL *curl = curl_easy_init();
     curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode code;
