@@ -9,13 +9,10 @@ import time
 
 from support import servers
 from support.case import EndToEnd
-from support.processes import eventually, state
+from support.processes import eventually, slowness, state
 
 
 class SlowRemote(EndToEnd):
-    def slowness(self):
-        return int(os.environ.get("E2E_SLOWNESS", "1"))
-
     def test_reads_end_with_etimedout(self):
         silent = self.serve(servers.SilentServer)
         for scheme in ("http", "git"):
@@ -25,11 +22,11 @@ class SlowRemote(EndToEnd):
                 self.assert_errno(errno.ETIMEDOUT, os.listdir, mount / "dead/1")
                 seconds = time.monotonic() - begun
                 self.assertGreater(seconds, 1.5)
-                self.assertLess(seconds, 2 + 4 * self.slowness())
+                self.assertLess(seconds, 2 + 4 * slowness())
                 # It backs off: at once, and with the same errno.
                 begun = time.monotonic()
                 self.assert_errno(errno.ETIMEDOUT, os.listdir, mount / "dead/1")
-                self.assertLess(time.monotonic() - begun, 0.5 * self.slowness())
+                self.assertLess(time.monotonic() - begun, 0.5 * slowness())
                 eventually(lambda: mount.version("dead", "1")["state"] == "failed", 5,  # noqa: B023
                            "the failure in status.json")
                 self.assertIn("dead", mount.version("dead", "1")["error"])
@@ -53,8 +50,8 @@ class SlowRemote(EndToEnd):
                 eventually(lambda: self.waits_in_the_mount(reader), 10, "the reader's wait")
                 begun = time.monotonic()
                 reader.send_signal(number)
-                self.assertEqual(-number, reader.wait(5 * self.slowness()))
-                self.assertLess(time.monotonic() - begun, self.slowness())
+                self.assertEqual(-number, reader.wait(5 * slowness()))
+                self.assertLess(time.monotonic() - begun, slowness())
 
     @staticmethod
     def waits_in_the_mount(cat):
@@ -110,7 +107,7 @@ class SlowRemote(EndToEnd):
         begun = time.monotonic()
         os.listdir(mount / "python-unittest/3.7.4-19")
         os.listdir(mount / "other/3.7.4-19")
-        self.assertLess(time.monotonic() - begun, 2 * self.slowness())
+        self.assertLess(time.monotonic() - begun, 2 * slowness())
         self.assertLessEqual(silent.accepted, 4)
 
     def test_a_refused_connection_is_ehostunreach_and_heals(self):

@@ -47,7 +47,7 @@ class EndToEnd(unittest.TestCase):
         signal.signal(signal.SIGALRM, self._late)
         method = getattr(self, self._testMethodName)
         self.deadline = getattr(method, "deadline", self.deadline)
-        signal.alarm(self.deadline * int(os.environ.get("E2E_SLOWNESS", "1")))
+        signal.alarm(self.deadline * processes.slowness())
 
     def _late(self, *_):
         raise processes.Timeout(f"{self.id()} takes longer than {self.deadline} s")

@@ -32,6 +32,11 @@ def eventually(condition, timeout=10.0, what="the condition"):
         pause = min(pause * 1.5, 0.1)
 
 
+def slowness():
+    """How many times as long things may take: more than once with a sanitizer."""
+    return int(os.environ.get("E2E_SLOWNESS", "1"))
+
+
 def run(command, *, env, timeout=60, check=True, text=True, **further):
     """subprocess.run with a deadline, and an exception that shows what the command printed."""
     command = [os.fspath(part) for part in command]
@@ -39,8 +44,8 @@ def run(command, *, env, timeout=60, check=True, text=True, **further):
         further["errors"] = "surrogateescape"
     if "input" not in further:
         further.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run(command, env=env, timeout=timeout, text=text, stdout=subprocess.PIPE,
-                          stderr=subprocess.PIPE, check=False, **further)
+    done = subprocess.run(command, env=env, timeout=timeout * slowness(), text=text, check=False,
+                          stdout=subprocess.PIPE, stderr=subprocess.PIPE, **further)
     if check and done.returncode != 0:
         shown = " ".join(os.fsdecode(part) for part in command)
         raise AssertionError(f"{shown}\nexit status {done.returncode}\n{done.stdout}\n{done.stderr}")
