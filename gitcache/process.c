@@ -4,11 +4,11 @@
 #include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
-#include <spawn.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/pidfd.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -82,45 +82,58 @@ static char **make_environment(const char *const variables[])
     return environment;
 }
 
-static int set_attributes(posix_spawnattr_t *attributes)
+static void put_at(int fd, int number)
 {
-    sigset_t none, all;
-
-    sigemptyset(&none);
-    sigfillset(&all);
-    posix_spawnattr_setsigmask(attributes, &none);
-    posix_spawnattr_setsigdefault(attributes, &all);
-    posix_spawnattr_setpgroup(attributes, 0);
-    return posix_spawnattr_setflags(attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF |
-                                                    POSIX_SPAWN_SETPGROUP);
+    if (fd == number)
+        fcntl(fd, F_SETFD, 0);
+    else
+        dup2(fd, number);
 }
 
-/* Returns a positive errno, as posix_spawn does. */
+/* What the child does until it is another program; only system calls, since its memory is its
+ * parent's. Returns if it can't be. */
+static void become(const struct pipes *pipes, const char *const argv[], char **environment,
+                   pid_t parent)
+{
+    sigset_t none;
+
+    /* It goes with the thread that started it, however that ends. */
+    prctl(PR_SET_PDEATHSIG, SIGTERM);
+    if (getppid() != parent)
+        _exit(127);
+    setpgid(0, 0);
+    put_at(pipes->in[0], STDIN_FILENO);
+    put_at(pipes->out[1], STDOUT_FILENO);
+    put_at(pipes->err[1], STDERR_FILENO);
+    for (int number = 1; number < NSIG; number++)
+        signal(number, SIG_DFL);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    execvpe(argv[0], (char *const *)argv, environment);
+}
+
+/* Returns a positive errno. No handler of ours may run in the child while it has our memory. */
 static int spawn(pid_t *pid, const struct pipes *pipes, const char *const argv[],
                  char **environment)
 {
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    int r;
+    pid_t parent = getpid();
+    volatile int failure = 0;
+    sigset_t all, old;
 
-    if (posix_spawn_file_actions_init(&actions) != 0)
-        return ENOMEM;
-    if (posix_spawnattr_init(&attributes) != 0) {
-        posix_spawn_file_actions_destroy(&actions);
-        return ENOMEM;
+    sigfillset(&all);
+    pthread_sigmask(SIG_SETMASK, &all, &old);
+    *pid = vfork();
+    if (*pid == 0) {
+        become(pipes, argv, environment, parent);
+        failure = errno;
+        _exit(127);
     }
-    r = set_attributes(&attributes);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&actions, pipes->in[0], 0);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&actions, pipes->out[1], 1);
-    if (r == 0)
-        r = posix_spawn_file_actions_adddup2(&actions, pipes->err[1], 2);
-    if (r == 0)
-        r = posix_spawnp(pid, argv[0], &actions, &attributes, (char *const *)argv, environment);
-    posix_spawnattr_destroy(&attributes);
-    posix_spawn_file_actions_destroy(&actions);
-    return r;
+    if (*pid < 0)
+        failure = errno;
+    pthread_sigmask(SIG_SETMASK, &old, NULL);
+    if (failure && *pid > 0)
+        waitpid(*pid, NULL, 0);
+    return failure;
 }
 
 int process_start(struct process *out, const char *const argv[], const char *const variables[],
