@@ -9,6 +9,7 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
+#include "fs/blame.h"
 #include "fs/clock.h"
 #include "fs/fuse_message.h"
 #include "fs/operations.h"
@@ -50,17 +51,31 @@ static ssize_t read_nothing(int fd, void *buffer, size_t size, void *userdata)
     return -1;
 }
 
+/* libfuse 3.14 forgets to say that requests for one folder may run side by side. Without it, a
+ * lookup that waits for the network holds up all others in its folder, where nothing can interrupt
+ * them. */
+static void complete_init(struct iovec *iov, int count, const struct init_request *init)
+{
+    struct init_answer *answer = count > 1 ? iov[1].iov_base : NULL;
+
+    if (answer && iov[1].iov_len >= sizeof *answer && init->flags & PARALLEL_DIROPS)
+        answer->flags |= PARALLEL_DIROPS;
+}
+
 static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata)
 {
     const struct mount *mount = userdata;
-    const struct request_header *init = (const struct request_header *)mount->state->init;
+    const struct init_request *init = (const struct init_request *)mount->state->init;
     const struct answer_header *answer = iov[0].iov_base;
-    ssize_t size = writev(fd, iov, count);
+    bool is_init = answer->unique == init->header.unique;
 
+    if (is_init)
+        complete_init(iov, count, init);
+    ssize_t size = writev(fd, iov, count);
     if (answer->unique) /* else it is a notification */
         inflight_end(&mount->state->inflight, answer->unique & ~RESENT);
     /* The kernel has had the answer to INIT from the first worker. */
-    if (size < 0 && errno == ENOENT && answer->unique == init->unique) {
+    if (size < 0 && errno == ENOENT && is_init) {
         size = 0;
         for (int i = 0; i < count; i++)
             size += (ssize_t)iov[i].iov_len;
@@ -89,18 +104,16 @@ static void answer_with_error(int fuse_fd, uint64_t unique, int error)
         return;
 }
 
-/* Serves one request, marked as being worked on; one that has killed three workers is given up. */
+/* Serves one request, marked as being worked on. */
 static void serve_tracked(struct connection *connection, struct fuse_buf *buffer)
 {
     const struct request_header *request = buffer->mem;
     struct inflight *inflight = &connection->mount->state->inflight;
     uint64_t unique = request->unique & ~RESENT;
-    enum inflight_verdict verdict = inflight_begin(inflight, unique, connection->worker);
+    enum inflight_verdict verdict =
+        blame_judge(connection->mount, request, buffer->size, connection->worker);
 
     if (verdict == INFLIGHT_GIVE_UP) {
-        log_error(connection->mount->log,
-                  "a request (operation %u, inode %llu) is given up: %d workers died of it",
-                  request->opcode, (unsigned long long)request->node, INFLIGHT_DEATHS);
         answer_with_error(connection->fuse_fd, request->unique, -EIO);
         inflight_end(inflight, unique);
         return;

@@ -22,8 +22,16 @@ uint64_t deadly_key(const char *url, const char *version)
     return key ? key : 1;
 }
 
+uint64_t deadly_key_of_request(uint32_t operation, uint64_t inode, const char *name)
+{
+    uint64_t key = hash(14695981039346656037ull, name);
+    return (key ^ inode ^ (uint64_t)operation << 56) | 1;
+}
+
 static struct deadly_slot *find(struct deadly *deadly, uint64_t key)
 {
+    if (!atomic_load_explicit(&deadly->used, memory_order_relaxed))
+        return NULL;
     for (size_t i = 0; i < DEADLY_SLOTS; i++)
         if (atomic_load(&deadly->slots[i].key) == key)
             return &deadly->slots[i];
@@ -32,6 +40,7 @@ static struct deadly_slot *find(struct deadly *deadly, uint64_t key)
 
 static struct deadly_slot *claim(struct deadly *deadly, uint64_t key)
 {
+    atomic_store(&deadly->used, true);
     for (size_t i = 0; i < DEADLY_SLOTS; i++) {
         uint64_t nobody = 0;
         if (atomic_compare_exchange_strong(&deadly->slots[i].key, &nobody, key))
@@ -67,6 +76,18 @@ void deadly_begin(struct deadly *deadly, uint64_t key)
         slot = claim(deadly, key);
     if (slot)
         atomic_store(&slot->working, 1);
+}
+
+void deadly_condemn(struct deadly *deadly, uint64_t key)
+{
+    struct deadly_slot *slot = find(deadly, key);
+
+    if (!slot)
+        slot = claim(deadly, key);
+    if (!slot)
+        return;
+    atomic_store(&slot->died_at, clock_now());
+    atomic_store(&slot->deaths, DEADLY_DEATHS);
 }
 
 void deadly_end(struct deadly *deadly, uint64_t key)

@@ -1,4 +1,4 @@
-/* deadly.h - what remotes send that kills the worker, in memory that outlives it.
+/* deadly.h - what has killed workers and would again, in memory that outlives them.
  *
  * Who waits for a fetch has its request sent again to the next worker, which fetches again: a pack
  * or a listing that kills the worker would take all others down for as long as somebody waits for
@@ -7,7 +7,9 @@
  *
  * As with requests (inflight.h), other fetches that are under way must not be blamed: one that was
  * there at two deaths has its third chance on trial, alone. And a death counts only once something
- * has been received: nobody dies of waiting. */
+ * has been received: nobody dies of waiting.
+ *
+ * A request that was given up is here, too: the next one for the same thing is not tried. */
 #ifndef FS_DEADLY_H
 #define FS_DEADLY_H
 
@@ -26,6 +28,7 @@ struct deadly_slot {
 };
 
 struct deadly {
+    atomic_bool used; /* else nobody need look */
     struct deadly_slot slots[DEADLY_SLOTS];
 };
 
@@ -37,6 +40,11 @@ enum deadly_verdict {
 
 /* What a slot is found by. version NULL: the default branch; "" : the listing. */
 uint64_t deadly_key(const char *url, const char *version);
+/* Likewise, of a request: what it does, to what, by what name (it may have none). */
+uint64_t deadly_key_of_request(uint32_t operation, uint64_t inode, const char *name);
+
+/* It has killed enough already. */
+void deadly_condemn(struct deadly *deadly, uint64_t key);
 
 enum deadly_verdict deadly_judge(struct deadly *deadly, uint64_t key);
 
