@@ -80,6 +80,11 @@ sanitize: test-deps
 	@B=$(B) tests/run asan
 	@B=$(B) tests/run tsan
 
+# Kills the worker 200 times under readers, by each of the signals that `make test` uses, and some
+# things that take longer.
+soak: test-deps
+	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
+
 unit: $(UNITS)
 
 # gitcache/ and manifest/ know nothing of each other, nothing knows fs/; libraries stay behind their layer.

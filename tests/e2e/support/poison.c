@@ -1,0 +1,67 @@
+/* Preloaded into a worker: makes what a test chooses kill it, as damaged data would that a library
+ * can't take. The file that POISON names holds words: "blob:HEX", an object whose reading kills;
+ * "pack:TEXT", a pack kills whose folder's path has that text. */
+#define _GNU_SOURCE
+#include <dlfcn.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static int is_poison(const char *kind, const char *text)
+{
+    const char *path = getenv("POISON");
+    char words[4096], word[4096];
+    int fd = path ? open(path, O_RDONLY | O_CLOEXEC) : -1;
+    ssize_t size = fd < 0 ? -1 : read(fd, words, sizeof words - 1);
+
+    if (fd >= 0)
+        close(fd);
+    if (size <= 0)
+        return 0;
+    words[size] = '\0';
+    for (char *rest = words, *one; (one = strtok_r(rest, " \n", &rest));) {
+        snprintf(word, sizeof word, "%s:", kind);
+        if (strncmp(one, word, strlen(word)) == 0 && strstr(text, one + strlen(word)))
+            return 1;
+    }
+    return 0;
+}
+
+/* git_odb_read(git_odb_object **out, git_odb *db, const git_oid *id) */
+int git_odb_read(void **out, void *db, const unsigned char *id);
+int git_odb_read(void **out, void *db, const unsigned char *id)
+{
+    int (*next)(void **, void *, const unsigned char *) = dlsym(RTLD_NEXT, "git_odb_read");
+    char hex[41];
+
+    for (int i = 0; i < 20; i++)
+        snprintf(hex + 2 * i, 3, "%02x", id[i]);
+    if (is_poison("blob", hex))
+        raise(SIGSEGV);
+    return next(out, db, id);
+}
+
+static char latest[4096];
+
+int git_indexer_new(void **out, const char *path, unsigned mode, void *odb, void *options);
+int git_indexer_new(void **out, const char *path, unsigned mode, void *odb, void *options)
+{
+    int (*next)(void **, const char *, unsigned, void *, void *) =
+        dlsym(RTLD_NEXT, "git_indexer_new");
+
+    snprintf(latest, sizeof latest, "%s", path);
+    return next(out, path, mode, odb, options);
+}
+
+int git_indexer_append(void *indexer, const void *bytes, size_t size, void *progress);
+int git_indexer_append(void *indexer, const void *bytes, size_t size, void *progress)
+{
+    int (*next)(void *, const void *, size_t, void *) = dlsym(RTLD_NEXT, "git_indexer_append");
+
+    if (is_poison("pack", latest))
+        raise(SIGSEGV);
+    return next(indexer, bytes, size, progress);
+}
