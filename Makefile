@@ -34,7 +34,7 @@ CORE    := $(filter-out $(B)/fs/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
 
@@ -47,8 +47,8 @@ $(B)/%.o: %.c
 
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ $^ \
-	    $(LIB_LDLIBS) -lcmocka
+	$(Q)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ \
+	    $(filter %.c %.o,$^) $(LIB_LDLIBS) -lcmocka
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d)
 
@@ -120,7 +120,8 @@ fuzz:
 
 build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $^ $(LIB_LDLIBS)
+	$(Q)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $(filter %.c %.o,$^) \
+	    $(LIB_LDLIBS)
 
 # mount(8) looks for its helpers in /sbin alone, which is /usr/sbin on today's systems.
 HELPER_DIR ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
