@@ -6,6 +6,7 @@ their ratio to git's with the bound that it should keep; BENCH_ROUNDS (7) says h
 
 import os
 import pathlib
+import resource
 import shutil
 import statistics
 import subprocess
@@ -42,6 +43,14 @@ def history(repository, commits, name):
     for number in range(min(ROUNDS + 1, commits - 1)):
         repository.tag(f"v{number}", f"master~{number}")
     repository.git("repack", "-adq")
+
+
+def processor_seconds():
+    """Of the whole machine since it started; and of the programs that ended here."""
+    with open("/proc/stat") as file:
+        user, nice, system, _, _, irq, softirq = map(int, file.readline().split()[1:8])
+    ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+    return ((user + nice + system + irq + softirq) / os.sysconf("SC_CLK_TCK"), ended.ru_utime + ended.ru_stime)
 
 
 class Fetching(EndToEnd):
@@ -123,12 +132,16 @@ class Fetching(EndToEnd):
 
     def test_many(self):
         names = [repository.path.name for repository in self.small]
-        ours, one_by_one, at_once = [], [], []
+        ours, one_by_one, at_once, machine, program = [], [], [], [], []
         lst = self.folder / "many.list"
         lst.write_text("".join(f"{self.far.url(name)}?tag=v0\n" for name in names))
         for _ in range(max(3, ROUNDS // 2)):
             folder = self.scratch()
+            before = processor_seconds()
             ours.append(self.timed(lambda: self.program("fetch", "--quiet", "--cache", folder / "cache", lst)))  # noqa: B023
+            after = processor_seconds()
+            machine.append(after[0] - before[0])
+            program.append(after[1] - before[1])
             at_once.append(self.timed(lambda: subprocess.run(
                 ["xargs", "-P16", "-I{}", "git", "clone", "-q", self.far.url("{}"), folder / "x" / "{}"],  # noqa: B023
                 input="\n".join(names), text=True, env=self.env, check=True, stderr=-3)))
@@ -138,6 +151,8 @@ class Fetching(EndToEnd):
             shutil.rmtree(folder)
         self.report(f"50 ms: fetch of {START_POINTS} start-points : git clone, one by one", ours, one_by_one, 0.12)
         self.report(f"50 ms: fetch of {START_POINTS} start-points : xargs -P16 git clone", ours, at_once, 0.70)
+        print(f"  processor time of that fetch: {statistics.median(machine):.2f} s of {os.cpu_count()} processors, "
+              f"{statistics.median(program):.2f} s of it startpointfs, the rest the server and the proxy")
 
 
 if __name__ == "__main__":
