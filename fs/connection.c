@@ -30,7 +30,8 @@ struct connection {
     struct mount *mount;
     struct fuse_session *fuse;
     int fuse_fd;
-    uint32_t worker; /* which one this is of the mount's */
+    uint32_t worker;     /* which one this is of the mount's */
+    atomic_bool is_open; /* fuse can be used: INIT has been served */
     atomic_bool draining;
     atomic_int failure;    /* the errno of a read that can't be gone on from */
     pthread_mutex_t trial; /* see inflight.h */
@@ -320,6 +321,7 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
     r = open_session(connection, e);
     if (r < 0)
         return r;
+    atomic_store(&connection->is_open, true);
     if (again)
         recover(connection);
     if (atomic_load(&mount->state->has_epochs) == EPOCHS_UNASKED)
@@ -366,7 +368,7 @@ bool connection_has_epochs(const struct connection *connection)
 
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed)
 {
-    if (!connection || !connection->fuse)
+    if (!connection || !atomic_load(&connection->is_open))
         return;
     if (renamed && connection_has_epochs(connection))
         notify_epoch(connection);
