@@ -16,6 +16,7 @@
 
 #define THREADS     8
 #define BUFFER_SIZE ((1u << 20) + 65536) /* the kernel wants max_write and a header to fit */
+#define USUAL_SIZE  8192                 /* requests of a read-only mount have names at the most */
 #define WAKE_SIGNAL SIGUSR1
 
 /* A thread that takes requests. */
@@ -216,6 +217,14 @@ static void recover(struct connection *connection)
         log_warning(mount->log, "the kernel does not resend requests: %s", strerror(errno));
 }
 
+/* The kernel copies a request into memory that is there already, also for a thread that is being
+ * killed. For memory that it has to make first, it does not: it ends the request with EIO. */
+static void touch(struct reader *reader)
+{
+    memset(reader->head, 0, sizeof *reader->head);
+    memset(reader->buffer, 0, USUAL_SIZE);
+}
+
 static int start_reader(struct connection *connection)
 {
     unsigned i = connection->reader_count;
@@ -224,6 +233,8 @@ static int start_reader(struct connection *connection)
     reader->connection = connection;
     reader->head = &connection->mount->state->inflight.heads[i];
     reader->buffer = malloc(BUFFER_SIZE);
+    if (reader->buffer)
+        touch(reader);
     int r = reader->buffer ? pthread_create(&reader->thread, NULL, serve, reader) : ENOMEM;
     if (r != 0)
         free(reader->buffer);
