@@ -25,7 +25,7 @@ struct gather {
 };
 
 /* A handler can reach nothing else than this. It only sets the flag. */
-static volatile sig_atomic_t interrupted;
+static atomic_bool interrupted;
 
 static void on_interrupt(int signal)
 {
