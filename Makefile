@@ -1,7 +1,9 @@
 # startpointfs: `make run` shows it, `make test` tests it, `make install` installs it.
 # CFLAGS, LDFLAGS, CC, PREFIX and DESTDIR are the caller's; the project's own flags survive them.
 
-CC      ?= gcc
+ifeq ($(origin CC),default)
+CC      := gcc
+endif
 CFLAGS  ?= -O2 -g
 PREFIX  ?= /usr/local
 DESTDIR ?=

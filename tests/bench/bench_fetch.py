@@ -4,6 +4,8 @@ Each round runs all rivals once, in turn, so that what else the machine does hit
 their ratio to git's with the bound that it should keep; BENCH_ROUNDS (7) says how many rounds.
 """
 
+import concurrent.futures
+import http.client
 import os
 import pathlib
 import resource
@@ -19,6 +21,7 @@ sys.path.insert(0, str(pathlib.Path(__file__).resolve().parents[1] / "e2e"))
 from support import servers  # noqa: E402
 from support.case import EndToEnd  # noqa: E402
 from support.processes import PROGRAM  # noqa: E402
+from support.wire import packet  # noqa: E402
 
 ROUNDS = int(os.environ.get("BENCH_ROUNDS", "7"))
 COMMITS = 5000
@@ -130,9 +133,27 @@ class Fetching(EndToEnd):
         from support.processes import eventually
         eventually(lambda: self.near.bytes_received() > before, 10, "the end of the connections")
 
+    def ask(self, repositories):
+        """What `fetch` asks of the server, on one connection, by somebody who does nothing with the answers."""
+        connection = http.client.HTTPConnection("127.0.0.1", self.far.port)
+        for name, want in repositories:
+            for arguments in (["command=ls-refs", None, "peel", "symrefs", "ref-prefix refs/tags/"],
+                              ["command=fetch", None, f"want {want}", "deepen 1", "no-progress", "ofs-delta", "done"]):
+                body = b"".join(b"0001" if text is None else packet(text + "\n") for text in arguments) + b"0000"
+                connection.request("POST", f"/git/{name}/git-upload-pack", body, {
+                    "Content-Type": "application/x-git-upload-pack-request", "Git-Protocol": "version=2"})
+                answer = connection.getresponse()
+                self.assertEqual((200, True), (answer.status, b"0000" in answer.read()))
+        connection.close()
+
+    def ask_all(self, wanted):
+        with concurrent.futures.ThreadPoolExecutor(16) as pool:
+            list(pool.map(self.ask, [wanted[n::16] for n in range(16)]))
+
     def test_many(self):
         names = [repository.path.name for repository in self.small]
-        ours, one_by_one, at_once, machine, program = [], [], [], [], []
+        wanted = [(repository.path.name, repository.id_of("v0")) for repository in self.small]
+        ours, one_by_one, at_once, asking, machine, program = [], [], [], [], [], []
         lst = self.folder / "many.list"
         lst.write_text("".join(f"{self.far.url(name)}?tag=v0\n" for name in names))
         for _ in range(max(3, ROUNDS // 2)):
@@ -148,11 +169,15 @@ class Fetching(EndToEnd):
             one_by_one.append(self.timed(lambda: [subprocess.run(
                 ["git", "clone", "-q", self.far.url(name), folder / "s" / name], env=self.env, check=True,  # noqa: B023
                 stderr=-3) for name in names]))
+            asking.append(self.timed(lambda: self.ask_all(wanted)))
             shutil.rmtree(folder)
         self.report(f"50 ms: fetch of {START_POINTS} start-points : git clone, one by one", ours, one_by_one, 0.12)
         self.report(f"50 ms: fetch of {START_POINTS} start-points : xargs -P16 git clone", ours, at_once, 0.70)
         print(f"  processor time of that fetch: {statistics.median(machine):.2f} s of {os.cpu_count()} processors, "
               f"{statistics.median(program):.2f} s of it startpointfs, the rest the server and the proxy")
+        least = statistics.median(asking)
+        print(f"  the same requests by 16 connections that do nothing with the answers: {least * 1000:.1f} ms, "
+              f"ratio {least / statistics.median(one_by_one):.2f}: this machine's server is no faster")
 
 
 if __name__ == "__main__":
