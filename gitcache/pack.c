@@ -64,19 +64,49 @@ static int add_backend(git_odb *odb, const struct pack *pack, struct error *e)
     return r ? error_git(e, r, "can't open the pack %s", pack->base) : 0;
 }
 
-/* Takes ownership of base. */
-static int add_pack(struct packs *packs, char *base, struct error *e)
+int pack_each(const struct repository *repository, const char *suffix,
+              int (*act)(void *data, const char *base, struct error *e), void *data,
+              struct error *e)
 {
+    char *folder = disk_path(repository->folder, "objects/pack");
+    DIR *stream = folder ? opendir(folder) : NULL;
+    size_t suffix_length = strlen(suffix);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!stream)
+        r = error_set(e, folder ? errno : ENOMEM, "can't read the packs of %s", repository->folder);
+    while (stream && r == 0 && (entry = readdir(stream))) {
+        size_t length = strlen(entry->d_name);
+        char *base;
+
+        if (length <= suffix_length || strcmp(entry->d_name + length - suffix_length, suffix) != 0)
+            continue;
+        entry->d_name[length - suffix_length] = '\0';
+        base = disk_path(folder, entry->d_name);
+        r = base ? act(data, base, e) : no_memory(e);
+        free(base);
+    }
+    if (stream)
+        closedir(stream);
+    free(folder);
+    return r;
+}
+
+static int add_pack(void *data, const char *base, struct error *e)
+{
+    struct packs *packs = data;
     struct pack *items = reallocarray(packs->items, packs->count + 1, sizeof *items), *pack;
     char *keep;
 
-    if (!items) {
-        free(base);
+    if (!items)
         return no_memory(e);
-    }
     packs->items = items;
-    pack = &items[packs->count++];
-    *pack = (struct pack){.base = base};
+    pack = &items[packs->count];
+    *pack = (struct pack){.base = strdup(base)};
+    if (!pack->base)
+        return no_memory(e);
+    packs->count++;
     keep = file_of(pack, ".keep");
     pack->keep = !keep || access(keep, F_OK) == 0;
     free(keep);
@@ -88,28 +118,8 @@ static int add_pack(struct packs *packs, char *base, struct error *e)
 
 int packs_open(struct packs *packs, const struct repository *repository, struct error *e)
 {
-    char *folder = disk_path(repository->folder, "objects/pack");
-    DIR *stream = folder ? opendir(folder) : NULL;
-    struct dirent *entry;
-    int r = 0;
-
     *packs = (struct packs){.items = NULL};
-    if (!stream)
-        r = error_set(e, folder ? errno : ENOMEM, "can't read the packs of %s", repository->folder);
-    while (stream && r == 0 && (entry = readdir(stream))) {
-        size_t length = strlen(entry->d_name);
-        char *base;
-
-        if (length <= 4 || strcmp(entry->d_name + length - 4, ".idx") != 0)
-            continue;
-        entry->d_name[length - 4] = '\0';
-        base = disk_path(folder, entry->d_name);
-        r = base ? add_pack(packs, base, e) : no_memory(e);
-    }
-    if (stream)
-        closedir(stream);
-    free(folder);
-    return r;
+    return pack_each(repository, ".idx", add_pack, packs, e);
 }
 
 void packs_close(struct packs *packs)

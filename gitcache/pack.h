@@ -24,6 +24,12 @@ struct packs {
     size_t count;
 };
 
+/* Calls act(data, base, e) for each file of the repository's pack folder with that suffix; base is
+ * the file's path without it. Ends at the first that does not return 0, and returns that. */
+int pack_each(const struct repository *repository, const char *suffix,
+              int (*act)(void *data, const char *base, struct error *e), void *data,
+              struct error *e);
+
 /* Opens all packs of a repository. On failure, too, packs_close. */
 int packs_open(struct packs *packs, const struct repository *repository, struct error *e);
 void packs_close(struct packs *packs);

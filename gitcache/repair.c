@@ -1,6 +1,5 @@
 #include "gitcache/repair.h"
 
-#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
@@ -11,6 +10,7 @@
 #include "gitcache/disk.h"
 #include "gitcache/incoming.h"
 #include "gitcache/library.h"
+#include "gitcache/pack.h"
 
 #define ASIDE       ".damaged" /* behind .idx: git and libgit2 pass such a pack over */
 #define SCRATCH     "startpointfs-check"
@@ -78,34 +78,6 @@ out:
     return good;
 }
 
-/* Calls act(base) for each file of the pack folder with that suffix. */
-static int each_pack(struct repository *repository, const char *suffix,
-                     int (*act)(void *data, const char *base), void *data, struct error *e)
-{
-    char *folder = disk_path(repository->folder, "objects/pack");
-    DIR *stream = folder ? opendir(folder) : NULL;
-    struct dirent *entry;
-    int r = 0;
-
-    if (!stream)
-        r = error_set(e, folder ? errno : ENOMEM, "can't read the packs of %s", repository->folder);
-    while (stream && !r && (entry = readdir(stream))) {
-        size_t length = strlen(entry->d_name), suffix_length = strlen(suffix);
-        char *base;
-
-        if (length <= suffix_length || strcmp(entry->d_name + length - suffix_length, suffix))
-            continue;
-        entry->d_name[length - suffix_length] = '\0';
-        base = disk_path(folder, entry->d_name);
-        r = base ? act(data, base) : no_memory(e);
-        free(base);
-    }
-    if (stream)
-        closedir(stream);
-    free(folder);
-    return r;
-}
-
 static int rename_index(const char *base, const char *from, const char *to)
 {
     char *old = NULL, *new = NULL;
@@ -118,25 +90,26 @@ static int rename_index(const char *base, const char *from, const char *to)
     return r;
 }
 
-static int set_aside_if_damaged(void *data, const char *base)
+static int set_aside_if_damaged(void *data, const char *base, struct error *e)
 {
+    (void)e; /* what can't be checked is damaged */
     if (!pack_is_good(data, base))
         rename_index(base, ".idx", ".idx" ASIDE);
     return 0;
 }
 
-static int put_back(void *data, const char *base)
+static int put_back(void *data, const char *base, struct error *e)
 {
-    (void)data;
+    (void)data, (void)e;
     rename_index(base, ".idx" ASIDE, ".idx");
     return 0;
 }
 
-static int remove_pack(void *data, const char *base)
+static int remove_pack(void *data, const char *base, struct error *e)
 {
     static const char *const suffixes[] = {".pack", ".idx" ASIDE};
 
-    (void)data;
+    (void)data, (void)e;
     for (size_t i = 0; i < 2; i++) {
         char *path;
         if (asprintf(&path, "%s%s", base, suffixes[i]) >= 0) {
@@ -157,7 +130,7 @@ static int set_aside_damaged_packs(struct repository *repository, struct error *
         r = disk_make_folders(scratch, e);
     }
     if (!r)
-        r = each_pack(repository, ".idx", set_aside_if_damaged, scratch, e);
+        r = pack_each(repository, ".idx", set_aside_if_damaged, scratch, e);
     if (scratch)
         disk_remove(scratch);
     free(scratch);
@@ -231,7 +204,7 @@ static int fetch_broken(struct repository *repository, struct remote *remote,
     for (size_t i = 0; i < broken->count && !r; i++)
         r = check(incoming.odb, &broken->items[i], e);
     if (!r) /* a damaged pack of the same name must not be in the way */
-        r = each_pack(repository, ".idx" ASIDE, remove_pack, NULL, e);
+        r = pack_each(repository, ".idx" ASIDE, remove_pack, NULL, e);
     if (!r)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);
@@ -251,9 +224,9 @@ int repair(struct repository *repository, struct remote *remote, const struct re
     if (!r && broken.count)
         r = fetch_broken(repository, remote, &broken, watch, fetched, e);
     else if (!r)
-        r = each_pack(repository, ".idx" ASIDE, remove_pack, NULL, e);
+        r = pack_each(repository, ".idx" ASIDE, remove_pack, NULL, e);
     if (r)
-        each_pack(repository, ".idx" ASIDE, put_back, NULL, NULL);
+        pack_each(repository, ".idx" ASIDE, put_back, NULL, NULL);
     repository_odb_reopen(repository);
     free(broken.items);
     return r;

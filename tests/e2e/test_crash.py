@@ -424,6 +424,16 @@ class Upgrade(Kills):
         shutil.copy(PROGRAM, copy)
         return copy
 
+    def mount_by_its_own_program(self, repository):
+        """Returns the program, the version's folder and the log."""
+        program, log = self.program_of_its_own(), self.folder / "mnt.log"
+        (self.folder / "mnt").mkdir()
+        self.start(program, "mount", "-f", "-o", f"log_file={log}", "--cache",
+                   self.folder / "cache", repository.path, self.folder / "mnt")
+        tree = self.folder / "mnt/python-unittest/1"
+        eventually(lambda: tree.exists(), 20, "the mount")
+        return program, tree, log
+
     def test_under_readers_no_call_fails(self):
         mount = self.make_world(cold=200)
         workers = set()
@@ -443,12 +453,7 @@ class Upgrade(Kills):
 
     def test_the_program_on_disk_is_what_goes_on(self):
         repository = self.make_start_point(tags=["1"])
-        program = self.program_of_its_own()
-        (self.folder / "mnt").mkdir()
-        self.start(program, "mount", "-f", "-o", f"log_file={self.folder}/mnt.log", "--cache",
-                   self.folder / "cache", repository.path, self.folder / "mnt")
-        tree = self.folder / "mnt/python-unittest/1"
-        eventually(lambda: tree.exists(), 20, "the mount")
+        program, tree, _ = self.mount_by_its_own_program(repository)
         manifest = open(tree / "manifest.json", "rb")
         self.addCleanup(manifest.close)
         status = self.folder / "mnt/.startpointfs/status.json"
@@ -467,13 +472,7 @@ class Upgrade(Kills):
 
     def refused_reload(self, program_text=None, damage=None):
         repository = self.make_start_point(tags=["1"])
-        program = self.program_of_its_own()
-        (self.folder / "mnt").mkdir()
-        log = self.folder / "mnt.log"
-        self.start(program, "mount", "-f", "-o", f"log_file={log}", "--cache",
-                   self.folder / "cache", repository.path, self.folder / "mnt")
-        tree = self.folder / "mnt/python-unittest/1"
-        eventually(lambda: tree.exists(), 20, "the mount")
+        program, tree, log = self.mount_by_its_own_program(repository)
         worker = int(re.search(r"serving, worker (\d+)", log.read_text())[1])
         supervisor = parent_of(worker)
         if program_text is not None:
@@ -505,13 +504,7 @@ class Upgrade(Kills):
 
     def test_a_program_whose_worker_does_not_start_gives_way_to_the_old_one(self):
         repository = self.make_start_point(tags=["1"])
-        program = self.program_of_its_own()
-        (self.folder / "mnt").mkdir()
-        log = self.folder / "mnt.log"
-        self.start(program, "mount", "-f", "-o", f"log_file={log}", "--cache",
-                   self.folder / "cache", repository.path, self.folder / "mnt")
-        tree = self.folder / "mnt/python-unittest/1"
-        eventually(lambda: tree.exists(), 20, "the mount")
+        program, tree, _ = self.mount_by_its_own_program(repository)
         newer, source = self.folder / "newer", self.folder / "newer.c"
         source.write_text("#include <string.h>\n"
                           "int main(int c, char **v) { return c < 2 || strcmp(v[1], \"probe\"); }\n")
