@@ -249,6 +249,9 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
         asking->listing = true;
         return wait_for(&repo->listing, refresh_listing(mount, repo), asking);
     }
+    /* The remote's answer may have been published since the caller looked. */
+    if (node_lookup(mount->nodes, folder, name, strlen(name), child) == 0)
+        return 0;
     int r = repo_backoff(repo, NULL);
     if (r == 0 && is_commit)
         return find_commit(mount, repo, folder, name, asking, child);

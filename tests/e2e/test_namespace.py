@@ -1,5 +1,6 @@
 """What stands where in a mount, and what looking at it costs."""
 
+import concurrent.futures
 import errno
 import json
 import os
@@ -170,6 +171,20 @@ class Listing(EndToEnd):
         eventually(manifest.exists, 2, "the new tag by name")
         self.assertIn(":2.0", manifest.read_text())
         eventually(lambda: "2.0" in os.listdir(mount / "python-unittest"), 5, "the new tag in ls")
+
+    def test_who_comes_while_the_answer_arrives_sees_what_it_says(self):
+        tags = [str(number) for number in range(60)]
+        repository = self.make_start_point(tags=tags)
+        for number in range(6):
+            mount = self.mount(repository.path, name=f"mount{number}", cache=self.folder / f"cache{number}")
+
+            def look(place, mount=mount):
+                time.sleep(place * 0.0005)
+                return os.stat(mount / "python-unittest" / tags[place]).st_ino
+
+            with concurrent.futures.ThreadPoolExecutor(len(tags)) as pool:
+                self.assertEqual(len(tags), len(set(pool.map(look, range(len(tags))))))
+            mount.unmount()
 
     def test_ls_asks_again_after_refs_ttl(self):
         repository = self.make_start_point(tags=["1.0"])
