@@ -77,7 +77,7 @@ run: deps
 test: test-deps
 	@B=$(B) tests/run
 
-# All end-to-end tests with the sanitizers; `make test` runs the most telling third of them so.
+# Of `make test`, what runs with the sanitizers.
 sanitize: test-deps
 	@B=$(B) tests/run asan
 	@B=$(B) tests/run tsan

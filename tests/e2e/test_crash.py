@@ -23,6 +23,7 @@ MS_RDONLY, MS_REMOUNT = 1, 32
 SLOWNESS = int(os.environ.get("E2E_SLOWNESS", "1"))
 KILLS = int(os.environ.get("E2E_KILLS", "20"))
 SOAK = KILLS >= 200
+SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
 
 
 def parent_of(pid):
@@ -92,7 +93,6 @@ class Crash(EndToEnd):
 class Kills(Crash):
     """Eight readers at once, and two that make it fetch, while the worker is killed."""
 
-    with_sanitizers = False
     deadline = 120 + 10 * KILLS
     kills = KILLS
 
@@ -211,6 +211,7 @@ class Kills(Crash):
         mount = self.kill_again_and_again([signal.SIGKILL])
         self.check_restarts(mount, ["killed by signal 9 (KILL)"])
 
+    @unittest.skipIf(SANITIZED, "the sanitizer takes these signals for its own findings")
     def test_sigsegv_and_sigabrt(self):
         mount = self.kill_again_and_again([signal.SIGSEGV, signal.SIGABRT])
         self.check_restarts(mount, ["killed by signal 11 (SEGV)", "killed by signal 6 (ABRT)"])
@@ -265,8 +266,7 @@ class Dying(Crash):
         self.assertIn("the next starts in 6400 ms", mount.log())
         self.assertIn("manifest.json", os.listdir(mount / "python-unittest/3.7.4-19"))
 
-    @unittest.skipIf(os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan")),
-                     "a preloaded library comes before the sanitizer's")
+    @unittest.skipIf(SANITIZED, "a preloaded library comes before the sanitizer's")
     def test_a_poisoned_file_is_given_up_and_takes_nobody_down(self):
         repository = self.make_start_point(tags=["1"])
         blob = repository.id_of("1:hiker.py")
@@ -302,8 +302,7 @@ class Dying(Crash):
         self.assertEqual(1, mount.log().count("is given up"))
         self.assertEqual(3, mount.status()["restarts"])
 
-    @unittest.skipIf(os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan")),
-                     "a preloaded library comes before the sanitizer's")
+    @unittest.skipIf(SANITIZED, "a preloaded library comes before the sanitizer's")
     def test_a_poisoned_fetch_is_given_up_and_takes_nobody_down(self):
         self.make_start_point("poisoned", tags=["1"])
         self.make_start_point("other", tags=["1", "2"])
