@@ -7,13 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/clock.h"
-#include "fs/kept.h"
+#include "fs/program.h"
+#include "fs/spawn.h"
 #include "fs/verb.h"
 
 #define PAUSE_FIRST  100 /* milliseconds before a worker that died at once is replaced */
@@ -25,64 +25,16 @@
 struct supervisor {
     const struct supervision *supervision;
     struct kept kept;
-    int exe_fd; /* the program that workers run */
+    struct program program;
     int signal_fd;
     int ready_fd; /* the reading end of what the worker says; -1: it has ended */
     pid_t worker;
-    pid_t probe;      /* tries whether candidate_fd can go on with what there is; 0: none */
-    int candidate_fd; /* the program on disk */
-    int probe_fd;     /* what the probe has to say */
-    int old_exe_fd;   /* the program before a reload, until the new one is ready; else -1 */
     int64_t ready_at; /* when the worker said so; 0: not yet */
     int64_t start_at; /* when the next one is due */
     int64_t kill_at;  /* when a child that does not end is killed; 0: never */
     int pause;
     bool stopping;
 };
-
-/* ---- supervising: nothing that can fail ---- */
-
-/* In the child: the descriptors at the numbers that a worker knows, and no other end than the
- * supervisor's. Signals stay blocked: one that comes before the worker can take it must not kill
- * it. */
-static void become(const struct supervisor *s, int exe_fd, const char *const *argv, int ready,
-                   pid_t supervisor)
-{
-    prctl(PR_SET_PDEATHSIG, SIGKILL);
-    if (getppid() != supervisor)
-        _exit(EXIT_FAILED);
-    if (dup2(s->kept.fuse_fd, WORKER_FUSE_FD) < 0 || dup2(s->kept.nodes_fd, WORKER_NODES_FD) < 0 ||
-        dup2(s->kept.state_fd, WORKER_STATE_FD) < 0 || dup2(ready, WORKER_READY_FD) < 0)
-        _exit(EXIT_FAILED);
-    fexecve(exe_fd, (char *const *)argv, environ);
-    _exit(verb_fail(EXIT_FAILED, "cannot start the worker: %s", strerror(errno)));
-}
-
-/* Starts a worker or a probe. *talk is the reading end of its pipe, -1 if it has none. Without a
- * pipe or a process it returns 0. */
-static pid_t start(const struct supervisor *s, int exe_fd, const char *const *argv, int *talk)
-{
-    pid_t me = getpid(), pid;
-    int ends[2];
-
-    *talk = -1;
-    if (pipe2(ends, O_CLOEXEC) < 0)
-        return 0;
-    /* The child's end must not be where dup2 puts another. */
-    int writer = fcntl(ends[1], F_DUPFD_CLOEXEC, 20);
-    close(ends[1]);
-    fcntl(ends[0], F_SETFL, O_NONBLOCK); /* whatever holds the other end */
-    pid = fork();
-    if (pid == 0)
-        become(s, exe_fd, argv, writer, me);
-    close(writer);
-    if (pid < 0) {
-        close(ends[0]);
-        return 0;
-    }
-    *talk = ends[0];
-    return pid;
-}
 
 /* Milliseconds until the next worker: none after an accident, growing if they die again and again.
  */
@@ -103,7 +55,7 @@ static void start_worker(struct supervisor *s)
         close(s->ready_fd);
     s->ready_at = 0;
     atomic_fetch_add(&s->kept.state->workers, 1);
-    s->worker = start(s, s->exe_fd, s->supervision->worker, &s->ready_fd);
+    s->worker = spawn(&s->kept, s->program.fd, s->supervision->worker, &s->ready_fd);
     if (s->worker <= 0)
         s->start_at = clock_now() + next_pause(s);
 }
@@ -117,25 +69,12 @@ static void describe_death(int status, char *text, size_t size)
         snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
 }
 
-static void refuse_reload(struct supervisor *s, const char *why)
-{
-    snprintf(s->kept.state->reload_refusal, sizeof s->kept.state->reload_refusal, "%.700s: %.300s",
-             s->kept.exe_path, why);
-    atomic_fetch_add(&s->kept.state->reloads_refused, 1);
-    log_error(s->supervision->log, "not reloaded: %s", s->kept.state->reload_refusal);
-}
-
 static void on_death(struct supervisor *s, int status)
 {
     describe_death(status, s->kept.state->last_cause, sizeof s->kept.state->last_cause);
     atomic_fetch_add(&s->kept.state->restarts, 1);
-    /* A new program that doesn't get so far is not tried again. */
-    if (!s->ready_at && s->old_exe_fd >= 0) {
-        close(s->exe_fd);
-        s->exe_fd = s->old_exe_fd;
-        s->old_exe_fd = -1;
-        refuse_reload(s, "its worker does not start");
-    }
+    if (!s->ready_at && program_is_on_trial(&s->program))
+        program_give_back(&s->program);
     int pause = next_pause(s);
     s->start_at += pause;
     if (pause)
@@ -153,7 +92,7 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
 
     s->worker = 0;
     s->start_at = clock_now();
-    if (s->probe <= 0)
+    if (s->program.probe <= 0)
         s->kill_at = 0;
     *code = EXIT_OK;
     if (s->stopping || (is_exit && WEXITSTATUS(status) == EXIT_OK))
@@ -168,60 +107,13 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
     return true;
 }
 
-/* ---- replacing the worker by the program that is on disk now ---- */
-
-/* The program on disk is asked first whether it can go on with this mount's tables: the worker
- * works until it has said yes. */
-static void begin_reload(struct supervisor *s)
-{
-    static const char *const probe[] = {"startpointfs", "probe", NULL};
-
-    if (s->probe > 0 || s->old_exe_fd >= 0 || s->stopping)
-        return;
-    s->candidate_fd = kept_descriptor(open(s->kept.exe_path, O_RDONLY | O_CLOEXEC));
-    if (s->candidate_fd < 0) {
-        refuse_reload(s, "cannot be opened");
-        return;
-    }
-    s->probe = start(s, s->candidate_fd, probe, &s->probe_fd);
-    if (s->probe <= 0) {
-        close(s->candidate_fd);
-        refuse_reload(s, "cannot be started");
-    }
-    s->kill_at = clock_now() + PROBE_TIME;
-}
-
-static void end_reload(struct supervisor *s, int status)
-{
-    char text[200];
-    ssize_t size = read(s->probe_fd, text, sizeof text - 1);
-
-    close(s->probe_fd);
-    s->probe = 0;
-    s->kill_at = 0;
-    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK) {
-        s->old_exe_fd = s->exe_fd;
-        s->exe_fd = s->candidate_fd;
-        s->kill_at = clock_now() + s->supervision->settings->timeout * 1000ll + STOP_TIME;
-        if (s->worker > 0)
-            kill(s->worker, SIGUSR2);
-        return;
-    }
-    close(s->candidate_fd);
-    text[size > 0 ? size : 0] = '\0';
-    refuse_reload(s, size > 0 ? text : "it is not a startpointfs that can go on with this mount");
-}
-
 static void on_first_ready(struct supervisor *s)
 {
     if (atomic_load(&s->kept.state->workers) == 1)
         s->supervision->ready(s->supervision->data);
     s->ready_at = clock_now();
-    if (s->old_exe_fd >= 0) {
-        close(s->old_exe_fd);
-        s->old_exe_fd = -1;
-        atomic_fetch_add(&s->kept.state->reloads, 1);
-    }
+    if (program_is_on_trial(&s->program))
+        program_keep(&s->program);
 }
 
 /* The worker takes requests, or has read the lists again. */
@@ -249,6 +141,23 @@ static void stop(struct supervisor *s)
     kept_unmount(&s->kept);
     if (s->worker > 0)
         kill(s->worker, SIGTERM);
+}
+
+static void begin_reload(struct supervisor *s)
+{
+    if (!s->stopping && program_ask(&s->program))
+        s->kill_at = clock_now() + PROBE_TIME;
+}
+
+/* The program on disk has said whether it can go on. */
+static void end_reload(struct supervisor *s, int status)
+{
+    s->kill_at = 0;
+    if (!program_answer(&s->program, status))
+        return;
+    s->kill_at = clock_now() + s->supervision->settings->timeout * 1000ll + STOP_TIME;
+    if (s->worker > 0)
+        kill(s->worker, SIGUSR2);
 }
 
 /* A worker that is only being started reads them anyway. */
@@ -309,9 +218,9 @@ static void kill_who_is_late(struct supervisor *s)
     if (!s->kill_at || clock_now() < s->kill_at)
         return;
     s->kill_at = 0;
-    if (s->probe > 0)
-        kill(s->probe, SIGKILL);
-    if ((s->stopping || s->old_exe_fd >= 0) && s->worker > 0)
+    if (s->program.probe > 0)
+        kill(s->program.probe, SIGKILL);
+    if ((s->stopping || program_is_on_trial(&s->program)) && s->worker > 0)
         kill(s->worker, SIGKILL);
 }
 
@@ -321,7 +230,7 @@ static int watch(struct supervisor *s)
 
     for (;;) {
         pid_t pid = waitpid(-1, &status, WNOHANG);
-        if (pid > 0 && pid == s->probe)
+        if (pid > 0 && pid == s->program.probe)
             end_reload(s, status);
         else if (pid > 0 && pid == s->worker && !is_to_go_on(s, status, &code))
             return code;
@@ -366,18 +275,14 @@ static int take_signals(struct supervisor *s)
 
 int supervise(const struct supervision *supervision)
 {
-    struct supervisor s = {.supervision = supervision,
-                           .exe_fd = -1,
-                           .old_exe_fd = -1,
-                           .signal_fd = -1,
-                           .ready_fd = -1};
+    struct supervisor s = {.supervision = supervision, .signal_fd = -1, .ready_fd = -1};
     int code = take_signals(&s);
 
     if (code == EXIT_OK)
         code = kept_open(&s.kept, supervision->settings, supervision->options,
                          supervision->mountpoint);
     if (code == EXIT_OK) {
-        s.exe_fd = s.kept.exe_fd;
+        program_init(&s.program, &s.kept, supervision->log);
         log_info(supervision->log, "mounted on %s, supervisor %d", supervision->mountpoint,
                  (int)getpid());
         code = watch(&s);

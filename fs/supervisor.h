@@ -27,14 +27,4 @@ int supervise(const struct supervision *supervision);
 /* Of a process in the background: standard input, output and error go nowhere. */
 void stdio_to_null(void);
 
-/* The descriptors that a worker inherits. */
-enum worker_fd {
-    WORKER_FUSE_FD = 3,
-    WORKER_NODES_FD = 4,
-    WORKER_STATE_FD = 5,
-    /* Gets a byte when requests are being taken, and one each time that the lists were read again.
-     */
-    WORKER_READY_FD = 6,
-};
-
 #endif

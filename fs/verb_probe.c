@@ -5,8 +5,8 @@
 #include <unistd.h>
 
 #include "fs/nodes.h"
+#include "fs/spawn.h"
 #include "fs/state.h"
-#include "fs/supervisor.h"
 #include "fs/verb.h"
 
 int verb_probe(struct arguments *arguments)

@@ -21,6 +21,7 @@
 #include "fs/privileges.h"
 #include "fs/refresh.h"
 #include "fs/signals.h"
+#include "fs/spawn.h"
 #include "fs/supervisor.h"
 #include "fs/verb.h"
 #include "fs/watch.h"

@@ -9,7 +9,7 @@
 #include <unistd.h>
 
 #include "fs/lists.h"
-#include "fs/supervisor.h"
+#include "fs/spawn.h"
 
 #define SETTLE 100  /* milliseconds of quiet after a change: editors write in several steps */
 #define RETRY  5000 /* milliseconds until a folder that was not there is looked for again */
