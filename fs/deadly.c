@@ -90,6 +90,14 @@ void deadly_condemn(struct deadly *deadly, uint64_t key)
     atomic_store(&slot->deaths, DEADLY_DEATHS);
 }
 
+void deadly_pause(struct deadly *deadly, uint64_t key)
+{
+    struct deadly_slot *slot = find(deadly, key);
+
+    if (slot)
+        atomic_store(&slot->working, 0);
+}
+
 void deadly_end(struct deadly *deadly, uint64_t key)
 {
     struct deadly_slot *slot = find(deadly, key);

@@ -6,8 +6,8 @@
  * gets EIO.
  *
  * As with requests (inflight.h), other fetches that are under way must not be blamed: one that was
- * there at two deaths has its third chance on trial, alone. And a death counts only once something
- * has been received: nobody dies of waiting.
+ * there at two deaths has its third chance on trial, alone. And a death counts only while what was
+ * received is read: nobody dies of waiting, nor of writing it.
  *
  * A request that was given up is here, too: the next one for the same thing is not tried. */
 #ifndef FS_DEADLY_H
@@ -51,6 +51,8 @@ enum deadly_verdict deadly_judge(struct deadly *deadly, uint64_t key);
 /* It is being received: if the worker dies from now on, this may be why. Idempotent. If the table
  * is full, it goes untracked. */
 void deadly_begin(struct deadly *deadly, uint64_t key);
+/* Its bytes are all read: a death from now on has another cause. Those before stay counted. */
+void deadly_pause(struct deadly *deadly, uint64_t key);
 /* It has ended, well or not, and nobody died of it. */
 void deadly_end(struct deadly *deadly, uint64_t key);
 

@@ -150,7 +150,10 @@ static void fetch_all(struct gather *gather, struct batch *batch, struct repo *r
                       struct remote *remote)
 {
     struct transfer transfer = {.gather = gather, .name = repo->name};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer, gather->options->lines};
+    struct remote_watch watch = {.progress = on_progress,
+                                 .cancelled = on_cancelled,
+                                 .data = &transfer,
+                                 .lines = gather->options->lines};
     struct error error = {0};
     int r = 0;
 

@@ -140,6 +140,15 @@ static void on_progress(void *data, uint64_t bytes, const char *line)
     }
 }
 
+static void on_checked(void *data)
+{
+    struct transfer *transfer = data;
+
+    for (size_t i = 0; i < transfer->count; i++)
+        deadly_pause(&transfer->mount->state->deadly, transfer->keys[i]);
+    transfer->receiving = false;
+}
+
 static bool on_cancelled(void *data)
 {
     struct transfer *transfer = data;
@@ -175,7 +184,10 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
                                 .works = {&repo->listing},
                                 .keys = {deadly_key(repository_url(repo->repository), "")},
                                 .count = 1};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer, false};
+    struct remote_watch watch = {.progress = on_progress,
+                                 .cancelled = on_cancelled,
+                                 .checked = on_checked,
+                                 .data = &transfer};
     struct error error = {0};
     int r;
 
@@ -333,7 +345,10 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
                         struct wanted **batch, struct version_request *requests, size_t count)
 {
     struct transfer transfer = {.mount = mount, .count = count};
-    struct remote_watch watch = {on_progress, on_cancelled, &transfer, false};
+    struct remote_watch watch = {.progress = on_progress,
+                                 .cancelled = on_cancelled,
+                                 .checked = on_checked,
+                                 .data = &transfer};
     struct error error = {0};
     int64_t started = clock_now();
     unsigned packs = 0;

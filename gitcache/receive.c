@@ -118,6 +118,8 @@ static int receive_into(struct fetch *fetch, struct incoming *incoming, const st
     for (size_t i = 0; i < fetch->count && !r; i++)
         if (is_wanted(&fetch->jobs[i], only))
             r = check_job(fetch, incoming, &fetch->jobs[i], e);
+    if (!r && fetch->watch && fetch->watch->checked)
+        fetch->watch->checked(fetch->watch->data);
     return r;
 }
 

@@ -45,6 +45,8 @@ struct remote_watch {
     bool (*cancelled)(void *data);
     void *data;
     bool lines; /* ask the server for its progress lines; else it sends none */
+    /* All that has arrived was read and found good: from here on it is only written. */
+    void (*checked)(void *data);
 };
 
 int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);

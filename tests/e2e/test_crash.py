@@ -472,7 +472,8 @@ class Upgrade(Kills):
     def refused_reload(self, program_text=None, damage=None):
         repository = self.make_start_point(tags=["1"])
         program, tree, log = self.mount_by_its_own_program(repository)
-        worker = int(re.search(r"serving, worker (\d+)", log.read_text())[1])
+        status = self.folder / "mnt/.startpointfs/status.json"
+        worker = int(re.search(r'"pid": (\d+)', status.read_text())[1])
         supervisor = parent_of(worker)
         if program_text is not None:
             newer = self.folder / "newer"

@@ -145,6 +145,27 @@ static void a_fetch_is_given_up_after_three_deaths(void **state)
     assert_int_equal(deadly_judge(deadly, key), DEADLY_GIVEN_UP);
 }
 
+static void a_death_while_it_is_written_does_not_count(void **state)
+{
+    struct deadly *deadly = *state;
+    uint64_t key = deadly_key("https://example.org/a", "1");
+
+    for (int death = 0; death < 5; death++) {
+        deadly_begin(deadly, key);
+        deadly_pause(deadly, key);
+        deadly_recover(deadly);
+        assert_int_equal(deadly_judge(deadly, key), DEADLY_NOT);
+    }
+    for (int death = 0; death < 2; death++) {
+        deadly_begin(deadly, key);
+        deadly_recover(deadly);
+    }
+    deadly_begin(deadly, key);
+    deadly_pause(deadly, key);
+    deadly_recover(deadly);
+    assert_int_equal(deadly_judge(deadly, key), DEADLY_TRIAL); /* the two before still count */
+}
+
 static void a_fetch_that_ends_has_no_past(void **state)
 {
     struct deadly *deadly = *state;
@@ -173,6 +194,7 @@ int main(void)
         TEST(what_was_answered_is_forgotten_in_time),
         TEST(a_full_table_tracks_no_more_and_harms_nobody),
         TEST(a_fetch_is_given_up_after_three_deaths),
+        TEST(a_death_while_it_is_written_does_not_count),
         TEST(a_fetch_that_ends_has_no_past),
     };
 
