@@ -12,19 +12,7 @@
 
 #include "fs/mount.h"
 #include "fs/namespace.h"
-#include "gitcache/source.h"
-
-struct served {
-    char *name;           /* the set's; NULL: sources given directly */
-    char *path;           /* the list file, absolute; NULL for sets and direct sources */
-    const char *found_in; /* the folder of lists that it lies in; borrowed; NULL: given by itself */
-    enum set_type type;
-    struct source_list sources; /* of the last good reading */
-    char **given;               /* for each source, as it was written */
-    char *fault;                /* why the newest reading is not served; NULL: it is */
-    uint32_t folder;            /* its node, once it has one */
-    struct served *next;
-};
+#include "fs/served.h"
 
 struct list_folder {
     char *path; /* absolute */
@@ -54,5 +42,20 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
 /* Makes or updates the sets' folders, after a repository's listing has told more of its branches.
  */
 int lists_publish(struct mount *mount);
+
+/* ---- for lists_reload.c; the caller holds the lock ---- */
+
+/* "pp" of /etc/startpointfs/pp.list; malloc'd. */
+char *lists_name_of_file(const char *path);
+/* Whether a list may be served by that name: EINVAL. */
+int lists_check_name(struct lists *lists, const char *name, const char *path, struct error *e);
+struct served *lists_find(struct lists *lists, const char *name);
+/* Takes ownership. */
+void lists_append(struct lists *lists, struct served *served);
+/* Whether all sources agree, with `instead` in the place of `of` (both may be NULL): EINVAL. */
+int lists_check(const struct lists *lists, const struct served *of, const struct served *instead,
+                struct error *e);
+/* Makes the mount's folders what the lists say now. */
+int lists_show(struct mount *mount, struct error *e);
 
 #endif
