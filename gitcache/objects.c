@@ -6,211 +6,16 @@
 #include <string.h>
 #include <strings.h>
 
-#include "gitcache/convert.h"
-#include "gitcache/library.h"
+#include "gitcache/place.h"
 #include "gitcache/raw_tree.h"
-#include "gitcache/repository.h"
+#include "gitcache/stored.h"
 
-#define ATTRIBUTES_FILE ".gitattributes"
-
-/* Of larger blobs nobody asks what the attributes make of them. Of larger .gitattributes git reads
- * some (up to 100 MiB); but then each file would be compared with millions of patterns. */
-#define MAX_CONVERTED  ((uint64_t)1 << 30)
-#define MAX_ATTRIBUTES ((uint64_t)1 << 20)
+/* Of larger blobs nobody asks what the attributes make of them. */
+#define MAX_CONVERTED ((uint64_t)1 << 30)
 
 static int no_memory(struct error *e)
 {
     return error_set(e, ENOMEM, "out of memory");
-}
-
-/* A failed read of an object: the cache is damaged, unless the cause is another. */
-static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
-                       struct error *e)
-{
-    char hex[OID_HEX_SIZE];
-
-    if (git_code == GIT_ENOTFOUND)
-        return error_set(e, EIO, "the object %s is missing in %s; fetch the version again",
-                         oid_format(id, hex), repository->folder);
-    if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
-        return no_memory(e);
-    error_git(e, git_code, "the object %s is damaged in %s; fetch the version again",
-              oid_format(id, hex), repository->folder);
-    if (e)
-        e->errnum = EIO;
-    return -EIO;
-}
-
-static int no_repository(const struct repository *repository, struct error *e)
-{
-    return error_set(e, EIO, "%s is not there any more; fetch the version again",
-                     repository->folder);
-}
-
-static int read_object(struct repository *repository, const struct oid *id, git_object_t type,
-                       git_odb_object **out, struct error *e)
-{
-    git_odb *odb = repository_odb_get(repository);
-    git_oid git_id;
-    int r;
-
-    if (!odb)
-        return no_repository(repository, e);
-    oid_to_git(&git_id, id);
-    r = git_odb_read(out, odb, &git_id);
-    if (r)
-        r = read_failed(repository, id, r, e);
-    repository_odb_put(repository);
-    if (!r && git_odb_object_type(*out) != type) {
-        char hex[OID_HEX_SIZE];
-        git_odb_object_free(*out);
-        r = error_set(e, EIO, "the object %s in %s is no %s", oid_format(id, hex),
-                      repository->folder, git_object_type2string(type));
-    }
-    return r;
-}
-
-static int read_size(struct repository *repository, const struct oid *id, uint64_t *out,
-                     struct error *e)
-{
-    git_odb *odb = repository_odb_get(repository);
-    git_object_t type;
-    git_oid git_id;
-    size_t size;
-    int r;
-
-    if (!odb)
-        return no_repository(repository, e);
-    oid_to_git(&git_id, id);
-    r = git_odb_read_header(&size, &type, odb, &git_id);
-    if (r)
-        r = read_failed(repository, id, r, e);
-    else
-        *out = size;
-    repository_odb_put(repository);
-    return r;
-}
-
-static int copy_blob(struct repository *repository, const struct oid *id, struct bytes *out,
-                     struct error *e)
-{
-    git_odb_object *object;
-    int r = read_object(repository, id, GIT_OBJECT_BLOB, &object, e);
-
-    if (r)
-        return r;
-    out->size = git_odb_object_size(object);
-    out->data = malloc(out->size + 1);
-    if (out->data)
-        memcpy(out->data, git_odb_object_data(object), out->size);
-    git_odb_object_free(object);
-    return out->data ? 0 : no_memory(e);
-}
-
-/* Finds an entry of a tree by name; false if there is none. */
-static bool find_entry(git_odb_object *tree, const char *name, size_t length, struct raw_entry *out)
-{
-    const char *data = git_odb_object_data(tree);
-    struct raw_tree raw = {data, data + git_odb_object_size(tree)};
-
-    while (raw_tree_next(&raw, out) > 0)
-        if (out->name_length == length && memcmp(out->name, name, length) == 0)
-            return true;
-    return false;
-}
-
-/* Adds the .gitattributes of the folder whose tree this is, if it has one. */
-static int add_attributes(struct repository *repository, struct attributes *attributes,
-                          git_odb_object *tree, const char *folder, struct error *e)
-{
-    struct raw_entry entry;
-    struct bytes text;
-    uint64_t size;
-    int r;
-
-    if (!find_entry(tree, ATTRIBUTES_FILE, strlen(ATTRIBUTES_FILE), &entry) ||
-        !mode_is_file(entry.mode))
-        return 0;
-    r = read_size(repository, &entry.oid, &size, e);
-    if (r || size > MAX_ATTRIBUTES)
-        return r;
-    r = copy_blob(repository, &entry.oid, &text, e);
-    if (r)
-        return r;
-    if (attributes_add(attributes, folder, text.data, text.size))
-        r = no_memory(e);
-    free(text.data);
-    return r;
-}
-
-static int find_root(struct repository *repository, const struct oid *id, struct oid *out,
-                     struct error *e)
-{
-    git_odb *odb = repository_odb_get(repository);
-    struct error inner = {0};
-    struct commit commit;
-    int r;
-
-    if (!odb)
-        return no_repository(repository, e);
-    r = commit_load(odb, id, &commit, &inner);
-    repository_odb_put(repository);
-    if (r)
-        return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
-                         repository->folder);
-    *out = commit.tree;
-    return 0;
-}
-
-/* Adds what the folder says that is the first `length` bytes of the path, and steps into the part
- * behind it: *id becomes that entry's, *mode its mode. */
-static int step_down(struct repository *repository, struct attributes *attributes, const char *path,
-                     size_t length, struct oid *id, uint32_t *mode, struct error *e)
-{
-    const char *part = path + length + (path[length] == '/');
-    size_t part_length = strcspn(part, "/");
-    struct raw_entry entry;
-    git_odb_object *tree;
-    char *folder = strndup(path, length);
-    int r = folder ? read_object(repository, id, GIT_OBJECT_TREE, &tree, e) : no_memory(e);
-
-    if (!r) {
-        r = add_attributes(repository, attributes, tree, folder, e);
-        if (!r && part_length && !find_entry(tree, part, part_length, &entry))
-            r = error_set(e, ENOENT, "there is no %s in the version", path);
-        if (!r && part_length) {
-            *id = entry.oid;
-            *mode = entry.mode;
-        }
-        git_odb_object_free(tree);
-    }
-    free(folder);
-    return r;
-}
-
-/* Collects the .gitattributes of the root and of all folders down to the path's own, which is the
- * path itself if `is_folder`. *mode becomes the mode of what the path names. */
-static int load_attributes(struct repository *repository, const struct place *place, bool is_folder,
-                           struct attributes *out, uint32_t *mode, struct error *e)
-{
-    const char *path = place->path;
-    size_t length = 0, end = strlen(path);
-    struct oid id;
-    int r = find_root(repository, place->commit, &id, e);
-
-    *out = (struct attributes){.files = NULL};
-    while (!r) {
-        r = step_down(repository, out, path, length, &id, mode, e);
-        if (length == end)
-            break;
-        length += path[length] == '/';
-        length += strcspn(path + length, "/");
-        if (length == end && !is_folder)
-            break;
-    }
-    if (r)
-        attributes_release(out);
-    return r;
 }
 
 static bool name_is_shown(const char *name, size_t length)
@@ -289,7 +94,7 @@ static int parse(struct repository *repository, const struct oid *id, struct tre
     struct raw_tree raw;
     char hex[OID_HEX_SIZE];
     size_t size;
-    int r = read_object(repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
+    int r = stored_read(repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
 
     if (r)
         return r;
@@ -317,7 +122,7 @@ static int converted_size(struct repository *repository, const struct conversion
                           struct tree_entry *entry, struct error *e)
 {
     struct bytes bytes;
-    int r = copy_blob(repository, &entry->oid, &bytes, e);
+    int r = stored_blob(repository, &entry->oid, &bytes, e);
 
     if (r)
         return r;
@@ -353,7 +158,7 @@ static int find_sizes(struct repository *repository, struct tree *tree,
 
         if (!is_file(entry->kind) && entry->kind != ENTRY_SYMLINK)
             continue;
-        r = read_size(repository, &entry->oid, &entry->size, e);
+        r = stored_size(repository, &entry->oid, &entry->size, e);
         if (r || !attributes || !is_file(entry->kind) || entry->size > MAX_CONVERTED)
             continue;
         path = join(folder, entry->name);
@@ -391,7 +196,7 @@ int tree_read(struct repository *repository, const struct oid *id, const struct 
     if (!r) {
         tree.attributes = place->attributes || has_attributes_file(&tree);
         if (tree.attributes)
-            r = load_attributes(repository, place, true, &attributes, &mode, e);
+            r = place_attributes(repository, place, true, &attributes, &mode, e);
     }
     if (!r)
         r = find_sizes(repository, &tree, attributes.file_count ? &attributes : NULL, place->path,
@@ -417,7 +222,7 @@ static int convert_blob(struct repository *repository, const struct place *place
     struct attributes attributes;
     struct conversion conversion;
     uint32_t mode = 0;
-    int r = load_attributes(repository, place, false, &attributes, &mode, e);
+    int r = place_attributes(repository, place, false, &attributes, &mode, e);
 
     if (r)
         return r;
@@ -434,14 +239,14 @@ int blob_read(struct repository *repository, const struct oid *blob, const struc
 {
     struct bytes bytes;
     uint64_t raw_size;
-    int r = read_size(repository, blob, &raw_size, e);
+    int r = stored_size(repository, blob, &raw_size, e);
 
     if (r)
         return r;
     if (raw_size > max_size)
         return error_set(e, EFBIG, "%s has %llu bytes, more than max_file (%llu)", place->path,
                          (unsigned long long)raw_size, (unsigned long long)max_size);
-    r = copy_blob(repository, blob, &bytes, e);
+    r = stored_blob(repository, blob, &bytes, e);
     if (r)
         return r;
     if (place->attributes && raw_size <= MAX_CONVERTED)
