@@ -68,7 +68,7 @@ class Mount:
         # Around the page cache: what reading it costs is then the same each time.
         file = os.open(self.path / ".startpointfs" / "status.json", os.O_RDONLY | os.O_DIRECT)
         try:
-            text = os.read(file, 1 << 20)
+            text = os.read(file, os.fstat(file).st_size + (1 << 20))
         finally:
             os.close(file)
         self._status_read = time.monotonic()
