@@ -226,6 +226,20 @@ static bool may_ask_for_missing(struct repo *repo, bool known)
     return may;
 }
 
+/* Whether the answer that was waited for may be too old to know the name: somebody else had asked
+ * before it was looked for. */
+static bool may_ask_anew(struct repo *repo, const struct asking *asking)
+{
+    int64_t now = clock_now();
+
+    pthread_mutex_lock(&repo->lock);
+    bool may = repo->asked_at < asking->since && now - repo->asked_at >= MISS_INTERVAL;
+    if (may)
+        repo->missed_at = now;
+    pthread_mutex_unlock(&repo->lock);
+    return may;
+}
+
 static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder, const char *name,
                         const char *full, struct asking *asking, uint32_t *child)
 {
@@ -245,7 +259,9 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     }
     if (mount->settings->offline)
         return known ? -ENOENT : -EHOSTUNREACH;
-    if (!asking->listing && may_ask_for_missing(repo, known)) {
+    if (!asking->since)
+        asking->since = clock_now();
+    if (asking->listing ? may_ask_anew(repo, asking) : may_ask_for_missing(repo, known)) {
         asking->listing = true;
         return wait_for(&repo->listing, refresh_listing(mount, repo), asking);
     }

@@ -192,6 +192,9 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
     int r;
 
     on_progress(&transfer, 0, NULL);
+    pthread_mutex_lock(&repo->lock);
+    repo->asked_at = clock_now();
+    pthread_mutex_unlock(&repo->lock);
     if (!begin_transfer(&transfer, &error)) {
         r = -EIO;
     } else {
@@ -204,14 +207,8 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
         return;
     }
     atomic_fetch_add(&mount->state->listings, 1);
-    bool first = !repo->asked;
-    pthread_mutex_lock(&repo->lock);
-    repo->asked = true;
-    repo->listed_at = clock_now();
-    pthread_mutex_unlock(&repo->lock);
     if (repo_succeeded(repo))
         log_info(mount->log, "%s: %s answers again", repo->name, repo->shown);
-    (void)first;
     repository_moved(repo->repository, report_moved, (void *[]){repo, mount}, NULL);
 }
 

@@ -67,8 +67,7 @@ struct repo {
     atomic_bool in_use;         /* a list names it; else only its open files go on */
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: the folder's mtime */
     bool list_queued, fetch_queued, fetch_running;
-    bool asked;         /* the remote has answered this worker */
-    int64_t listed_at;  /* clock_now() of its last answer to this worker */
+    int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
     int64_t missed_at;  /* clock_now() when a missing name last made us ask */
     struct error error; /* why the last listing or fetch failed; errnum 0 after a success */
     unsigned failures;  /* in a row */

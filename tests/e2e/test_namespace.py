@@ -186,6 +186,19 @@ class Listing(EndToEnd):
                 self.assertEqual(len(tags), len(set(pool.map(look, range(len(tags))))))
             mount.unmount()
 
+    def test_a_tag_pushed_while_the_remote_is_being_asked(self):
+        repository = self.make_start_point(tags=["1.0"])
+        server = self.serve(servers.Nginx, self.repositories)
+        slow = self.serve(servers.DelayProxy, server, 1600)
+        mount = self.mount(slow.url("python-unittest"), options="refs_ttl=1")
+        os.listdir(mount / "python-unittest")
+        time.sleep(1.1)  # the listing's life
+        asked = len(server.requests())
+        self.start("ls", mount / "python-unittest", stdout=-3)
+        eventually(lambda: len(server.requests()) > asked, 10, "the server's answer")
+        repository.commit(start_point("2.0"), tag="2.0")
+        self.assertIn(":2.0", (mount / "python-unittest/2.0/manifest.json").read_text())
+
     def test_ls_asks_again_after_refs_ttl(self):
         repository = self.make_start_point(tags=["1.0"])
         mount = self.mount(repository.path, options="refs_ttl=1")
