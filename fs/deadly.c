@@ -25,7 +25,10 @@ uint64_t deadly_key(const char *url, const char *version)
 uint64_t deadly_key_of_request(uint32_t operation, uint64_t inode, const char *name)
 {
     uint64_t key = hash(14695981039346656037ull, name);
-    return (key ^ inode ^ (uint64_t)operation << 56) | 1;
+
+    key = (key ^ inode) * 1099511628211ull;
+    key = (key ^ operation) * 1099511628211ull;
+    return key ? key : 1;
 }
 
 static struct deadly_slot *find(struct deadly *deadly, uint64_t key)

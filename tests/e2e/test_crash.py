@@ -299,6 +299,10 @@ class Dying(Crash):
             for other in others:
                 other.join()
         self.assertEqual({}, dict(failures))
+        self.drop(mount)
+        for path in tree.iterdir():
+            if path.is_file() and path.name != "hiker.py":
+                path.read_bytes()
         self.assertEqual(1, mount.log().count("is given up"))
         self.assertEqual(3, mount.status()["restarts"])
 

@@ -166,6 +166,29 @@ static void a_death_while_it_is_written_does_not_count(void **state)
     assert_int_equal(deadly_judge(deadly, key), DEADLY_TRIAL); /* the two before still count */
 }
 
+static int compare_keys(const void *a, const void *b)
+{
+    const uint64_t *x = a, *y = b;
+    return (*x > *y) - (*x < *y);
+}
+
+static void no_two_requests_share_a_key(void **state)
+{
+    static const uint32_t operations[] = {1, 3, 5, 15, 28, 44};
+    enum { INODES = 20000, OPERATIONS = sizeof operations / sizeof *operations };
+    static uint64_t keys[INODES * OPERATIONS];
+    size_t count = 0;
+
+    (void)state;
+    for (uint64_t inode = 1; inode <= INODES; inode++)
+        for (size_t i = 0; i < OPERATIONS; i++)
+            keys[count++] = deadly_key_of_request(operations[i], inode, "");
+    qsort(keys, count, sizeof *keys, compare_keys);
+    for (size_t i = 1; i < count; i++)
+        assert_true(keys[i - 1] != keys[i]);
+    assert_true(deadly_key_of_request(1, 2, "a") != deadly_key_of_request(1, 2, "b"));
+}
+
 static void a_fetch_that_ends_has_no_past(void **state)
 {
     struct deadly *deadly = *state;
@@ -195,6 +218,7 @@ int main(void)
         TEST(a_full_table_tracks_no_more_and_harms_nobody),
         TEST(a_fetch_is_given_up_after_three_deaths),
         TEST(a_death_while_it_is_written_does_not_count),
+        TEST(no_two_requests_share_a_key),
         TEST(a_fetch_that_ends_has_no_past),
     };
 
