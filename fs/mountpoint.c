@@ -1,6 +1,7 @@
 #include "fs/mountpoint.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
 #include <spawn.h>
@@ -10,7 +11,11 @@
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
+
+#define STATUS_GROWTH ((size_t)256 << 10) /* bytes that it may grow by while it is being read */
+#define STATUS_TRIES  20
 
 static int run_fusermount(const char *path, bool lazy)
 {
@@ -42,20 +47,70 @@ int mountpoint_unmount(const char *path, bool lazy, struct error *e)
     return r < 0 ? error_set(e, -r, "cannot unmount %s: %s", path, strerror(-r)) : 0;
 }
 
+/* Reads it in one piece and around the page cache, which may hold pages of an older text. */
+static int read_status(int fd, char **out, size_t *size)
+{
+    struct stat st;
+    ssize_t n;
+
+    if (fstat(fd, &st) < 0)
+        return -errno;
+    size_t room = (size_t)st.st_size + STATUS_GROWTH;
+    *out = malloc(room);
+    if (!*out)
+        return -ENOMEM;
+    n = read(fd, *out, room);
+    if (n < 0) {
+        n = -errno;
+        free(*out);
+    }
+    *size = (size_t)n;
+    return n < 0 ? (int)n : 0;
+}
+
+/* NULL with *again: the text was made anew while it was read, or another worker went on with it. */
+static json_t *load_status(const char *file, bool *again, struct error *e)
+{
+    int fd = open(file, O_RDONLY | O_DIRECT | O_CLOEXEC);
+    int r = fd < 0 ? -errno : 0;
+    json_t *status = NULL;
+    json_error_t problem;
+    char *text = NULL;
+    size_t size = 0;
+
+    if (r == 0)
+        r = read_status(fd, &text, &size);
+    if (fd >= 0)
+        close(fd);
+    if (r == 0) {
+        status = json_loadb(text, size, 0, &problem);
+        free(text);
+    }
+    *again = r == 0 && !status;
+    if (!status)
+        error_set(e, r < 0 ? -r : EIO, "%s", r < 0 ? strerror(-r) : problem.text);
+    return status;
+}
+
 json_t *mountpoint_status(const char *path, struct error *e)
 {
-    json_error_t json_error;
+    struct timespec pause = {.tv_nsec = 50000000};
+    json_t *status = NULL;
+    bool again = true;
+    struct error why;
     char *file;
 
     if (asprintf(&file, "%s/%s", path, MOUNTPOINT_STATUS) < 0) {
         error_set(e, ENOMEM, "out of memory");
         return NULL;
     }
-    errno = 0;
-    json_t *status = json_load_file(file, 0, &json_error);
+    for (int tries = 0; again && !status && tries < STATUS_TRIES; tries++) {
+        if (tries > 0)
+            nanosleep(&pause, NULL);
+        status = load_status(file, &again, &why);
+    }
     if (!status)
-        error_set(e, errno ? errno : EIO, "no startpointfs answers on %s: %s", path,
-                  errno ? strerror(errno) : json_error.text);
+        error_set(e, why.errnum, "no startpointfs answers on %s: %s", path, why.text);
     free(file);
     return status;
 }
