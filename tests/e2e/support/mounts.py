@@ -59,12 +59,15 @@ class Mount:
             return self.log_file.read_text(errors="replace")
         return ""
 
-    def status(self):
-        """A status.json made after this call began. Its text is made at most once a second: what
-        was read less than a second ago may stand for that long."""
+    def settle(self):
+        """Waits until the next status.json is a new one: its text is made at most once a second."""
         age = time.monotonic() - self._status_read
         if age < 1.1:
             time.sleep(1.1 - age)
+
+    def status(self):
+        """A status.json made after this call began."""
+        self.settle()
         # Around the page cache: what reading it costs is then the same each time.
         file = os.open(self.path / ".startpointfs" / "status.json", os.O_RDONLY | os.O_DIRECT)
         try:
@@ -90,15 +93,21 @@ class Mount:
     def fetches(self):
         return self.status()["fetches"]
 
-    def requests_during(self, action):
+    def requests_during(self, action, right_after=None):
         """The FUSE requests that action() makes: {operation: number}, those that are not 0. What
-        reading status.json costs is measured first and taken off."""
+        reading status.json costs is measured first and taken off. right_after() is called before, and is
+        not counted."""
         self.status()
-        first = self.status()["requests"]
-        second = self.status()["requests"]
+        before = self.status()["requests"]
+        after = self.status()["requests"]
+        cost = {name: after[name] - before[name] for name in after}
+        if right_after:
+            self.settle()
+            right_after()
+        before = self.status()["requests"]
         action()
-        third = self.status()["requests"]
-        made = {name: (third[name] - second[name]) - (second[name] - first[name]) for name in third}
+        after = self.status()["requests"]
+        made = {name: after[name] - before[name] - cost[name] for name in after}
         return {name: number for name, number in made.items() if number != 0}
 
     def unmount(self, how="startpointfs"):
