@@ -32,7 +32,7 @@ static int take_options(struct arguments *a, const char *value, struct error *e)
     char *joined;
 
     if (asprintf(&joined, "%s%s%s", a->options, *a->options ? "," : "", value) < 0)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     free(a->options);
     a->options = joined;
     return settings_options(&a->settings, value, e);
@@ -197,7 +197,7 @@ int arguments_parse(struct arguments *arguments, const struct verb *verb, int ar
     arguments->options = strdup("");
     r = settings_init(&arguments->settings);
     if (r < 0 || !arguments->options)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     for (int i = 0; i < argc; i++) {
         if (ended || argv[i][0] != '-' || !argv[i][1]) {
             argv[arguments->count++] = argv[i];

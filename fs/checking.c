@@ -39,7 +39,7 @@ static int fetch(struct checking *checking, struct error *e)
     bool *plain = calloc(sources->count + 1, sizeof *plain);
     if (!checking->fetched.items || !checking->items || !plain) {
         free(plain);
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     for (size_t i = 0; i < sources->count; i++) {
         plain[i] = checking->options->folders && is_plain_folder(&sources->items[i]);
@@ -104,7 +104,7 @@ static int check_folder(struct checking *checking, size_t i, struct start_point 
     const struct source *source = &checking->set->sources.items[i];
     char *path = url_local_path(source->url);
     struct folder_files *files = NULL;
-    int r = path ? folder_files_new(&files, path, e) : error_set(e, ENOMEM, "out of memory");
+    int r = path ? folder_files_new(&files, path, e) : error_no_memory(e);
 
     free(path);
     if (r < 0)
@@ -127,7 +127,7 @@ static int check_version(struct checking *checking, size_t i, struct start_point
     int r;
 
     if (!files)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     struct start_point_files callbacks = git_files_callbacks(files);
     start_point->files = &callbacks;
     start_point->sha = oid_format(&item->version.commit, sha);

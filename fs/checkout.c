@@ -187,7 +187,7 @@ int checkout_owner(struct mount *mount, uint32_t index, uint32_t *version, struc
 static int node_error(uint32_t index, int r, struct error *e)
 {
     if (r == -ENOMEM)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     return error_set(e, EIO, "the node table is damaged at inode %u: unmount and mount again",
                      index + 1);
 }

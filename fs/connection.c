@@ -321,7 +321,7 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
     int r;
 
     if (!connection)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     mount->connection = connection;
     connection->mount = mount;
     connection->fuse_fd = fuse_fd;

@@ -53,7 +53,7 @@ int control_open(struct mount *mount, struct error *e)
 
     mount->control = calloc(1, sizeof *mount->control);
     if (!mount->control)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     pthread_mutex_init(&mount->control->lock, NULL);
     if (r == 0)
         r = add_child(mount, folder, NODE_CONTROL_FILE, "status.json", &links[0]);

@@ -52,7 +52,7 @@ int folder_files_new(struct folder_files **out, const char *path, struct error *
     struct folder_files *files = calloc(1, sizeof *files);
 
     if (!files)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     files->fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
     if (files->fd < 0) {
         free(files);

@@ -212,7 +212,7 @@ static int add_item(struct gather *gather, size_t i, const struct source *source
     if (!repo) {
         r = repo_new(&repo, gather->gathering->cache, source->name, source->url, 0, e);
         if (r == 0 && repos_add(&gather->repos, repo) < 0)
-            r = error_set(e, ENOMEM, "out of memory");
+            r = error_no_memory(e);
     }
     if (r == 0)
         r = repo_name_version(repo, source);
@@ -237,7 +237,7 @@ static int prepare(struct gather *gather, const struct source_list *sources, str
     gather->progress = progress_new(sources->count, !gather->options->progress);
     gather->fetcher = fetcher_new(gather->settings->jobs, &gather->settings->remote, run, gather);
     if (!out->items || !gather->repo_of || !gather->progress || !gather->fetcher)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     for (size_t i = 0; i < sources->count && r == 0; i++) {
         out->count = i + 1;
         r = add_item(gather, i, &sources->items[i], e);
@@ -255,7 +255,7 @@ int gather(struct gathering *out, const struct settings *settings,
 
     memset(out, 0, sizeof *out);
     if (!gather)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     out->private = gather;
     *gather = (struct gather){.options = options, .settings = settings, .gathering = out};
     repos_init(&gather->repos);

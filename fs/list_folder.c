@@ -85,7 +85,7 @@ int list_folder_read(const char *path, char ***out, struct error *e)
             r = add_path(&paths, &count, path, entry->d_name);
     closedir(folder);
     if (r < 0) {
-        error_set(e, ENOMEM, "out of memory");
+        error_no_memory(e);
     } else {
         qsort(paths, count, sizeof *paths, by_name);
         *out = paths;

@@ -20,11 +20,6 @@ char *lists_name_of_file(const char *path)
     return strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 void lists_append(struct lists *lists, struct served *served)
 {
     struct served **last = &lists->first;
@@ -75,7 +70,7 @@ int lists_check(const struct lists *lists, const struct served *of, const struct
     int r = unite(lists, of, instead, &all);
 
     if (r < 0)
-        return no_memory(e);
+        return error_no_memory(e);
     r = source_list_check(&all, e);
     free(all.items);
     return r;
@@ -87,7 +82,7 @@ int lists_show(struct mount *mount, struct error *e)
     struct source_list all;
 
     if (unite(mount->lists, NULL, NULL, &all) < 0)
-        return no_memory(e);
+        return error_no_memory(e);
     int r = namespace_set_sources(mount, &all, e);
     free(all.items);
     if (r == 0)
@@ -157,7 +152,7 @@ static int open_folder(struct mount *mount, const char *operand, struct error *e
     int r;
 
     if (!folder)
-        return no_memory(e);
+        return error_no_memory(e);
     folder->next = mount->lists->folders;
     mount->lists->folders = folder;
     folder->path = realpath(operand, NULL);
@@ -178,7 +173,7 @@ static int open_direct(struct mount *mount, const char *operand, struct error *e
     struct served *served = calloc(1, sizeof *served);
 
     if (!served)
-        return no_memory(e);
+        return error_no_memory(e);
     lists_append(mount->lists, served);
     return source_list_add(&served->sources, operand, e);
 }
@@ -190,7 +185,7 @@ int lists_open(struct mount *mount, char *const *operands, size_t count, struct 
     int r = 0;
 
     if (!lists)
-        return no_memory(e);
+        return error_no_memory(e);
     pthread_mutex_init(&lists->lock, NULL);
     mount->lists = lists;
     lists->serves_sets = count == 0;

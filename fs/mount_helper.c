@@ -16,7 +16,7 @@ int mount_helper_parse(struct mount_helper *out, int argc, char **argv, struct e
 
     *out = (struct mount_helper){.argv = calloc((size_t)argc * 2 + 4, sizeof *out->argv)};
     if (!out->argv)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     opterr = 0;
     while ((option = getopt(argc, argv, "sfnvN:t:o:h")) >= 0) {
         if (option == 'o') {

@@ -94,7 +94,7 @@ int mount_options_make(char **out, const struct settings *settings, char *const 
     char *name = name_of_source(operands, count, sources), *escaped = name ? escape(name) : NULL;
     if (!escaped || asprintf(out, "ro,fsname=%s,subtype=startpointfs%s%s", escaped,
                              *given ? "," : "", given) < 0)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     free(escaped);
     free(name);
     return r;

@@ -101,7 +101,7 @@ json_t *mountpoint_status(const char *path, struct error *e)
     char *file;
 
     if (asprintf(&file, "%s/%s", path, MOUNTPOINT_STATUS) < 0) {
-        error_set(e, ENOMEM, "out of memory");
+        error_no_memory(e);
         return NULL;
     }
     for (int tries = 0; again && !status && tries < STATUS_TRIES; tries++) {
@@ -148,7 +148,7 @@ int mountpoint_prepare(const char *path, char **out, struct error *e)
     }
     if (asprintf(&status, "%s/%s", absolute, MOUNTPOINT_STATUS) < 0) {
         free(absolute);
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     r = access(status, R_OK);
     free(status);

@@ -72,7 +72,7 @@ int nodes_map(struct nodes **out, int fd, struct error *e)
 
     struct nodes *nodes = calloc(1, sizeof *nodes);
     if (!nodes)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     nodes->size = (size_t)st.st_size;
     char *memory =
         mmap(NULL, nodes->size, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_NORESERVE, fd, 0);

@@ -145,7 +145,7 @@ static int add_repo(struct mount *mount, const struct source *source, struct rep
         return error_set(e, -r, "cannot make a folder for %s: %s", source->name, strerror(-r));
     r = repo_new(out, mount->cache, source->name, source->url, node, e);
     if (r == 0 && repos_add(&mount->repos, *out) < 0)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     return r;
 }
 

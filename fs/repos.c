@@ -61,7 +61,7 @@ int repo_new(struct repo **out, struct cache *cache, const char *name, const cha
     int r;
 
     if (!repo)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     pthread_mutex_init(&repo->trees, NULL);
     pthread_mutex_init(&repo->folders, NULL);
     pthread_mutex_init(&repo->lock, NULL);
@@ -72,7 +72,7 @@ int repo_new(struct repo **out, struct cache *cache, const char *name, const cha
     repo->host = strdup(url_host(url, text, sizeof text));
     if (!repo->name || !repo->shown || !repo->host) {
         repo_free(repo);
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     r = repository_open(&repo->repository, cache, url, e);
     if (r < 0) {

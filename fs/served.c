@@ -18,11 +18,6 @@ void served_free(struct served *served)
     free(served);
 }
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* Moves the sources, and how they were given, out of the set. */
 static void take_set(struct served *served, struct set *set)
 {
@@ -64,11 +59,11 @@ int served_read(const struct settings *settings, const char *name, const char *p
 
     *out = NULL;
     if (!served)
-        return no_memory(e);
+        return error_no_memory(e);
     served->name = strdup(name);
     served->path = path ? strdup(path) : NULL;
     if (!served->name || (path && !served->path))
-        r = no_memory(e);
+        r = error_no_memory(e);
     else if (path)
         r = read_list(served, settings->type, e);
     else

@@ -116,7 +116,7 @@ int set_file_read(struct set *set, const char *argument, enum set_type *type, in
     if (!given) {
         while (set->sources.count > first) /* released with the set, which looks at given[] */
             source_release(&set->sources.items[--set->sources.count]);
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     set->given = given;
     memset(given + first, 0, (set->sources.count - first) * sizeof *given);
@@ -124,7 +124,7 @@ int set_file_read(struct set *set, const char *argument, enum set_type *type, in
     for (size_t i = first; i < set->sources.count && r == 0; i++)
         if (!given[i] && !(given[i] = given_of(&set->sources.items[i])))
             r = -ENOMEM;
-    return r < 0 ? error_set(e, ENOMEM, "out of memory") : 0;
+    return r < 0 ? error_no_memory(e) : 0;
 }
 
 static int print_set(const struct set *set, FILE *file)

@@ -120,7 +120,7 @@ int set_load(struct set *out, const char *folder, const char *name, struct error
     path = path_of(folder, name);
     set.name = strdup(name);
     if (!path || !set.name)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     else if (access(path, F_OK) < 0)
         r = no_such_set(name, e);
     else
@@ -157,7 +157,7 @@ int set_remove(const char *folder, const char *name, struct error *e)
         return error_set(e, EINVAL, "set name '%s' %s", name, why);
     path = path_of(folder, name);
     if (!path)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     if (unlink(path) < 0)
         r = errno == ENOENT ? no_such_set(name, e)
                             : error_set(e, errno, "set '%s': cannot remove %s: %s", name, path,
@@ -204,7 +204,7 @@ int sets_names(const char *folder, char ***out, struct error *e)
             names = more;
         if (!more || !name) {
             free(name);
-            r = error_set(e, ENOMEM, "out of memory");
+            r = error_no_memory(e);
             break;
         }
         for (char *c = name; *c; c++)
@@ -219,7 +219,7 @@ int sets_names(const char *folder, char ***out, struct error *e)
     if (dir)
         closedir(dir);
     if (r == 0 && !names)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     if (r < 0) {
         sets_names_free(names);
         return r;
@@ -253,7 +253,7 @@ int sets_add_sources(struct source_list *sources, const char *folder, const char
     if (access(operand, F_OK) == 0 || !set_exists(folder, operand))
         return list_folder_add(sources, operand, e);
     path = path_of(folder, operand);
-    r = path ? source_list_add(sources, path, e) : error_set(e, ENOMEM, "out of memory");
+    r = path ? source_list_add(sources, path, e) : error_no_memory(e);
     free(path);
     return r;
 }
@@ -324,7 +324,7 @@ int set_pin(struct set *set, size_t i, const char *commit, struct error *e)
                          "rename the folder",
                          set->given[i]);
     line = pinned_line(source, commit);
-    r = line ? source_parse(&pinned, line, "/", e) : error_set(e, ENOMEM, "out of memory");
+    r = line ? source_parse(&pinned, line, "/", e) : error_no_memory(e);
     free(line);
     if (r < 0)
         return r;

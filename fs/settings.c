@@ -293,7 +293,7 @@ int settings_options(struct settings *settings, const char *options, struct erro
     int r = 0;
 
     if (!copy)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     while (r == 0 && (option = strsep(&rest, ",")))
         r = set_option(settings, option, e);
     free(copy);

@@ -89,7 +89,7 @@ static int open_mount(struct mount *mount, const struct arguments *arguments, st
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->fetcher = fetcher_new(settings->jobs, &settings->remote, refresh_run, mount);
     if (!mount->blobs || !mount->parked || !mount->fetcher)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     r = namespace_open(mount, e);
     if (r == 0)
         r = control_open(mount, e);

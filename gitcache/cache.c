@@ -38,7 +38,7 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     int r;
 
     if (!cache)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     r = library_open(e);
     if (r) {
         free(cache);
@@ -46,7 +46,7 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     }
     cache->read_only = read_only;
     cache->folder = strdup(folder);
-    r = cache->folder ? open_folder(cache, e) : error_set(e, ENOMEM, "out of memory");
+    r = cache->folder ? open_folder(cache, e) : error_no_memory(e);
     if (r)
         cache_close(cache);
     else

@@ -41,7 +41,7 @@ int disk_make_folders(const char *path, struct error *e)
         return 0;
     copy = strdup(path);
     if (!copy)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     for (char *slash = copy + 1; !r && (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
         if (!folder_is_there(copy))
@@ -129,7 +129,7 @@ static int sync_folder_of(const char *path, struct error *e)
 {
     const char *slash = strrchr(path, '/');
     char *folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
-    int r = folder ? disk_sync_folder(folder, e) : error_set(e, ENOMEM, "out of memory");
+    int r = folder ? disk_sync_folder(folder, e) : error_no_memory(e);
 
     free(folder);
     return r;

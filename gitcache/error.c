@@ -33,6 +33,11 @@ int error_set(struct error *e, int errnum, const char *format, ...)
     return -errnum;
 }
 
+int error_no_memory(struct error *e)
+{
+    return error_set(e, ENOMEM, "out of memory");
+}
+
 /* libgit2 resets errno when it makes its message, but puts the system's words at the end of it. */
 static int errno_of_message(const char *message)
 {

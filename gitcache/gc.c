@@ -15,11 +15,6 @@
 #define NANOSECONDS ((int64_t)1000000000)
 #define DEPTH_MAX   64 /* folders between the cache's and a repository */
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e)
 {
     struct gc *gc;
@@ -29,7 +24,7 @@ int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *
                          cache_folder(cache));
     gc = calloc(1, sizeof *gc);
     if (!gc)
-        return no_memory(e);
+        return error_no_memory(e);
     gc->cache = cache;
     /* In this order: who comes after we have looked reads later than our now. */
     gc->use = use_begin(cache_folder(cache));
@@ -90,7 +85,7 @@ int gc_keep(struct gc *gc, const char *url, const char *name, const char *commit
         gc->sources = sources;
     if (!sources || !source.folder) {
         free(source.folder);
-        return no_memory(e);
+        return error_no_memory(e);
     }
     gc->sources[gc->count++] = source;
     return 0;
@@ -145,7 +140,7 @@ static int walk(struct gc *gc, const char *folder, int depth, struct error *e)
             continue;
         path = disk_path(folder, entry->d_name);
         if (!path)
-            r = no_memory(e);
+            r = error_no_memory(e);
         else if (is_repository(path))
             collect_or_skip(gc, path);
         else if (depth < DEPTH_MAX)

@@ -6,11 +6,6 @@
 #include "gitcache/library.h"
 #include "gitcache/raw_tree.h"
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 static int add_entry(struct oid_set *set, git_odb *odb, const struct raw_entry *entry,
                      struct oid_set *trees, struct error *e)
 {
@@ -21,7 +16,8 @@ static int add_entry(struct oid_set *set, git_odb *odb, const struct raw_entry *
         /* What is in the set already has been walked: for this version or for another. */
         if (oid_set_find(set, &entry->oid) != OID_SET_NONE)
             return 0;
-        return oid_set_add(trees, &entry->oid) || oid_set_add(set, &entry->oid) ? no_memory(e) : 0;
+        return oid_set_add(trees, &entry->oid) || oid_set_add(set, &entry->oid) ? error_no_memory(e)
+                                                                                : 0;
     }
     if (!mode_is_file(entry->mode) && !mode_is_symlink(entry->mode))
         return 0; /* a submodule */
@@ -29,7 +25,7 @@ static int add_entry(struct oid_set *set, git_odb *odb, const struct raw_entry *
     if (!git_odb_exists(odb, &id))
         return error_set(e, EIO, "the file %s is missing (the blob %s)", entry->name,
                          oid_format(&entry->oid, hex));
-    return oid_set_add(set, &entry->oid) ? no_memory(e) : 0;
+    return oid_set_add(set, &entry->oid) ? error_no_memory(e) : 0;
 }
 
 static int add_tree(struct oid_set *set, git_odb *odb, struct oid tree, struct oid_set *trees,
@@ -69,7 +65,7 @@ int gc_needed_add(struct oid_set *set, git_odb *odb, const struct oid *target, s
 
     if (r == 0 && oid_set_find(set, &commit.tree) == OID_SET_NONE)
         if (oid_set_add(&trees, &commit.tree) || oid_set_add(set, &commit.tree))
-            r = no_memory(e);
+            r = error_no_memory(e);
     for (size_t i = 0; i < trees.count && r == 0; i++)
         r = add_tree(set, odb, trees.items[i], &trees, e);
     oid_set_release(&trees);

@@ -173,7 +173,7 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
 
     collection.holders = calloc(request->needed->count + 1, sizeof *collection.holders);
     if (!collection.holders)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     if (r == 0)
         r = packs_open(&collection.packs, repository, e);
     if (r == 0) {

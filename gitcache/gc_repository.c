@@ -32,11 +32,6 @@ struct collection {
     struct oid_set gone;   /* the commits of what goes */
 };
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* A ref whose objects can't be read may be all that names them: then nothing is removed. */
 static int add_ref(struct collection *collection, git_repository *git, const char *name,
                    struct error *e)
@@ -59,7 +54,7 @@ static int add_ref(struct collection *collection, git_repository *git, const cha
         collection->refs = refs;
     ref.name = refs ? strdup(name) : NULL;
     if (!ref.name)
-        return no_memory(e);
+        return error_no_memory(e);
     refs[collection->count++] = ref;
     return 0;
 }
@@ -140,7 +135,7 @@ static int remove_ref(struct collection *collection, struct found_ref *ref, stru
     if (!options->dry_run)
         r = pins_remove(collection->repository, ref->name, e);
     if (r == 0 && oid_set_add(&collection->gone, &ref->commit))
-        r = no_memory(e);
+        r = error_no_memory(e);
     if (r == 0 && options->removed)
         options->removed(options->data, shown_folder(collection), pin_name(ref->name),
                          read_at / NANOSECONDS);
@@ -230,7 +225,7 @@ int gc_repository(struct gc *gc, const char *folder, struct error *e)
     const struct remote_watch watch = {.cancelled = no_patience};
     struct collection collection = {.gc = gc};
     char *path = disk_path(folder, LOCK_FILE);
-    int lock = path ? disk_lock(path, &watch, e) : no_memory(e), r;
+    int lock = path ? disk_lock(path, &watch, e) : error_no_memory(e), r;
 
     free(path);
     if (lock == -ECANCELED)

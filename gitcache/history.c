@@ -84,7 +84,7 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
     int r = 0;
 
     if (!tips)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     request.wants = tips;
     if (request.count) {
         r = incoming_receive(incoming, remote, &request, watch, e);

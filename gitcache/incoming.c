@@ -21,7 +21,7 @@ static int open_odb(struct incoming *incoming, struct error *e)
     int r;
 
     if (!objects)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     r = git_odb_open(&incoming->odb, incoming->folder);
     if (!r)
         r = git_odb_add_disk_alternate(incoming->odb, objects);
@@ -38,7 +38,7 @@ int incoming_open(struct incoming *out, struct repository *repository, struct er
     out->folder = disk_path(repository->folder, INCOMING_FOLDER);
     packs = out->folder ? disk_path(out->folder, "pack") : NULL;
     if (!packs) {
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     } else {
         /* The lock is ours, so whatever is there was left by a process that died. */
         disk_remove(out->folder);
@@ -142,7 +142,7 @@ int incoming_receive(struct incoming *incoming, struct remote *remote,
     if (!packs || !reception.buffer) {
         free(packs);
         free(reception.buffer);
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     /* No odb: each pack must be whole in itself. */
     r = git_indexer_new(&reception.indexer, packs, 0444, NULL, NULL);
@@ -186,7 +186,7 @@ static int move_all(const char *from, const char *to, const char *suffix, struct
         old = disk_path(from, entry->d_name);
         new = disk_path(to, entry->d_name);
         if (!old || !new)
-            r = error_set(e, ENOMEM, "out of memory");
+            r = error_no_memory(e);
         else if (access(new, F_OK) && rename(old, new))
             r = error_set(e, errno, "can't move a pack to %s: %s", new, strerror(errno));
         free(old);
@@ -203,7 +203,7 @@ int incoming_publish(struct incoming *incoming, struct error *e)
     int r;
 
     if (!from || !to)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     else /* git takes a pack for whole once its index is there */
         r = move_all(from, to, ".pack", e);
     if (!r)

@@ -13,11 +13,6 @@
 /* Of larger blobs nobody asks what the attributes make of them. */
 #define MAX_CONVERTED ((uint64_t)1 << 30)
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 static bool name_is_shown(const char *name, size_t length)
 {
     return length > 0 && length <= NAME_MAX && !memchr(name, '/', length) &&
@@ -104,13 +99,13 @@ static int parse(struct repository *repository, const struct oid *id, struct tre
         memcpy(out->bytes, git_odb_object_data(object), size);
     git_odb_object_free(object);
     if (!out->bytes)
-        return no_memory(e);
+        return error_no_memory(e);
     raw.at = out->bytes;
     raw.end = raw.at + size;
     while (!r && (next = raw_tree_next(&raw, &entry)) > 0)
         r = add_entry(out, &entry);
     if (r)
-        return no_memory(e);
+        return error_no_memory(e);
     if (next < 0)
         return error_set(e, EIO, "the tree %s in %s is damaged", oid_format(id, hex),
                          repository->folder);
@@ -126,7 +121,7 @@ static int converted_size(struct repository *repository, const struct conversion
 
     if (r)
         return r;
-    r = convert(&bytes, conversion) ? no_memory(e) : 0;
+    r = convert(&bytes, conversion) ? error_no_memory(e) : 0;
     entry->size = bytes.size;
     free(bytes.data);
     return r;
@@ -163,7 +158,7 @@ static int find_sizes(struct repository *repository, struct tree *tree,
             continue;
         path = join(folder, entry->name);
         if (!path)
-            return no_memory(e);
+            return error_no_memory(e);
         conversion = attributes_conversion(attributes, path);
         free(path);
         if (!conversion_is_none(&conversion))
@@ -228,7 +223,7 @@ static int convert_blob(struct repository *repository, const struct place *place
         return r;
     if (attributes.file_count && mode_is_file(mode)) {
         conversion = attributes_conversion(&attributes, place->path);
-        r = convert(bytes, &conversion) ? no_memory(e) : 0;
+        r = convert(bytes, &conversion) ? error_no_memory(e) : 0;
     }
     attributes_release(&attributes);
     return r;

@@ -17,11 +17,6 @@ static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap", ".mti
 
 #define SUFFIX_COUNT (sizeof suffixes / sizeof *suffixes)
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 static char *file_of(const struct pack *pack, const char *suffix)
 {
     char *path;
@@ -84,7 +79,7 @@ int pack_each(const struct repository *repository, const char *suffix,
             continue;
         entry->d_name[length - suffix_length] = '\0';
         base = disk_path(folder, entry->d_name);
-        r = base ? act(data, base, e) : no_memory(e);
+        r = base ? act(data, base, e) : error_no_memory(e);
         free(base);
     }
     if (stream)
@@ -100,19 +95,19 @@ static int add_pack(void *data, const char *base, struct error *e)
     char *keep;
 
     if (!items)
-        return no_memory(e);
+        return error_no_memory(e);
     packs->items = items;
     pack = &items[packs->count];
     *pack = (struct pack){.base = strdup(base)};
     if (!pack->base)
-        return no_memory(e);
+        return error_no_memory(e);
     packs->count++;
     keep = file_of(pack, ".keep");
     pack->keep = !keep || access(keep, F_OK) == 0;
     free(keep);
     pack->bytes = size_of(pack);
     if (git_odb_new(&pack->odb))
-        return no_memory(e);
+        return error_no_memory(e);
     return add_backend(pack->odb, pack, e);
 }
 

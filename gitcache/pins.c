@@ -294,7 +294,7 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     if (r)
         return error_git(e, r, "can't write %s in %s", ref, repository->folder);
     if (remember(repository, ref, target, version))
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     return 0;
 }
 

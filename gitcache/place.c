@@ -12,11 +12,6 @@
  * of patterns. */
 #define MAX_ATTRIBUTES ((uint64_t)1 << 20)
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* Finds an entry of a tree by name; false if there is none. */
 static bool find_entry(git_odb_object *tree, const char *name, size_t length, struct raw_entry *out)
 {
@@ -48,7 +43,7 @@ static int add_attributes(struct repository *repository, struct attributes *attr
     if (r)
         return r;
     if (attributes_add(attributes, folder, text.data, text.size))
-        r = no_memory(e);
+        r = error_no_memory(e);
     free(text.data);
     return r;
 }
@@ -63,7 +58,7 @@ static int step_down(struct repository *repository, struct attributes *attribute
     struct raw_entry entry;
     git_odb_object *tree;
     char *folder = strndup(path, length);
-    int r = folder ? stored_read(repository, id, GIT_OBJECT_TREE, &tree, e) : no_memory(e);
+    int r = folder ? stored_read(repository, id, GIT_OBJECT_TREE, &tree, e) : error_no_memory(e);
 
     if (!r) {
         r = add_attributes(repository, attributes, tree, folder, e);

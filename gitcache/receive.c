@@ -77,7 +77,7 @@ static int write_shallow(struct fetch *fetch, const struct job *only, struct err
     int r;
 
     if (!commits)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     for (size_t i = 0; i < fetch->count; i++)
         if (is_wanted(&fetch->jobs[i], only))
             commits[n++] = fetch->jobs[i].target.commit;
@@ -106,7 +106,7 @@ static int receive_into(struct fetch *fetch, struct incoming *incoming, const st
     struct remote_request request = {.depth = fetch->whole_history ? 0 : 1,
                                      .lines = fetch->watch && fetch->watch->lines};
     struct oid *wants = collect_wants(fetch, only, &request.count);
-    int r = wants ? 0 : error_set(e, ENOMEM, "out of memory");
+    int r = wants ? 0 : error_no_memory(e);
 
     request.wants = wants;
     if (!r)

@@ -54,7 +54,7 @@ int remote_new(struct remote **out, const struct remote_settings *settings, stru
     int r;
 
     if (!remote)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     remote->settings = *settings;
     r = gitconfig_load(&remote->config, e);
     if (r < 0) {

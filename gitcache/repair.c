@@ -17,11 +17,6 @@
 #define MAX_INDEX   ((size_t)1 << 30)
 #define BUFFER_SIZE ((size_t)128 << 10)
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* Indexes a pack once more, into the scratch folder. */
 static int reindex(git_indexer *indexer, const char *pack)
 {
@@ -123,7 +118,7 @@ static int remove_pack(void *data, const char *base, struct error *e)
 static int set_aside_damaged_packs(struct repository *repository, struct error *e)
 {
     char *scratch = disk_path(repository->folder, SCRATCH);
-    int r = scratch ? 0 : no_memory(e);
+    int r = scratch ? 0 : error_no_memory(e);
 
     if (!r) {
         disk_remove(scratch);
@@ -184,7 +179,7 @@ static int find_broken_pins(struct repository *repository, struct oids *broken, 
     if (odb)
         repository_odb_put(repository);
     free(all.items);
-    return r ? no_memory(e) : 0;
+    return r ? error_no_memory(e) : 0;
 }
 
 static int fetch_broken(struct repository *repository, struct remote *remote,

@@ -16,11 +16,6 @@
 #define MAX_LISTING  ((size_t)256 << 20)
 #define SHOWN_SIZE   600
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* Takes ownership of the listing on success. */
 static int set_listing(struct repository *repository, struct listing *listing)
 {
@@ -64,7 +59,7 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
 
     if (!repository) {
         free(folder);
-        return no_memory(e);
+        return error_no_memory(e);
     }
     repository->cache = cache;
     pthread_rwlock_init(&repository->lock, NULL);
@@ -74,7 +69,7 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
     repository->shown = strdup(url_display(url, shown, sizeof shown));
     repository->folder = folder;
     if (!repository->url || !repository->shown || !repository->folder)
-        r = no_memory(e);
+        r = error_no_memory(e);
     else if (stat(repository->folder, &st) == 0 && !S_ISDIR(st.st_mode))
         r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
                       repository->folder);
@@ -215,7 +210,7 @@ static int keep_listing(struct repository *repository, const struct listing *lis
 
     text = listing_format(listing, &size);
     if (!path || !text)
-        r = no_memory(e);
+        r = error_no_memory(e);
     else
         r = repository_make(repository, e);
     if (!r)
@@ -234,7 +229,7 @@ int repository_list(struct repository *repository, struct remote *remote,
     int r = copy_branches(repository, &branches, &count);
 
     if (r)
-        return no_memory(e);
+        return error_no_memory(e);
     r = remote_list(remote, repository->url, (const char *const *)branches, count, watch, &listing,
                     e);
     free_branches(branches, count);
@@ -243,7 +238,7 @@ int repository_list(struct repository *repository, struct remote *remote,
         keep_listing(repository, &listing, NULL);
     if (!r && set_listing(repository, &listing)) {
         listing_release(&listing);
-        r = no_memory(e);
+        r = error_no_memory(e);
     }
     return r;
 }
@@ -268,12 +263,12 @@ static int write_skeleton(const char *folder, struct error *e)
 
     for (size_t i = 0; i < sizeof folders / sizeof *folders && !r; i++) {
         char *path = disk_path(folder, folders[i]);
-        r = path ? disk_make_folders(path, e) : no_memory(e);
+        r = path ? disk_make_folders(path, e) : error_no_memory(e);
         free(path);
     }
     for (size_t i = 0; i < sizeof files / sizeof *files && !r; i++) {
         char *path = disk_path(folder, files[i].name);
-        r = path ? disk_write(path, files[i].text, e) : no_memory(e);
+        r = path ? disk_write(path, files[i].text, e) : error_no_memory(e);
         free(path);
     }
     return r ? r : disk_sync_folder(folder, e);
@@ -286,7 +281,7 @@ int repository_make(struct repository *repository, struct error *e)
 
     head = disk_path(repository->folder, "HEAD");
     if (!head)
-        return no_memory(e);
+        return error_no_memory(e);
     if (access(head, F_OK) == 0) {
         free(head);
         return 0;
@@ -296,7 +291,7 @@ int repository_make(struct repository *repository, struct error *e)
      * so that a half-made one that a crash left is never taken for a repository. */
     if (asprintf(&temporary, "%.*s/" NEW_PREFIX "XXXXXX", (int)(slash - repository->folder),
                  repository->folder) < 0)
-        return no_memory(e);
+        return error_no_memory(e);
     temporary[slash - repository->folder] = '\0';
     r = disk_make_folders(temporary, e);
     disk_remove_leftovers(temporary, NEW_PREFIX);

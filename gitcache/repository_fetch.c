@@ -209,7 +209,7 @@ static int take_lock(struct fetch *fetch, struct error *e)
         return fd;
     path = disk_path(fetch->repository->folder, LOCK_FILE);
     if (!path)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     fd = disk_lock(path, fetch->watch, e);
     free(path);
     return fd;
@@ -262,7 +262,7 @@ int repository_fetch(struct repository *repository, struct remote *remote,
     int r = 0;
 
     if (!fetch.jobs)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     for (size_t i = 0; i < count; i++)
         fetch.jobs[i].request = &requests[i];
     fetch_all(&fetch);

@@ -12,7 +12,7 @@ static int set_ref(struct target *target, const char *prefix, const char *name, 
     free(target->ref);
     if (asprintf(&target->ref, "%s%s", prefix, name) < 0) {
         target->ref = NULL;
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     }
     return 0;
 }

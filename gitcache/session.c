@@ -30,7 +30,7 @@ int session_new(struct session **out, const struct remote_settings *settings,
     struct session *session = calloc(1, sizeof *session);
 
     if (!session)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     session->settings = settings;
     session->config = config;
     *out = session;

@@ -39,7 +39,7 @@ int shallow_add(struct repository *repository, const struct oid *commits, size_t
 
     out = open_memstream(&new, &new_size);
     if (!path || !out) {
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
         goto out;
     }
     if (disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
@@ -50,7 +50,7 @@ int shallow_add(struct repository *repository, const struct oid *commits, size_t
         repository_odb_put(repository);
     }
     if (fclose(out) && !r)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     out = NULL;
     if (!r && added)
         r = disk_replace(path, new, new_size, true, e);
@@ -98,14 +98,14 @@ int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, 
 
     search.out = open_memstream(&new, &new_size);
     if (!path || !search.out) {
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
         goto out;
     }
     if (keep_old && disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
         fwrite(old, 1, old_size, search.out);
     r = git_odb_foreach(odb, print_if_cut, &search);
     if (fclose(search.out) && !r)
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     search.out = NULL;
     if (!r)
         r = disk_replace(path, new, new_size, true, e);

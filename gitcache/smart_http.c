@@ -49,7 +49,7 @@ int smart_http_new(struct smart_http **out, const struct remote_settings *settin
     int r;
 
     if (!smart)
-        return error_set(e, ENOMEM, "out of memory");
+        return error_no_memory(e);
     smart->settings = settings;
     r = http_new(&smart->http, settings, config, e);
     if (r < 0) {

@@ -6,11 +6,6 @@
 
 #include "gitcache/library.h"
 
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory");
-}
-
 /* A failed read of an object: the cache is damaged, unless the cause is another. */
 static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
                        struct error *e)
@@ -21,7 +16,7 @@ static int read_failed(const struct repository *repository, const struct oid *id
         return error_set(e, EIO, "the object %s is missing in %s; fetch the version again",
                          oid_format(id, hex), repository->folder);
     if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
-        return no_memory(e);
+        return error_no_memory(e);
     error_git(e, git_code, "the object %s is damaged in %s; fetch the version again",
               oid_format(id, hex), repository->folder);
     if (e)
@@ -91,7 +86,7 @@ int stored_blob(struct repository *repository, const struct oid *id, struct byte
     if (out->data)
         memcpy(out->data, git_odb_object_data(object), out->size);
     git_odb_object_free(object);
-    return out->data ? 0 : no_memory(e);
+    return out->data ? 0 : error_no_memory(e);
 }
 
 int stored_tree_of(struct repository *repository, const struct oid *id, struct oid *out,

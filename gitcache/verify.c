@@ -73,7 +73,7 @@ static int check_entry(struct walk *walk, const struct raw_entry *entry, struct 
     git_oid id;
 
     if (mode_is_tree(entry->mode))
-        return add_tree(walk, &entry->oid) ? error_set(e, ENOMEM, "out of memory") : 0;
+        return add_tree(walk, &entry->oid) ? error_no_memory(e) : 0;
     if (!mode_is_file(entry->mode) && !mode_is_symlink(entry->mode))
         return 0;
     oid_to_git(&id, &entry->oid);
@@ -111,7 +111,7 @@ static int check_tree(struct walk *walk, struct oid id, struct error *e)
 int verify_tree(git_odb *odb, const struct oid *tree, struct error *e)
 {
     struct walk walk = {.odb = odb};
-    int r = add_tree(&walk, tree) ? error_set(e, ENOMEM, "out of memory") : 0;
+    int r = add_tree(&walk, tree) ? error_no_memory(e) : 0;
 
     for (size_t i = 0; i < walk.count && !r; i++)
         r = check_tree(&walk, walk.order[i], e);

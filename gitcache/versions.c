@@ -185,7 +185,7 @@ static int copy_pins(struct repository *repository, struct copied *out, struct e
     int r = pins_scan(repository, e);
 
     if (!r && pins_each(repository, copy_pin, out))
-        r = error_set(e, ENOMEM, "out of memory");
+        r = error_no_memory(e);
     return r;
 }
 
