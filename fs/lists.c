@@ -33,7 +33,7 @@ struct served *lists_find(struct lists *lists, const char *name)
 {
     struct served *served = lists->first;
 
-    while (served && (!served->name || strcmp(served->name, name) != 0))
+    while (served && (!served->set.name || strcmp(served->set.name, name) != 0))
         served = served->next;
     return served;
 }
@@ -48,18 +48,18 @@ static int unite(const struct lists *lists, const struct served *of, const struc
     size_t count = 0;
 
     for (const struct served *served = lists->first; served; served = served->next)
-        count += served->sources.count;
-    all->items = calloc(count + (instead ? instead->sources.count : 0) + 1, sizeof *all->items);
+        count += served->set.sources.count;
+    all->items = calloc(count + (instead ? instead->set.sources.count : 0) + 1, sizeof *all->items);
     all->count = 0;
     if (!all->items)
         return -ENOMEM;
     for (const struct served *served = lists->first; served; served = served->next) {
         const struct served *use = served == of ? instead : served;
-        for (size_t i = 0; use && i < use->sources.count; i++)
-            all->items[all->count++] = use->sources.items[i];
+        for (size_t i = 0; use && i < use->set.sources.count; i++)
+            all->items[all->count++] = use->set.sources.items[i];
     }
-    for (size_t i = 0; !of && instead && i < instead->sources.count; i++)
-        all->items[all->count++] = instead->sources.items[i];
+    for (size_t i = 0; !of && instead && i < instead->set.sources.count; i++)
+        all->items[all->count++] = instead->set.sources.items[i];
     return 0;
 }
 
@@ -175,7 +175,7 @@ static int open_direct(struct mount *mount, const char *operand, struct error *e
     if (!served)
         return error_no_memory(e);
     lists_append(mount->lists, served);
-    return source_list_add(&served->sources, operand, e);
+    return source_list_add(&served->set.sources, operand, e);
 }
 
 int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e)

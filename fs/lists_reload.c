@@ -9,9 +9,9 @@
 static void set_fault(struct mount *mount, struct served *served, const char *fault)
 {
     if (fault && (!served->fault || strcmp(served->fault, fault) != 0))
-        log_error(mount->log, "%s: %s (what was read last goes on)", served->name, fault);
+        log_error(mount->log, "%s: %s (what was read last goes on)", served->set.name, fault);
     if (!fault && served->fault)
-        log_info(mount->log, "%s: it is in order again", served->name);
+        log_info(mount->log, "%s: it is in order again", served->set.name);
     free(served->fault);
     served->fault = fault ? strdup(fault) : NULL;
 }
@@ -22,14 +22,15 @@ static bool reread(struct mount *mount, struct served *served)
     struct served *fresh;
     struct error error;
     bool changed = false;
-    int r = served_read(mount->settings, served->name, served->path, &fresh, &error);
+    int r = served_read(mount->settings, served->set.name, served->path, &fresh, &error);
 
     if (r == 0)
         r = lists_check(mount->lists, served, fresh, &error);
     set_fault(mount, served, r < 0 ? error.text : NULL);
     if (r == 0 && !served_is_same(served, fresh)) {
         served_swap(served, fresh);
-        log_info(mount->log, "%s: has changed, %zu sources", served->name, served->sources.count);
+        log_info(mount->log, "%s: has changed, %zu sources", served->set.name,
+                 served->set.sources.count);
         changed = true;
     }
     if (fresh)
@@ -53,13 +54,13 @@ static bool drop_missing(struct mount *mount, const char *found_in, char *const 
 
     for (struct served **link = &mount->lists->first; *link;) {
         struct served *served = *link;
-        const char *key = found_in ? served->path : served->name;
-        if (!served->name || served->found_in != found_in || (!found_in && served->path) ||
+        const char *key = found_in ? served->path : served->set.name;
+        if (!served->set.name || served->found_in != found_in || (!found_in && served->path) ||
             is_among(present, key)) {
             link = &served->next;
             continue;
         }
-        log_info(mount->log, "%s: the %s was removed", served->name, found_in ? "list" : "set");
+        log_info(mount->log, "%s: the %s was removed", served->set.name, found_in ? "list" : "set");
         *link = served->next;
         served_free(served);
         changed = true;
@@ -84,12 +85,12 @@ static struct served *add(struct mount *mount, const char *name, const char *pat
         served = calloc(1, sizeof *served);
         if (!served)
             return NULL;
-        served->name = strdup(name);
+        served->set.name = strdup(name);
         served->path = path ? strdup(path) : NULL;
         served->fault = strdup(error.text);
     } else {
         log_info(mount->log, "%s: a %s with %zu sources", name, path ? "list" : "set",
-                 served->sources.count);
+                 served->set.sources.count);
     }
     lists_append(mount->lists, served);
     return served;
@@ -167,7 +168,7 @@ void lists_reload(struct mount *mount)
     for (const struct list_folder *folder = lists->folders; folder; folder = folder->next)
         changed |= reread_folder(mount, folder);
     for (struct served *served = lists->first; served; served = served->next)
-        if (served->name)
+        if (served->set.name)
             changed |= reread(mount, served);
     if (changed && lists_show(mount, &error) < 0)
         log_error(mount->log, "%s", error.text);

@@ -1,6 +1,5 @@
 #include "fs/served.h"
 
-#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -8,66 +7,44 @@
 
 void served_free(struct served *served)
 {
-    for (size_t i = 0; served->given && i < served->sources.count; i++)
-        free(served->given[i]);
-    free(served->given);
-    source_list_release(&served->sources);
-    free(served->name);
+    set_release(&served->set);
     free(served->path);
     free(served->fault);
     free(served);
 }
 
-/* Moves the sources, and how they were given, out of the set. */
-static void take_set(struct served *served, struct set *set)
-{
-    served->sources = set->sources;
-    served->given = set->given;
-    set->sources = (struct source_list){0};
-    set->given = NULL;
-    set_release(set);
-}
-
 /* A list file that is a set's (another machine's) says its type and how its sources were given. */
-static int read_list(struct served *served, enum set_type type, struct error *e)
+static int read_list(struct served *served, const char *name, enum set_type type, struct error *e)
 {
-    struct set set = {.type = type};
-    int r = set_add(&set, served->path, e);
+    struct set *set = &served->set;
+    int r;
 
-    served->type = set.type != TYPE_NONE ? set.type : set_type_find(served->name);
-    take_set(served, &set);
+    set->type = type;
+    set->name = strdup(name);
+    if (!set->name)
+        return error_no_memory(e);
+    r = set_add(set, served->path, e);
+    if (set->type == TYPE_NONE)
+        set->type = set_type_find(name);
     return r;
-}
-
-static int read_set(struct served *served, const char *folder, struct error *e)
-{
-    struct set set;
-    int r = set_load(&set, folder, served->name, e);
-
-    if (r < 0)
-        return r;
-    served->type = set.type;
-    take_set(served, &set);
-    return 0;
 }
 
 int served_read(const struct settings *settings, const char *name, const char *path,
                 struct served **out, struct error *e)
 {
     struct served *served = calloc(1, sizeof *served);
-    int r = 0;
+    int r;
 
     *out = NULL;
     if (!served)
         return error_no_memory(e);
-    served->name = strdup(name);
     served->path = path ? strdup(path) : NULL;
-    if (!served->name || (path && !served->path))
+    if (path && !served->path)
         r = error_no_memory(e);
     else if (path)
-        r = read_list(served, settings->type, e);
+        r = read_list(served, name, settings->type, e);
     else
-        r = read_set(served, settings->sets, e);
+        r = set_load(&served->set, settings->sets, name, e);
     if (r < 0)
         served_free(served);
     else
@@ -75,8 +52,10 @@ int served_read(const struct settings *settings, const char *name, const char *p
     return r;
 }
 
-bool served_is_same(const struct served *a, const struct served *b)
+bool served_is_same(const struct served *served, const struct served *other)
 {
+    const struct set *a = &served->set, *b = &other->set;
+
     if (a->sources.count != b->sources.count || a->type != b->type)
         return false;
     for (size_t i = 0; i < a->sources.count; i++)
@@ -87,14 +66,10 @@ bool served_is_same(const struct served *a, const struct served *b)
     return true;
 }
 
-void served_swap(struct served *served, struct served *from)
+void served_swap(struct served *a, struct served *b)
 {
-    struct source_list sources = served->sources;
-    char **given = served->given;
+    struct set set = a->set;
 
-    served->sources = from->sources;
-    served->given = from->given;
-    served->type = from->type;
-    from->sources = sources;
-    from->given = given;
+    a->set = b->set;
+    b->set = set;
 }

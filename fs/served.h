@@ -6,14 +6,11 @@
 #include "fs/settings.h"
 
 struct served {
-    char *name;           /* the set's; NULL: sources given directly */
+    struct set set;       /* as last read without a fault; its name NULL: sources given directly */
     char *path;           /* the list file, absolute; NULL for sets and direct sources */
     const char *found_in; /* the folder of lists that it lies in; borrowed; NULL: given by itself */
-    enum set_type type;
-    struct source_list sources; /* of the last good reading */
-    char **given;               /* for each source, as it was written */
-    char *fault;                /* why the newest reading is not served; NULL: it is */
-    uint32_t folder;            /* its node, once it has one */
+    char *fault;          /* why the newest reading is not served; NULL: it is */
+    uint32_t folder;      /* its node, once it has one */
     struct served *next;
 };
 
@@ -24,8 +21,8 @@ int served_read(const struct settings *settings, const char *name, const char *p
 void served_free(struct served *served);
 
 /* Whether both have the same sources, written alike, and the same type. */
-bool served_is_same(const struct served *a, const struct served *b);
-/* Exchanges what was read; the names, paths and folders stay. */
+bool served_is_same(const struct served *served, const struct served *other);
+/* Exchanges what was read; the paths and folders stay. */
 void served_swap(struct served *a, struct served *b);
 
 #endif

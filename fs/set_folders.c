@@ -69,7 +69,7 @@ static bool is_branch(struct repo *repo, const struct source *source)
 static int add_version(struct mount *mount, const struct served *served, size_t i,
                        struct collecting *c)
 {
-    const struct source *source = &served->sources.items[i];
+    const struct source *source = &served->set.sources.items[i];
     struct repo *repo = namespace_repo_of_source(mount, source);
     struct wanted *wanted = repo ? repo_want(repo, source->version, source->commit) : NULL;
     char name[24];
@@ -123,11 +123,11 @@ static int publish_set(struct mount *mount, struct served *served)
     struct collecting c = {0};
     int r = 0;
 
-    for (size_t i = 0; i < served->sources.count && r == 0; i++)
+    for (size_t i = 0; i < served->set.sources.count && r == 0; i++)
         r = add_version(mount, served, i, &c);
     if (r == 0)
         r = add_text(mount, served->folder, "shas.txt", CONTROL_SHAS, &c);
-    if (r == 0 && served->type != TYPE_NONE)
+    if (r == 0 && served->set.type != TYPE_NONE)
         r = add_text(mount, served->folder, "image.type", CONTROL_TYPE, &c);
     return publish(mount, served->folder, &c, r);
 }
@@ -150,8 +150,8 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
 static int publish_name(struct mount *mount, uint32_t folder, char *path, size_t length)
 {
     for (struct served *served = mount->lists->first; served; served = served->next) {
-        if (!served->name || strncmp(served->name, path, length) != 0 || served->name[length] ||
-            served->sources.count == 0)
+        if (!served->set.name || strncmp(served->set.name, path, length) != 0 ||
+            served->set.name[length] || served->set.sources.count == 0)
             continue;
         served->folder = folder;
         return publish_set(mount, served);
@@ -168,11 +168,12 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
     int r = 0;
 
     for (struct served *served = mount->lists->first; served && r == 0; served = served->next) {
-        if (!served->name || served->sources.count == 0 || strncmp(served->name, prefix, skip) != 0)
+        if (!served->set.name || served->set.sources.count == 0 ||
+            strncmp(served->set.name, prefix, skip) != 0)
             continue;
-        size_t length = strcspn(served->name + skip, "/");
+        size_t length = strcspn(served->set.name + skip, "/");
         struct node_spec spec = {.kind = NODE_CONTROL,
-                                 .name = served->name + skip,
+                                 .name = served->set.name + skip,
                                  .name_length = length,
                                  .parent = folder};
         uint32_t child;
@@ -181,7 +182,7 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
         r = folders_child(mount, folder, &spec, NULL, &child);
         if (r == 0)
             r = collect(&c, child);
-        char *path = strndup(served->name, skip + length + 1);
+        char *path = strndup(served->set.name, skip + length + 1);
         if (r == 0)
             r = path ? publish_name(mount, child, path, skip + length) : -ENOMEM;
         free(path);
@@ -205,7 +206,7 @@ static struct served *find_by_folder(struct mount *mount, uint32_t folder)
 {
     struct served *served = mount->lists->first;
 
-    while (served && (!served->name || served->folder != folder))
+    while (served && (!served->set.name || served->folder != folder))
         served = served->next;
     return served;
 }
@@ -241,10 +242,10 @@ static int write_shas(struct mount *mount, const struct served *served, struct a
     char hex[OID_HEX_SIZE];
     int result = 0;
 
-    for (size_t i = 0; i < served->sources.count; i++) {
+    for (size_t i = 0; i < served->set.sources.count; i++) {
         struct asking mine = before;
         struct oid commit;
-        int r = commit_of(mount, &served->sources.items[i], &mine, &commit);
+        int r = commit_of(mount, &served->set.sources.items[i], &mine, &commit);
         if (r == -EAGAIN) {
             *asking = mine;
             asking->version = before.version;
@@ -252,7 +253,7 @@ static int write_shas(struct mount *mount, const struct served *served, struct a
         } else if (r < 0) {
             return r;
         } else {
-            fprintf(out, "%zu \t %s \t %s\n", i, oid_format(&commit, hex), served->given[i]);
+            fprintf(out, "%zu \t %s \t %s\n", i, oid_format(&commit, hex), served->set.given[i]);
         }
     }
     return result;
@@ -287,8 +288,8 @@ int set_folders_type(struct mount *mount, uint32_t folder, char **text)
 
     pthread_mutex_lock(&mount->lists->lock);
     const struct served *served = find_by_folder(mount, folder);
-    if (served && served->type != TYPE_NONE)
-        r = asprintf(text, "%s", set_type_name(served->type)) < 0 ? -ENOMEM : 0;
+    if (served && served->set.type != TYPE_NONE)
+        r = asprintf(text, "%s", set_type_name(served->set.type)) < 0 ? -ENOMEM : 0;
     pthread_mutex_unlock(&mount->lists->lock);
     return r;
 }
