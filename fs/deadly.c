@@ -5,30 +5,36 @@
 
 #include "fs/clock.h"
 
-static uint64_t hash(uint64_t hash, const char *text)
+#define HASH_BEGIN 14695981039346656037ull /* FNV-1a */
+
+static uint64_t hash_number(uint64_t hash, uint64_t number)
+{
+    return (hash ^ number) * 1099511628211ull;
+}
+
+static uint64_t hash_text(uint64_t hash, const char *text)
 {
     do /* with the NUL, so that "ab" "c" is not "a" "bc" */
-        hash = (hash ^ (unsigned char)*text) * 1099511628211ull; /* FNV-1a */
+        hash = hash_number(hash, (unsigned char)*text);
     while (*text++);
     return hash;
 }
 
+static uint64_t key_of(uint64_t hash)
+{
+    return hash ? hash : 1;
+}
+
 uint64_t deadly_key(const char *url, const char *version)
 {
-    uint64_t key = hash(14695981039346656037ull, url);
+    uint64_t hash = hash_text(HASH_BEGIN, url);
 
-    if (version)
-        key = hash(key, version);
-    return key ? key : 1;
+    return key_of(version ? hash_text(hash, version) : hash);
 }
 
 uint64_t deadly_key_of_request(uint32_t operation, uint64_t inode, const char *name)
 {
-    uint64_t key = hash(14695981039346656037ull, name);
-
-    key = (key ^ inode) * 1099511628211ull;
-    key = (key ^ operation) * 1099511628211ull;
-    return key ? key : 1;
+    return key_of(hash_number(hash_number(hash_text(HASH_BEGIN, name), inode), operation));
 }
 
 static struct deadly_slot *find(struct deadly *deadly, uint64_t key)
