@@ -38,7 +38,6 @@ bool program_ask(struct program *program)
     program->probe = spawn(kept, program->candidate_fd, probe, &program->answer_fd);
     if (program->probe > 0)
         return true;
-    program->probe = 0;
     close(program->candidate_fd);
     refuse(program, "cannot be started");
     return false;

@@ -40,9 +40,10 @@ pid_t spawn(const struct kept *kept, int exe_fd, const char *const *argv, int *t
     if (pid == 0)
         become(kept, exe_fd, argv, writer, me);
     close(writer);
-    if (pid > 0)
-        *talk = ends[0];
-    else
+    if (pid < 0) {
         close(ends[0]);
+        return 0;
+    }
+    *talk = ends[0];
     return pid;
 }

@@ -18,7 +18,7 @@ enum worker_fd {
 };
 
 /* Runs the program at exe_fd; it dies with the caller. *talk is the reading end of what it says on
- * WORKER_READY_FD, owned, or -1. Returns its process id; 0 or -1 if it can't be started. */
+ * WORKER_READY_FD, owned, or -1. Returns its process id; 0 if it can't be started. */
 pid_t spawn(const struct kept *kept, int exe_fd, const char *const *argv, int *talk);
 
 #endif
