@@ -212,28 +212,19 @@ static int find_commit(struct mount *mount, struct repo *repo, uint32_t folder, 
 }
 
 /* Whether a missing name may make us ask the remote (again). */
-static bool may_ask_for_missing(struct repo *repo, bool known)
+static bool may_ask_for_missing(struct repo *repo, bool known, struct asking *asking)
 {
     int64_t now = clock_now();
+    bool may;
 
+    if (!asking->since)
+        asking->since = now;
     pthread_mutex_lock(&repo->lock);
-    /* Who is being asked may know it: it costs nothing to wait, too. */
-    bool may = !known || !repo->missed_at || now - repo->missed_at >= MISS_INTERVAL ||
-               atomic_load(&repo->listing.running);
-    if (may)
-        repo->missed_at = now;
-    pthread_mutex_unlock(&repo->lock);
-    return may;
-}
-
-/* Whether the answer that was waited for may be too old to know the name: somebody else had asked
- * before it was looked for. */
-static bool may_ask_anew(struct repo *repo, const struct asking *asking)
-{
-    int64_t now = clock_now();
-
-    pthread_mutex_lock(&repo->lock);
-    bool may = repo->asked_at < asking->since && now - repo->asked_at >= MISS_INTERVAL;
+    if (asking->listing) /* the answer may be too old to know it: somebody else had asked before */
+        may = repo->asked_at < asking->since && now - repo->asked_at >= MISS_INTERVAL;
+    else /* who is being asked may know it: it costs nothing to wait, too */
+        may = !known || !repo->missed_at || now - repo->missed_at >= MISS_INTERVAL ||
+              atomic_load(&repo->listing.running);
     if (may)
         repo->missed_at = now;
     pthread_mutex_unlock(&repo->lock);
@@ -259,9 +250,7 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     }
     if (mount->settings->offline)
         return known ? -ENOENT : -EHOSTUNREACH;
-    if (!asking->since)
-        asking->since = clock_now();
-    if (asking->listing ? may_ask_anew(repo, asking) : may_ask_for_missing(repo, known)) {
+    if (may_ask_for_missing(repo, known, asking)) {
         asking->listing = true;
         return wait_for(&repo->listing, refresh_listing(mount, repo), asking);
     }

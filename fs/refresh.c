@@ -184,10 +184,8 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
                                 .works = {&repo->listing},
                                 .keys = {deadly_key(repository_url(repo->repository), "")},
                                 .count = 1};
-    struct remote_watch watch = {.progress = on_progress,
-                                 .cancelled = on_cancelled,
-                                 .checked = on_checked,
-                                 .data = &transfer};
+    struct remote_watch watch = {
+        .progress = on_progress, .cancelled = on_cancelled, .data = &transfer};
     struct error error = {0};
     int r;
 
