@@ -141,8 +141,8 @@ class Cache(EndToEnd):
             mount = self.mount(repository.path, name=f"killed{attempt}")
             self.start("ls", mount / "big/1", stdout=-3, stderr=-3)
             if attempt:
-                eventually(lambda: glob.glob(f"{mount.cache}/**/objects/*", recursive=True), 10,  # noqa: B023
-                           "the begin of the fetch")
+                eventually(lambda: glob.glob(f"{mount.cache}/**/objects/*", recursive=True,  # noqa: B023
+                                             include_hidden=True), 10, "the begin of the fetch")
             for pid in sorted(mount.processes()):
                 os.kill(pid, signal.SIGKILL)
             mount.close()

@@ -369,6 +369,7 @@ class Ending(Crash):
         with self.assertRaises(OSError) as failure:
             os.listdir(mount)
         self.assertIn(failure.exception.errno, (errno.ENOTCONN, errno.ECONNABORTED))
+        self.assert_errno(errno.ENOTCONN, os.listdir, mount)
         again = self.mount(repository.path, name="again")
         self.assertIn("manifest.json", os.listdir(again / "python-unittest/3.7.4-19"))
         again.unmount()

@@ -8,12 +8,12 @@ from support.repositories import executable, start_point, symlink
 
 
 class SecondWalk(EndToEnd):
-    deadline = 150
+    deadline = 100
 
     def assert_no_requests(self, action):
         """None when it is done a second time right after the first: a kernel may drop cached pages as it likes,
-        also every few seconds (kdamond). So in one of five tries."""
-        for _ in range(5):
+        also every few seconds (kdamond). So in one of three tries."""
+        for _ in range(3):
             made = self.mounted.requests_during(action, right_after=action)
             if not made:
                 return
