@@ -175,7 +175,7 @@ class Listing(EndToEnd):
     def test_who_comes_while_the_answer_arrives_sees_what_it_says(self):
         tags = [str(number) for number in range(60)]
         repository = self.make_start_point(tags=tags)
-        for number in range(6):
+        for number in range(15):
             mount = self.mount(repository.path, name=f"mount{number}", cache=self.folder / f"cache{number}")
 
             def look(place, mount=mount):

@@ -419,6 +419,17 @@ class Lies(Wire):
     def test_pack_of_another_commit(self):
         self.failing_fetch(lambda _: self.pack_of("2", "2^{tree}"), "http")
 
+    def test_a_tag_that_is_listed_at_another_commit(self):
+        def lie(server, request):
+            answer = server.true_answer(request)
+            if request.command == "ls-refs":
+                answer.body = answer.body.replace(f"peeled:{self.repository.id_of('1')}".encode(),
+                                                  f"peeled:{self.repository.id_of('2')}".encode())
+            return answer
+        server = self.serve_http(lie)
+        self.failing(self.fetch, f"{server.url()}?tag=annotated", "another commit than the listing said")
+        self.assert_nothing_pinned()
+
     def test_pack_without_the_tree(self):
         self.failing_fetch(lambda _: self.pack_of("1"), "http")
 
