@@ -20,8 +20,8 @@ TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap openssh-server opens
             systemd man-db zsh shellcheck lintian dpkg-dev prometheus python3-yaml procps \
             $(if $(shell command -v kubectl),,kubernetes-client)
 
-# `make V=1` shows the commands.
-Q := $(if $(V),,@echo '  $@' &&)
+# `make V=1` shows the commands; else a build says one short line a file: `CC fs/worker/serve.c`.
+say = $(if $(V),,@printf '%-4s %s\n' $(1) $(2) &&)
 
 PROJECT_CFLAGS := -std=gnu11 -D_GNU_SOURCE -D_FILE_OFFSET_BITS=64 -DFUSE_USE_VERSION=314 -DVERSION='"$(VERSION)"' -I. \
     -Wall -Wextra -Wshadow -Wstrict-prototypes -Wmissing-prototypes -Wpointer-arith -Wvla \
@@ -30,9 +30,9 @@ WERROR ?= -Werror
 LIB_CFLAGS = $(shell pkg-config --cflags $(LIBS))
 LIB_LDLIBS = $(shell pkg-config --libs $(LIBS))
 
-SOURCES := $(sort $(wildcard manifest/*.c gitcache/*.c fs/*.c))
+SOURCES := $(sort $(wildcard manifest/*.c gitcache/*/*.c fs/*.c fs/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
-CORE    := $(filter-out $(B)/fs/main.o,$(OBJECTS))
+CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
@@ -41,15 +41,15 @@ UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/t
 all: $(B)/startpointfs
 
 $(B)/startpointfs: $(OBJECTS)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+	$(call say,LD,$@)$(CC) $(PROJECT_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ \
+	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ \
 	    $(filter %.c %.o,$^) $(LIB_LDLIBS) -lcmocka
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d)
@@ -94,10 +94,10 @@ layers:
 	@tests/layers
 
 format:
-	clang-format -i $(wildcard */*.[ch] tests/*/*.[ch])
+	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
 format-check:
-	@clang-format --dry-run -Werror $(wildcard */*.[ch] tests/*/*.[ch])
+	@clang-format --dry-run -Werror $(wildcard */*.[ch] */*/*.[ch])
 
 # Beside git and a plain folder, on a machine that does nothing else meanwhile.
 bench: test-deps
@@ -122,7 +122,7 @@ fuzz:
 
 build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
 	@mkdir -p $(@D)
-	$(Q)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $(filter %.c %.o,$^) \
+	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $(filter %.c %.o,$^) \
 	    $(LIB_LDLIBS)
 
 # mount(8) looks for its helpers in /sbin alone, which is /usr/sbin on today's systems.

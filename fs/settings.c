@@ -7,7 +7,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/nodes.h"
+#include "fs/shared/nodes.h"
 
 int settings_folder(char **folder, const char *argument)
 {

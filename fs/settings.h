@@ -8,8 +8,8 @@
 #include <sys/types.h>
 
 #include "fs/log.h"
-#include "gitcache/error.h"
-#include "gitcache/remote.h"
+#include "gitcache/base/error.h"
+#include "gitcache/net/remote.h"
 
 enum set_type { TYPE_NONE, TYPE_LANGUAGES, TYPE_EXERCISES, TYPE_CUSTOM };
 

@@ -1,5 +1,5 @@
 /* fuzz_capabilities.c - any bytes as what a server says it can do. */
-#include "gitcache/capabilities.h"
+#include "gitcache/net/capabilities.h"
 #include "tests/fuzz/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

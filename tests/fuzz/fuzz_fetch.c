@@ -2,7 +2,7 @@
  * answer has a pack. */
 #include <errno.h>
 
-#include "gitcache/fetch.h"
+#include "gitcache/net/fetch_command.h"
 #include "tests/fuzz/pieces.h"
 
 #define MAX_PACK 1000

@@ -1,6 +1,6 @@
 /* fuzz_listing.c - any bytes as a kept listing: what is accepted is exactly what would be written.
  */
-#include "gitcache/listing.h"
+#include "gitcache/base/listing.h"
 #include "tests/fuzz/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

@@ -1,6 +1,6 @@
 /* fuzz_lsrefs.c - any bytes as an answer to ls-refs: a listing that is sorted, holds only names
  * that may become folders, and survives being kept. */
-#include "gitcache/lsrefs.h"
+#include "gitcache/net/lsrefs_command.h"
 #include "tests/fuzz/pieces.h"
 
 static void check_listing(const struct listing *listing)

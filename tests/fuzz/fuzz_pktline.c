@@ -1,5 +1,5 @@
 /* fuzz_pktline.c - any bytes as packets: the same packets, however the bytes come divided. */
-#include "gitcache/pktline.h"
+#include "gitcache/net/pktline.h"
 #include "tests/fuzz/pieces.h"
 
 struct seen {

@@ -1,7 +1,7 @@
 /* fuzz_url.c - any text as a URL: it can be shown, and what goes to ssh or git is no option. */
 #include <ctype.h>
 
-#include "gitcache/url.h"
+#include "gitcache/base/url.h"
 #include "tests/fuzz/pieces.h"
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)

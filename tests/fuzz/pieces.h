@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/answer.h"
+#include "gitcache/net/answer.h"
 
 /* The first byte is the pieces' size (0: all at once), the rest is fed, each piece in a block of
  * its own, so that a step past its end is seen. */

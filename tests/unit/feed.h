@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/answer.h"
+#include "gitcache/net/answer.h"
 
 /* Each piece lies in a block of its own, so that a sanitizer sees a step past its end. */
 static inline int feed_in_pieces(struct answer answer, const char *bytes, size_t size, size_t piece,

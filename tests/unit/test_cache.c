@@ -3,9 +3,9 @@
 #include <sys/file.h>
 #include <sys/stat.h>
 
-#include "gitcache/cache.h"
-#include "gitcache/cache_folder.h"
-#include "gitcache/library.h"
+#include "gitcache/base/library.h"
+#include "gitcache/store/cache.h"
+#include "gitcache/store/cache_folder.h"
 #include "tests/unit/sandbox.h"
 
 /* A remote repository, a cache, and what reads the one into the other. */

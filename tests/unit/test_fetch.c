@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/fetch.h"
+#include "gitcache/net/fetch_command.h"
 #include "tests/unit/feed.h"
 
 #define ONE "1111111111111111111111111111111111111111"

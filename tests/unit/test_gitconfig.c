@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/gitconfig.h"
+#include "gitcache/net/gitconfig.h"
 
 /* A file that stands for the user's configuration. */
 static int make_file(void **state)

@@ -6,8 +6,8 @@
 #include <cmocka.h>
 #include <stdlib.h>
 
-#include "fs/deadly.h"
-#include "fs/inflight.h"
+#include "fs/shared/deadly.h"
+#include "fs/shared/inflight.h"
 
 static int set_up(void **state)
 {

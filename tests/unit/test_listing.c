@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/listing.h"
+#include "gitcache/base/listing.h"
 
 #define ONE "1111111111111111111111111111111111111111"
 #define TWO "2222222222222222222222222222222222222222"

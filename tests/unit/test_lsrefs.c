@@ -8,7 +8,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/lsrefs.h"
+#include "gitcache/net/lsrefs_command.h"
 #include "tests/unit/feed.h"
 
 #define ONE "1111111111111111111111111111111111111111"

@@ -9,8 +9,8 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/nodes.h"
-#include "fs/nodes_layout.h"
+#include "fs/shared/nodes.h"
+#include "fs/shared/nodes_layout.h"
 
 static int set_up(void **state)
 {

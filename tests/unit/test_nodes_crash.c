@@ -15,8 +15,8 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/nodes.h"
-#include "fs/nodes_layout.h"
+#include "fs/shared/nodes.h"
+#include "fs/shared/nodes_layout.h"
 
 #define PART 4096 /* bytes of each part of the table that these few nodes can touch */
 

@@ -2,8 +2,8 @@
 #include <limits.h>
 #include <sys/stat.h>
 
-#include "gitcache/cache.h"
-#include "gitcache/objects.h"
+#include "gitcache/checkout/objects.h"
+#include "gitcache/store/cache.h"
 #include "tests/unit/sandbox.h"
 
 #define MAX_SIZE ((uint64_t)1 << 30)

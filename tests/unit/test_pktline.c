@@ -9,8 +9,8 @@
 
 #include <cmocka.h>
 
-#include "gitcache/capabilities.h"
-#include "gitcache/pktline.h"
+#include "gitcache/net/capabilities.h"
+#include "gitcache/net/pktline.h"
 #include "tests/unit/feed.h"
 
 #define ID "1111111111111111111111111111111111111111"

@@ -12,7 +12,7 @@
 
 #include <cmocka.h>
 
-#include "fs/sets.h"
+#include "fs/sets/sets.h"
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
 #define OTHER  "fedcba9876543210fedcba9876543210fedcba98"

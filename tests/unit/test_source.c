@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/source.h"
+#include "gitcache/base/source.h"
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 

@@ -8,8 +8,8 @@
 
 #include <cmocka.h>
 
-#include "gitcache/url.h"
-#include "gitcache/urlmatch.h"
+#include "gitcache/base/url.h"
+#include "gitcache/net/urlmatch.h"
 
 static void test_schemes(void **state)
 {

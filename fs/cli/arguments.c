@@ -1,0 +1,252 @@
+#include "fs/cli/arguments.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct option_row {
+    const char *name;
+    const char *value; /* what it is called; NULL: takes none */
+    unsigned accepts;  /* which verbs take it; 0: accepted silently, not shown */
+    const char *summary;
+    int (*take)(struct arguments *arguments, const char *value, struct error *e);
+};
+
+static int no_memory(int r, struct error *e)
+{
+    return r < 0 ? error_set(e, -r, "out of memory") : 0;
+}
+
+static int take_cache(struct arguments *a, const char *value, struct error *e)
+{
+    return no_memory(settings_folder(&a->settings.cache, value), e);
+}
+
+static int take_sets(struct arguments *a, const char *value, struct error *e)
+{
+    return no_memory(settings_folder(&a->settings.sets, value), e);
+}
+
+static int take_options(struct arguments *a, const char *value, struct error *e)
+{
+    char *joined;
+
+    if (asprintf(&joined, "%s%s%s", a->options, *a->options ? "," : "", value) < 0)
+        return error_no_memory(e);
+    free(a->options);
+    a->options = joined;
+    return settings_options(&a->settings, value, e);
+}
+
+static int take_number(const char *name, const char *value, unsigned long max, unsigned *out,
+                       struct error *e)
+{
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+
+    if (*value < '0' || *value > '9' || *end || number > max)
+        return error_set(e, EINVAL, "%s %s: give a number from 0 to %lu", name, value, max);
+    *out = (unsigned)number;
+    return 0;
+}
+
+static int take_days(struct arguments *a, const char *value, struct error *e)
+{
+    return take_number("--days", value, 36500, &a->days, e);
+}
+
+static int take_jobs(struct arguments *a, const char *value, struct error *e)
+{
+    int r = take_number("--jobs", value, 256, &a->settings.jobs, e);
+    return r == 0 && a->settings.jobs == 0 ? error_set(e, EINVAL, "--jobs 0: give at least 1") : r;
+}
+
+static int take_type(struct arguments *a, enum set_type type, struct error *e)
+{
+    if (a->settings.type != TYPE_NONE && a->settings.type != type)
+        return error_set(e, EINVAL, "give one of --languages, --exercises, --custom");
+    a->settings.type = type;
+    return 0;
+}
+
+static int take_languages(struct arguments *a, const char *value, struct error *e)
+{
+    (void)value;
+    return take_type(a, TYPE_LANGUAGES, e);
+}
+
+static int take_exercises(struct arguments *a, const char *value, struct error *e)
+{
+    (void)value;
+    return take_type(a, TYPE_EXERCISES, e);
+}
+
+static int take_custom(struct arguments *a, const char *value, struct error *e)
+{
+    (void)value;
+    return take_type(a, TYPE_CUSTOM, e);
+}
+
+#define FLAG(field)                                                                  \
+    static int take_##field(struct arguments *a, const char *value, struct error *e) \
+    {                                                                                \
+        (void)value;                                                                 \
+        (void)e;                                                                     \
+        a->FLAG_PLACE field = true;                                                  \
+        return 0;                                                                    \
+    }
+
+#define FLAG_PLACE settings.
+FLAG(offline)
+FLAG(json)
+FLAG(quiet)
+FLAG(foreground)
+#undef FLAG_PLACE
+#define FLAG_PLACE
+FLAG(force)
+FLAG(strict)
+FLAG(dry_run)
+FLAG(prometheus)
+FLAG(progress)
+#undef FLAG_PLACE
+
+static const struct option_row rows[] = {
+    {"-f", NULL, ACCEPTS_MOUNT, "stay in the foreground, log on stderr", take_foreground},
+    {"-o", "OPTIONS", ACCEPTS_MOUNT, "mount options, separated by commas", take_options},
+    {"--languages", NULL, ACCEPTS_TYPE, "the start-points are languages", take_languages},
+    {"--exercises", NULL, ACCEPTS_TYPE, "the start-points are exercises", take_exercises},
+    {"--custom", NULL, ACCEPTS_TYPE, "the start-points are custom ones", take_custom},
+    {"--cache", "DIR", ACCEPTS_CACHE, "where fetched versions are kept", take_cache},
+    {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
+    {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
+    {"--jobs", "N", ACCEPTS_JOBS, "fetches at once for one host (16)", take_jobs},
+    {"--progress", NULL, ACCEPTS_PROGRESS, "show also what the servers say of their progress",
+     take_progress},
+    {"--force", NULL, ACCEPTS_FORCE, "replace a set of that name", take_force},
+    {"--strict", NULL, ACCEPTS_STRICT, "warnings are errors", take_strict},
+    {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
+    {"--days", "N", ACCEPTS_DAYS, "what was read in the last N days stays (30)", take_days},
+    {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
+    {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
+    {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},
+};
+
+#define ROW_COUNT (sizeof rows / sizeof *rows)
+
+/* The row of "--cache", "--cache=DIR" or "-oOPTIONS"; *value is what is joined to it, or NULL. */
+static const struct option_row *find_row(const char *text, const char **value)
+{
+    *value = NULL;
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        size_t length = strlen(rows[i].name);
+        if (strncmp(text, rows[i].name, length) != 0)
+            continue;
+        if (!text[length])
+            return &rows[i];
+        if (text[1] == '-' && text[length] == '=') {
+            *value = text + length + 1;
+            return &rows[i];
+        }
+        if (text[1] != '-' && rows[i].value) {
+            *value = text + length;
+            return &rows[i];
+        }
+    }
+    return NULL;
+}
+
+static int take_option(struct arguments *arguments, int argc, char **argv, int *i, struct error *e)
+{
+    const char *text = argv[*i], *value;
+    const struct option_row *row = find_row(text, &value);
+
+    if (!row || !(row->accepts & arguments->verb->accepts))
+        return error_set(e, EINVAL, "unknown option '%s': see 'startpointfs %s --help'", text,
+                         arguments->verb->name);
+    if (!row->value && value)
+        return error_set(e, EINVAL, "option %s takes no value", row->name);
+    if (row->value && !value) {
+        if (*i + 1 >= argc)
+            return error_set(e, EINVAL, "option %s needs a value: %s %s", row->name, row->name,
+                             row->value);
+        value = argv[++*i];
+    }
+    if (row->value && !*value)
+        return error_set(e, EINVAL, "option %s needs a value: %s %s", row->name, row->name,
+                         row->value);
+    return row->take(arguments, value, e);
+}
+
+static int check_count(const struct arguments *arguments, struct error *e)
+{
+    const struct verb *verb = arguments->verb;
+
+    if (arguments->count < verb->least || arguments->count > verb->most)
+        return error_set(e, EINVAL, "usage: startpointfs %s [OPTIONS] %s", verb->name,
+                         verb->operands);
+    return 0;
+}
+
+int arguments_parse(struct arguments *arguments, const struct verb *verb, int argc, char **argv,
+                    bool *help, struct error *e)
+{
+    bool ended = false;
+    int r;
+
+    *arguments = (struct arguments){.verb = verb, .operands = argv, .days = 30};
+    arguments->options = strdup("");
+    r = settings_init(&arguments->settings);
+    if (r < 0 || !arguments->options)
+        return error_no_memory(e);
+    for (int i = 0; i < argc; i++) {
+        if (ended || argv[i][0] != '-' || !argv[i][1]) {
+            argv[arguments->count++] = argv[i];
+        } else if (strcmp(argv[i], "--") == 0) {
+            ended = true;
+        } else if (strcmp(argv[i], "--help") == 0 || strcmp(argv[i], "-h") == 0) {
+            *help = true;
+            return 0;
+        } else {
+            r = take_option(arguments, argc, argv, &i, e);
+            if (r < 0)
+                return r;
+        }
+    }
+    return check_count(arguments, e);
+}
+
+bool arguments_find_verb(int argc, char **argv)
+{
+    int i = 0;
+
+    while (i < argc && argv[i][0] == '-') {
+        const char *value;
+        const struct option_row *row = find_row(argv[i], &value);
+        i += row && row->value && !value ? 2 : 1;
+    }
+    if (i >= argc)
+        return false;
+    char *verb = argv[i];
+    memmove(argv + 1, argv, (size_t)i * sizeof *argv);
+    argv[0] = verb;
+    return true;
+}
+
+void arguments_release(struct arguments *arguments)
+{
+    free(arguments->options);
+    settings_release(&arguments->settings);
+}
+
+void arguments_print_options(const struct verb *verb, FILE *out)
+{
+    char left[64];
+
+    for (size_t i = 0; i < ROW_COUNT; i++) {
+        if (!rows[i].summary || !(rows[i].accepts & verb->accepts))
+            continue;
+        snprintf(left, sizeof left, "%s%s%s", rows[i].name, rows[i].value ? " " : "",
+                 rows[i].value ? rows[i].value : "");
+        fprintf(out, "  %-16s %s\n", left, rows[i].summary);
+    }
+}

@@ -1,0 +1,199 @@
+/* main.c - the verbs: one table, which also makes the help. */
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/cli/arguments.h"
+#include "fs/cli/mount_helper.h"
+#include "fs/cli/verb.h"
+#include "fs/cli/version.h"
+
+#define ANY ((size_t)-1)
+
+#define EXIT_CODES                                                                               \
+    "Exit codes: 0; 1 failed; 2 usage; 3 a source can't be fetched; 4 bad arguments, or a set "  \
+    "of\n"                                                                                       \
+    "that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages); from " \
+    "16 \n"                                                                                      \
+    "on that of the first error in a manifest, as cyber-dojo numbers them.\n"
+
+static const struct verb verbs[] = {
+    {"mount", "[SOURCE|LIST]... MOUNTPOINT", "mount lists of start-points as folders",
+     "MOUNTPOINT/REPOSITORY/TAG/ is the tree of that tag, fetched when it is first looked into.\n"
+     "A SOURCE is URL?tag=TAG, URL, SHA@URL, or a local repository in place of the URL. A LIST is "
+     "a\n"
+     "file with a source a line; a folder with files *.list stands for those. Without SOURCE: all "
+     "sets that\n"
+     "'create' has made, and will make.\n"
+     "\n"
+     "Mount options:\n"
+     "  cache=DIR          where fetched versions are kept\n"
+     "  refs_ttl=SECONDS   how long a listing of a remote is good (60)\n"
+     "  timeout=SECONDS    a read fails when its fetch shows no progress for so long (30)\n"
+     "  jobs=N             fetches at once for one host (16)\n"
+     "  offline            use what the cache has, never the network\n"
+     "  prefetch           fetch all that the sources name, in the background\n"
+     "  browse=all|named   what `ls` of a repository shows: all versions, or those that sources "
+     "name\n"
+     "  max_file=SIZE      a larger file can't be read (1G)\n"
+     "  max_pack=SIZE      a larger pack is refused (2G)\n"
+     "  max_nodes=N        files and folders that the mount can ever show (67108864)\n"
+     "  uid=N, gid=N       the owner that files show\n"
+     "  type=TYPE          languages, exercises or custom: as --languages and so on\n"
+     "  sets=DIR           where named sets are kept\n"
+     "  log=LEVEL          error, warning, info or debug (info)\n"
+     "  log_file=FILE      where the log goes (syslog; with -f: stderr)\n"
+     "  allow_other, auto_unmount and the other options of fuse(8)\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_MOUNT |
+         ACCEPTS_JOBS,
+     1, ANY, verb_mount},
+    {"umount", "MOUNTPOINT", "unmount, and end the daemon", NULL, ACCEPTS_QUIET, 1, 1, verb_umount},
+    {"status", "MOUNTPOINT", "what a mount knows and does", NULL, ACCEPTS_JSON | ACCEPTS_PROMETHEUS,
+     1, 1, verb_status},
+    {"versions", "SOURCE", "list the tags of a remote, the newest version last",
+     "With ?tag=TAG: only that one; exit code 2 if there is none.\n",
+     ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_versions},
+    {"create", "NAME --languages|--exercises|--custom SOURCE|LIST...",
+     "make a named set: fetch, check and pin start-points",
+     "NAME is made of letters, digits, '.', '_', '-' and '/'. Nothing is recorded if any "
+     "start-point\n"
+     "has an error.\n\n" EXIT_CODES,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_FORCE |
+         ACCEPTS_STRICT | ACCEPTS_JOBS,
+     2, ANY, verb_create},
+    {"check", "--languages|--exercises|--custom SOURCE|LIST...",
+     "check start-points as 'create' does, and record nothing",
+     "A SOURCE may also be a folder that is no git repository. Tags that have moved at their "
+     "remote,\n"
+     "and image names whose tag is not the git tag, are warnings; with --strict they are errors, "
+     "with\n"
+     "the codes 3 and 34.\n\n" EXIT_CODES,
+     ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_STRICT |
+         ACCEPTS_JSON | ACCEPTS_JOBS,
+     1, ANY, verb_check},
+    {"ls", "", "list the named sets", NULL, ACCEPTS_SETS | ACCEPTS_JSON | ACCEPTS_QUIET, 0, 0,
+     verb_ls},
+    {"inspect", "NAME", "print a set's display names with url, sha and image name, as JSON", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_inspect},
+    {"images", "NAME", "print a set's image names, sorted, one a line", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE, 1, 1, verb_images},
+    {"update", "NAME", "move a set's branches to their newest commits; tags stay",
+     "Nothing is recorded if any start-point has an error then. The exit codes are those of "
+     "'create'.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_QUIET | ACCEPTS_STRICT | ACCEPTS_DRY_RUN | ACCEPTS_JOBS,
+     1, 1, verb_update},
+    {"rm", "NAME", "remove a named set", NULL, ACCEPTS_SETS | ACCEPTS_QUIET, 1, 1, verb_rm},
+    {"fetch", "NAME|SOURCE|LIST...", "fetch all versions of sets and lists into the cache", NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS |
+         ACCEPTS_PROGRESS,
+     1, ANY, verb_fetch},
+    {"reload", "MOUNTPOINT", "go on with the program that is on disk now", NULL, ACCEPTS_QUIET, 1,
+     1, verb_reload},
+    {"gc", "", "remove from the cache what no set names and nobody has read for long",
+     "What a running mount has open stays. Only sets count, not lists given to 'mount': what "
+     "these\n"
+     "name is fetched again when it is read.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_DAYS | ACCEPTS_DRY_RUN | ACCEPTS_QUIET, 0, 0, verb_gc},
+    /* What a mount's supervisor starts; not for people, so without a summary. */
+    {"worker", "", NULL, NULL,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 0, ANY,
+     verb_worker},
+    {"probe", "", NULL, NULL, 0, 0, 0, verb_probe},
+};
+
+#define VERB_COUNT (sizeof verbs / sizeof *verbs)
+
+static const struct verb *find_verb(const char *name)
+{
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (strcmp(verbs[i].name, name) == 0)
+            return &verbs[i];
+    return NULL;
+}
+
+static void print_help(FILE *out)
+{
+    fputs("startpointfs shows tagged git repositories as plain folders, read-only.\n\n"
+          "usage: startpointfs VERB [OPTIONS] OPERANDS\n\n",
+          out);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (verbs[i].summary)
+            fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
+    fputs("\n'startpointfs VERB --help' says more. 'startpointfs --version' names the libraries.\n",
+          out);
+}
+
+static void print_verb_help(const struct verb *verb)
+{
+    printf("usage: startpointfs %s [OPTIONS] %s\n\n", verb->name, verb->operands);
+    if (verb->summary)
+        printf("%s.\n\n", verb->summary);
+    arguments_print_options(verb, stdout);
+    if (verb->help)
+        printf("\n%s", verb->help);
+}
+
+static int run_verb(const struct verb *verb, int argc, char **argv)
+{
+    struct arguments arguments;
+    struct error error;
+    bool help = false;
+    int code;
+
+    if (arguments_parse(&arguments, verb, argc, argv, &help, &error) < 0) {
+        code = verb_fail(EXIT_USAGE, "%s", error.text);
+    } else if (help) {
+        print_verb_help(verb);
+        code = EXIT_OK;
+    } else {
+        code = verb->run(&arguments);
+    }
+    arguments_release(&arguments);
+    return code;
+}
+
+static int run_as_helper(int argc, char **argv)
+{
+    struct mount_helper helper;
+    struct error error;
+    int code;
+
+    if (mount_helper_parse(&helper, argc, argv, &error) < 0)
+        code = verb_fail(EXIT_USAGE, "%s", error.text);
+    else if (helper.is_fake)
+        code = EXIT_OK;
+    else
+        code = run_verb(find_verb("mount"), helper.argc, helper.argv);
+    mount_helper_release(&helper);
+    return code;
+}
+
+int main(int argc, char **argv)
+{
+    const char *program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
+
+    /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
+    signal(SIGPIPE, SIG_IGN);
+    if (strncmp(program, "mount.", 6) == 0)
+        return run_as_helper(argc, argv);
+    if (argc < 2) {
+        print_help(stderr);
+        return EXIT_USAGE;
+    }
+    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
+        strcmp(argv[1], "help") == 0) {
+        print_help(stdout);
+        return EXIT_OK;
+    }
+    if (strcmp(argv[1], "--version") == 0) {
+        version_print(stdout);
+        return EXIT_OK;
+    }
+    if (!arguments_find_verb(argc - 1, argv + 1))
+        return verb_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
+    const struct verb *verb = find_verb(argv[1]);
+    if (!verb)
+        return verb_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);
+    return run_verb(verb, argc - 2, argv + 2);
+}

@@ -1,0 +1,22 @@
+/* mountpoint.h - what is mounted where, and taking it away. */
+#ifndef FS_CLI_MOUNTPOINT_H
+#define FS_CLI_MOUNTPOINT_H
+
+#include <stdbool.h>
+
+#include "gitcache/base/error.h"
+
+#define MOUNTPOINT_STATUS ".startpointfs/status.json" /* below a mount point */
+
+/* The absolute path of a folder to mount on, malloc'd. A mount of ours whose daemon is dead is
+ * cleared first. ENOENT, ENOTDIR, EBUSY (a startpointfs is mounted there and answers) ... */
+int mountpoint_prepare(const char *path, char **out, struct error *e);
+
+/* The mount's status.json, parsed: the caller's (json_decref). NULL with a sentence: no
+ * startpointfs answers there. */
+struct json_t *mountpoint_status(const char *path, struct error *e);
+
+/* Unmounts, as root by itself, else with fusermount3(1). `lazy` also if it is in use. */
+int mountpoint_unmount(const char *path, bool lazy, struct error *e);
+
+#endif

@@ -1,0 +1,97 @@
+#include "fs/cli/set_arguments.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "gitcache/base/url.h"
+
+#define SHOWN_SIZE 1024
+
+static int code_of_twice(enum set_type type)
+{
+    switch (type) {
+    case TYPE_CUSTOM:
+        return CODE_TWICE_CUSTOM;
+    case TYPE_EXERCISES:
+        return CODE_TWICE_EXERCISES;
+    case TYPE_LANGUAGES:
+    case TYPE_NONE:
+        break;
+    }
+    return CODE_TWICE_LANGUAGES;
+}
+
+/* Whether both mean the same version of the same repository. A commit id may be abbreviated. */
+static bool is_same(const struct source *a, const struct source *b)
+{
+    if (a->kind != b->kind || strcmp(a->url, b->url) != 0)
+        return false;
+    switch (a->kind) {
+    case SOURCE_DEFAULT:
+        return true;
+    case SOURCE_NAMED:
+        return strcmp(a->version, b->version) == 0;
+    case SOURCE_COMMIT:
+        break;
+    }
+    size_t i = 0;
+    while (a->version[i] && a->version[i] == b->version[i])
+        i++;
+    return !a->version[i] || !b->version[i];
+}
+
+static const char *place_of(const struct source *source, char *buffer, size_t size)
+{
+    char shown[SHOWN_SIZE];
+
+    url_display(source->text, shown, sizeof shown);
+    if (source->file)
+        snprintf(buffer, size, "%s:%u: %s", source->file, source->line, shown);
+    else
+        snprintf(buffer, size, "%s", shown);
+    return buffer;
+}
+
+static int check_twice(const struct set *set)
+{
+    char first[SHOWN_SIZE + 512], second[SHOWN_SIZE + 512];
+
+    for (size_t i = 1; i < set->sources.count; i++)
+        for (size_t j = 0; j < i; j++) {
+            const struct source *a = &set->sources.items[j], *b = &set->sources.items[i];
+            if (is_same(a, b))
+                return verb_fail(code_of_twice(set->type),
+                                 "a source is given twice: %s; and %s; remove one of them",
+                                 place_of(a, first, sizeof first),
+                                 place_of(b, second, sizeof second));
+        }
+    return 0;
+}
+
+int set_arguments_take(struct set *set, const struct arguments *arguments, size_t first)
+{
+    struct error error = {0};
+    int r = 0;
+
+    set->type = arguments->settings.type;
+    for (size_t i = first; i < arguments->count && r == 0; i++)
+        r = set_add(set, arguments->operands[i], &error);
+    if (r < 0)
+        return verb_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+    if (set->type == TYPE_NONE)
+        return verb_fail(CODE_BAD_ARGUMENTS,
+                         "say what the start-points are: --languages, --exercises or --custom");
+    r = check_twice(set);
+    if (r == 0 && source_list_check(&set->sources, &error) < 0)
+        r = verb_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+    return r;
+}
+
+char *set_arguments_count(const struct set *set, char buffer[64])
+{
+    size_t count = set->sources.count;
+
+    snprintf(buffer, 64, "%zu start-point%s (%s)", count, count == 1 ? "" : "s",
+             set_type_name(set->type));
+    return buffer;
+}

@@ -1,0 +1,78 @@
+/* verb.h - what a verb of the program is: one row of the table in main.c, one file verb_NAME.c, one
+ * function. */
+#ifndef FS_CLI_VERB_H
+#define FS_CLI_VERB_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "fs/settings.h"
+
+enum exit_code {
+    EXIT_OK = 0,
+    EXIT_FAILED = 1,
+    EXIT_USAGE = 2,     /* and "no such tag" of `versions` */
+    EXIT_UNFETCHED = 3, /* a source can't be fetched */
+    EXIT_REPLACE = 75,  /* of a worker: it has been drained, the mount goes on */
+};
+
+/* Options that a verb accepts, besides --help. */
+enum accepts {
+    ACCEPTS_CACHE = 1 << 0,
+    ACCEPTS_SETS = 1 << 1,
+    ACCEPTS_OFFLINE = 1 << 2,
+    ACCEPTS_JSON = 1 << 3,
+    ACCEPTS_QUIET = 1 << 4,
+    ACCEPTS_TYPE = 1 << 5,
+    ACCEPTS_MOUNT = 1 << 6, /* -f, -o */
+    ACCEPTS_FORCE = 1 << 7,
+    ACCEPTS_STRICT = 1 << 8,
+    ACCEPTS_DRY_RUN = 1 << 9,
+    ACCEPTS_DAYS = 1 << 10,
+    ACCEPTS_PROMETHEUS = 1 << 11,
+    ACCEPTS_JOBS = 1 << 12,
+    ACCEPTS_PROGRESS = 1 << 13,
+};
+
+/* A command line, parsed. */
+struct arguments {
+    const struct verb *verb;
+    struct settings settings;
+    char *options; /* all -o, joined with commas, as given; "" if none */
+    bool force, strict, dry_run, prometheus, progress;
+    unsigned days;
+    char **operands; /* borrowed from argv */
+    size_t count;
+};
+
+struct verb {
+    const char *name;
+    const char *operands;                    /* for the usage line */
+    const char *summary;                     /* one line */
+    const char *help;                        /* further lines; may be NULL */
+    unsigned accepts;                        /* enum accepts */
+    size_t least, most;                      /* operands */
+    int (*run)(struct arguments *arguments); /* returns the exit code */
+};
+
+/* Prints "startpointfs: SENTENCE" on stderr and returns code. */
+int verb_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
+
+int verb_mount(struct arguments *arguments);
+int verb_worker(struct arguments *arguments);
+int verb_probe(struct arguments *arguments);
+int verb_reload(struct arguments *arguments);
+int verb_umount(struct arguments *arguments);
+int verb_status(struct arguments *arguments);
+int verb_fetch(struct arguments *arguments);
+int verb_versions(struct arguments *arguments);
+int verb_create(struct arguments *arguments);
+int verb_check(struct arguments *arguments);
+int verb_ls(struct arguments *arguments);
+int verb_inspect(struct arguments *arguments);
+int verb_images(struct arguments *arguments);
+int verb_update(struct arguments *arguments);
+int verb_rm(struct arguments *arguments);
+int verb_gc(struct arguments *arguments);
+
+#endif

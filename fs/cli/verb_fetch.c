@@ -1,0 +1,56 @@
+/* verb_fetch.c - warms the cache with all versions that lists name. */
+#include <errno.h>
+#include <stdio.h>
+#include <unistd.h>
+
+#include "fs/cli/verb.h"
+#include "fs/sets/gather.h"
+#include "fs/sets/sets.h"
+#include "gitcache/base/url.h"
+
+static int summary(const struct gathering *gathering, bool quiet)
+{
+    size_t fetched = 0;
+    char shown[1024];
+
+    for (size_t i = 0; i < gathering->count; i++) {
+        const struct gathered *item = &gathering->items[i];
+        if (item->status)
+            verb_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
+                      item->error.text);
+        else
+            fetched += item->fetched;
+    }
+    if (!quiet)
+        printf("%zu versions: %zu fetched, %zu in the cache already, %zu failed\n",
+               gathering->count, fetched, gathering->count - fetched - gathering->failed,
+               gathering->failed);
+    return gathering->failed ? EXIT_UNFETCHED : EXIT_OK;
+}
+
+int verb_fetch(struct arguments *arguments)
+{
+    const struct settings *settings = &arguments->settings;
+    struct gather_options options = {
+        .newest = true, .progress = !settings->quiet, .lines = arguments->progress};
+    struct gathering gathering = {0};
+    struct source_list sources = {0};
+    struct error error;
+    int code = EXIT_OK, r = 0;
+
+    for (size_t i = 0; i < arguments->count && r == 0; i++)
+        r = sets_add_sources(&sources, settings->sets, arguments->operands[i], &error);
+    if (r < 0) {
+        code = verb_fail(EXIT_USAGE, "%s", error.text);
+        goto out;
+    }
+    r = gather(&gathering, settings, &sources, &options, &error);
+    if (r == 0 || r == -EINTR)
+        code = summary(&gathering, settings->quiet);
+    else
+        code = verb_fail(EXIT_FAILED, "%s", error.text);
+    gathering_release(&gathering);
+out:
+    source_list_release(&sources);
+    return code;
+}

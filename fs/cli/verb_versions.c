@@ -1,0 +1,123 @@
+/* verb_versions.c - lists the tags of a remote with their commits, the newest version last. */
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/cli/verb.h"
+#include "gitcache/base/source.h"
+#include "gitcache/store/cache.h"
+
+static const char tags[] = "refs/tags/";
+
+static bool is_tag(const struct ref *ref)
+{
+    return strncmp(ref->name, tags, sizeof tags - 1) == 0;
+}
+
+/* 3.7.4-9 before 3.7.4-18. */
+static int compare_versions(const void *a, const void *b)
+{
+    const struct ref *const *x = a, *const *y = b;
+    return strverscmp((*x)->name, (*y)->name);
+}
+
+static void print_ref(const struct ref *ref, json_t *array)
+{
+    const char *name = strrchr(ref->name, '/') && strncmp(ref->name, "refs/", 5) == 0
+                           ? strchr(ref->name + 5, '/') + 1
+                           : ref->name;
+    char hex[OID_HEX_SIZE];
+
+    oid_format(&ref->peeled, hex);
+    if (array)
+        json_array_append_new(array,
+                              json_pack("{s:s%, s:s}", "name", name, strlen(name), "commit", hex));
+    else
+        printf("%s\t%s\n", name, hex);
+}
+
+static int print_versions(const struct listing *listing, const struct source *source, bool json)
+{
+    json_t *array = json ? json_array() : NULL;
+    const struct ref **found = calloc(listing->count + 1, sizeof *found);
+    size_t count = 0;
+
+    if (!found)
+        return verb_fail(EXIT_FAILED, "out of memory");
+    if (source->kind == SOURCE_NAMED) {
+        found[0] = listing_find_version(listing, source->version);
+        count = found[0] != NULL;
+    } else {
+        for (size_t i = 0; i < listing->count; i++)
+            if (is_tag(&listing->refs[i]))
+                found[count++] = &listing->refs[i];
+        qsort(found, count, sizeof *found, compare_versions);
+    }
+    for (size_t i = 0; i < count; i++)
+        print_ref(found[i], array);
+    free(found);
+    if (array) {
+        json_dumpf(array, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+        putchar('\n');
+        json_decref(array);
+    }
+    return source->kind == SOURCE_NAMED && count == 0 ? EXIT_USAGE : EXIT_OK;
+}
+
+static int ask(struct repository *repository, const struct settings *settings, struct error *e)
+{
+    struct remote *remote;
+    int r = remote_new(&remote, &settings->remote, e);
+
+    if (r < 0)
+        return r;
+    r = repository_list(repository, remote, NULL, e);
+    remote_free(remote);
+    return r;
+}
+
+int verb_versions(struct arguments *arguments)
+{
+    const struct settings *settings = &arguments->settings;
+    struct repository *repository = NULL;
+    const struct listing *listing = NULL;
+    struct cache *cache = NULL;
+    struct source source;
+    struct error error;
+    char *here = getcwd(NULL, 0);
+    int code = EXIT_FAILED;
+
+    if (source_parse(&source, arguments->operands[0], here ? here : "/", &error) < 0) {
+        free(here);
+        return verb_fail(EXIT_USAGE, "%s", error.text);
+    }
+    if (cache_open(&cache, settings->cache, false, &error) < 0 ||
+        repository_open(&repository, cache, source.url, &error) < 0) {
+        verb_fail(code, "%s", error.text);
+        goto out;
+    }
+    if (source.kind == SOURCE_NAMED)
+        repository_name_branch(repository, source.version);
+    if (!settings->offline && ask(repository, settings, &error) < 0) {
+        code = verb_fail(EXIT_UNFETCHED, "%s", error.text);
+        goto out;
+    }
+    listing = repository_listing_get(repository);
+    if (listing)
+        code = print_versions(listing, &source, settings->json);
+    else
+        code = verb_fail(EXIT_UNFETCHED, "%s has never been listed, and this is --offline",
+                         source.text);
+out:
+    if (listing)
+        repository_listing_put(repository, listing);
+    if (repository)
+        repository_close(repository);
+    cache_close(cache);
+    source_release(&source);
+    free(here);
+    return code;
+}

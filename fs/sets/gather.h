@@ -1,0 +1,47 @@
+/* gather.h - fetching all versions of a list into the cache, many at once, with progress: what
+ * `fetch`, `create`, `check` and `update` begin with.
+ *
+ * Sources of one repository go in one request; repositories go to the fetcher's threads. */
+#ifndef FS_SETS_GATHER_H
+#define FS_SETS_GATHER_H
+
+#include "fs/settings.h"
+#include "gitcache/base/source.h"
+#include "gitcache/store/cache.h"
+
+/* What became of one source, in the order of the list. */
+struct gathered {
+    const struct source *source;
+    struct repository *repository;
+    struct version version; /* where status is 0 */
+    int status;             /* 0 or negative errno; -ECANCELED: interrupted */
+    struct error error;
+    bool fetched; /* it came over the network just now */
+    bool moved;   /* a tag that is elsewhere at the remote now; only with `listings` */
+    struct oid moved_to;
+};
+
+struct gathering {
+    struct gathered *items;
+    size_t count;
+    size_t failed;
+    struct cache *cache;
+    struct gather *private;
+};
+
+struct gather_options {
+    bool newest;   /* branches: what they are at the remote now */
+    bool listings; /* ask each remote for its tags, to see which have moved */
+    bool lines;    /* with progress: also what the servers say of theirs */
+    bool progress; /* on stderr: a line that is rewritten on a terminal, else a line a version */
+};
+
+/* Fetches what is missing. 0 also if single sources failed (look at their status); a negative errno
+ * if nothing could be begun, or -EINTR after SIGINT or SIGTERM: what has arrived by then is in the
+ * cache. On any return, gathering_release. */
+int gather(struct gathering *out, const struct settings *settings,
+           const struct source_list *sources, const struct gather_options *options,
+           struct error *e);
+void gathering_release(struct gathering *gathering);
+
+#endif

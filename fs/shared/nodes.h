@@ -1,0 +1,159 @@
+/* nodes.h - everything with an inode number: one append-only table in shared memory.
+ *
+ * A node's index + 1 is its inode number. Nodes are appended and published, never moved, changed
+ * into something else or taken away; so there is nothing to forget, no reference count, and no lock
+ * on the read path. The table is a memfd that outlives the worker: a new worker that maps it finds
+ * the same numbers.
+ *
+ * What can change, and how:
+ *  - A folder of a git tree gets its children once: they are appended as one block, sorted by name,
+ * then the folder's `children` word is published with a release store. A reader sees none or all.
+ *  - A folder whose listing can change (root, repository, prefix, control) has a list of links:
+ * indices of nodes that exist already. A new list is written beside the old one and swapped in with
+ * one store. Nodes keep their numbers across that.
+ *  - A version points to a checkout: a hidden node with the commit, its time and its top-level
+ * children. A branch that moves gets a new checkout, again with one store; who holds nodes of the
+ * old one keeps reading it.
+ *
+ * A worker that dies while it appends leaves slots that nobody points to, and nothing else.
+ * The memory is checked, not trusted: an index, a name or a block outside the table is EIO.
+ *
+ * Only one process writes at a time (the worker); within it a mutex serialises writers.
+ */
+#ifndef FS_SHARED_NODES_H
+#define FS_SHARED_NODES_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gitcache/base/error.h"
+#include "gitcache/base/oid.h"
+
+#define NODES_LAYOUT      1          /* raise it whenever struct node or the header changes */
+#define NODES_MAX_DEFAULT (1u << 26) /* 67 million; sparse, so only what is used costs memory */
+#define NODE_ROOT_INDEX   0u
+#define NODE_NAME_MAX     255
+
+enum node_kind {
+    NODE_NONE,
+    NODE_ROOT,
+    NODE_REPO,         /* data: offset of the URL in the names */
+    NODE_PREFIX,       /* "release" of a tag "release/3.7" */
+    NODE_VERSION,      /* data: index of its repository's node */
+    NODE_CHECKOUT,     /* hidden: oid is the commit; parent is the version */
+    NODE_TREE,         /* oid: the tree */
+    NODE_FILE,         /* oid: the blob; data: its size */
+    NODE_EXECUTABLE,   /* likewise */
+    NODE_SYMLINK,      /* likewise */
+    NODE_SUBMODULE,    /* an empty folder */
+    NODE_CONTROL,      /* a folder of .startpointfs */
+    NODE_CONTROL_FILE, /* a generated text */
+};
+
+enum node_flags {
+    NODE_ATTRIBUTES = 1, /* .gitattributes here or above may change what files hold */
+    NODE_BRANCH = 2,     /* a version that may be switched */
+};
+
+/* One cache line. Fields are constant once the node can be found, but for the atomic ones. */
+struct node {
+    uint8_t kind;
+    uint8_t flags;
+    uint16_t name_length;
+    uint32_t parent;
+    uint64_t name; /* offset into the names; NUL-terminated there */
+    uint64_t data; /* see enum node_kind */
+    int64_t mtime; /* seconds since the epoch */
+    struct oid oid;
+    uint32_t checkout; /* tree, file, symlink: the checkout it belongs to */
+    _Atomic uint64_t children;
+};
+
+/* What a new node shall be. */
+struct node_spec {
+    enum node_kind kind;
+    unsigned flags;
+    const char *name;
+    size_t name_length; /* at most NODE_NAME_MAX */
+    uint32_t parent;
+    uint32_t checkout;
+    uint64_t data;
+    int64_t mtime;
+    struct oid oid;
+};
+
+struct nodes;
+
+/* Makes the shared memory, with a root, and returns its descriptor (close-on-exec is not set:
+ * workers inherit it) or a negative errno. `mtime` is the root's. */
+int nodes_create(uint32_t max_nodes, int64_t mtime, struct error *e);
+
+/* Maps it. EPROTO with a sentence if it has another layout than this program's. */
+int nodes_map(struct nodes **out, int fd, struct error *e);
+void nodes_unmap(struct nodes *nodes);
+
+/* Has `report` called when the memory turns out to be damaged at a node; not again and again for
+ * the same one. Call it before other threads use the table. */
+void nodes_on_damage(struct nodes *nodes, void (*report)(void *data, uint32_t index), void *data);
+
+/* Number of nodes in use, and the most there can be. */
+uint32_t nodes_used(const struct nodes *nodes);
+uint32_t nodes_max(const struct nodes *nodes);
+
+/* Borrowed; NULL if there is no such node (then the caller answers EIO). */
+const struct node *node_get(const struct nodes *nodes, uint32_t index);
+/* The node that it is in; NULL for the root, and where the table is damaged: a parent is older than
+ * its children, so that no walk upwards is endless. */
+const struct node *node_parent(const struct nodes *nodes, const struct node *node);
+/* Borrowed; "" if the name lies outside the table. */
+const char *node_name(const struct nodes *nodes, const struct node *node);
+/* A string kept by nodes_keep_string. */
+const char *node_string(const struct nodes *nodes, uint64_t offset);
+
+/* Keeps a string for good, for a node's data. 0 or -ENOSPC. */
+int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
+
+/* Appends nodes that nobody finds yet; *first is the index of the first. 0 or -ENOSPC (the table is
+ * full). */
+int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
+
+/* Publishes a block of appended nodes, sorted by name, as a tree's or checkout's children. */
+void node_publish_block(struct nodes *nodes, uint32_t folder, uint32_t first, uint32_t count);
+
+/* Publishes a checkout as a version's present one. */
+void node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t checkout);
+/* The version's present checkout. 0, -EAGAIN (none yet) or -EIO. */
+int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkout);
+
+struct node_link {
+    uint32_t index;
+    bool listed; /* whether readdir shows it; lookup finds it in any case */
+};
+
+/* Publishes the children of a folder that can change. 1; 0 if it has just these already; -ENOSPC or
+ * -ENOMEM. */
+int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_link *links,
+                       size_t count);
+
+/* True once the folder's children have been published. */
+bool node_has_children(const struct node *node);
+
+/* Finds a child by name. For a version: in its checkout. 0, -ENOENT, -EAGAIN (children not known
+ * yet), -ENOTDIR, -EIO. */
+int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
+                uint32_t *child);
+
+/* Walks a folder's listed children. Start with *offset 0; each call gives the next child and moves
+ * *offset, whose values stay good for a folder that changes meanwhile. 0, -ENOENT (no more),
+ * -EAGAIN, -ENOTDIR, -EIO. */
+int node_next(const struct nodes *nodes, uint32_t folder, uint64_t *offset, uint32_t *child);
+
+/* Every link of a folder that can change, listed or not; for making its next list. `visit` returns
+ * non-zero to end. */
+int node_each_link(const struct nodes *nodes, uint32_t folder,
+                   int (*visit)(void *data, uint32_t child, bool listed), void *data);
+
+bool node_is_folder(const struct node *node);
+
+#endif

@@ -1,0 +1,85 @@
+#include "fs/shared/state.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/clock.h"
+
+const char *operation_name(enum operation operation)
+{
+    static const char *const names[OPERATION_COUNT] = {
+        [OPERATION_INIT] = "init",
+        [OPERATION_LOOKUP] = "lookup",
+        [OPERATION_GETATTR] = "getattr",
+        [OPERATION_READLINK] = "readlink",
+        [OPERATION_READ] = "read",
+        [OPERATION_READDIR] = "readdir",
+        [OPERATION_READDIRPLUS] = "readdirplus",
+        [OPERATION_OPEN] = "open",
+        [OPERATION_OPENDIR] = "opendir",
+        [OPERATION_STATFS] = "statfs",
+        [OPERATION_FORGET] = "forget",
+        [OPERATION_OTHER] = "other",
+    };
+    return names[operation];
+}
+
+int64_t state_fetch_limit(unsigned class)
+{
+    static const int64_t limits[FETCH_TIMES] = {50, 100, 250, 500, 1000, 2500, 10000, 60000, -1};
+    return limits[class];
+}
+
+void state_count_fetch(struct state *state, int64_t milliseconds)
+{
+    unsigned class = 0;
+
+    while (class < FETCH_TIMES - 1 && milliseconds > state_fetch_limit(class))
+        class ++;
+    atomic_fetch_add(&state->fetch_times[class], 1);
+    atomic_fetch_add(&state->fetch_milliseconds, (uint64_t)milliseconds);
+}
+
+int state_create(struct error *e)
+{
+    int fd = memfd_create("startpointfs-state", 0);
+    struct state *state;
+
+    if (fd < 0)
+        return error_set(e, errno, "cannot make the mount's state: %s", strerror(errno));
+    if (ftruncate(fd, sizeof *state) < 0)
+        goto fail;
+    state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    if (state == MAP_FAILED)
+        goto fail;
+    state->layout = STATE_LAYOUT;
+    state->mounted_at = clock_wall();
+    munmap(state, sizeof *state);
+    return fd;
+fail:;
+    int r = error_set(e, errno, "cannot make the mount's state: %s", strerror(errno));
+    close(fd);
+    return r;
+}
+
+int state_map(struct state **out, int fd, struct error *e)
+{
+    struct state *state = mmap(NULL, sizeof *state, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
+    struct stat st;
+
+    if (state == MAP_FAILED || fstat(fd, &st) < 0)
+        return error_set(e, errno, "cannot map the mount's state: %s", strerror(errno));
+    if (st.st_size != sizeof *state || state->layout != STATE_LAYOUT) {
+        int r = error_set(e, EPROTO,
+                          "the mount's state has layout %u and this program needs %u: unmount and "
+                          "mount again to change to this version",
+                          state->layout, STATE_LAYOUT);
+        munmap(state, sizeof *state);
+        return r;
+    }
+    *out = state;
+    return 0;
+}

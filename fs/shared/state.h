@@ -1,0 +1,75 @@
+/* state.h - what the supervisor and its workers share, beside the node table: the request that
+ * began the session, counters that outlive a worker, and what happened to the workers so far. A
+ * memfd of one page and a bit.
+ *
+ * The supervisor writes what it says about workers; the worker writes the counters. */
+#ifndef FS_SHARED_STATE_H
+#define FS_SHARED_STATE_H
+
+#include <stdatomic.h>
+#include <stdint.h>
+
+#include "fs/shared/deadly.h"
+#include "fs/shared/inflight.h"
+#include "gitcache/base/error.h"
+
+#define STATE_LAYOUT 2
+
+enum operation {
+    OPERATION_INIT,
+    OPERATION_LOOKUP,
+    OPERATION_GETATTR,
+    OPERATION_READLINK,
+    OPERATION_READ,
+    OPERATION_READDIR,
+    OPERATION_READDIRPLUS,
+    OPERATION_OPEN,
+    OPERATION_OPENDIR,
+    OPERATION_STATFS,
+    OPERATION_FORGET,
+    OPERATION_OTHER,
+    OPERATION_COUNT,
+};
+
+/* Whether the kernel can be told to look up all names anew. */
+enum epochs { EPOCHS_UNASKED, EPOCHS_KNOWN, EPOCHS_UNKNOWN };
+
+/* A histogram of how long fetches take; the last class has no limit. */
+#define FETCH_TIMES 9
+
+struct state {
+    uint32_t layout;
+    uint32_t init_size;
+    char init[1024];    /* the kernel's FUSE_INIT, as it came */
+    int64_t mounted_at; /* milliseconds since the epoch */
+    _Atomic uint64_t requests[OPERATION_COUNT];
+    _Atomic uint64_t fetches; /* packs transferred */
+    _Atomic uint64_t fetches_failed;
+    _Atomic uint64_t listings; /* answers of remotes to ls-refs */
+    _Atomic uint64_t bytes_fetched;
+    _Atomic uint64_t fetch_times[FETCH_TIMES]; /* how many fetches took that long */
+    _Atomic uint64_t fetch_milliseconds;       /* all fetches together */
+    _Atomic uint32_t has_epochs;               /* enum epochs */
+    _Atomic uint32_t workers;                  /* started so far */
+    _Atomic uint32_t restarts;                 /* workers replaced because they died */
+    _Atomic uint32_t reloads;                  /* workers replaced because somebody asked for it */
+    _Atomic uint32_t reloads_refused;
+    char reload_refusal[1024]; /* why the last one was */
+    struct inflight inflight;
+    struct deadly deadly;
+    char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
+};
+
+/* The name that status.json gives an operation: "lookup". */
+const char *operation_name(enum operation operation);
+
+void state_count_fetch(struct state *state, int64_t milliseconds);
+/* The most milliseconds that a class of fetch_times holds; -1: no limit. */
+int64_t state_fetch_limit(unsigned class);
+
+/* Makes the shared memory; its descriptor (inherited by workers), or a negative errno. */
+int state_create(struct error *e);
+/* Maps it; EPROTO if its layout is another. */
+int state_map(struct state **out, int fd, struct error *e);
+
+#endif

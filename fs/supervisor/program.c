@@ -1,0 +1,82 @@
+#include "fs/supervisor/program.h"
+
+#include <fcntl.h>
+#include <stdio.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/cli/verb.h"
+#include "fs/supervisor/spawn.h"
+
+void program_init(struct program *program, struct kept *kept, struct log *log)
+{
+    *program = (struct program){.kept = kept, .log = log, .fd = kept->exe_fd, .old_fd = -1};
+}
+
+static void refuse(struct program *program, const char *why)
+{
+    struct state *state = program->kept->state;
+
+    snprintf(state->reload_refusal, sizeof state->reload_refusal, "%.700s: %.300s",
+             program->kept->exe_path, why);
+    atomic_fetch_add(&state->reloads_refused, 1);
+    log_error(program->log, "not reloaded: %s", state->reload_refusal);
+}
+
+bool program_ask(struct program *program)
+{
+    static const char *const probe[] = {"startpointfs", "probe", NULL};
+    const struct kept *kept = program->kept;
+
+    if (program->probe > 0 || program_is_on_trial(program))
+        return false;
+    program->candidate_fd = kept_descriptor(open(kept->exe_path, O_RDONLY | O_CLOEXEC));
+    if (program->candidate_fd < 0) {
+        refuse(program, "cannot be opened");
+        return false;
+    }
+    program->probe = spawn(kept, program->candidate_fd, probe, &program->answer_fd);
+    if (program->probe > 0)
+        return true;
+    close(program->candidate_fd);
+    refuse(program, "cannot be started");
+    return false;
+}
+
+bool program_answer(struct program *program, int status)
+{
+    char text[200];
+    ssize_t size = read(program->answer_fd, text, sizeof text - 1);
+
+    close(program->answer_fd);
+    program->probe = 0;
+    if (WIFEXITED(status) && WEXITSTATUS(status) == EXIT_OK) {
+        program->old_fd = program->fd;
+        program->fd = program->candidate_fd;
+        return true;
+    }
+    close(program->candidate_fd);
+    text[size > 0 ? size : 0] = '\0';
+    refuse(program, size > 0 ? text : "it is not a startpointfs that can go on with this mount");
+    return false;
+}
+
+bool program_is_on_trial(const struct program *program)
+{
+    return program->old_fd >= 0;
+}
+
+void program_keep(struct program *program)
+{
+    close(program->old_fd);
+    program->old_fd = -1;
+    atomic_fetch_add(&program->kept->state->reloads, 1);
+}
+
+void program_give_back(struct program *program)
+{
+    close(program->fd);
+    program->fd = program->old_fd;
+    program->old_fd = -1;
+    refuse(program, "its worker does not start");
+}

@@ -1,0 +1,292 @@
+#include "fs/supervisor/supervisor.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <signal.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/cli/verb.h"
+#include "fs/supervisor/program.h"
+#include "fs/supervisor/spawn.h"
+#include "gitcache/base/clock.h"
+
+#define PAUSE_FIRST  100 /* milliseconds before a worker that died at once is replaced */
+#define PAUSE_LAST   10000
+#define STABLE_AFTER 500   /* a worker that served for so long died by accident */
+#define PROBE_TIME   10000 /* for the program on disk to say whether it can go on */
+#define STOP_TIME    5000  /* for the worker to end after an unmount */
+
+struct supervisor {
+    const struct supervision *supervision;
+    struct kept kept;
+    struct program program;
+    int signal_fd;
+    int ready_fd; /* the reading end of what the worker says; -1: it has ended */
+    pid_t worker;
+    int64_t ready_at; /* when the worker said so; 0: not yet */
+    int64_t start_at; /* when the next one is due */
+    int64_t kill_at;  /* when a child that does not end is killed; 0: never */
+    int pause;
+    bool stopping;
+};
+
+/* Milliseconds until the next worker: none after an accident, growing if they die again and again.
+ */
+static int next_pause(struct supervisor *s)
+{
+    bool was_ready = s->ready_at != 0;
+
+    if (was_ready && clock_now() - s->ready_at >= STABLE_AFTER)
+        s->pause = 0;
+    int pause = s->pause;
+    s->pause = pause ? (2 * pause < PAUSE_LAST ? 2 * pause : PAUSE_LAST) : PAUSE_FIRST;
+    return was_ready && pause <= PAUSE_FIRST ? 0 : pause;
+}
+
+static void start_worker(struct supervisor *s)
+{
+    if (s->ready_fd >= 0)
+        close(s->ready_fd);
+    s->ready_at = 0;
+    atomic_fetch_add(&s->kept.state->workers, 1);
+    s->worker = spawn(&s->kept, s->program.fd, s->supervision->worker, &s->ready_fd);
+    if (s->worker <= 0)
+        s->start_at = clock_now() + next_pause(s);
+}
+
+static void describe_death(int status, char *text, size_t size)
+{
+    if (WIFSIGNALED(status))
+        snprintf(text, size, "killed by signal %d (%s)", WTERMSIG(status),
+                 sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
+    else
+        snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
+}
+
+static void on_death(struct supervisor *s, int status)
+{
+    describe_death(status, s->kept.state->last_cause, sizeof s->kept.state->last_cause);
+    atomic_fetch_add(&s->kept.state->restarts, 1);
+    if (!s->ready_at && program_is_on_trial(&s->program))
+        program_give_back(&s->program);
+    int pause = next_pause(s);
+    s->start_at += pause;
+    if (pause)
+        log_error(s->supervision->log, "the worker was %s; the next starts in %d ms",
+                  s->kept.state->last_cause, pause);
+    else
+        log_error(s->supervision->log, "the worker was %s; the next starts at once",
+                  s->kept.state->last_cause);
+}
+
+/* What follows the worker's end: false if it is the mount's, and *code. */
+static bool is_to_go_on(struct supervisor *s, int status, int *code)
+{
+    bool is_exit = WIFEXITED(status);
+
+    s->worker = 0;
+    s->start_at = clock_now();
+    if (s->program.probe <= 0)
+        s->kill_at = 0;
+    *code = EXIT_OK;
+    if (s->stopping || (is_exit && WEXITSTATUS(status) == EXIT_OK))
+        return false;
+    if (is_exit && WEXITSTATUS(status) == EXIT_REPLACE)
+        return true;
+    /* The first that never worked: what is wrong was said on stderr. */
+    *code = EXIT_FAILED;
+    if (!s->ready_at && atomic_load(&s->kept.state->workers) == 1)
+        return false;
+    on_death(s, status);
+    return true;
+}
+
+static void on_first_ready(struct supervisor *s)
+{
+    if (atomic_load(&s->kept.state->workers) == 1)
+        s->supervision->ready(s->supervision->data);
+    s->ready_at = clock_now();
+    if (program_is_on_trial(&s->program))
+        program_keep(&s->program);
+}
+
+/* The worker takes requests, or has read the lists again. */
+static void on_ready(struct supervisor *s)
+{
+    char byte;
+
+    if (read(s->ready_fd, &byte, 1) != 1) {
+        close(s->ready_fd);
+        s->ready_fd = -1;
+        return;
+    }
+    if (!s->ready_at)
+        on_first_ready(s);
+    notify_ready(s->supervision->notify, s->supervision->mountpoint);
+}
+
+/* ---- events ---- */
+
+static void stop(struct supervisor *s)
+{
+    s->stopping = true;
+    notify_stopping(s->supervision->notify);
+    s->kill_at = clock_now() + STOP_TIME;
+    kept_unmount(&s->kept);
+    if (s->worker > 0)
+        kill(s->worker, SIGTERM);
+}
+
+static void begin_reload(struct supervisor *s)
+{
+    if (!s->stopping && program_ask(&s->program))
+        s->kill_at = clock_now() + PROBE_TIME;
+}
+
+/* The program on disk has said whether it can go on. */
+static void end_reload(struct supervisor *s, int status)
+{
+    s->kill_at = 0;
+    if (!program_answer(&s->program, status))
+        return;
+    s->kill_at = clock_now() + s->supervision->settings->timeout * 1000ll + STOP_TIME;
+    if (s->worker > 0)
+        kill(s->worker, SIGUSR2);
+}
+
+/* A worker that is only being started reads them anyway. */
+static void reread_lists(struct supervisor *s)
+{
+    notify_reloading(s->supervision->notify);
+    if (s->worker > 0)
+        kill(s->worker, SIGHUP);
+}
+
+static void on_signal(struct supervisor *s)
+{
+    struct signalfd_siginfo info;
+
+    if (read(s->signal_fd, &info, sizeof info) != sizeof info)
+        return;
+    if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
+        stop(s);
+    else if (info.ssi_signo == SIGHUP)
+        reread_lists(s);
+    else if (info.ssi_signo == SIGUSR1)
+        begin_reload(s);
+}
+
+/* Milliseconds until the next thing to do of one's own accord; -1: none. */
+static int time_left(const struct supervisor *s)
+{
+    int64_t at = s->worker > 0 ? 0 : s->start_at;
+
+    if (s->kill_at && (!at || s->kill_at < at))
+        at = s->kill_at;
+    if (!at)
+        return -1;
+    int64_t left = at - clock_now();
+    return left > 0 ? (int)left : 0;
+}
+
+/* Waits for something to happen. It is the worker that learns of an unmount; without one, it shows
+ * as an error of the descriptor. */
+static void wait_for_event(struct supervisor *s)
+{
+    struct pollfd events[] = {{.fd = s->signal_fd, .events = POLLIN},
+                              {.fd = s->ready_fd, .events = POLLIN},
+                              {.fd = s->worker > 0 ? -1 : s->kept.fuse_fd}};
+
+    if (poll(events, 3, time_left(s)) <= 0)
+        return;
+    if (events[1].revents)
+        on_ready(s);
+    if (events[0].revents)
+        on_signal(s);
+    if (events[2].revents)
+        s->stopping = true;
+}
+
+static void kill_who_is_late(struct supervisor *s)
+{
+    if (!s->kill_at || clock_now() < s->kill_at)
+        return;
+    s->kill_at = 0;
+    if (s->program.probe > 0)
+        kill(s->program.probe, SIGKILL);
+    if ((s->stopping || program_is_on_trial(&s->program)) && s->worker > 0)
+        kill(s->worker, SIGKILL);
+}
+
+static int watch(struct supervisor *s)
+{
+    int status, code;
+
+    for (;;) {
+        pid_t pid = waitpid(-1, &status, WNOHANG);
+        if (pid > 0 && pid == s->program.probe)
+            end_reload(s, status);
+        else if (pid > 0 && pid == s->worker && !is_to_go_on(s, status, &code))
+            return code;
+        if (s->stopping && s->worker <= 0)
+            return EXIT_OK;
+        if (pid > 0)
+            continue;
+        kill_who_is_late(s);
+        if (s->worker <= 0 && clock_now() >= s->start_at)
+            start_worker(s);
+        else
+            wait_for_event(s);
+    }
+}
+
+void stdio_to_null(void)
+{
+    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+
+    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
+        dup2(null, fd);
+    close(null);
+}
+
+/* The signals that this process takes, all from one descriptor. */
+static int take_signals(struct supervisor *s)
+{
+    sigset_t signals;
+
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGCHLD);
+    sigaddset(&signals, SIGTERM);
+    sigaddset(&signals, SIGINT);
+    sigaddset(&signals, SIGHUP);
+    sigaddset(&signals, SIGUSR1);
+    sigaddset(&signals, SIGUSR2); /* the worker's, which has it blocked from the start */
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    s->signal_fd = kept_descriptor(signalfd(-1, &signals, SFD_CLOEXEC));
+    return s->signal_fd < 0 ? verb_fail(EXIT_FAILED, "cannot take signals: %s", strerror(errno))
+                            : EXIT_OK;
+}
+
+int supervise(const struct supervision *supervision)
+{
+    struct supervisor s = {.supervision = supervision, .signal_fd = -1, .ready_fd = -1};
+    int code = take_signals(&s);
+
+    if (code == EXIT_OK)
+        code = kept_open(&s.kept, supervision->settings, supervision->options,
+                         supervision->mountpoint);
+    if (code == EXIT_OK) {
+        program_init(&s.program, &s.kept, supervision->log);
+        log_info(supervision->log, "mounted on %s, supervisor %d", supervision->mountpoint,
+                 (int)getpid());
+        code = watch(&s);
+    }
+    kept_close(&s.kept);
+    return code;
+}

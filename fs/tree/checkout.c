@@ -1,0 +1,237 @@
+#include "fs/tree/checkout.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/checkout/objects.h"
+#include "gitcache/store/use.h"
+
+static enum node_kind node_kind_of(enum entry_kind kind)
+{
+    switch (kind) {
+    case ENTRY_FILE:
+        return NODE_FILE;
+    case ENTRY_EXECUTABLE:
+        return NODE_EXECUTABLE;
+    case ENTRY_SYMLINK:
+        return NODE_SYMLINK;
+    case ENTRY_TREE:
+        return NODE_TREE;
+    case ENTRY_SUBMODULE:
+        break;
+    }
+    return NODE_SUBMODULE;
+}
+
+/* A node's path from its checkout's root, malloc'd. -ENOMEM or, in a damaged table, -EIO. */
+static int path_of(const struct nodes *nodes, const struct node *node, char **out)
+{
+    const struct node *n;
+    size_t length = 0;
+
+    for (n = node; n && n->kind != NODE_CHECKOUT; n = node_parent(nodes, n))
+        length += n->name_length + 1u;
+    if (!n)
+        return -EIO;
+    char *path = malloc(length + 1);
+    if (!path)
+        return -ENOMEM;
+    char *at = path + length;
+    *at = '\0';
+    for (n = node; n && n->kind != NODE_CHECKOUT; n = node_parent(nodes, n)) {
+        if (at != path + length)
+            *--at = '/';
+        at -= n->name_length;
+        memcpy(at, node_name(nodes, n), n->name_length);
+    }
+    memmove(path, at, strlen(at) + 1);
+    *out = path;
+    return 0;
+}
+
+/* Appends a tree's entries as nodes; *first and *count are the block. */
+static int append_entries(struct mount *mount, const struct tree *tree, uint32_t parent,
+                          uint32_t checkout, int64_t mtime, uint32_t *first)
+{
+    struct node_spec *specs = calloc(tree->count + 1, sizeof *specs);
+    unsigned flags = tree->attributes ? NODE_ATTRIBUTES : 0;
+
+    if (!specs)
+        return -ENOMEM;
+    for (size_t i = 0; i < tree->count; i++) {
+        const struct tree_entry *entry = &tree->entries[i];
+        specs[i] = (struct node_spec){
+            .kind = node_kind_of(entry->kind),
+            .flags = flags,
+            .name = entry->name,
+            .name_length = entry->name_length,
+            .parent = parent,
+            .checkout = checkout,
+            .data = entry->size,
+            .mtime = mtime,
+            .oid = entry->oid,
+        };
+    }
+    int r = nodes_append(mount->nodes, specs, tree->count, first);
+    free(specs);
+    return r;
+}
+
+static int table_error(struct mount *mount, int r, struct error *e)
+{
+    if (r == -ENOSPC)
+        return error_set(e, ENOSPC,
+                         "the node table is full (%u nodes): unmount, and mount with a larger "
+                         "max_nodes=",
+                         nodes_max(mount->nodes));
+    return r < 0 ? error_set(e, -r, "out of memory") : 0;
+}
+
+/* Reads the folder at `place` and publishes it as the children of `folder`. */
+static int publish_tree(struct mount *mount, struct repo *repo, uint32_t folder, uint32_t checkout,
+                        const struct oid *oid, const struct place *place, int64_t mtime,
+                        struct error *e)
+{
+    struct tree tree;
+    uint32_t first = 0;
+    int r = tree_read(repo->repository, oid, place, &tree, e);
+
+    if (r < 0)
+        return r;
+    r = table_error(mount, append_entries(mount, &tree, folder, checkout, mtime, &first), e);
+    if (r == 0)
+        node_publish_block(mount->nodes, folder, first, (uint32_t)tree.count);
+    tree_release(&tree);
+    return r;
+}
+
+/* Whether the version shows this commit already. */
+static bool shows(const struct nodes *nodes, uint32_t version, const struct oid *commit)
+{
+    uint32_t checkout;
+
+    if (node_checkout(nodes, version, &checkout) < 0)
+        return false;
+    const struct node *node = node_get(nodes, checkout);
+    const struct node *owner = node_get(nodes, version);
+    return !(owner->flags & NODE_BRANCH) || oid_equal(&node->oid, commit);
+}
+
+int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
+                     const struct version *version, struct error *e)
+{
+    struct node_spec spec = {
+        .kind = NODE_CHECKOUT,
+        .name = "",
+        .parent = node,
+        .mtime = version->time,
+        .oid = version->commit,
+    };
+    struct place place = {.commit = &version->commit, .path = "", .attributes = false};
+    uint32_t checkout;
+    int r = 0;
+
+    pthread_mutex_lock(&repo->trees);
+    if (shows(mount->nodes, node, &version->commit))
+        goto out;
+    r = repository_touch(repo->repository, version);
+    if (r < 0) {
+        error_set(e, -r, "gc has removed the version from the cache");
+        goto out;
+    }
+    r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
+    if (r == 0)
+        r = publish_tree(mount, repo, checkout, checkout, &version->tree, &place, version->time, e);
+    if (r == 0)
+        node_publish_checkout(mount->nodes, node, checkout);
+out:
+    pthread_mutex_unlock(&repo->trees);
+    return r;
+}
+
+struct repo *checkout_repo(struct mount *mount, uint32_t index)
+{
+    struct repo *repo = repos_find(&mount->repos, index);
+    const struct node *node = node_get(mount->nodes, index);
+
+    if (repo || !node || node->kind != NODE_REPO)
+        return repo;
+    pthread_mutex_lock(&mount->folders);
+    repo = repos_find(&mount->repos, index);
+    if (!repo && repo_new(&repo, mount->cache, node_name(mount->nodes, node),
+                          node_string(mount->nodes, node->data), index, NULL) == 0) {
+        repo->in_use = false;
+        if (repos_add(&mount->repos, repo) < 0)
+            repo = NULL;
+    }
+    pthread_mutex_unlock(&mount->folders);
+    return repo;
+}
+
+int checkout_owner(struct mount *mount, uint32_t index, uint32_t *version, struct repo **repo)
+{
+    const struct node *node = node_get(mount->nodes, index);
+    const struct node *checkout = node ? node_get(mount->nodes, node->checkout) : NULL;
+    const struct node *owner = checkout && checkout->kind == NODE_CHECKOUT
+                                   ? node_get(mount->nodes, checkout->parent)
+                                   : NULL;
+
+    if (!owner || owner->kind != NODE_VERSION)
+        return -EIO;
+    *version = checkout->parent;
+    *repo = checkout_repo(mount, (uint32_t)owner->data);
+    return *repo ? 0 : -EIO;
+}
+
+static int node_error(uint32_t index, int r, struct error *e)
+{
+    if (r == -ENOMEM)
+        return error_no_memory(e);
+    return error_set(e, EIO, "the node table is damaged at inode %u: unmount and mount again",
+                     index + 1);
+}
+
+int checkout_open_tree(struct mount *mount, uint32_t index, struct error *e)
+{
+    const struct node *node = node_get(mount->nodes, index);
+    uint32_t version;
+    struct repo *repo;
+    int r = 0;
+
+    if (!node || checkout_owner(mount, index, &version, &repo) < 0)
+        return node_error(index, -EIO, e);
+    pthread_mutex_lock(&repo->trees);
+    if (!node_has_children(node)) {
+        const struct node *checkout = node_get(mount->nodes, node->checkout);
+        char *path = NULL;
+        r = path_of(mount->nodes, node, &path);
+        struct place place = {&checkout->oid, path, node->flags & NODE_ATTRIBUTES};
+        r = r < 0 ? node_error(index, r, e)
+                  : publish_tree(mount, repo, index, node->checkout, &node->oid, &place,
+                                 node->mtime, e);
+        free(path);
+    }
+    pthread_mutex_unlock(&repo->trees);
+    return r;
+}
+
+int checkout_read(struct mount *mount, uint32_t index, void **bytes, size_t *size, struct error *e)
+{
+    const struct node *node = node_get(mount->nodes, index);
+    uint32_t version;
+    struct repo *repo;
+
+    if (!node || checkout_owner(mount, index, &version, &repo) < 0)
+        return node_error(index, -EIO, e);
+    const struct node *checkout = node_get(mount->nodes, node->checkout);
+    char *path = NULL;
+    int r = path_of(mount->nodes, node, &path);
+    struct place place = {&checkout->oid, path,
+                          node->flags & NODE_ATTRIBUTES && node->kind != NODE_SYMLINK};
+    r = r < 0 ? node_error(index, r, e)
+              : blob_read(repo->repository, &node->oid, &place, mount->settings->max_file, bytes,
+                          size, e);
+    free(path);
+    return r;
+}

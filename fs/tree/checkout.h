@@ -1,0 +1,31 @@
+/* checkout.h - from git's trees and blobs to nodes and bytes.
+ *
+ * A version's checkout is made when the version is in the cache and somebody looks into it; a
+ * folder below, when it is first visited. Never touches the network. */
+#ifndef FS_TREE_CHECKOUT_H
+#define FS_TREE_CHECKOUT_H
+
+#include "fs/tree/mount.h"
+
+/* Makes a checkout of `version` below a version's node and publishes it as the present one. A tag
+ * or commit that has one already keeps it; a branch is switched, unless it shows that commit
+ * already. From then on gc lets the version be. 0 or a negative errno (ENOENT: gc has removed it
+ * just now; EIO: the cache is damaged; ENOSPC: the node table is full). */
+int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
+                     const struct version *version, struct error *e);
+
+/* Reads a tree's children, unless they are there. 0 or a negative errno. */
+int checkout_open_tree(struct mount *mount, uint32_t node, struct error *e);
+
+/* Reads a file's or symlink's bytes into a malloc'd buffer. */
+int checkout_read(struct mount *mount, uint32_t node, void **bytes, size_t *size, struct error *e);
+
+/* The repository of a repository's node; after a restart of the worker it is opened anew from what
+ * the node says, also if no list names it any more: files that are open go on. NULL if that fails.
+ */
+struct repo *checkout_repo(struct mount *mount, uint32_t node);
+
+/* The version node above a tree, file or symlink, and the repository it is of. 0 or -EIO. */
+int checkout_owner(struct mount *mount, uint32_t node, uint32_t *version, struct repo **repo);
+
+#endif

@@ -1,0 +1,61 @@
+/* lists.h - the lists and sets that a mount serves, and what happens when one of them changes.
+ *
+ * Each list file given to `mount`, each one in a folder of lists, and each set that `create` made
+ * (when `mount` got no source), is served as a set: a folder .startpointfs/sets/NAME/ with the
+ * layout that the cyber-dojo services read. Together their sources, and those given directly, make
+ * the mount's root.
+ *
+ * A list that has become faulty changes nothing: the last good one stays, and its fault is
+ * reported. */
+#ifndef FS_TREE_LISTS_H
+#define FS_TREE_LISTS_H
+
+#include "fs/tree/mount.h"
+#include "fs/tree/namespace.h"
+#include "fs/tree/served.h"
+
+struct list_folder {
+    char *path; /* absolute */
+    struct list_folder *next;
+};
+
+struct lists {
+    pthread_mutex_t lock; /* guards all below; held while lists are read, never on the way of a read
+                             of a version */
+    struct served *first;
+    struct list_folder *folders; /* whose lists come and go */
+    bool serves_sets;            /* `mount` got no source */
+};
+
+/* Reads what `mount` was given, relative to the present folder. Any fault is an error. */
+int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e);
+void lists_close(struct mount *mount);
+
+/* Reads all lists and sets anew, and shows what has changed. Faults are logged and kept for
+ * status.json. */
+void lists_reload(struct mount *mount);
+
+/* The folders that hold lists and sets, for watching: calls visit with each path. */
+void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char *folder),
+                       void *data);
+
+/* Makes or updates the sets' folders, after a repository's listing has told more of its branches.
+ */
+int lists_publish(struct mount *mount);
+
+/* ---- for lists_reload.c; the caller holds the lock ---- */
+
+/* "pp" of /etc/startpointfs/pp.list; malloc'd. */
+char *lists_name_of_file(const char *path);
+/* Whether a list may be served by that name: EINVAL. */
+int lists_check_name(struct lists *lists, const char *name, const char *path, struct error *e);
+struct served *lists_find(struct lists *lists, const char *name);
+/* Takes ownership. */
+void lists_append(struct lists *lists, struct served *served);
+/* Whether all sources agree, with `instead` in the place of `of` (both may be NULL): EINVAL. */
+int lists_check(const struct lists *lists, const struct served *of, const struct served *instead,
+                struct error *e);
+/* Makes the mount's folders what the lists say now. */
+int lists_show(struct mount *mount, struct error *e);
+
+#endif

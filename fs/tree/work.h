@@ -1,0 +1,19 @@
+/* work.h - something that a request can wait for: a listing or a fetch under way.
+ *
+ * Order of a finishing thread: record the result, clear `running`, then parked_wake. A request that
+ * is about to be parked looks at `running` under the parking lot's lock; so it is woken, or never
+ * parked. */
+#ifndef FS_TREE_WORK_H
+#define FS_TREE_WORK_H
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+struct work {
+    atomic_bool running;
+    _Atomic int64_t progress_at; /* clock_now() of the last sign of life; 0 while queued */
+    _Atomic uint64_t bytes;      /* received so far */
+};
+
+#endif

@@ -1,9 +1,0 @@
-/* version.h - which program this is, and on which libraries it runs. */
-#ifndef FS_VERSION_H
-#define FS_VERSION_H
-
-#include <stdio.h>
-
-void version_print(FILE *out);
-
-#endif

@@ -1,0 +1,14 @@
+/* blame.h - whether a request is tried: not if three workers died of it, or of one like it. */
+#ifndef FS_WORKER_BLAME_H
+#define FS_WORKER_BLAME_H
+
+#include <stddef.h>
+
+#include "fs/tree/mount.h"
+
+/* A request of `size` bytes has been read by the mount's `worker`-th worker. The first one that is
+ * given up is a line in the log. */
+enum inflight_verdict blame_judge(struct mount *mount, const struct request_header *request,
+                                  size_t size, uint32_t worker);
+
+#endif

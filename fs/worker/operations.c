@@ -1,0 +1,189 @@
+#include "fs/worker/operations.h"
+
+#include <errno.h>
+#include <fuse_lowlevel.h>
+#include <string.h>
+#include <sys/statvfs.h>
+
+#include "fs/worker/serve.h"
+
+static uint32_t node_of(fuse_ino_t ino)
+{
+    return (uint32_t)(ino - 1);
+}
+
+static void count(struct mount *mount, enum operation operation)
+{
+    atomic_fetch_add_explicit(&mount->state->requests[operation], 1, memory_order_relaxed);
+}
+
+static void start(fuse_req_t req, enum operation operation, fuse_ino_t ino, struct request *request,
+                  int (*serve)(struct request *))
+{
+    request->mount = fuse_req_userdata(req);
+    request->req = req;
+    request->node = node_of(ino);
+    request->serve = serve;
+    count(request->mount, operation);
+    request_run(request);
+}
+
+static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
+{
+    struct request request = {0};
+
+    if (strlen(name) > NODE_NAME_MAX) {
+        count(fuse_req_userdata(req), OPERATION_LOOKUP);
+        fuse_reply_err(req, ENAMETOOLONG);
+        return;
+    }
+    strcpy(request.name, name);
+    start(req, OPERATION_LOOKUP, parent, &request, serve_lookup);
+}
+
+static void op_getattr(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct request request = {0};
+
+    (void)fi;
+    start(req, OPERATION_GETATTR, ino, &request, serve_getattr);
+}
+
+static void op_readlink(fuse_req_t req, fuse_ino_t ino)
+{
+    struct request request = {0};
+    start(req, OPERATION_READLINK, ino, &request, serve_readlink);
+}
+
+static void op_read(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                    struct fuse_file_info *fi)
+{
+    struct request request = {.size = size, .offset = offset};
+
+    (void)fi;
+    start(req, OPERATION_READ, ino, &request, serve_read);
+}
+
+static void op_readdir(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                       struct fuse_file_info *fi)
+{
+    struct request request = {.size = size, .offset = offset};
+
+    (void)fi;
+    start(req, OPERATION_READDIR, ino, &request, serve_readdir);
+}
+
+static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t offset,
+                           struct fuse_file_info *fi)
+{
+    struct request request = {.size = size, .offset = offset};
+
+    (void)fi;
+    start(req, OPERATION_READDIRPLUS, ino, &request, serve_readdirplus);
+}
+
+/* Kernels that can do without open and opendir are told once that we do; for others, keep what is
+ * cached. */
+static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *mount = fuse_req_userdata(req);
+
+    (void)ino;
+    count(mount, OPERATION_OPEN);
+    if (mount->no_open) {
+        fuse_reply_err(req, ENOSYS);
+        return;
+    }
+    fi->keep_cache = 1;
+    fuse_reply_open(req, fi);
+}
+
+static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
+{
+    struct mount *mount = fuse_req_userdata(req);
+
+    (void)ino;
+    count(mount, OPERATION_OPENDIR);
+    if (mount->no_opendir) {
+        fuse_reply_err(req, ENOSYS);
+        return;
+    }
+    fi->cache_readdir = 1;
+    fi->keep_cache = 1;
+    fuse_reply_open(req, fi);
+}
+
+/* `df` shows the disk that the cache is on. */
+static void op_statfs(fuse_req_t req, fuse_ino_t ino)
+{
+    struct mount *mount = fuse_req_userdata(req);
+    struct statvfs st;
+
+    (void)ino;
+    count(mount, OPERATION_STATFS);
+    if (statvfs(cache_folder(mount->cache), &st) < 0)
+        st = (struct statvfs){.f_bsize = 4096, .f_frsize = 4096};
+    st.f_namemax = NODE_NAME_MAX;
+    st.f_files = nodes_max(mount->nodes);
+    st.f_ffree = st.f_favail = nodes_max(mount->nodes) - nodes_used(mount->nodes);
+    fuse_reply_statfs(req, &st);
+}
+
+/* Nodes are kept for good: there is nothing to forget. */
+static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+    (void)ino;
+    (void)nlookup;
+    count(fuse_req_userdata(req), OPERATION_FORGET);
+    fuse_reply_none(req);
+}
+
+static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
+{
+    (void)n;
+    (void)forgets;
+    count(fuse_req_userdata(req), OPERATION_FORGET);
+    fuse_reply_none(req);
+}
+
+static void want(struct fuse_conn_info *conn, unsigned capability)
+{
+    if (conn->capable & capability)
+        conn->want |= capability;
+}
+
+static void op_init(void *userdata, struct fuse_conn_info *conn)
+{
+    struct mount *mount = userdata;
+
+    count(mount, OPERATION_INIT);
+    mount->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+    mount->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+    want(conn, FUSE_CAP_READDIRPLUS);
+    want(conn, FUSE_CAP_CACHE_SYMLINKS);
+    want(conn, FUSE_CAP_AUTO_INVAL_DATA);
+    want(conn, FUSE_CAP_PARALLEL_DIROPS);
+    want(conn, FUSE_CAP_ASYNC_READ);
+    conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
+    /* What a request may bring; connection.c has room for no more. */
+    if (conn->max_write > 1u << 20)
+        conn->max_write = 1u << 20;
+    /* Read-ahead of many files at once must not queue behind twelve. */
+    conn->max_background = 128;
+    conn->congestion_threshold = 96;
+}
+
+const struct fuse_lowlevel_ops operations = {
+    .init = op_init,
+    .lookup = op_lookup,
+    .forget = op_forget,
+    .forget_multi = op_forget_multi,
+    .getattr = op_getattr,
+    .readlink = op_readlink,
+    .open = op_open,
+    .opendir = op_opendir,
+    .read = op_read,
+    .readdir = op_readdir,
+    .readdirplus = op_readdirplus,
+    .statfs = op_statfs,
+};

@@ -1,0 +1,33 @@
+/* request.h - one FUSE request: it is served, or waits without a thread and is served again.
+ *
+ * A request lives on the stack of the thread that serves it; where it has to wait it moves to the
+ * heap (parked.h) and is served from the start once what it waits for has ended, as often as
+ * needed. */
+#ifndef FS_WORKER_REQUEST_H
+#define FS_WORKER_REQUEST_H
+
+#include <fuse_lowlevel.h>
+
+#include "fs/tree/mount.h"
+#include "fs/tree/namespace.h"
+#include "fs/tree/parked.h"
+
+/* One FUSE request with its arguments: on the stack while it is served, on the heap while it is
+ * parked. */
+struct request {
+    struct parked parked; /* first, so that the lot's pointer is ours */
+    fuse_req_t req;
+    struct mount *mount;
+    int (*serve)(struct request *request); /* serve.h */
+    uint32_t node;
+    size_t size;
+    off_t offset;
+    struct asking asking;
+    bool parked_once; /* it is on the heap */
+    char name[NODE_NAME_MAX + 1];
+};
+
+/* Serves a request: it is replied to, or parked. Takes a parked one over. */
+void request_run(struct request *request);
+
+#endif

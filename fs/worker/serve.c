@@ -1,0 +1,220 @@
+#include "fs/worker/serve.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "fs/tree/blobs.h"
+#include "fs/worker/stat.h"
+#include "fs/worker/texts.h"
+
+static int entry_of(struct mount *mount, uint32_t folder, uint32_t child, struct asking *asking,
+                    struct fuse_entry_param *entry)
+{
+    uint32_t present = namespace_present(mount, child);
+
+    memset(entry, 0, sizeof *entry);
+    entry->ino = present + 1ull;
+    entry->entry_timeout = attributes_entry_timeout(mount, folder, child);
+    return attributes_fill(mount, present, asking, &entry->attr, &entry->attr_timeout);
+}
+
+int serve_lookup(struct request *request)
+{
+    struct mount *mount = request->mount;
+    struct fuse_entry_param entry;
+    uint32_t child;
+    int r = namespace_lookup(mount, request->node, request->name, &request->asking, &child);
+
+    if (r == -ENOENT && attributes_missing_timeout(mount, request->node) > 0) {
+        entry = (struct fuse_entry_param){.entry_timeout =
+                                              attributes_missing_timeout(mount, request->node)};
+        fuse_reply_entry(request->req, &entry);
+        return 0;
+    }
+    if (r == 0)
+        r = entry_of(mount, request->node, child, &request->asking, &entry);
+    if (r == 0)
+        fuse_reply_entry(request->req, &entry);
+    return r;
+}
+
+int serve_getattr(struct request *request)
+{
+    struct stat st;
+    double timeout;
+    int r = attributes_fill(request->mount, request->node, &request->asking, &st, &timeout);
+
+    if (r == 0)
+        fuse_reply_attr(request->req, &st, timeout);
+    return r;
+}
+
+/* A file's or symlink's bytes, with one more fetch if what the cache has is damaged. */
+static int get_blob(struct request *request, struct blob **blob)
+{
+    int r = blobs_get(request->mount->blobs, request->node, blob);
+
+    if (r == -EIO)
+        r = namespace_refetch(request->mount, request->node, &request->asking);
+    return r;
+}
+
+int serve_readlink(struct request *request)
+{
+    struct blob *blob;
+    int r = get_blob(request, &blob);
+
+    if (r < 0)
+        return r;
+    char *target = strndup(blob_bytes(blob), blob_size(blob));
+    blob_put(request->mount->blobs, blob);
+    if (!target)
+        return -ENOMEM;
+    fuse_reply_readlink(request->req, target);
+    free(target);
+    return 0;
+}
+
+static void reply_part(struct request *request, const char *bytes, size_t size)
+{
+    size_t offset = (size_t)request->offset;
+
+    if (offset >= size)
+        fuse_reply_buf(request->req, NULL, 0);
+    else
+        fuse_reply_buf(request->req, bytes + offset,
+                       size - offset < request->size ? size - offset : request->size);
+}
+
+int serve_read(struct request *request)
+{
+    struct mount *mount = request->mount;
+    const struct node *node = node_get(mount->nodes, request->node);
+    struct text *text;
+    struct blob *blob;
+    int r;
+
+    if (!node)
+        return -EIO;
+    if (node->kind == NODE_CONTROL_FILE) {
+        r = control_get(mount, request->node, NULL, &text);
+        if (r == -EAGAIN)
+            r = control_get(mount, request->node, &request->asking, &text);
+        if (r < 0)
+            return r;
+        reply_part(request, text_bytes(text), text_size(text));
+        text_put(text);
+        return 0;
+    }
+    if (node_is_folder(node))
+        return -EISDIR;
+    r = get_blob(request, &blob);
+    if (r < 0)
+        return r;
+    reply_part(request, blob_bytes(blob), blob_size(blob));
+    blob_put(mount->blobs, blob);
+    return 0;
+}
+
+/* A reply to readdir or readdirplus that grows entry by entry. Offsets: 1 after ".", 2 after "..",
+ * then 2 + the node table's. */
+struct listing_reply {
+    struct request *request;
+    bool plus;
+    char *buffer;
+    size_t used;
+};
+
+/* False: there is no room for this entry. */
+static bool add_entry(struct listing_reply *reply, const char *name,
+                      const struct fuse_entry_param *entry, off_t next)
+{
+    fuse_req_t req = reply->request->req;
+    char *at = reply->buffer + reply->used;
+    size_t room = reply->request->size - reply->used;
+    size_t size = reply->plus ? fuse_add_direntry_plus(req, at, room, name, entry, next)
+                              : fuse_add_direntry(req, at, room, name, &entry->attr, next);
+
+    if (size > room)
+        return false;
+    reply->used += size;
+    return true;
+}
+
+/* "." and "..": the kernel makes no inodes of them, so they get none to forget. */
+static bool add_dots(struct listing_reply *reply)
+{
+    struct request *request = reply->request;
+    struct fuse_entry_param entry = {.attr.st_mode = S_IFDIR};
+
+    if (request->offset == 0) {
+        entry.attr.st_ino = request->node + 1ull;
+        if (!add_entry(reply, ".", &entry, 1))
+            return false;
+        request->offset = 1;
+    }
+    if (request->offset == 1) {
+        entry.attr.st_ino = attributes_parent(request->mount, request->node);
+        if (!add_entry(reply, "..", &entry, 2))
+            return false;
+        request->offset = 2;
+    }
+    return true;
+}
+
+static int add_children(struct listing_reply *reply)
+{
+    struct request *request = reply->request;
+    struct mount *mount = request->mount;
+    uint64_t offset = (uint64_t)request->offset - 2;
+    struct fuse_entry_param entry;
+    uint32_t child;
+    int r;
+
+    while ((r = node_next(mount->nodes, request->node, &offset, &child)) == 0) {
+        r = entry_of(mount, request->node, child, NULL, &entry);
+        if (r < 0)
+            return r;
+        const char *name = node_name(mount->nodes, node_get(mount->nodes, child));
+        if (!add_entry(reply, name, &entry, (off_t)offset + 2))
+            return 0;
+    }
+    return r == -ENOENT ? 0 : r;
+}
+
+static int serve_list(struct request *request, bool plus)
+{
+    struct listing_reply reply = {.request = request, .plus = plus};
+    int r = 0;
+
+    if (request->offset == 0)
+        r = namespace_open_folder(request->mount, request->node, &request->asking);
+    /* To the C library ENOENT is the end of a folder: a version that is not there would look empty.
+     */
+    if (r == -ENOENT)
+        return -ESTALE;
+    if (r < 0)
+        return r;
+    reply.buffer = malloc(request->size);
+    if (!reply.buffer)
+        return -ENOMEM;
+    if (add_dots(&reply))
+        r = add_children(&reply);
+    if (r == 0 || reply.used > 0) {
+        fuse_reply_buf(request->req, reply.buffer, reply.used);
+        r = 0;
+    }
+    free(reply.buffer);
+    return r;
+}
+
+int serve_readdir(struct request *request)
+{
+    return serve_list(request, false);
+}
+
+int serve_readdirplus(struct request *request)
+{
+    return serve_list(request, true);
+}

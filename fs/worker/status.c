@@ -1,0 +1,224 @@
+#include "fs/worker/status.h"
+
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/tree/lists.h"
+#include "fs/tree/parked.h"
+#include "gitcache/base/clock.h"
+
+#define PADDING 4096 /* bytes */
+
+static const char *const state_names[] = {
+    [WANTED_LISTED] = "listed",
+    [WANTED_FETCHING] = "fetching",
+    [WANTED_READY] = "ready",
+    [WANTED_FAILED] = "failed",
+};
+
+/* JSON wants UTF-8; a tag's name need not be. */
+static json_t *text_json(const char *text)
+{
+    json_t *json = json_string(text);
+
+    if (!json) {
+        char *copy = strdup(text);
+        for (char *c = copy; c && *c; c++)
+            if ((unsigned char)*c >= 0x80)
+                *c = '?';
+        json = copy ? json_string(copy) : NULL;
+        free(copy);
+    }
+    return json ? json : json_null();
+}
+
+static json_t *requests_json(const struct state *state)
+{
+    json_t *requests = json_object();
+    uint64_t total = 0;
+
+    for (int i = 0; i < OPERATION_COUNT; i++) {
+        uint64_t count = atomic_load(&state->requests[i]);
+        json_object_set_new(requests, operation_name((enum operation)i),
+                            json_integer((json_int_t)count));
+        total += count;
+    }
+    json_object_set_new(requests, "total", json_integer((json_int_t)total));
+    return requests;
+}
+
+/* As a histogram is for Prometheus: each class counts those below it too. */
+static json_t *fetch_seconds_json(const struct state *state)
+{
+    json_t *buckets = json_array();
+    uint64_t count = 0;
+
+    for (unsigned class = 0; class < FETCH_TIMES; class ++) {
+        int64_t limit = state_fetch_limit(class);
+        count += atomic_load(&state->fetch_times[class]);
+        if (limit >= 0)
+            json_array_append_new(buckets, json_pack("{s:f, s:I}", "most", (double)limit / 1000,
+                                                     "count", (json_int_t)count));
+    }
+    return json_pack("{s:o, s:f, s:I}", "buckets", buckets, "sum",
+                     (double)atomic_load(&state->fetch_milliseconds) / 1000, "count",
+                     (json_int_t)count);
+}
+
+/* Adds a version, or what is newly known of it. */
+static void set_version(json_t *versions, const char *name, const struct oid *commit,
+                        enum wanted_state state, const char *error)
+{
+    char hex[OID_HEX_SIZE];
+    json_t *version = json_object();
+
+    json_object_set_new(version, "name", text_json(name));
+    json_object_set_new(version, "commit",
+                        commit ? json_string(oid_format(commit, hex)) : json_null());
+    json_object_set_new(version, "state", json_string(state_names[state]));
+    json_object_set_new(version, "error", error ? text_json(error) : json_null());
+    json_object_set_new_nocheck(versions, name, version); /* the key is not shown */
+}
+
+static int add_cached(void *data, const char *name, const struct version *version)
+{
+    set_version(data, name, &version->commit, WANTED_READY, NULL);
+    return 0;
+}
+
+static void add_listed(json_t *versions, const struct listing *listing)
+{
+    static const char tags[] = "refs/tags/";
+
+    for (size_t i = 0; listing && i < listing->count; i++)
+        if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
+            set_version(versions, listing->refs[i].name + sizeof tags - 1, &listing->refs[i].peeled,
+                        WANTED_LISTED, NULL);
+}
+
+/* What is being fetched or has failed; and what sources name. */
+static void add_wanted(json_t *versions, struct repo *repo)
+{
+    for (const struct named *named = repo->named; named < repo->named + repo->named_count; named++)
+        if (named->name && !json_object_get(versions, named->name))
+            set_version(versions, named->name, NULL, WANTED_LISTED, NULL);
+    for (const struct wanted *w = repo->wanted; w; w = w->next)
+        if (w->state == WANTED_FETCHING || w->state == WANTED_FAILED)
+            set_version(versions, w->name ? w->name : "(default branch)", NULL, w->state,
+                        w->state == WANTED_FAILED ? w->error.text : NULL);
+}
+
+static json_t *versions_json(struct repo *repo, const struct listing *listing)
+{
+    json_t *by_name = json_object(), *versions = json_array(), *version;
+    const char *name;
+
+    add_listed(by_name, listing);
+    repository_versions(repo->repository, add_cached, by_name, NULL);
+    pthread_mutex_lock(&repo->lock);
+    add_wanted(by_name, repo);
+    pthread_mutex_unlock(&repo->lock);
+    json_object_foreach (by_name, name, version)
+        json_array_append(versions, version);
+    json_decref(by_name);
+    return versions;
+}
+
+static int add_moved(void *data, const char *tag, const struct oid *pinned, const struct oid *now)
+{
+    char was[OID_HEX_SIZE], is[OID_HEX_SIZE];
+
+    json_array_append_new(data, json_pack("{s:o, s:s, s:s}", "name", text_json(tag), "pinned",
+                                          oid_format(pinned, was), "now", oid_format(now, is)));
+    return 0;
+}
+
+static json_t *repo_json(struct repo *repo)
+{
+    const struct listing *listing = repository_listing_get(repo->repository);
+    json_t *json = json_object(), *moved = json_array();
+
+    json_object_set_new(json, "name", text_json(repo->name));
+    json_object_set_new(json, "url", text_json(repo->shown));
+    json_object_set_new(json, "listed_at",
+                        listing ? json_integer(listing->listed_at) : json_null());
+    pthread_mutex_lock(&repo->lock);
+    json_object_set_new(json, "error",
+                        repo->error.errnum ? text_json(repo->error.text) : json_null());
+    pthread_mutex_unlock(&repo->lock);
+    json_object_set_new(json, "versions", versions_json(repo, listing));
+    repository_moved(repo->repository, add_moved, moved, NULL);
+    json_object_set_new(json, "moved", moved);
+    repository_listing_put(repo->repository, listing);
+    return json;
+}
+
+/* The lists and sets that are served, and why one of them is not as its file says. */
+static json_t *sets_json(struct mount *mount)
+{
+    json_t *sets = json_array();
+
+    pthread_mutex_lock(&mount->lists->lock);
+    for (const struct served *served = mount->lists->first; served; served = served->next)
+        if (served->set.name)
+            json_array_append_new(
+                sets, json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(served->set.name),
+                                "type", set_type_name(served->set.type), "sources",
+                                (int)served->set.sources.count, "error",
+                                served->fault ? text_json(served->fault) : json_null()));
+    pthread_mutex_unlock(&mount->lists->lock);
+    return sets;
+}
+
+char *status_make(struct mount *mount)
+{
+    const struct state *state = mount->state;
+    json_t *json = json_object(), *repos = json_array();
+    struct repo *repo;
+
+    json_object_set_new(json, "version", json_string(VERSION));
+    json_object_set_new(json, "pid", json_integer(getpid()));
+    json_object_set_new(json, "supervisor_pid", json_integer(getppid()));
+    json_object_set_new(json, "uptime_seconds",
+                        json_integer((clock_wall() - state->mounted_at) / 1000));
+    json_object_set_new(json, "restarts", json_integer(atomic_load(&state->restarts)));
+    json_object_set_new(json, "last_restart_cause",
+                        state->last_cause[0] ? text_json(state->last_cause) : json_null());
+    json_object_set_new(json, "reloads", json_integer(atomic_load(&state->reloads)));
+    json_object_set_new(json, "reloads_refused",
+                        json_integer(atomic_load(&state->reloads_refused)));
+    json_object_set_new(json, "reload_refusal",
+                        state->reload_refusal[0] ? text_json(state->reload_refusal) : json_null());
+    json_object_set_new(json, "offline", json_boolean(mount->settings->offline));
+    json_object_set_new(json, "cache", text_json(cache_folder(mount->cache)));
+    json_object_set_new(json, "nodes", json_integer(nodes_used(mount->nodes)));
+    json_object_set_new(json, "max_nodes", json_integer(nodes_max(mount->nodes)));
+    json_object_set_new(json, "requests", requests_json(state));
+    json_object_set_new(json, "waiting", json_integer((json_int_t)parked_count(mount->parked)));
+    json_object_set_new(json, "listings", json_integer((json_int_t)atomic_load(&state->listings)));
+    json_object_set_new(json, "fetches", json_integer((json_int_t)atomic_load(&state->fetches)));
+    json_object_set_new(json, "fetches_failed",
+                        json_integer((json_int_t)atomic_load(&state->fetches_failed)));
+    json_object_set_new(json, "bytes_fetched",
+                        json_integer((json_int_t)atomic_load(&state->bytes_fetched)));
+    json_object_set_new(json, "sets", sets_json(mount));
+    json_object_set_new(json, "fetch_seconds", fetch_seconds_json(state));
+    for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
+        if (repo->in_use)
+            json_array_append_new(repos, repo_json(repo));
+    json_object_set_new(json, "repositories", repos);
+
+    char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
+    char *line = NULL;
+    json_decref(json);
+    /* Blanks make the size one that seldom changes: who reads to the end while the text is made
+     * anew does not get the end of another one. */
+    int padded = text ? (int)(strlen(text) / PADDING + 1) * PADDING - 1 : 0;
+    if (text && asprintf(&line, "%-*s\n", padded, text) < 0)
+        line = NULL;
+    free(text);
+    return line;
+}

@@ -1,0 +1,252 @@
+#include "gitcache/base/disk.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <ftw.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#define LOCK_POLL_NS 20000000L
+#define LEFTOVER_AGE 3600 /* seconds */
+
+static int failed(struct error *e, const char *what, const char *path)
+{
+    int errnum = errno;
+    return error_set(e, errnum, "can't %s %s: %s", what, path, strerror(errnum));
+}
+
+char *disk_path(const char *folder, const char *name)
+{
+    char *path;
+    return asprintf(&path, "%s/%s", folder, name) < 0 ? NULL : path;
+}
+
+static bool folder_is_there(const char *path)
+{
+    return mkdir(path, 0755) == 0 || errno == EEXIST;
+}
+
+int disk_make_folders(const char *path, struct error *e)
+{
+    char *copy;
+    int r = 0;
+
+    if (folder_is_there(path))
+        return 0;
+    copy = strdup(path);
+    if (!copy)
+        return error_no_memory(e);
+    for (char *slash = copy + 1; !r && (slash = strchr(slash, '/')); slash++) {
+        *slash = '\0';
+        if (!folder_is_there(copy))
+            r = failed(e, "make the folder", copy);
+        *slash = '/';
+    }
+    if (!r && !folder_is_there(copy))
+        r = failed(e, "make the folder", copy);
+    free(copy);
+    return r;
+}
+
+static int read_all(int fd, char *bytes, size_t size, size_t *got)
+{
+    *got = 0;
+    while (*got < size) {
+        ssize_t n = read(fd, bytes + *got, size - *got);
+        if (n == 0)
+            break;
+        if (n < 0 && errno != EINTR)
+            return -1;
+        *got += n > 0 ? (size_t)n : 0;
+    }
+    return 0;
+}
+
+int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_CLOEXEC);
+    char *bytes = NULL;
+    struct stat st;
+    int r = 0;
+
+    if (fd < 0)
+        return failed(e, "open", path);
+    if (fstat(fd, &st))
+        r = failed(e, "read", path);
+    else if (!S_ISREG(st.st_mode))
+        r = error_set(e, EIO, "%s is not a file", path);
+    else if ((unsigned long long)st.st_size > max)
+        r = error_set(e, EFBIG, "%s is larger than %zu bytes", path, max);
+    else if (!(bytes = malloc((size_t)st.st_size + 1)))
+        r = error_set(e, ENOMEM, "out of memory while reading %s", path);
+    else if (read_all(fd, bytes, (size_t)st.st_size, size))
+        r = failed(e, "read", path);
+    if (!r) {
+        bytes[*size] = '\0';
+        *out = bytes;
+        bytes = NULL;
+    }
+    free(bytes);
+    close(fd);
+    return r;
+}
+
+static int write_all(int fd, const char *bytes, size_t size)
+{
+    while (size > 0) {
+        ssize_t n = write(fd, bytes, size);
+        if (n < 0 && errno != EINTR)
+            return -1;
+        if (n > 0) {
+            bytes += n;
+            size -= (size_t)n;
+        }
+    }
+    return 0;
+}
+
+int disk_sync_folder(const char *path, struct error *e)
+{
+    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+    int r = 0;
+
+    if (fd < 0)
+        return failed(e, "open the folder", path);
+    /* Some file systems can't sync a folder, and need not. */
+    if (fsync(fd) && errno != EINVAL)
+        r = failed(e, "sync the folder", path);
+    close(fd);
+    return r;
+}
+
+static int sync_folder_of(const char *path, struct error *e)
+{
+    const char *slash = strrchr(path, '/');
+    char *folder = slash ? strndup(path, (size_t)(slash - path)) : strdup(".");
+    int r = folder ? disk_sync_folder(folder, e) : error_no_memory(e);
+
+    free(folder);
+    return r;
+}
+
+int disk_write(const char *path, const char *text, struct error *e)
+{
+    int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0644);
+    int r = 0;
+
+    if (fd < 0)
+        return failed(e, "make", path);
+    if (write_all(fd, text, strlen(text)) || fsync(fd))
+        r = failed(e, "write", path);
+    if (close(fd) && !r)
+        r = failed(e, "write", path);
+    return r;
+}
+
+int disk_replace(const char *path, const void *bytes, size_t size, bool durable, struct error *e)
+{
+    char *temporary;
+    int r = 0, fd;
+
+    if (asprintf(&temporary, "%s.XXXXXX", path) < 0)
+        return error_set(e, ENOMEM, "out of memory while writing %s", path);
+    fd = mkostemp(temporary, O_CLOEXEC);
+    if (fd < 0) {
+        r = failed(e, "write", path);
+        free(temporary);
+        return r;
+    }
+    if (write_all(fd, bytes, size) || fchmod(fd, 0644) || (durable && fsync(fd)))
+        r = failed(e, "write", path);
+    if (close(fd) && !r)
+        r = failed(e, "write", path);
+    if (!r && rename(temporary, path))
+        r = failed(e, "replace", path);
+    if (r)
+        unlink(temporary);
+    else if (durable)
+        r = sync_folder_of(path, e);
+    free(temporary);
+    return r;
+}
+
+uint64_t disk_size(const char *path)
+{
+    DIR *folder = opendir(path);
+    struct dirent *entry;
+    uint64_t bytes = 0;
+    struct stat st;
+
+    while (folder && (entry = readdir(folder)))
+        if (fstatat(dirfd(folder), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 &&
+            S_ISREG(st.st_mode))
+            bytes += (uint64_t)st.st_size;
+    if (folder)
+        closedir(folder);
+    return bytes;
+}
+
+static int remove_one(const char *path, const struct stat *st, int type, struct FTW *ftw)
+{
+    (void)st;
+    (void)type;
+    (void)ftw;
+    remove(path);
+    return 0;
+}
+
+void disk_remove(const char *path)
+{
+    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+void disk_remove_leftovers(const char *folder, const char *prefix)
+{
+    DIR *stream = opendir(folder);
+    struct dirent *entry;
+    struct stat st;
+
+    if (!stream)
+        return;
+    while ((entry = readdir(stream))) {
+        char *path;
+
+        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
+            time(NULL) - st.st_mtime < LEFTOVER_AGE)
+            continue;
+        path = disk_path(folder, entry->d_name);
+        if (path)
+            disk_remove(path);
+        free(path);
+    }
+    closedir(stream);
+}
+
+int disk_lock(const char *path, const struct remote_watch *watch, struct error *e)
+{
+    const struct timespec pause = {.tv_nsec = LOCK_POLL_NS};
+    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
+    int r = 0;
+
+    if (fd < 0)
+        return failed(e, "open the lock", path);
+    while (!r && flock(fd, LOCK_EX | LOCK_NB)) {
+        if (errno != EWOULDBLOCK && errno != EINTR)
+            r = failed(e, "lock", path);
+        else if (watch && watch->cancelled && watch->cancelled(watch->data))
+            r = error_set(e, ECANCELED, "cancelled while waiting for the lock %s", path);
+        else
+            nanosleep(&pause, NULL);
+    }
+    if (!r)
+        return fd;
+    close(fd);
+    return r;
+}

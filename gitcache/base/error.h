@@ -1,0 +1,34 @@
+/* error.h - the one way to report an error.
+ *
+ * A function that can fail returns 0 or a negative errno, and fills a `struct error` with the
+ * sentence that goes with it: what failed, for which URL or file, what to do. The sentence is made
+ * where the failure is understood; a caller further up passes it on and never replaces it.
+ * The errno is what a reader of the mount gets, the sentence what the log and status.json show.
+ * The table of which failure has which errno is in the README ("When something fails").
+ */
+#ifndef GITCACHE_BASE_ERROR_H
+#define GITCACHE_BASE_ERROR_H
+
+#include <stdarg.h>
+
+struct error {
+    int errnum;      /* positive errno; 0 while nothing failed */
+    char text[1000]; /* one sentence, NUL-terminated, no newline, no credentials */
+};
+
+/* Records a failure in e (which may be NULL) and returns -errnum, so that callers can write
+ * `return error_set(e, EIO, "...")`. Control characters in the finished text are shown as '?'. */
+int error_set(struct error *e, int errnum, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+int error_vset(struct error *e, int errnum, const char *format, va_list args)
+    __attribute__((format(printf, 3, 0)));
+
+/* ENOMEM: "out of memory". */
+int error_no_memory(struct error *e);
+
+/* As error_set, for a failed libgit2 call: maps its code to an errno (ENOENT, EIO, ENOSPC, ...) and
+ * appends libgit2's own message to the formatted text. Call it before any other libgit2 call. */
+int error_git(struct error *e, int git_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+#endif

@@ -1,0 +1,17 @@
+/* library.h - libgit2, set up once for the whole process. */
+#ifndef GITCACHE_BASE_LIBRARY_H
+#define GITCACHE_BASE_LIBRARY_H
+
+#include <git2.h>
+
+#include "gitcache/base/error.h"
+#include "gitcache/base/oid.h"
+
+/* Counted: each successful library_open needs a library_close. */
+int library_open(struct error *e);
+void library_close(void);
+
+void oid_to_git(git_oid *out, const struct oid *oid);
+void oid_from_git(struct oid *out, const git_oid *oid);
+
+#endif

@@ -1,0 +1,65 @@
+/* source.h - a source: one line of a list, or one argument.
+ *
+ *     URL?tag=NAME     that tag (or branch; a tag wins)
+ *     URL              branch master, else main, else the remote's HEAD
+ *     SHA@URL          that commit, 7 to 40 hex digits
+ *     a local path     in place of any URL
+ *
+ * Further query keys: name=ALIAS (the repository's folder), commit=SHA (40 digits: what the tag or
+ * branch must be). Query values are percent-decoded. Everything else is an error that names the
+ * cure. Pure but for source_list_load, which reads files.
+ */
+#ifndef GITCACHE_BASE_SOURCE_H
+#define GITCACHE_BASE_SOURCE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "gitcache/base/error.h"
+
+enum source_kind {
+    SOURCE_DEFAULT, /* URL alone */
+    SOURCE_NAMED,   /* URL?tag=NAME */
+    SOURCE_COMMIT,  /* SHA@URL */
+};
+
+struct source {
+    char *text; /* as it was written */
+    char *url;  /* URL or absolute path, without query; may hold credentials */
+    char *name; /* the repository's folder: the alias, or the URL's last part less .git */
+    enum source_kind kind;
+    char *version; /* tag or branch (NAMED), lower-case hex digits (COMMIT), NULL (DEFAULT) */
+    char *commit;  /* 40 lower-case digits of commit=, else NULL */
+    char *file;    /* the list it stands in; NULL for an argument */
+    unsigned line; /* in file, from 1 */
+};
+
+struct source_list {
+    struct source *items;
+    size_t count;
+};
+
+/* Parses one source. `base` is the folder that a relative path is relative to (absolute).
+ * EINVAL with a sentence for: an unknown or repeated query key, an empty or impossible tag, a URL
+ * that begins with a dash, ext:: and other schemes than http, https, ssh, git, file (and
+ * user@host:path), a name that can't be a folder. On success the caller owns *out (source_release).
+ */
+int source_parse(struct source *out, const char *text, const char *base, struct error *e);
+void source_release(struct source *source);
+
+/* Appends what one command-line argument means: a regular file is a list (a source a line, #
+ * comments, blank lines, CRLF and a byte order mark accepted; relative paths are relative to the
+ * list's folder), a folder is a local repository, anything else a source. Errors name file and
+ * line. A list without a single source is EINVAL; one that can't be read gets that errno. */
+int source_list_add(struct source_list *list, const char *argument, struct error *e);
+
+/* EINVAL if one repository name is claimed by two different URLs; the sentence names both places.
+ */
+int source_list_check(const struct source_list *list, struct error *e);
+void source_list_release(struct source_list *list);
+
+/* True if a ref can have this name below refs/tags/ or refs/heads/: the rules of
+ * git-check-ref-format(1), with one level allowed. */
+bool ref_name_is_valid(const char *name, size_t length);
+
+#endif

@@ -1,0 +1,309 @@
+#include "gitcache/base/url.h"
+
+#include <ctype.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <strings.h>
+
+/* A piece of the URL's text. */
+struct span {
+    const char *start;
+    size_t length;
+};
+
+static struct span span_between(const char *start, const char *end)
+{
+    return (struct span){start, (size_t)(end - start)};
+}
+
+/* Where the authority (user@host:port) and the path of a URL lie, still undecoded. */
+struct layout {
+    enum url_scheme scheme;
+    struct span prefix;    /* "https://"; empty for user@host:path */
+    struct span userinfo;  /* with its '@', as it is to be left out; empty if there is none */
+    struct span host_port; /* of user@host:path only the host */
+    const char *path;
+};
+
+static const struct {
+    const char *prefix;
+    enum url_scheme scheme;
+} schemes[] = {
+    {"http://", URL_HTTP}, {"https://", URL_HTTPS}, {"ssh://", URL_SSH},
+    {"git://", URL_GIT},   {"file://", URL_LOCAL},
+};
+
+static const char *last_at_sign(const char *start, const char *end)
+{
+    while (end > start)
+        if (*--end == '@')
+            return end;
+    return NULL;
+}
+
+static void lay_out_authority(struct layout *out, const char *start, const char *end)
+{
+    const char *at = last_at_sign(start, end);
+    const char *host = at ? at + 1 : start;
+
+    out->userinfo = span_between(start, host);
+    out->host_port = span_between(host, end);
+    out->path = end;
+}
+
+/* user@host:path, as scp writes it: a colon before the first slash, not one inside [brackets]. */
+static bool lay_out_scp(struct layout *out, const char *url)
+{
+    const char *slash = strchrnul(url, '/');
+    const char *at = last_at_sign(url, slash);
+    const char *host = at ? at + 1 : url;
+    const char *bracket = *host == '[' ? strchr(host, ']') : NULL;
+    const char *colon = strchr(bracket ? bracket : host, ':');
+
+    if (!colon || (!bracket && colon > slash) || (bracket && colon != bracket + 1))
+        return false;
+    if (colon == host || colon[1] == ':') /* "helper::address" runs a program in git */
+        return false;
+    lay_out_authority(out, url, colon);
+    out->path = colon + 1;
+    out->scheme = URL_SSH;
+    return true;
+}
+
+/* False for what no repository can be reached by. */
+static bool lay_out(struct layout *out, const char *url)
+{
+    memset(out, 0, sizeof *out);
+    out->prefix = out->userinfo = out->host_port = (struct span){url, 0};
+    out->scheme = URL_REFUSED;
+    out->path = url;
+    if (*url == '-')
+        return false;
+    if (*url == '/') {
+        out->scheme = URL_LOCAL;
+        return true;
+    }
+    for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
+        size_t length = strlen(schemes[i].prefix);
+        if (strncasecmp(url, schemes[i].prefix, length) != 0)
+            continue;
+        out->prefix.length = length;
+        out->scheme = schemes[i].scheme;
+        lay_out_authority(out, url + length, url + length + strcspn(url + length, "/?#"));
+        return true;
+    }
+    return !strstr(url, "://") && lay_out_scp(out, url);
+}
+
+static bool span_is(struct span span, const char *text)
+{
+    return span.length == strlen(text) && strncasecmp(span.start, text, span.length) == 0;
+}
+
+enum url_scheme url_scheme(const char *url)
+{
+    struct layout at;
+
+    if (!lay_out(&at, url))
+        return URL_REFUSED;
+    if (at.scheme == URL_LOCAL) {
+        bool here = at.host_port.length == 0 || span_is(at.host_port, "localhost");
+        return here && *at.path == '/' ? URL_LOCAL : URL_REFUSED;
+    }
+    return at.host_port.length == 0 || *at.host_port.start == '-' ? URL_REFUSED : at.scheme;
+}
+
+static size_t append_shown(char *out, size_t size, size_t used, const char *text, size_t length)
+{
+    for (size_t i = 0; i < length && used + 1 < size; i++) {
+        unsigned char c = (unsigned char)text[i];
+        out[used++] = c < ' ' || c == 0x7f ? '?' : (char)c;
+    }
+    if (used < size)
+        out[used] = '\0';
+    return used;
+}
+
+char *url_display(const char *url, char *out, size_t size)
+{
+    struct layout at;
+    size_t used;
+    const char *rest = url;
+
+    if (size)
+        *out = '\0';
+    if (!lay_out(&at, url)) {
+        /* An unknown scheme may carry a password too. */
+        const char *authority = strstr(url, "://");
+        if (!authority) {
+            append_shown(out, size, 0, url, strlen(url));
+            return out;
+        }
+        at.prefix = span_between(url, authority + 3);
+        lay_out_authority(&at, authority + 3, authority + 3 + strcspn(authority + 3, "/?#"));
+    }
+    used = append_shown(out, size, 0, at.prefix.start, at.prefix.length);
+    if (at.prefix.length || at.userinfo.length)
+        rest = at.userinfo.start + at.userinfo.length;
+    append_shown(out, size, used, rest, strlen(rest));
+    return out;
+}
+
+char *url_host(const char *url, char *out, size_t size)
+{
+    struct layout at;
+
+    if (size)
+        *out = '\0';
+    if (!lay_out(&at, url) || at.scheme == URL_LOCAL)
+        return out;
+    append_shown(out, size, 0, at.host_port.start, at.host_port.length);
+    for (char *c = out; size && *c; c++)
+        *c = (char)tolower((unsigned char)*c);
+    return out;
+}
+
+static int hex_digit(char c)
+{
+    if (!isxdigit((unsigned char)c))
+        return -1;
+    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
+}
+
+/* Owned; NULL if out of memory. A "%00" stays as it is: a string can't hold what it means. */
+static char *percent_decode(struct span span)
+{
+    char *out = malloc(span.length + 1), *to = out;
+
+    if (!out)
+        return NULL;
+    for (size_t i = 0; i < span.length; i++) {
+        bool pair = span.start[i] == '%' && i + 2 < span.length;
+        int high = pair ? hex_digit(span.start[i + 1]) : -1;
+        int low = high < 0 ? -1 : hex_digit(span.start[i + 2]);
+        if (low >= 0 && (high || low)) {
+            *to++ = (char)(high << 4 | low);
+            i += 2;
+        } else {
+            *to++ = span.start[i];
+        }
+    }
+    *to = '\0';
+    return out;
+}
+
+char *url_local_path(const char *url)
+{
+    struct layout at;
+
+    if (!lay_out(&at, url) || at.prefix.length == 0)
+        return strdup(url);
+    return percent_decode(span_between(at.path, at.path + strlen(at.path)));
+}
+
+static int split_userinfo(struct url_parts *out, struct span userinfo)
+{
+    const char *end, *colon;
+
+    if (userinfo.length == 0)
+        return 0;
+    end = userinfo.start + userinfo.length - 1; /* less the '@' */
+    colon = memchr(userinfo.start, ':', (size_t)(end - userinfo.start));
+    out->user = percent_decode(span_between(userinfo.start, colon ? colon : end));
+    if (!out->user)
+        return -ENOMEM;
+    if (!colon)
+        return 0;
+    out->password = percent_decode(span_between(colon + 1, end));
+    return out->password ? 0 : -ENOMEM;
+}
+
+static int split_host(struct url_parts *out, struct span host_port, bool with_port)
+{
+    const char *start = host_port.start, *end = start + host_port.length;
+    const char *bracket = *start == '[' ? memchr(start, ']', host_port.length) : NULL;
+    const char *rest = bracket ? bracket + 1 : memchr(start, ':', host_port.length);
+
+    if (!rest || !with_port)
+        rest = bracket ? bracket + 1 : end;
+    out->host =
+        percent_decode(bracket ? span_between(start + 1, bracket) : span_between(start, rest));
+    if (!out->host)
+        return -ENOMEM;
+    if (rest == end || rest + 1 == end) /* "host:" is the scheme's own port */
+        return rest == end || *rest == ':' ? 0 : -EINVAL;
+    if (*rest != ':')
+        return -EINVAL;
+    out->port = strndup(rest + 1, (size_t)(end - rest - 1));
+    return out->port ? 0 : -ENOMEM;
+}
+
+static int split_path(struct url_parts *out, const struct layout *at)
+{
+    const char *path = at->path;
+    bool decode = at->prefix.length && (at->scheme == URL_SSH || at->scheme == URL_GIT);
+
+    /* ssh://host/~anna/x means anna's home, which the server's shell finds without the slash. */
+    if (decode && path[0] == '/' && path[1] == '~')
+        path++;
+    out->path = decode ? percent_decode(span_between(path, path + strlen(path))) : strdup(path);
+    return out->path ? 0 : -ENOMEM;
+}
+
+static bool has_control_character(const char *text)
+{
+    for (; text && *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            return true;
+    return false;
+}
+
+static bool port_is_valid(const char *port)
+{
+    size_t length = strlen(port);
+
+    return length <= 5 && strspn(port, "0123456789") == length && atoi(port) <= 65535;
+}
+
+/* A host or path that begins with a dash would be an option to the program it is handed to. */
+static bool parts_are_valid(const struct url_parts *parts, bool needs_path)
+{
+    return *parts->host && *parts->host != '-' && (*parts->path || !needs_path) &&
+           *parts->path != '-' && !(parts->user && *parts->user == '-') &&
+           (!parts->port || port_is_valid(parts->port)) && !has_control_character(parts->host) &&
+           !has_control_character(parts->path) && !has_control_character(parts->user) &&
+           !has_control_character(parts->password);
+}
+
+int url_split(struct url_parts *out, const char *url)
+{
+    struct layout at;
+    int r;
+
+    memset(out, 0, sizeof *out);
+    if (!lay_out(&at, url) || at.scheme == URL_LOCAL || at.host_port.length == 0)
+        return -EINVAL;
+    r = split_userinfo(out, at.userinfo);
+    if (r == 0)
+        r = split_host(out, at.host_port, at.prefix.length > 0);
+    if (r == 0)
+        r = split_path(out, &at);
+    if (r == 0 && !parts_are_valid(out, at.scheme == URL_SSH || at.scheme == URL_GIT))
+        r = -EINVAL;
+    if (r < 0)
+        url_parts_release(out);
+    return r;
+}
+
+void url_parts_release(struct url_parts *parts)
+{
+    if (parts->password)
+        explicit_bzero(parts->password, strlen(parts->password));
+    free(parts->user);
+    free(parts->password);
+    free(parts->host);
+    free(parts->port);
+    free(parts->path);
+    memset(parts, 0, sizeof *parts);
+}

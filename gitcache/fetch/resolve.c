@@ -1,0 +1,100 @@
+#include "gitcache/fetch/resolve.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/store/repository.h"
+
+static int set_ref(struct target *target, const char *prefix, const char *name, struct error *e)
+{
+    free(target->ref);
+    if (asprintf(&target->ref, "%s%s", prefix, name) < 0) {
+        target->ref = NULL;
+        return error_no_memory(e);
+    }
+    return 0;
+}
+
+int target_set_commit(struct target *target, const struct oid *commit, struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+
+    target->kind = VERSION_COMMIT;
+    target->want = target->commit = *commit;
+    return set_ref(target, COMMIT_PREFIX, oid_format(commit, hex), e);
+}
+
+static int set_listed(struct target *target, const struct ref *ref, struct error *e)
+{
+    target->state = TARGET_LISTED;
+    if (!pin_kind(ref->name, &target->kind)) /* a detached HEAD */
+        return target_set_commit(target, &ref->peeled, e);
+    target->want = ref->oid;
+    target->commit = ref->peeled;
+    return set_ref(target, "", ref->name, e);
+}
+
+static int set_id(struct target *target, const struct oid *commit, struct error *e)
+{
+    target->state = TARGET_ID;
+    return target_set_commit(target, commit, e);
+}
+
+/* A commit id, whole or not: first the tips that the listing shows. */
+static int resolve_digits(struct target *target, const char *digits, const struct listing *listing,
+                          const char *shown, struct error *e)
+{
+    const struct oid *found = NULL;
+    char hex[OID_HEX_SIZE];
+    struct oid id;
+
+    for (size_t i = 0; listing && i < listing->count; i++) {
+        const struct oid *peeled = &listing->refs[i].peeled;
+
+        if (strncasecmp(oid_format(peeled, hex), digits, strlen(digits)) != 0)
+            continue;
+        if (found && !oid_equal(found, peeled))
+            return error_set(e, ENOENT,
+                             "%s begins the ids of several commits of %s; write more "
+                             "digits",
+                             digits, shown);
+        found = peeled;
+    }
+    if (found) {
+        target->state = TARGET_LISTED;
+        return target_set_commit(target, found, e);
+    }
+    if (oid_parse(&id, digits, strlen(digits)))
+        return set_id(target, &id, e);
+    target->state = TARGET_DIGITS;
+    return 0;
+}
+
+int target_resolve(struct target *out, const struct version_request *request,
+                   const struct listing *listing, const char *shown, struct error *e)
+{
+    const struct ref *ref = NULL;
+    struct oid commit;
+
+    target_release(out);
+    if (listing)
+        ref =
+            request->name ? listing_find_version(listing, request->name) : listing_default(listing);
+    /* What the name means now is of no use if it shall be another commit. */
+    if (request->commit && oid_parse(&commit, request->commit, strlen(request->commit)) &&
+        !(ref && oid_equal(&ref->peeled, &commit)))
+        return set_id(out, &commit, e);
+    if (ref)
+        return set_listed(out, ref, e);
+    if (request->name && oid_is_abbreviation(request->name, strlen(request->name)))
+        return resolve_digits(out, request->name, listing, shown, e);
+    return 0;
+}
+
+void target_release(struct target *target)
+{
+    free(target->ref);
+    *target = (struct target){.state = TARGET_NONE};
+}

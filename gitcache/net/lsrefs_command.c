@@ -1,0 +1,167 @@
+#include "gitcache/net/lsrefs_command.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/base/source.h"
+
+void lsrefs_request(struct pkt_buffer *out, const struct capabilities *capabilities,
+                    const struct lsrefs_branches *branches)
+{
+    pkt_add(out, "command=ls-refs");
+    capabilities_add_agent(out, capabilities);
+    pkt_add_delim(out);
+    pkt_add(out, "peel");
+    pkt_add(out, "symrefs");
+    pkt_add(out, "ref-prefix HEAD");
+    pkt_add(out, "ref-prefix refs/tags/");
+    pkt_add(out, "ref-prefix refs/heads/master");
+    pkt_add(out, "ref-prefix refs/heads/main");
+    for (size_t i = 0; i < branches->count; i++)
+        if (ref_name_is_valid(branches->names[i], strlen(branches->names[i])))
+            pkt_add(out, "ref-prefix refs/heads/%s", branches->names[i]);
+    pkt_add_flush(out);
+}
+
+void lsrefs_init(struct lsrefs *lsrefs, const char *who, const struct lsrefs_branches *branches,
+                 uint64_t max_bytes, const struct remote_watch *watch)
+{
+    memset(lsrefs, 0, sizeof *lsrefs);
+    pkt_reader_init(&lsrefs->reader, who);
+    lsrefs->branches = branches;
+    lsrefs->max_bytes = max_bytes;
+    lsrefs->watch = watch;
+}
+
+void lsrefs_release(struct lsrefs *lsrefs)
+{
+    pkt_reader_release(&lsrefs->reader);
+    listing_release(&lsrefs->listing);
+}
+
+/* A server may send more than was asked for: a prefix fits longer names, and some ignore it. */
+static bool is_asked_for(const struct lsrefs *lsrefs, const char *name)
+{
+    if (strcmp(name, "HEAD") == 0 || strncmp(name, "refs/tags/", strlen("refs/tags/")) == 0)
+        return true;
+    if (strncmp(name, "refs/heads/", strlen("refs/heads/")) != 0)
+        return false;
+    name += strlen("refs/heads/");
+    if (strcmp(name, "master") == 0 || strcmp(name, "main") == 0)
+        return true;
+    for (size_t i = 0; i < lsrefs->branches->count; i++)
+        if (strcmp(name, lsrefs->branches->names[i]) == 0)
+            return true;
+    return false;
+}
+
+/* HEAD names a branch: that is what a source without a tag means, so it is listed under its own
+ * name too. */
+static int take_head_target(struct lsrefs *lsrefs, const char *branch, const struct oid *oid)
+{
+    size_t below = strlen("refs/heads/");
+
+    if (strncmp(branch, "refs/heads/", below) != 0 ||
+        !ref_name_is_valid(branch + below, strlen(branch + below)) || lsrefs->listing.head)
+        return 0;
+    lsrefs->listing.head = strdup(branch);
+    return lsrefs->listing.head ? listing_add(&lsrefs->listing, branch, oid, oid) : -ENOMEM;
+}
+
+static int bad_line(const struct lsrefs *lsrefs, const char *line, struct error *e)
+{
+    return error_set(e, EIO, "%s: not a ref: \"%.100s\"", lsrefs->reader.who, line);
+}
+
+static int out_of_memory(const struct lsrefs *lsrefs, struct error *e)
+{
+    return error_set(e, ENOMEM, "%s: out of memory for the listing", lsrefs->reader.who);
+}
+
+/* ID SP NAME *(SP ATTRIBUTE), terminated; attributes of no use here are skipped. */
+static int take_ref(struct lsrefs *lsrefs, char *line, struct error *e)
+{
+    struct oid oid, peeled;
+    char *name = line + OID_HEX + 1, *rest, *attribute;
+
+    if (!oid_parse(&oid, line, strlen(line)) || line[OID_HEX] != ' ' || *name == ' ' || !*name)
+        return bad_line(lsrefs, line, e);
+    peeled = oid;
+    rest = strchr(name, ' ');
+    if (rest)
+        *rest++ = '\0';
+    while ((attribute = strsep(&rest, " "))) {
+        const char *value = strchr(attribute, ':');
+        if (strncmp(attribute, "peeled:", 7) == 0) {
+            if (strlen(++value) != OID_HEX || !oid_parse(&peeled, value, OID_HEX))
+                return bad_line(lsrefs, attribute, e);
+        } else if (strncmp(attribute, "symref-target:", 14) == 0 && strcmp(name, "HEAD") == 0) {
+            if (take_head_target(lsrefs, value + 1, &oid) < 0)
+                return out_of_memory(lsrefs, e);
+        }
+    }
+    if (is_asked_for(lsrefs, name) && listing_add(&lsrefs->listing, name, &oid, &peeled) < 0)
+        return out_of_memory(lsrefs, e);
+    return 0;
+}
+
+static int take_line(struct lsrefs *lsrefs, const char *bytes, size_t length, struct error *e)
+{
+    char *line;
+    int r;
+
+    length = pkt_text_length(bytes, length);
+    if (pkt_starts_with(bytes, length, "ERR "))
+        return answer_refused(e, lsrefs->reader.who, bytes, length);
+    if (pkt_starts_with(bytes, length, "unborn "))
+        return 0;
+    if (memchr(bytes, '\0', length))
+        return bad_line(lsrefs, "a line with a NUL", e);
+    line = strndup(bytes, length);
+    if (!line)
+        return out_of_memory(lsrefs, e);
+    r = take_ref(lsrefs, line, e);
+    free(line);
+    return r;
+}
+
+static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t length,
+                       struct error *e)
+{
+    struct lsrefs *lsrefs = data;
+
+    if (!lsrefs->whole && type == PKT_DATA)
+        return take_line(lsrefs, bytes, length, e);
+    if (lsrefs->whole || type != PKT_FLUSH)
+        return error_set(e, EIO, "%s: the server sent something else between or after its refs",
+                         lsrefs->reader.who);
+    lsrefs->whole = true;
+    listing_finish(&lsrefs->listing);
+    return 0;
+}
+
+static int feed(void *parser, const char *bytes, size_t size, struct error *e)
+{
+    struct lsrefs *lsrefs = parser;
+
+    lsrefs->bytes += size;
+    if (lsrefs->bytes > lsrefs->max_bytes)
+        return error_set(e, EIO, "%s: the listing has more than %llu bytes, which is refused",
+                         lsrefs->reader.who, (unsigned long long)lsrefs->max_bytes);
+    if (lsrefs->watch && lsrefs->watch->progress)
+        lsrefs->watch->progress(lsrefs->watch->data, lsrefs->bytes, NULL);
+    return pkt_reader_feed(&lsrefs->reader, bytes, size, take_packet, lsrefs, e);
+}
+
+static bool is_whole(const void *parser)
+{
+    const struct lsrefs *lsrefs = parser;
+
+    return lsrefs->whole && pkt_reader_is_between(&lsrefs->reader);
+}
+
+struct answer lsrefs_answer(struct lsrefs *lsrefs)
+{
+    return (struct answer){feed, is_whole, lsrefs};
+}

@@ -1,0 +1,35 @@
+/* process.h - a program that is talked to over pipes: ssh, git credential.
+ *
+ * Started with vfork, since a fork of a many-threaded program that maps much memory is slow and
+ * unsafe, and not with posix_spawn, which can't say that it must not outlive us: it gets SIGTERM
+ * when the thread that started it ends, also by kill -9. It gets its own process group, default
+ * signals and only descriptors 0 to 2. */
+#ifndef GITCACHE_NET_PROCESS_H
+#define GITCACHE_NET_PROCESS_H
+
+#include <stdbool.h>
+#include <sys/types.h>
+
+#include "gitcache/base/error.h"
+
+struct process {
+    pid_t pid; /* 0: none */
+    int in;    /* its standard input, to write to; our three ends are non-blocking and may be -1 */
+    int out;   /* its standard output, to read from */
+    int err;   /* its standard error, to read from */
+};
+
+/* Starts argv[0], searched in PATH, with the environment and these NAME=VALUE (NULL-terminated)
+ * added or replaced. The error is the errno of what failed (ENOENT: no such program), its sentence
+ * names the program. */
+int process_start(struct process *out, const char *const argv[], const char *const variables[],
+                  struct error *e);
+
+/* Closes the pipes and sees the process off: it has `grace` milliseconds to end by itself, then
+ * its group is killed. Always reaps. Returns the exit status, or -1 if it was killed. */
+int process_end(struct process *process, unsigned grace);
+
+/* Closes one of the three descriptors; idempotent. */
+void process_close(int *fd);
+
+#endif

@@ -1,0 +1,81 @@
+/* remote.h - the two things that are asked of a remote: its refs, and a pack with the versions
+ * wanted.
+ *
+ * This is the narrow interface between the cache and the network. Network URLs speak git's protocol
+ * version 2 (gitprotocol-v2(5)), two commands: ls-refs and fetch. Local paths are read with
+ * libgit2.
+ *
+ * A `struct remote` holds one thread's connections, to any number of servers, and keeps them open
+ * for the next call. Only one thread at a time may use it. Every wait has a deadline: no call
+ * outlasts `silence_timeout` without a byte arriving.
+ *
+ * Errors, beside what the sentence says: ENOENT (no such repository or object), EACCES (credentials
+ * are asked for or refused), EHOSTUNREACH (name not found, no route, refused), ETIMEDOUT (silence),
+ * EIO (an answer that breaks the protocol or a bound), ECANCELED (`cancelled` said so), ENOSPC and
+ * whatever a sink returns.
+ */
+#ifndef GITCACHE_NET_REMOTE_H
+#define GITCACHE_NET_REMOTE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "gitcache/base/error.h"
+#include "gitcache/base/listing.h"
+#include "gitcache/base/oid.h"
+
+struct remote;
+
+struct remote_settings {
+    unsigned connect_timeout; /* seconds until a connection must stand */
+    unsigned silence_timeout; /* seconds without a byte */
+    uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
+    uint64_t max_listing;     /* bytes; likewise */
+};
+
+/* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */
+void remote_settings_init(struct remote_settings *settings);
+
+/* How a caller follows a transfer and stops it. Members may be NULL. Called from within the call,
+ * on its thread; `progress` at each arrival of bytes (total so far, and the server's progress line
+ * or NULL), `cancelled` at least once a second while nothing arrives. */
+struct remote_watch {
+    void (*progress)(void *data, uint64_t bytes, const char *line);
+    bool (*cancelled)(void *data);
+    void *data;
+    bool lines; /* ask the server for its progress lines; else it sends none */
+    /* All that has arrived was read and found good: from here on it is only written. */
+    void (*checked)(void *data);
+};
+
+int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);
+void remote_free(struct remote *remote);
+/* Closes the connections that are kept open (an ssh process among them): for a thread that has had
+ * nothing to do for some seconds. */
+void remote_rest(struct remote *remote);
+
+/* Lists HEAD, all tags, refs/heads/master, refs/heads/main and the named branches (without
+ * refs/heads/) into *out, which the caller owns on success. Branches that do not exist are just
+ * absent. One round trip on a connection that stands. */
+int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
+                const struct remote_watch *watch, struct listing *out, struct error *e);
+
+struct remote_request {
+    const struct oid *wants; /* ids of commits or tag objects */
+    size_t count;
+    unsigned depth;    /* commits from each want; 0: all history */
+    bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
+    bool lines;        /* the server's progress lines are wanted */
+};
+
+/* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the transfer. */
+typedef int (*remote_sink)(void *data, const void *bytes, size_t size);
+
+/* Streams one pack with all the wants into the sink. Memory used does not grow with the pack.
+ * An id that the server does not have or does not serve: ENOENT. */
+int remote_fetch(struct remote *remote, const char *url, const struct remote_request *request,
+                 remote_sink sink, void *sink_data, const struct remote_watch *watch,
+                 struct error *e);
+
+#endif

@@ -1,0 +1,266 @@
+#include "gitcache/net/session.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "gitcache/base/url.h"
+#include "gitcache/net/ssh.h"
+#include "gitcache/net/stream.h"
+
+#define MAX_IDLE 5 /* seconds; servers close what is idle for longer, some soon */
+
+struct session {
+    const struct remote_settings *settings;
+    const struct gitconfig *config;
+    char *url; /* of the connection that stands; NULL: there is none */
+    bool ssh;
+    struct stream stream;
+    struct capabilities capabilities; /* known once the server has said them */
+    time_t used_at;
+    char buffer[32768];
+    size_t start, end; /* of what has been read and not yet been fed */
+};
+
+int session_new(struct session **out, const struct remote_settings *settings,
+                const struct gitconfig *config, struct error *e)
+{
+    struct session *session = calloc(1, sizeof *session);
+
+    if (!session)
+        return error_no_memory(e);
+    session->settings = settings;
+    session->config = config;
+    *out = session;
+    return 0;
+}
+
+void session_rest(struct session *session)
+{
+    if (!session || !session->url)
+        return;
+    stream_close(&session->stream);
+    free(session->url);
+    session->url = NULL;
+}
+
+void session_free(struct session *session)
+{
+    session_rest(session);
+    free(session);
+}
+
+static time_t now(void)
+{
+    struct timespec t;
+
+    clock_gettime(CLOCK_MONOTONIC, &t);
+    return t.tv_sec;
+}
+
+/* What git daemon is told: the path and, for virtual hosting, the host; then the protocol. */
+static int greet_daemon(struct session *session, const struct url_parts *parts, struct error *e)
+{
+    char *text = NULL, header[8];
+    bool v6 = strchr(parts->host, ':') != NULL;
+    /* Each %c is the NUL that ends a part; the length goes to the start afterwards. */
+    int r, length = asprintf(&text, "0000git-upload-pack %s%chost=%s%s%s%s%s%c%cversion=2%c",
+                             parts->path, 0, v6 ? "[" : "", parts->host, v6 ? "]" : "",
+                             parts->port ? ":" : "", parts->port ? parts->port : "", 0, 0, 0);
+
+    if (length < 0)
+        return error_set(e, ENOMEM, "%s: out of memory", session->stream.who);
+    if (length > PKT_MAX_DATA) {
+        r = error_set(e, EINVAL, "%s: the path is too long", session->stream.who);
+    } else {
+        snprintf(header, sizeof header, "%04x", (unsigned)length);
+        memcpy(text, header, 4);
+        r = stream_write(&session->stream, text, (size_t)length, e);
+    }
+    free(text);
+    return r;
+}
+
+static int open_daemon(struct session *session, struct http *http, const char *url, const char *who,
+                       const struct remote_watch *watch, struct error *e)
+{
+    struct url_parts parts;
+    int fd, r = url_split(&parts, url);
+
+    if (r < 0)
+        return error_set(e, -r, "%s: not a URL of a git daemon", who);
+    r = http_connect(http, parts.host, parts.port ? parts.port : "9418", who, watch, &fd, e);
+    if (r == 0) {
+        stream_init_socket(&session->stream, fd);
+        session->stream.who = who;
+        session->stream.silence = session->settings->silence_timeout;
+        session->stream.watch = watch;
+        r = greet_daemon(session, &parts, e);
+        if (r < 0)
+            stream_close(&session->stream);
+    }
+    url_parts_release(&parts);
+    return r;
+}
+
+static int open_session(struct session *session, struct http *http, const char *url,
+                        const char *who, const struct remote_watch *watch, struct error *e)
+{
+    char *copy = strdup(url);
+    int r;
+
+    if (!copy)
+        return error_set(e, ENOMEM, "%s: out of memory", who);
+    session->ssh = url_scheme(url) == URL_SSH;
+    if (session->ssh)
+        r = ssh_open(&session->stream, url, who, session->settings, session->config, e);
+    else
+        r = open_daemon(session, http, url, who, watch, e);
+    if (r < 0) {
+        free(copy);
+        return r;
+    }
+    session->url = copy;
+    session->capabilities = (struct capabilities){0};
+    session->start = session->end = 0;
+    return 0;
+}
+
+/* Makes sure that there is something in the buffer. False in *more at the end of the stream. */
+static int fill_buffer(struct session *session, bool *more, struct error *e)
+{
+    int r = 0;
+
+    if (session->start == session->end) {
+        session->start = session->end = 0;
+        r = stream_read(&session->stream, session->buffer, sizeof session->buffer, &session->end,
+                        e);
+    }
+    *more = session->start < session->end;
+    return r;
+}
+
+static int ended_early(struct session *session, struct error *e)
+{
+    int r = session->ssh ? ssh_failed(&session->stream, e) : 0;
+
+    if (r == 0 && session->capabilities.known)
+        r = answer_cut_off(e, session->stream.who);
+    else if (r == 0)
+        r = error_set(e, EIO, "%s: the connection was closed without an answer",
+                      session->stream.who);
+    return r;
+}
+
+/* The capabilities come right before an answer, so they are fed a byte at a time: not one of the
+ * answer's may go along. */
+static int read_capabilities(struct session *session, struct error *e)
+{
+    struct advertisement advertisement;
+    struct answer answer;
+    bool more = true;
+    int r = 0;
+
+    advertisement_init(&advertisement, session->stream.who,
+                       session->ssh ? "it needs git 2.18 or newer, and its sshd must accept the "
+                                      "variable (AcceptEnv GIT_PROTOCOL)"
+                                    : "it needs git 2.18 or newer");
+    answer = advertisement_answer(&advertisement);
+    while (r == 0 && !answer.is_whole(answer.parser)) {
+        r = fill_buffer(session, &more, e);
+        if (r == 0 && !more)
+            r = ended_early(session, e);
+        if (r == 0)
+            r = answer.feed(answer.parser, session->buffer + session->start++, 1, e);
+    }
+    session->capabilities = advertisement.found;
+    advertisement_release(&advertisement);
+    return r;
+}
+
+/* `begun` tells whether a byte of the answer came. */
+static int read_answer(struct session *session, const struct answer *answer, bool *begun,
+                       struct error *e)
+{
+    bool more = true;
+    int r = 0;
+
+    while (r == 0 && !answer->is_whole(answer->parser)) {
+        r = fill_buffer(session, &more, e);
+        if (r == 0 && !more)
+            r = ended_early(session, e);
+        if (r < 0)
+            break;
+        *begun = true;
+        r = answer->feed(answer->parser, session->buffer + session->start,
+                         session->end - session->start, e);
+        session->start = session->end;
+    }
+    return r;
+}
+
+/* A server that has hung up may have said why: that is read afterwards. */
+static int send_request(struct session *session, const struct command *command, struct error *e)
+{
+    struct pkt_buffer request = {0};
+    int r;
+
+    command->build(command->data, &request, &session->capabilities);
+    if (request.failed)
+        r = error_set(e, ENOMEM, "%s: out of memory", session->stream.who);
+    else
+        r = stream_write(&session->stream, request.bytes, request.length, e);
+    pkt_buffer_release(&request);
+    return r == -EPIPE ? 0 : r;
+}
+
+static int run_command(struct session *session, const struct command *command, bool *begun,
+                       struct error *e)
+{
+    bool fresh = !session->capabilities.known;
+    bool wait = fresh && command->needs_capabilities;
+    int r = 0;
+
+    if (!wait)
+        r = send_request(session, command, e);
+    if (r == 0 && fresh)
+        r = read_capabilities(session, e);
+    if (r == 0 && wait)
+        r = send_request(session, command, e);
+    return r < 0 ? r : read_answer(session, &command->answer, begun, e);
+}
+
+static bool can_be_used(const struct session *session, const char *url)
+{
+    return session->url && strcmp(session->url, url) == 0 && now() - session->used_at <= MAX_IDLE;
+}
+
+int session_run(struct session *session, struct http *http, const char *url, const char *who,
+                const struct command *command, const struct remote_watch *watch, struct error *e)
+{
+    bool kept = can_be_used(session, url), begun = false;
+    int r = 0;
+
+    for (;; kept = false) {
+        if (!kept) {
+            session_rest(session);
+            r = open_session(session, http, url, who, watch, e);
+            if (r < 0)
+                return r;
+        }
+        session->stream.who = who;
+        session->stream.silence = session->settings->silence_timeout;
+        session->stream.watch = watch;
+        r = run_command(session, command, &begun, e);
+        /* One that was kept may have been closed meanwhile by the server. */
+        if (r != -EIO || !kept || begun)
+            break;
+    }
+    session->used_at = now();
+    session->stream.watch = NULL;
+    if (r < 0)
+        session_rest(session);
+    return r;
+}

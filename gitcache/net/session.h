@@ -1,0 +1,28 @@
+/* session.h - a conversation in protocol version 2 over a connection that lasts: ssh and git://.
+ *
+ * The first request is sent before the server's capabilities are read, so that a list costs one
+ * round trip. One session is kept for the next command to the same URL, for at most five idle
+ * seconds; one that turns out to be closed is opened once more. */
+#ifndef GITCACHE_NET_SESSION_H
+#define GITCACHE_NET_SESSION_H
+
+#include "gitcache/net/command.h"
+#include "gitcache/net/gitconfig.h"
+#include "gitcache/net/http.h"
+#include "gitcache/net/remote.h"
+
+struct session;
+
+/* settings and config are borrowed. */
+int session_new(struct session **out, const struct remote_settings *settings,
+                const struct gitconfig *config, struct error *e);
+void session_free(struct session *session);
+/* Closes the connection that is kept. */
+void session_rest(struct session *session);
+
+/* Errors as in remote.h. `http` connects a git:// URL; `who` is the URL as shown. Needs SIGPIPE to
+ * be blocked or ignored. */
+int session_run(struct session *session, struct http *http, const char *url, const char *who,
+                const struct command *command, const struct remote_watch *watch, struct error *e);
+
+#endif

@@ -1,0 +1,74 @@
+#include "gitcache/store/cache.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/library.h"
+
+struct cache {
+    char *folder;
+    bool read_only;
+};
+
+static int open_folder(struct cache *cache, struct error *e)
+{
+    struct error inner = {0};
+    struct stat st;
+    int r = cache->read_only ? 0 : disk_make_folders(cache->folder, &inner);
+
+    if (stat(cache->folder, &st))
+        return r ? error_set(e, inner.errnum, "%s; name another cache with --cache", inner.text)
+                 : error_set(e, errno, "there is no cache folder %s: %s", cache->folder,
+                             strerror(errno));
+    if (!S_ISDIR(st.st_mode))
+        return error_set(e, ENOTDIR, "the cache %s is not a folder; name another with --cache",
+                         cache->folder);
+    if (access(cache->folder, W_OK))
+        cache->read_only = true;
+    return 0;
+}
+
+int cache_open(struct cache **out, const char *folder, bool read_only, struct error *e)
+{
+    struct cache *cache = calloc(1, sizeof *cache);
+    int r;
+
+    if (!cache)
+        return error_no_memory(e);
+    r = library_open(e);
+    if (r) {
+        free(cache);
+        return r;
+    }
+    cache->read_only = read_only;
+    cache->folder = strdup(folder);
+    r = cache->folder ? open_folder(cache, e) : error_no_memory(e);
+    if (r)
+        cache_close(cache);
+    else
+        *out = cache;
+    return r;
+}
+
+void cache_close(struct cache *cache)
+{
+    if (!cache)
+        return;
+    free(cache->folder);
+    free(cache);
+    library_close();
+}
+
+const char *cache_folder(const struct cache *cache)
+{
+    return cache->folder;
+}
+
+bool cache_is_read_only(const struct cache *cache)
+{
+    return cache->read_only;
+}

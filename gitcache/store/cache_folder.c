@@ -1,0 +1,162 @@
+#include "gitcache/store/cache_folder.h"
+
+#include <git2.h>
+#include <stdbool.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/base/url.h"
+
+/* Room for .git and for the temporary names that stand beside it. */
+#define MAX_PART 200
+
+static bool ends_with_git(const char *part, size_t length)
+{
+    return length >= 4 && memcmp(part + length - 4, ".git", 4) == 0;
+}
+
+/* A part too long for a folder: its beginning, and a hash of the whole. */
+static void print_long_part(FILE *out, const char *part, size_t length)
+{
+    char hex[GIT_OID_HEXSZ + 1] = "";
+    git_oid id;
+
+    if (git_odb_hash(&id, part, length, GIT_OBJECT_BLOB) == 0)
+        git_oid_tostr(hex, sizeof hex, &id);
+    fprintf(out, "%%long-%s", hex);
+}
+
+static void print_part(FILE *out, const char *part, size_t length, bool last)
+{
+    if (length > MAX_PART / 3) {
+        bool plain = true;
+        for (size_t i = 0; i < length && plain; i++)
+            plain = (unsigned char)part[i] > ' ' && part[i] != '%' && part[i] != 0x7f;
+        if (!plain || length > MAX_PART) {
+            print_long_part(out, part, length);
+            return;
+        }
+    }
+    for (size_t i = 0; i < length; i++) {
+        unsigned char c = (unsigned char)part[i];
+        bool dot =
+            c == '.' && (i == 0 || (!last && i + 4 == length && ends_with_git(part, length)));
+
+        if (c <= ' ' || c == 0x7f || c == '%' || dot)
+            fprintf(out, "%%%02X", c);
+        else
+            fputc(c, out);
+    }
+    if (length == 0)
+        fputc('%', out);
+}
+
+/* Empty parts of a path on this machine mean nothing; a server may see a difference. */
+static void print_path(FILE *out, const char *path, bool skip_empty)
+{
+    size_t end = strlen(path);
+
+    while (end > 0 && path[end - 1] == '/')
+        end--;
+    while (*path == '/' && end > 0) {
+        path++;
+        end--;
+    }
+    for (;;) {
+        size_t length = strcspn(path, "/");
+        bool last = length >= end;
+
+        if (last)
+            length = end;
+        if (length || !skip_empty) {
+            fputc('/', out);
+            print_part(out, path, length, last);
+        }
+        if (last)
+            break;
+        path += length + 1;
+        end -= length + 1;
+    }
+    fputs(".git", out);
+}
+
+/* ssh://user@host:port/path, or [user@]host:path, which is relative to the user's home. */
+static void print_ssh(FILE *out, const char *url)
+{
+    const char *rest = strncmp(url, "ssh://", 6) ? url : url + 6;
+    bool home = rest == url;
+    size_t authority = strcspn(rest, home ? ":" : "/");
+    const char *at = memrchr(rest, '@', authority);
+    size_t user = at ? (size_t)(at - rest) : 0;
+    const char *colon = memchr(rest, ':', user);
+
+    if (home && rest[authority] == ':' && rest[authority + 1] == '/')
+        home = false; /* host:/path is absolute, as ssh://host/path */
+    fputs("/ssh/", out);
+    if (at) {
+        print_part(out, rest, colon ? (size_t)(colon - rest) : user, true);
+        fputc('@', out);
+        rest = at + 1;
+        authority -= user + 1;
+    }
+    print_part(out, rest, authority, false);
+    rest += authority;
+    fputs(home ? "/~" : "", out);
+    print_path(out, rest + (*rest == ':'), false);
+}
+
+static void print_network(FILE *out, const char *url)
+{
+    const char *separator = strstr(url, "://"), *rest = separator + 3;
+    size_t authority = strcspn(rest, "/");
+    const char *at = memrchr(rest, '@', authority);
+
+    fprintf(out, "/%.*s/", (int)(separator - url), url);
+    if (at) {
+        authority -= (size_t)(at + 1 - rest);
+        rest = at + 1;
+    }
+    print_part(out, rest, authority, false);
+    print_path(out, rest + authority, false);
+}
+
+static void print_local(FILE *out, const char *url)
+{
+    char *path = url_local_path(url);
+
+    fputs("/file", out);
+    if (path)
+        print_path(out, path, true);
+    free(path);
+}
+
+char *cache_folder_of_url(const char *cache, const char *url)
+{
+    char *folder = NULL;
+    size_t size;
+    FILE *out = open_memstream(&folder, &size);
+
+    if (!out)
+        return NULL;
+    fputs(cache, out);
+    switch (url_scheme(url)) {
+    case URL_SSH:
+        print_ssh(out, url);
+        break;
+    case URL_HTTP:
+    case URL_HTTPS:
+    case URL_GIT:
+        print_network(out, url);
+        break;
+    case URL_LOCAL:
+    case URL_REFUSED:
+        print_local(out, url);
+        break;
+    }
+    if (fclose(out)) {
+        free(folder);
+        return NULL;
+    }
+    return folder;
+}

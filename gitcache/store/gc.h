@@ -1,0 +1,56 @@
+/* gc.h - removing from a cache what nobody needs any more.
+ *
+ *     gc_begin(&gc, cache, days, &error)
+ *     for each source of each set:
+ *         gc_keep(gc, url, name, commit, &error)
+ *     gc_run(gc, &options, &report, &error)
+ *     gc_end(gc)
+ *
+ * A version goes if no kept source is at its commit, and it was last read more than `days` days
+ * ago, and before the longest-standing user of the cache that still lives began (use.h). So what a
+ * running mount has open stays, whatever `days` is, and counts as read when gc runs; and the sets
+ * are to be read after gc_begin, so that one which `create` is just making is either seen or
+ * protected by its maker's use.
+ *
+ * Then the packs that no remaining version needs go. A version's pack is whole in itself, but
+ * versions fetched together share one: of such a pack, what is still needed is packed anew; that
+ * waits while anybody uses the cache, who may have it open. Every version that stays was found
+ * whole before anything is deleted; where something is missing, the repository is left alone.
+ *
+ * Order on disk: refs, new packs, `shallow` (which then holds for before and after), old packs. A
+ * crash in between leaves a cache that git accepts, and the next gc finishes the work. */
+#ifndef GITCACHE_STORE_GC_H
+#define GITCACHE_STORE_GC_H
+
+#include "gitcache/store/cache.h"
+
+struct gc;
+
+struct gc_options {
+    bool dry_run;
+    /* A version goes (or would go). `repository` is its folder below the cache's; the time is when
+     * it was last read, seconds since the epoch. May be NULL. */
+    void (*removed)(void *data, const char *repository, const char *name, int64_t last_read);
+    /* A repository is left as it is, and why. May be NULL. */
+    void (*skipped)(void *data, const struct error *why);
+    void *data;
+};
+
+struct gc_report {
+    size_t removed, kept; /* versions */
+    size_t skipped;       /* repositories */
+    uint64_t bytes;       /* freed; an estimate for a dry run */
+};
+
+/* EROFS for a read-only cache. */
+int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e);
+
+/* Keeps a source's version: `name` and `commit` as for repository_find. */
+int gc_keep(struct gc *gc, const char *url, const char *name, const char *commit, struct error *e);
+
+/* 0, also where repositories were skipped; else a negative errno. */
+int gc_run(struct gc *gc, const struct gc_options *options, struct gc_report *report,
+           struct error *e);
+void gc_end(struct gc *gc);
+
+#endif

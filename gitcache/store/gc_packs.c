@@ -1,0 +1,195 @@
+#include "gitcache/store/gc_packs.h"
+
+#include <errno.h>
+#include <stdlib.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/library.h"
+#include "gitcache/store/pack.h"
+#include "gitcache/store/shallow.h"
+
+struct collection {
+    struct repository *repository;
+    const struct gc_packs *request;
+    uint32_t *holders; /* for each needed object, how many packs that stay hold it */
+    struct packs packs;
+};
+
+/* One pass over a pack's objects. */
+struct visit {
+    struct collection *collection;
+    struct pack *pack;
+};
+
+static uint32_t *holders_of(const struct collection *collection, const git_oid *id)
+{
+    struct oid oid;
+
+    oid_from_git(&oid, id);
+    size_t place = oid_set_find(collection->request->needed, &oid);
+    return place == OID_SET_NONE ? NULL : &collection->holders[place];
+}
+
+/* A commit that is neither needed nor among those that go now: a branch was there once, and who
+ * opened it then may read on. */
+static bool may_be_open(const struct visit *visit, const git_oid *id)
+{
+    git_object_t type = GIT_OBJECT_INVALID;
+    struct oid oid;
+    size_t size;
+
+    oid_from_git(&oid, id);
+    if (oid_set_find(visit->collection->request->gone, &oid) != OID_SET_NONE)
+        return false;
+    return git_odb_read_header(&size, &type, visit->pack->odb, id) != 0 ||
+           type == GIT_OBJECT_COMMIT;
+}
+
+static int count_object(const git_oid *id, void *data)
+{
+    struct visit *visit = data;
+    uint32_t *holders = holders_of(visit->collection, id);
+
+    visit->pack->objects++;
+    if (holders) {
+        visit->pack->needed++;
+        ++*holders;
+    } else if (visit->collection->request->in_use && !visit->pack->stays) {
+        visit->pack->stays = may_be_open(visit, id);
+    }
+    return 0;
+}
+
+static int is_last_copy(const git_oid *id, void *data)
+{
+    struct visit *visit = data;
+    const uint32_t *holders = holders_of(visit->collection, id);
+
+    return holders && *holders == 1;
+}
+
+static int let_go(const git_oid *id, void *data)
+{
+    struct visit *visit = data;
+    uint32_t *holders = holders_of(visit->collection, id);
+
+    if (holders)
+        --*holders;
+    return 0;
+}
+
+static int compare_packs(const void *a, const void *b)
+{
+    size_t x = ((const struct pack *)a)->needed, y = ((const struct pack *)b)->needed;
+    return (x > y) - (x < y);
+}
+
+/* Drops every pack without which all that is needed is still there; the emptiest first. */
+static void choose(struct collection *collection)
+{
+    struct packs *packs = &collection->packs;
+
+    for (size_t i = 0; i < packs->count; i++) {
+        struct visit visit = {collection, &packs->items[i]};
+        visit.pack->stays = visit.pack->keep;
+        git_odb_foreach(visit.pack->odb, count_object, &visit);
+    }
+    if (packs->count)
+        qsort(packs->items, packs->count, sizeof *packs->items, compare_packs);
+    for (size_t i = 0; i < packs->count; i++) {
+        struct visit visit = {collection, &packs->items[i]};
+        if (visit.pack->stays || git_odb_foreach(visit.pack->odb, is_last_copy, &visit))
+            continue;
+        git_odb_foreach(visit.pack->odb, let_go, &visit);
+        visit.pack->dropped = true;
+    }
+}
+
+/* Packs anew what stays of packs that hold more; the old ones can be dropped then. */
+static int shrink(struct collection *collection, int64_t *freed, struct error *e)
+{
+    const struct gc_packs *request = collection->request;
+    int r = 0;
+
+    for (size_t i = 0; i < collection->packs.count && r == 0; i++) {
+        struct pack *pack = &collection->packs.items[i];
+        uint64_t bytes = 0;
+
+        if (request->in_use || pack->stays || pack->dropped || pack->needed == pack->objects)
+            continue;
+        if (request->dry_run) {
+            *freed += (int64_t)(pack->bytes / pack->objects * (pack->objects - pack->needed));
+            continue;
+        }
+        r = pack_anew(pack, collection->repository, request->needed, &bytes, e);
+        pack->dropped = r == 0;
+        *freed -= (int64_t)bytes;
+    }
+    return r;
+}
+
+/* What git derives from packs, when somebody lets it maintain the cache; it would be wrong now. */
+static void remove_derived(const struct repository *repository)
+{
+    static const char *const names[] = {"objects/info/commit-graph", "objects/info/commit-graphs",
+                                        "objects/pack/multi-pack-index"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = disk_path(repository->folder, names[i]);
+        if (path)
+            disk_remove(path);
+        free(path);
+    }
+}
+
+static int drop(struct collection *collection, struct error *e)
+{
+    git_odb *rest;
+    int r = packs_open_rest(&rest, &collection->packs, collection->repository, e);
+
+    if (r < 0)
+        return r;
+    /* Once for before and after, so that a crash in between does no harm; then exactly. */
+    r = shallow_rewrite(collection->repository, rest, true, e);
+    if (r == 0)
+        remove_derived(collection->repository);
+    for (size_t i = 0; i < collection->packs.count && r == 0; i++)
+        if (collection->packs.items[i].dropped)
+            pack_remove(&collection->packs.items[i]);
+    if (r == 0)
+        r = shallow_rewrite(collection->repository, rest, false, e);
+    git_odb_free(rest);
+    repository_odb_reopen(collection->repository);
+    return r;
+}
+
+int gc_packs(struct repository *repository, const struct gc_packs *request, uint64_t *bytes,
+             struct error *e)
+{
+    struct collection collection = {.repository = repository, .request = request};
+    int64_t freed = 0;
+    size_t dropped = 0;
+    int r = 0;
+
+    collection.holders = calloc(request->needed->count + 1, sizeof *collection.holders);
+    if (!collection.holders)
+        r = error_no_memory(e);
+    if (r == 0)
+        r = packs_open(&collection.packs, repository, e);
+    if (r == 0) {
+        choose(&collection);
+        r = shrink(&collection, &freed, e);
+    }
+    for (size_t i = 0; i < collection.packs.count && r == 0; i++)
+        if (collection.packs.items[i].dropped) {
+            freed += (int64_t)collection.packs.items[i].bytes;
+            dropped++;
+        }
+    if (r == 0 && dropped && !request->dry_run)
+        r = drop(&collection, e);
+    if (r == 0 && freed > 0)
+        *bytes += (uint64_t)freed;
+    packs_close(&collection.packs);
+    free(collection.holders);
+    return r;
+}

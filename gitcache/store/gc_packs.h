@@ -1,0 +1,20 @@
+/* gc_packs.h - removing the packs that no version of a repository needs. Private to gitcache/. */
+#ifndef GITCACHE_STORE_GC_PACKS_H
+#define GITCACHE_STORE_GC_PACKS_H
+
+#include "gitcache/base/oid_set.h"
+#include "gitcache/store/repository.h"
+
+struct gc_packs {
+    const struct oid_set *needed; /* every object of the versions that stay */
+    const struct oid_set *gone;   /* the commits whose refs go */
+    bool in_use; /* others read this cache: only what was there for `gone` alone may go */
+    bool dry_run;
+};
+
+/* Adds to *bytes what was freed (dry_run: would be, about). The caller has the repository's lock.
+ */
+int gc_packs(struct repository *repository, const struct gc_packs *request, uint64_t *bytes,
+             struct error *e);
+
+#endif

@@ -1,0 +1,242 @@
+#include "gitcache/store/gc_repository.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/library.h"
+#include "gitcache/store/gc_needed.h"
+#include "gitcache/store/gc_packs.h"
+#include "gitcache/store/last_read.h"
+
+#define NANOSECONDS ((int64_t)1000000000)
+
+/* A ref, ours or (git lets anybody put one there) not. */
+struct found_ref {
+    char *name;
+    struct oid target; /* what it holds: a commit or a tag object */
+    struct oid commit; /* of ours */
+    bool ours;
+    bool goes;
+};
+
+struct collection {
+    struct gc *gc;
+    struct repository *repository;
+    struct found_ref *refs;
+    size_t count;
+    struct oid_set needed; /* every object of what stays */
+    struct oid_set gone;   /* the commits of what goes */
+};
+
+/* A ref whose objects can't be read may be all that names them: then nothing is removed. */
+static int add_ref(struct collection *collection, git_repository *git, const char *name,
+                   struct error *e)
+{
+    struct found_ref *refs, ref = {.name = NULL};
+    struct version version;
+    enum version_kind kind;
+    git_oid id;
+
+    if (git_reference_name_to_id(&id, git, name))
+        return error_set(e, EIO, "its ref %s can't be read", name);
+    oid_from_git(&ref.target, &id);
+    ref.ours = pin_kind(name, &kind);
+    if (ref.ours && !pins_find(collection->repository, name, &version))
+        return error_set(e, EIO, "what its ref %s names is missing or damaged", name);
+    if (ref.ours)
+        ref.commit = version.commit;
+    refs = reallocarray(collection->refs, collection->count + 1, sizeof *refs);
+    if (refs)
+        collection->refs = refs;
+    ref.name = refs ? strdup(name) : NULL;
+    if (!ref.name)
+        return error_no_memory(e);
+    refs[collection->count++] = ref;
+    return 0;
+}
+
+static int read_refs(struct collection *collection, struct error *e)
+{
+    git_repository *git = NULL;
+    git_strarray names = {.strings = NULL};
+    int r = git_repository_open_ext(&git, collection->repository->folder,
+                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+
+    if (!r)
+        r = git_reference_list(&names, git);
+    if (r)
+        r = error_git(e, r, "its refs can't be read");
+    for (size_t i = 0; i < names.count && r == 0; i++)
+        r = add_ref(collection, git, names.strings[i], e);
+    git_strarray_dispose(&names);
+    git_repository_free(git);
+    return r;
+}
+
+static bool is_named(const struct collection *collection, const struct oid *commit)
+{
+    const struct gc *gc = collection->gc;
+
+    for (size_t i = 0; i < gc->count; i++)
+        if (oid_equal(&gc->sources[i].commit, commit) &&
+            strcmp(gc->sources[i].folder, collection->repository->folder) == 0)
+            return true;
+    return false;
+}
+
+static bool was_read(const struct collection *collection, const struct found_ref *ref)
+{
+    return last_read_at(collection->repository->folder, ref->name) >= collection->gc->before;
+}
+
+static int keep(struct collection *collection, struct found_ref *ref, struct error *e)
+{
+    git_odb *odb = repository_odb_get(collection->repository);
+    int r = odb ? gc_needed_add(&collection->needed, odb, &ref->target, e)
+                : error_set(e, EIO, "its objects can't be read");
+
+    ref->goes = false;
+    if (odb)
+        repository_odb_put(collection->repository);
+    return r;
+}
+
+/* Says of each ref whether it goes, and finds what the others need. */
+static int decide(struct collection *collection, struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < collection->count && r == 0; i++) {
+        struct found_ref *ref = &collection->refs[i];
+        ref->goes = ref->ours && !is_named(collection, &ref->commit) && !was_read(collection, ref);
+        if (!ref->goes)
+            r = keep(collection, ref, e);
+    }
+    return r;
+}
+
+/* Its folder below the cache's. */
+static const char *shown_folder(const struct collection *collection)
+{
+    const char *rest = collection->repository->folder + strlen(cache_folder(collection->gc->cache));
+    return rest + strspn(rest, "/");
+}
+
+static int remove_ref(struct collection *collection, struct found_ref *ref, struct error *e)
+{
+    const struct gc_options *options = collection->gc->options;
+    int64_t read_at = last_read_at(collection->repository->folder, ref->name);
+    int r = 0;
+
+    if (!options->dry_run)
+        r = pins_remove(collection->repository, ref->name, e);
+    if (r == 0 && oid_set_add(&collection->gone, &ref->commit))
+        r = error_no_memory(e);
+    if (r == 0 && options->removed)
+        options->removed(options->data, shown_folder(collection), pin_name(ref->name),
+                         read_at / NANOSECONDS);
+    return r;
+}
+
+/* What may be open counts as read just now: when its mount ends, the days begin. */
+static void touch_open(struct collection *collection, const struct found_ref *ref)
+{
+    const char *folder = collection->repository->folder;
+
+    if (!collection->gc->options->dry_run &&
+        last_read_at(folder, ref->name) >= collection->gc->oldest)
+        last_read_touch(folder, ref->name);
+}
+
+static int remove_those_that_go(struct collection *collection, struct error *e)
+{
+    struct gc_report *report = collection->gc->report;
+    int r = 0;
+
+    /* Who began to read since we decided keeps what they read. */
+    for (size_t i = 0; i < collection->count && r == 0; i++)
+        if (collection->refs[i].goes && was_read(collection, &collection->refs[i]))
+            r = keep(collection, &collection->refs[i], e);
+    for (size_t i = 0; i < collection->count && r == 0; i++) {
+        struct found_ref *ref = &collection->refs[i];
+        if (ref->goes)
+            r = remove_ref(collection, ref, e);
+        else if (ref->ours)
+            touch_open(collection, ref);
+        if (r == 0 && ref->ours)
+            ++*(ref->goes ? &report->removed : &report->kept);
+    }
+    return r;
+}
+
+/* Nobody begins to read meanwhile. */
+static int remove_refs(struct collection *collection, struct error *e)
+{
+    const char *folder = collection->repository->folder;
+    int lock = last_read_lock(folder, LOCK_EX), r;
+    struct timespec packed;
+
+    if (lock < 0)
+        return error_set(e, -lock, "it can't be locked: %s", strerror(-lock));
+    last_read_of_packed(folder, &packed);
+    r = remove_those_that_go(collection, e);
+    last_read_set_packed(folder, &packed);
+    close(lock);
+    return r;
+}
+
+static int collect(struct collection *collection, struct error *e)
+{
+    struct gc *gc = collection->gc;
+    const struct gc_packs packs = {
+        .needed = &collection->needed,
+        .gone = &collection->gone,
+        .in_use = gc->oldest != INT64_MAX,
+        .dry_run = gc->options->dry_run,
+    };
+    int r = read_refs(collection, e);
+
+    if (r == 0)
+        r = decide(collection, e);
+    if (r == 0)
+        r = remove_refs(collection, e);
+    if (r == 0)
+        r = gc_packs(collection->repository, &packs, &gc->report->bytes, e);
+    for (size_t i = 0; i < collection->count; i++)
+        free(collection->refs[i].name);
+    free(collection->refs);
+    oid_set_release(&collection->needed);
+    oid_set_release(&collection->gone);
+    return r;
+}
+
+static bool no_patience(void *data)
+{
+    (void)data;
+    return true;
+}
+
+int gc_repository(struct gc *gc, const char *folder, struct error *e)
+{
+    const struct remote_watch watch = {.cancelled = no_patience};
+    struct collection collection = {.gc = gc};
+    char *path = disk_path(folder, LOCK_FILE);
+    int lock = path ? disk_lock(path, &watch, e) : error_no_memory(e), r;
+
+    free(path);
+    if (lock == -ECANCELED)
+        return error_set(e, EBUSY, "something is being fetched into it just now");
+    if (lock < 0)
+        return lock;
+    r = repository_open_folder(&collection.repository, gc->cache, folder, e);
+    if (r == 0) {
+        r = collect(&collection, e);
+        repository_close(collection.repository);
+    }
+    close(lock);
+    return r;
+}

@@ -1,0 +1,82 @@
+#include "gitcache/store/last_read.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+
+#define PACKED_REFS "packed-refs"
+#define READS_FILE  "startpointfs-reads"
+
+int last_read_lock(const char *repository_folder, int how)
+{
+    char *path = disk_path(repository_folder, READS_FILE);
+    int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
+    int r = 0;
+
+    free(path);
+    if (fd < 0)
+        return -errno;
+    do
+        r = flock(fd, how);
+    while (r < 0 && errno == EINTR);
+    if (r == 0)
+        return fd;
+    r = -errno;
+    close(fd);
+    return r;
+}
+
+bool last_read_touch(const char *repository_folder, const char *ref)
+{
+    char *path = disk_path(repository_folder, ref);
+    /* What may not be touched is there all the same. */
+    bool there = path && (utimensat(AT_FDCWD, path, NULL, 0) == 0 || errno != ENOENT);
+
+    free(path);
+    return there;
+}
+
+void last_read_of_packed(const char *repository_folder, struct timespec *out)
+{
+    char *path = disk_path(repository_folder, PACKED_REFS);
+    struct stat st;
+
+    *out = path && stat(path, &st) == 0 ? st.st_mtim : (struct timespec){.tv_nsec = UTIME_OMIT};
+    free(path);
+}
+
+void last_read_set_packed(const char *repository_folder, const struct timespec *time)
+{
+    const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, *time};
+    char *path = disk_path(repository_folder, PACKED_REFS);
+    int r = path ? utimensat(AT_FDCWD, path, times, 0) : -1;
+
+    (void)r;
+    free(path);
+}
+
+static bool time_of(const char *folder, const char *name, int64_t *out)
+{
+    char *path = disk_path(folder, name);
+    struct stat st;
+    bool known = path && stat(path, &st) == 0;
+
+    free(path);
+    if (known)
+        *out = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+    return known;
+}
+
+int64_t last_read_at(const char *repository_folder, const char *ref)
+{
+    int64_t time;
+
+    if (time_of(repository_folder, ref, &time) || time_of(repository_folder, PACKED_REFS, &time))
+        return time;
+    return INT64_MAX;
+}

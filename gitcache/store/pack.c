@@ -1,0 +1,233 @@
+#include "gitcache/store/pack.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/library.h"
+#include "gitcache/store/incoming.h"
+
+/* In the order of removal: without its index, git passes a pack over. */
+static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap", ".mtimes"};
+
+#define SUFFIX_COUNT (sizeof suffixes / sizeof *suffixes)
+
+static char *file_of(const struct pack *pack, const char *suffix)
+{
+    char *path;
+    return asprintf(&path, "%s%s", pack->base, suffix) < 0 ? NULL : path;
+}
+
+static uint64_t size_of(const struct pack *pack)
+{
+    uint64_t bytes = 0;
+    struct stat st;
+
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        char *path = file_of(pack, suffixes[i]);
+        if (path && stat(path, &st) == 0)
+            bytes += (uint64_t)st.st_size;
+        free(path);
+    }
+    return bytes;
+}
+
+void pack_remove(const struct pack *pack)
+{
+    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+        char *path = file_of(pack, suffixes[i]);
+        if (path)
+            unlink(path);
+        free(path);
+    }
+}
+
+static int add_backend(git_odb *odb, const struct pack *pack, struct error *e)
+{
+    git_odb_backend *backend;
+    char *index = file_of(pack, ".idx");
+    int r = index ? git_odb_backend_one_pack(&backend, index) : -1;
+
+    if (!r)
+        r = git_odb_add_backend(odb, backend, 1);
+    free(index);
+    return r ? error_git(e, r, "can't open the pack %s", pack->base) : 0;
+}
+
+int pack_each(const struct repository *repository, const char *suffix,
+              int (*act)(void *data, const char *base, struct error *e), void *data,
+              struct error *e)
+{
+    char *folder = disk_path(repository->folder, "objects/pack");
+    DIR *stream = folder ? opendir(folder) : NULL;
+    size_t suffix_length = strlen(suffix);
+    struct dirent *entry;
+    int r = 0;
+
+    if (!stream)
+        r = error_set(e, folder ? errno : ENOMEM, "can't read the packs of %s", repository->folder);
+    while (stream && r == 0 && (entry = readdir(stream))) {
+        size_t length = strlen(entry->d_name);
+        char *base;
+
+        if (length <= suffix_length || strcmp(entry->d_name + length - suffix_length, suffix) != 0)
+            continue;
+        entry->d_name[length - suffix_length] = '\0';
+        base = disk_path(folder, entry->d_name);
+        r = base ? act(data, base, e) : error_no_memory(e);
+        free(base);
+    }
+    if (stream)
+        closedir(stream);
+    free(folder);
+    return r;
+}
+
+static int add_pack(void *data, const char *base, struct error *e)
+{
+    struct packs *packs = data;
+    struct pack *items = reallocarray(packs->items, packs->count + 1, sizeof *items), *pack;
+    char *keep;
+
+    if (!items)
+        return error_no_memory(e);
+    packs->items = items;
+    pack = &items[packs->count];
+    *pack = (struct pack){.base = strdup(base)};
+    if (!pack->base)
+        return error_no_memory(e);
+    packs->count++;
+    keep = file_of(pack, ".keep");
+    pack->keep = !keep || access(keep, F_OK) == 0;
+    free(keep);
+    pack->bytes = size_of(pack);
+    if (git_odb_new(&pack->odb))
+        return error_no_memory(e);
+    return add_backend(pack->odb, pack, e);
+}
+
+int packs_open(struct packs *packs, const struct repository *repository, struct error *e)
+{
+    *packs = (struct packs){.items = NULL};
+    return pack_each(repository, ".idx", add_pack, packs, e);
+}
+
+void packs_close(struct packs *packs)
+{
+    for (size_t i = 0; i < packs->count; i++) {
+        git_odb_free(packs->items[i].odb);
+        free(packs->items[i].base);
+    }
+    free(packs->items);
+    *packs = (struct packs){.items = NULL};
+}
+
+static bool is_dropped(const struct packs *packs, const struct pack *pack)
+{
+    for (size_t i = 0; i < packs->count; i++)
+        if (strcmp(packs->items[i].base, pack->base) == 0)
+            return packs->items[i].dropped;
+    return false;
+}
+
+int packs_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
+                    struct error *e)
+{
+    char *objects = disk_path(repository->folder, "objects");
+    git_odb_backend *loose;
+    git_odb *odb = NULL;
+    struct packs now; /* there may be new ones */
+    int r = packs_open(&now, repository, e);
+
+    if (r == 0 &&
+        (!objects || git_odb_new(&odb) || git_odb_backend_loose(&loose, objects, -1, 0, 0, 0) ||
+         git_odb_add_backend(odb, loose, 1)))
+        r = error_set(e, EIO, "can't open the objects of %s", repository->folder);
+    for (size_t i = 0; i < now.count && r == 0; i++)
+        if (!is_dropped(packs, &now.items[i]))
+            r = add_backend(odb, &now.items[i], e);
+    packs_close(&now);
+    free(objects);
+    if (r < 0)
+        git_odb_free(odb);
+    else
+        *out = odb;
+    return r;
+}
+
+struct packing {
+    const struct oid_set *objects;
+    git_packbuilder *builder;
+    git_odb *fresh; /* the new pack */
+};
+
+static bool is_wanted(const struct packing *packing, const git_oid *id)
+{
+    struct oid oid;
+
+    oid_from_git(&oid, id);
+    return oid_set_find(packing->objects, &oid) != OID_SET_NONE;
+}
+
+static int insert_wanted(const git_oid *id, void *data)
+{
+    struct packing *packing = data;
+    return is_wanted(packing, id) ? git_packbuilder_insert(packing->builder, id, NULL) : 0;
+}
+
+static int find_missing(const git_oid *id, void *data)
+{
+    struct packing *packing = data;
+    return is_wanted(packing, id) && !git_odb_exists(packing->fresh, id);
+}
+
+static int write_wanted(struct packing *packing, const struct pack *pack,
+                        const struct repository *repository, const char *folder)
+{
+    git_repository *source = NULL;
+    int r = git_repository_open_ext(&source, repository->folder,
+                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+
+    if (!r)
+        r = git_packbuilder_new(&packing->builder, source);
+    if (!r)
+        r = git_odb_foreach(pack->odb, insert_wanted, packing);
+    if (!r)
+        r = git_packbuilder_write(packing->builder, folder, 0444, NULL, NULL);
+    git_packbuilder_free(packing->builder);
+    git_repository_free(source);
+    return r;
+}
+
+int pack_anew(const struct pack *pack, struct repository *repository, const struct oid_set *objects,
+              uint64_t *bytes, struct error *e)
+{
+    struct packing packing = {.objects = objects};
+    struct incoming incoming;
+    char *folder;
+    int r = incoming_open(&incoming, repository, e);
+
+    if (r < 0)
+        return r;
+    folder = disk_path(incoming.folder, "pack");
+    r = folder ? write_wanted(&packing, pack, repository, folder) : GIT_ERROR;
+    if (!r)
+        r = git_odb_open(&packing.fresh, incoming.folder);
+    if (r)
+        r = error_git(e, r, "can't pack %s anew", repository->folder);
+    else if (git_odb_foreach(pack->odb, find_missing, &packing))
+        r = error_set(e, EIO, "packing %s anew left something out", repository->folder);
+    if (r == 0) {
+        *bytes = disk_size(folder);
+        r = incoming_publish(&incoming, e);
+    }
+    git_odb_free(packing.fresh);
+    free(folder);
+    incoming_close(&incoming);
+    return r;
+}

@@ -1,0 +1,49 @@
+/* pack.h - one pack of a cached repository, by itself. Private to gitcache/. */
+#ifndef GITCACHE_STORE_PACK_H
+#define GITCACHE_STORE_PACK_H
+
+#include <git2.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "gitcache/base/oid_set.h"
+#include "gitcache/store/repository.h"
+
+struct pack {
+    char *base;     /* its path without .pack */
+    git_odb *odb;   /* its objects alone */
+    uint64_t bytes; /* of all its files */
+    bool keep;      /* somebody has put a .keep beside it */
+    /* For gc_packs.c: */
+    size_t objects, needed;
+    bool stays, dropped;
+};
+
+struct packs {
+    struct pack *items;
+    size_t count;
+};
+
+/* Calls act(data, base, e) for each file of the repository's pack folder with that suffix; base is
+ * the file's path without it. Ends at the first that does not return 0, and returns that. */
+int pack_each(const struct repository *repository, const char *suffix,
+              int (*act)(void *data, const char *base, struct error *e), void *data,
+              struct error *e);
+
+/* Opens all packs of a repository. On failure, too, packs_close. */
+int packs_open(struct packs *packs, const struct repository *repository, struct error *e);
+void packs_close(struct packs *packs);
+
+/* An odb with everything but the packs that are dropped. */
+int packs_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
+                    struct error *e);
+
+/* Writes a new pack with those objects of this one that are in the set, checks it, and puts it
+ * beside the old one. *bytes is its size. */
+int pack_anew(const struct pack *pack, struct repository *repository, const struct oid_set *objects,
+              uint64_t *bytes, struct error *e);
+
+/* Removes its files. */
+void pack_remove(const struct pack *pack);
+
+#endif

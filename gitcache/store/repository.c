@@ -1,0 +1,347 @@
+#include "gitcache/store/repository.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/url.h"
+#include "gitcache/store/cache_folder.h"
+
+#define LISTING_FILE "startpointfs-listing"
+#define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
+#define MAX_LISTING  ((size_t)256 << 20)
+#define SHOWN_SIZE   600
+
+/* Takes ownership of the listing on success. */
+static int set_listing(struct repository *repository, struct listing *listing)
+{
+    struct shared_listing *shared = malloc(sizeof *shared), *old;
+
+    if (!shared)
+        return -ENOMEM;
+    shared->listing = *listing;
+    atomic_init(&shared->users, 1);
+    pthread_rwlock_wrlock(&repository->lock);
+    old = repository->listing;
+    repository->listing = shared;
+    pthread_rwlock_unlock(&repository->lock);
+    if (old)
+        repository_listing_put(repository, &old->listing);
+    return 0;
+}
+
+/* A damaged listing counts as none: the remote is asked again. */
+static void load_listing(struct repository *repository)
+{
+    char *path = disk_path(repository->folder, LISTING_FILE), *text = NULL;
+    struct listing listing;
+    size_t size;
+
+    if (path && disk_read(path, MAX_LISTING, &text, &size, NULL) == 0 &&
+        listing_parse(&listing, text, size, NULL) == 0 && set_listing(repository, &listing))
+        listing_release(&listing);
+    free(text);
+    free(path);
+}
+
+/* Takes ownership of the folder's name. */
+static int open_at(struct repository **out, struct cache *cache, const char *url, char *folder,
+                   struct error *e)
+{
+    struct repository *repository = calloc(1, sizeof *repository);
+    char shown[SHOWN_SIZE];
+    struct stat st;
+    int r = 0;
+
+    if (!repository) {
+        free(folder);
+        return error_no_memory(e);
+    }
+    repository->cache = cache;
+    pthread_rwlock_init(&repository->lock, NULL);
+    pthread_mutex_init(&repository->refs_lock, NULL);
+    pthread_rwlock_init(&repository->odb_lock, NULL);
+    repository->url = strdup(url);
+    repository->shown = strdup(url_display(url, shown, sizeof shown));
+    repository->folder = folder;
+    if (!repository->url || !repository->shown || !repository->folder)
+        r = error_no_memory(e);
+    else if (stat(repository->folder, &st) == 0 && !S_ISDIR(st.st_mode))
+        r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
+                      repository->folder);
+    if (r) {
+        repository_close(repository);
+        return r;
+    }
+    load_listing(repository);
+    *out = repository;
+    return 0;
+}
+
+int repository_open(struct repository **out, struct cache *cache, const char *url, struct error *e)
+{
+    return open_at(out, cache, url, cache_folder_of_url(cache_folder(cache), url), e);
+}
+
+int repository_open_folder(struct repository **out, struct cache *cache, const char *folder,
+                           struct error *e)
+{
+    return open_at(out, cache, folder, strdup(folder), e);
+}
+
+void repository_close(struct repository *repository)
+{
+    if (!repository)
+        return;
+    if (repository->listing)
+        repository_listing_put(repository, &repository->listing->listing);
+    for (size_t i = 0; i < repository->branch_count; i++)
+        free(repository->branches[i]);
+    free(repository->branches);
+    pins_release(repository);
+    git_repository_free(repository->refs);
+    git_odb_free(repository->odb);
+    pthread_rwlock_destroy(&repository->lock);
+    pthread_mutex_destroy(&repository->refs_lock);
+    pthread_rwlock_destroy(&repository->odb_lock);
+    free(repository->url);
+    free(repository->shown);
+    free(repository->folder);
+    free(repository);
+}
+
+const char *repository_url(const struct repository *repository)
+{
+    return repository->url;
+}
+
+const char *repository_folder(const struct repository *repository)
+{
+    return repository->folder;
+}
+
+int repository_name_branch(struct repository *repository, const char *branch)
+{
+    char **branches, *copy = strdup(branch);
+    bool known = false;
+    int r = copy ? 0 : -ENOMEM;
+
+    pthread_rwlock_wrlock(&repository->lock);
+    for (size_t i = 0; i < repository->branch_count && !known; i++)
+        known = strcmp(repository->branches[i], branch) == 0;
+    if (!r && !known) {
+        branches = reallocarray(repository->branches, repository->branch_count + 1, sizeof copy);
+        if (branches) {
+            repository->branches = branches;
+            branches[repository->branch_count++] = copy;
+            copy = NULL;
+        } else {
+            r = -ENOMEM;
+        }
+    }
+    pthread_rwlock_unlock(&repository->lock);
+    free(copy);
+    return r;
+}
+
+const struct listing *repository_listing_get(struct repository *repository)
+{
+    struct shared_listing *shared;
+
+    pthread_rwlock_rdlock(&repository->lock);
+    shared = repository->listing;
+    if (shared)
+        atomic_fetch_add(&shared->users, 1);
+    pthread_rwlock_unlock(&repository->lock);
+    return shared ? &shared->listing : NULL;
+}
+
+void repository_listing_put(struct repository *repository, const struct listing *listing)
+{
+    struct shared_listing *shared = (struct shared_listing *)listing;
+
+    (void)repository;
+    if (shared && atomic_fetch_sub(&shared->users, 1) == 1) {
+        listing_release(&shared->listing);
+        free(shared);
+    }
+}
+
+static void free_branches(char **branches, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(branches[i]);
+    free(branches);
+}
+
+/* A copy, as other threads may name branches while the remote is asked. */
+static int copy_branches(struct repository *repository, char ***out, size_t *count)
+{
+    char **branches;
+    size_t n = 0;
+    int r = 0;
+
+    pthread_rwlock_rdlock(&repository->lock);
+    branches = calloc(repository->branch_count + 1, sizeof *branches);
+    r = branches ? 0 : -ENOMEM;
+    for (; !r && n < repository->branch_count; n++) {
+        branches[n] = strdup(repository->branches[n]);
+        if (!branches[n])
+            r = -ENOMEM;
+    }
+    pthread_rwlock_unlock(&repository->lock);
+    if (r)
+        free_branches(branches, n);
+    *out = branches;
+    *count = n;
+    return r;
+}
+
+static int keep_listing(struct repository *repository, const struct listing *listing,
+                        struct error *e)
+{
+    char *path = disk_path(repository->folder, LISTING_FILE), *text;
+    size_t size;
+    int r;
+
+    text = listing_format(listing, &size);
+    if (!path || !text)
+        r = error_no_memory(e);
+    else
+        r = repository_make(repository, e);
+    if (!r)
+        r = disk_replace(path, text, size, false, e);
+    free(text);
+    free(path);
+    return r;
+}
+
+int repository_list(struct repository *repository, struct remote *remote,
+                    const struct remote_watch *watch, struct error *e)
+{
+    struct listing listing = {.refs = NULL};
+    char **branches;
+    size_t count;
+    int r = copy_branches(repository, &branches, &count);
+
+    if (r)
+        return error_no_memory(e);
+    r = remote_list(remote, repository->url, (const char *const *)branches, count, watch, &listing,
+                    e);
+    free_branches(branches, count);
+    /* A full disk is no reason to hide what the remote has answered. */
+    if (!r && !cache_is_read_only(repository->cache))
+        keep_listing(repository, &listing, NULL);
+    if (!r && set_listing(repository, &listing)) {
+        listing_release(&listing);
+        r = error_no_memory(e);
+    }
+    return r;
+}
+
+static int write_skeleton(const char *folder, struct error *e)
+{
+    static const char *const folders[] = {"objects/pack", "objects/info", "refs/tags", "refs/heads",
+                                          "refs/startpointfs"};
+    static const struct {
+        const char *name, *text;
+    } files[] = {
+        {"HEAD", "ref: refs/heads/master\n"},
+        {"config", "[core]\n"
+                   "\trepositoryformatversion = 0\n"
+                   "\tfilemode = true\n"
+                   "\tbare = true\n"
+                   "\tautocrlf = false\n"
+                   "[gc]\n"
+                   "\tauto = 0\n"},
+    };
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof folders / sizeof *folders && !r; i++) {
+        char *path = disk_path(folder, folders[i]);
+        r = path ? disk_make_folders(path, e) : error_no_memory(e);
+        free(path);
+    }
+    for (size_t i = 0; i < sizeof files / sizeof *files && !r; i++) {
+        char *path = disk_path(folder, files[i].name);
+        r = path ? disk_write(path, files[i].text, e) : error_no_memory(e);
+        free(path);
+    }
+    return r ? r : disk_sync_folder(folder, e);
+}
+
+int repository_make(struct repository *repository, struct error *e)
+{
+    char *slash = strrchr(repository->folder, '/'), *temporary = NULL, *head;
+    int r;
+
+    head = disk_path(repository->folder, "HEAD");
+    if (!head)
+        return error_no_memory(e);
+    if (access(head, F_OK) == 0) {
+        free(head);
+        return 0;
+    }
+    free(head);
+    /* Made beside, then renamed: whoever comes second finds it whole. The name ends in no .git,
+     * so that a half-made one that a crash left is never taken for a repository. */
+    if (asprintf(&temporary, "%.*s/" NEW_PREFIX "XXXXXX", (int)(slash - repository->folder),
+                 repository->folder) < 0)
+        return error_no_memory(e);
+    temporary[slash - repository->folder] = '\0';
+    r = disk_make_folders(temporary, e);
+    disk_remove_leftovers(temporary, NEW_PREFIX);
+    temporary[slash - repository->folder] = '/';
+    if (!r && !mkdtemp(temporary))
+        r = error_set(e, errno, "can't make a folder in the cache %s: %s", repository->folder,
+                      strerror(errno));
+    if (!r) {
+        chmod(temporary, 0755);
+        r = write_skeleton(temporary, e);
+        if (!r && rename(temporary, repository->folder) && errno != EEXIST && errno != ENOTEMPTY)
+            r = error_set(e, errno, "can't make the folder %s: %s", repository->folder,
+                          strerror(errno));
+        disk_remove(temporary);
+    }
+    free(temporary);
+    return r;
+}
+
+git_odb *repository_odb_get(struct repository *repository)
+{
+    char *objects;
+
+    pthread_rwlock_rdlock(&repository->odb_lock);
+    if (repository->odb)
+        return repository->odb;
+    pthread_rwlock_unlock(&repository->odb_lock);
+    objects = disk_path(repository->folder, "objects");
+    pthread_rwlock_wrlock(&repository->odb_lock);
+    if (objects && !repository->odb && access(objects, X_OK) == 0 &&
+        git_odb_open(&repository->odb, objects))
+        repository->odb = NULL;
+    pthread_rwlock_unlock(&repository->odb_lock);
+    free(objects);
+    pthread_rwlock_rdlock(&repository->odb_lock);
+    if (repository->odb)
+        return repository->odb;
+    pthread_rwlock_unlock(&repository->odb_lock);
+    return NULL;
+}
+
+void repository_odb_put(struct repository *repository)
+{
+    pthread_rwlock_unlock(&repository->odb_lock);
+}
+
+void repository_odb_reopen(struct repository *repository)
+{
+    pthread_rwlock_wrlock(&repository->odb_lock);
+    git_odb_free(repository->odb);
+    repository->odb = NULL;
+    pthread_rwlock_unlock(&repository->odb_lock);
+}

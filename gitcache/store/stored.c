@@ -1,0 +1,109 @@
+#include "gitcache/store/stored.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/base/library.h"
+
+/* A failed read of an object: the cache is damaged, unless the cause is another. */
+static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
+                       struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+
+    if (git_code == GIT_ENOTFOUND)
+        return error_set(e, EIO, "the object %s is missing in %s; fetch the version again",
+                         oid_format(id, hex), repository->folder);
+    if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
+        return error_no_memory(e);
+    error_git(e, git_code, "the object %s is damaged in %s; fetch the version again",
+              oid_format(id, hex), repository->folder);
+    if (e)
+        e->errnum = EIO;
+    return -EIO;
+}
+
+static int no_repository(const struct repository *repository, struct error *e)
+{
+    return error_set(e, EIO, "%s is not there any more; fetch the version again",
+                     repository->folder);
+}
+
+int stored_read(struct repository *repository, const struct oid *id, git_object_t type,
+                git_odb_object **out, struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    git_oid git_id;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    oid_to_git(&git_id, id);
+    r = git_odb_read(out, odb, &git_id);
+    if (r)
+        r = read_failed(repository, id, r, e);
+    repository_odb_put(repository);
+    if (!r && git_odb_object_type(*out) != type) {
+        char hex[OID_HEX_SIZE];
+        git_odb_object_free(*out);
+        r = error_set(e, EIO, "the object %s in %s is no %s", oid_format(id, hex),
+                      repository->folder, git_object_type2string(type));
+    }
+    return r;
+}
+
+int stored_size(struct repository *repository, const struct oid *id, uint64_t *out, struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    git_object_t type;
+    git_oid git_id;
+    size_t size;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    oid_to_git(&git_id, id);
+    r = git_odb_read_header(&size, &type, odb, &git_id);
+    if (r)
+        r = read_failed(repository, id, r, e);
+    else
+        *out = size;
+    repository_odb_put(repository);
+    return r;
+}
+
+int stored_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                struct error *e)
+{
+    git_odb_object *object;
+    int r = stored_read(repository, id, GIT_OBJECT_BLOB, &object, e);
+
+    if (r)
+        return r;
+    out->size = git_odb_object_size(object);
+    out->data = malloc(out->size + 1);
+    if (out->data)
+        memcpy(out->data, git_odb_object_data(object), out->size);
+    git_odb_object_free(object);
+    return out->data ? 0 : error_no_memory(e);
+}
+
+int stored_tree_of(struct repository *repository, const struct oid *id, struct oid *out,
+                   struct error *e)
+{
+    git_odb *odb = repository_odb_get(repository);
+    struct error inner = {0};
+    struct commit commit;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    r = commit_load(odb, id, &commit, &inner);
+    repository_odb_put(repository);
+    if (r)
+        return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
+                         repository->folder);
+    *out = commit.tree;
+    return 0;
+}

@@ -1,0 +1,225 @@
+/* versions.c - a cached repository's versions: finding one by name, and telling of all of them. */
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "gitcache/base/source.h"
+#include "gitcache/store/repository.h"
+
+static bool find_below(struct repository *repository, const char *prefix, const char *name,
+                       struct version *out)
+{
+    bool found;
+    char *ref;
+
+    if (asprintf(&ref, "%s%s", prefix, name) < 0)
+        return false;
+    found = pins_find(repository, ref, out);
+    free(ref);
+    return found;
+}
+
+/* Cached commits whose id begins with some digits. */
+struct search {
+    const char *digits;
+    size_t length;
+    struct version version;
+    unsigned found; /* different commits */
+};
+
+static int compare_digits(void *data, const struct pin *pin)
+{
+    struct search *search = data;
+    char hex[OID_HEX_SIZE];
+
+    if (strncasecmp(oid_format(&pin->version.commit, hex), search->digits, search->length) != 0)
+        return 0;
+    if (search->found && oid_equal(&search->version.commit, &pin->version.commit))
+        return 0;
+    search->version = pin->version;
+    search->version.kind = VERSION_COMMIT;
+    search->found++;
+    return 0;
+}
+
+/* ENOENT without a sentence if there is none. */
+static int find_commit(struct repository *repository, const char *digits, struct version *out,
+                       struct error *e)
+{
+    struct search search = {.digits = digits, .length = strlen(digits)};
+    char lower[OID_HEX_SIZE];
+    struct oid id;
+
+    if (oid_parse(&id, digits, search.length) &&
+        find_below(repository, COMMIT_PREFIX, oid_format(&id, lower), out))
+        return 0;
+    pins_each(repository, compare_digits, &search);
+    if (!search.found) {
+        pins_scan(repository, NULL);
+        pins_each(repository, compare_digits, &search);
+    }
+    if (search.found > 1)
+        return error_set(e, ENOENT,
+                         "%s begins the ids of %u cached commits of %s; write more digits", digits,
+                         search.found, repository->shown);
+    if (!search.found)
+        return -ENOENT;
+    *out = search.version;
+    return 0;
+}
+
+/* The default branch while no listing was ever kept. */
+static int find_any_branch(struct repository *repository, struct version *out)
+{
+    return find_below(repository, BRANCH_PREFIX, "master", out) ||
+                   find_below(repository, BRANCH_PREFIX, "main", out)
+               ? 0
+               : -ENOENT;
+}
+
+static int find_default(struct repository *repository, const struct listing *listing,
+                        struct version *out, struct error *e)
+{
+    const struct ref *ref = listing ? listing_default(listing) : NULL;
+    char hex[OID_HEX_SIZE];
+
+    if (!listing)
+        return find_any_branch(repository, out);
+    if (!ref)
+        return -ENOENT;
+    if (strcmp(ref->name, "HEAD") == 0) /* detached: a commit, no branch */
+        return find_commit(repository, oid_format(&ref->peeled, hex), out, e);
+    return pins_find(repository, ref->name, out) ? 0 : -ENOENT;
+}
+
+/* Order: tag, branch, commit id; and what the listing shows further up is not passed over only
+ * because it is not cached yet. */
+static int find_named(struct repository *repository, const struct listing *listing,
+                      const char *name, struct version *out, struct error *e)
+{
+    const struct ref *listed = listing ? listing_find_version(listing, name) : NULL;
+
+    if (!ref_name_is_valid(name, strlen(name)))
+        return -ENOENT;
+    if (find_below(repository, TAG_PREFIX, name, out))
+        return 0;
+    if (listed && strncmp(listed->name, TAG_PREFIX, strlen(TAG_PREFIX)) == 0)
+        return -ENOENT;
+    if (find_below(repository, BRANCH_PREFIX, name, out))
+        return 0;
+    if (listed || !oid_is_abbreviation(name, strlen(name)))
+        return -ENOENT;
+    return find_commit(repository, name, out, e);
+}
+
+int repository_find(struct repository *repository, const char *name, const char *commit,
+                    struct version *out, struct error *e)
+{
+    const struct listing *listing = repository_listing_get(repository);
+    const char *shown = name ? name : "the default branch";
+    struct error inner = {0};
+    char hex[OID_HEX_SIZE];
+    struct oid wanted;
+    bool found;
+    int r;
+
+    if (name)
+        r = find_named(repository, listing, name, out, &inner);
+    else
+        r = find_default(repository, listing, out, &inner);
+    repository_listing_put(repository, listing);
+    found = r == 0;
+    if (found && (!commit ||
+                  (oid_parse(&wanted, commit, strlen(commit)) && oid_equal(&wanted, &out->commit))))
+        return 0;
+    if (found)
+        oid_format(&out->commit, hex);
+    if (commit && find_commit(repository, commit, out, NULL) == 0)
+        return 0;
+    if (found)
+        return error_set(e, ENOENT, "%s of %s is pinned to %s in the cache, not to %s", shown,
+                         repository->shown, hex, commit);
+    if (inner.errnum)
+        return error_set(e, inner.errnum, "%s", inner.text);
+    return error_set(e, ENOENT, "%s of %s is not in the cache", shown, repository->shown);
+}
+
+/* A copy of the pins, so that a visitor may take its time, and call us. */
+struct copied {
+    struct pin *items;
+    size_t count, room;
+};
+
+static int copy_pin(void *data, const struct pin *pin)
+{
+    struct copied *copied = data;
+    struct pin *item;
+
+    if (copied->count == copied->room) {
+        size_t room = copied->room ? 2 * copied->room : 64;
+        struct pin *items = reallocarray(copied->items, room, sizeof *items);
+        if (!items)
+            return -ENOMEM;
+        copied->items = items;
+        copied->room = room;
+    }
+    item = &copied->items[copied->count];
+    *item = *pin;
+    item->ref = strdup(pin->ref);
+    if (!item->ref)
+        return -ENOMEM;
+    copied->count++;
+    return 0;
+}
+
+static void release_copied(struct copied *copied)
+{
+    for (size_t i = 0; i < copied->count; i++)
+        free(copied->items[i].ref);
+    free(copied->items);
+}
+
+static int copy_pins(struct repository *repository, struct copied *out, struct error *e)
+{
+    int r = pins_scan(repository, e);
+
+    if (!r && pins_each(repository, copy_pin, out))
+        r = error_no_memory(e);
+    return r;
+}
+
+int repository_versions(struct repository *repository,
+                        int (*visit)(void *data, const char *name, const struct version *version),
+                        void *data, struct error *e)
+{
+    struct copied copied = {.items = NULL};
+    int r = copy_pins(repository, &copied, e);
+
+    for (size_t i = 0; i < copied.count && !r; i++)
+        r = visit(data, pin_name(copied.items[i].ref), &copied.items[i].version);
+    release_copied(&copied);
+    return r;
+}
+
+int repository_moved(struct repository *repository,
+                     int (*visit)(void *data, const char *tag, const struct oid *pinned,
+                                  const struct oid *now),
+                     void *data, struct error *e)
+{
+    const struct listing *listing = repository_listing_get(repository);
+    struct copied copied = {.items = NULL};
+    int r = listing ? copy_pins(repository, &copied, e) : 0;
+
+    for (size_t i = 0; i < copied.count && !r; i++) {
+        const struct pin *pin = &copied.items[i];
+        const struct ref *now = listing_find(listing, pin->ref);
+
+        if (pin->version.kind == VERSION_TAG && now &&
+            !oid_equal(&now->peeled, &pin->version.commit))
+            r = visit(data, pin_name(pin->ref), &pin->version.commit, &now->peeled);
+    }
+    release_copied(&copied);
+    repository_listing_put(repository, listing);
+    return r;
+}
