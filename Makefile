@@ -94,7 +94,7 @@ layers:
 	@tests/layers
 
 format:
-	clang-format -i $(wildcard */*.[ch] */*/*.[ch])
+	@clang-format -i $(wildcard */*.[ch] */*/*.[ch])
 
 format-check:
 	@clang-format --dry-run -Werror $(wildcard */*.[ch] */*/*.[ch])

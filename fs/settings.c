@@ -268,7 +268,7 @@ static int set_option(struct settings *settings, char *option, struct error *e)
         return 0;
     }
     if (strcmp(option, "type") == 0) {
-        settings->type = value ? set_type_find(value) : TYPE_NONE;
+        settings->type = value ? type_find(value) : TYPE_NONE;
         if (settings->type == TYPE_NONE)
             return error_set(e, EINVAL,
                              "option type=%s: give type=languages, type=exercises or type=custom",
@@ -298,29 +298,4 @@ int settings_options(struct settings *settings, const char *options, struct erro
         r = set_option(settings, option, e);
     free(copy);
     return r;
-}
-
-static const char *const type_options[] = {
-    [TYPE_NONE] = NULL,
-    [TYPE_LANGUAGES] = "--languages",
-    [TYPE_EXERCISES] = "--exercises",
-    [TYPE_CUSTOM] = "--custom",
-};
-
-const char *set_type_option(enum set_type type)
-{
-    return type_options[type];
-}
-
-const char *set_type_name(enum set_type type)
-{
-    return type_options[type] ? type_options[type] + 2 : NULL;
-}
-
-enum set_type set_type_find(const char *name)
-{
-    for (enum set_type type = TYPE_LANGUAGES; type <= TYPE_CUSTOM; type++)
-        if (strcmp(set_type_name(type), name) == 0)
-            return type;
-    return TYPE_NONE;
 }

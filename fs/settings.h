@@ -10,8 +10,7 @@
 #include "fs/log.h"
 #include "gitcache/base/error.h"
 #include "gitcache/net/remote.h"
-
-enum set_type { TYPE_NONE, TYPE_LANGUAGES, TYPE_EXERCISES, TYPE_CUSTOM };
+#include "manifest/type.h"
 
 struct settings {
     /* folders, absolute */
@@ -21,7 +20,7 @@ struct settings {
     bool offline;
     bool json;
     bool quiet;
-    enum set_type type;
+    enum start_point_type type;
     /* for a mount; times in seconds */
     bool foreground;
     unsigned refs_ttl;
@@ -51,12 +50,5 @@ int settings_options(struct settings *settings, const char *options, struct erro
 
 /* Sets cache or sets folder from an argument, made absolute. 0 or -ENOMEM. */
 int settings_folder(char **folder, const char *argument);
-
-/* The --NAME of a type, "languages"; NULL for TYPE_NONE. */
-const char *set_type_name(enum set_type type);
-/* The type of a name, "languages"; TYPE_NONE for any other. */
-enum set_type set_type_find(const char *name);
-/* "--languages"; NULL for TYPE_NONE. */
-const char *set_type_option(enum set_type type);
 
 #endif

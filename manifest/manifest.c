@@ -8,28 +8,6 @@
 #include "manifest/document.h"
 #include "manifest/rules.h"
 
-static const char *const type_names[] = {
-    [START_POINT_LANGUAGES] = "languages",
-    [START_POINT_EXERCISES] = "exercises",
-    [START_POINT_CUSTOM] = "custom",
-};
-
-const char *start_point_type_name(enum start_point_type type)
-{
-    return type_names[type];
-}
-
-bool start_point_type_parse(enum start_point_type *out, const char *name)
-{
-    for (size_t i = 0; i < sizeof(type_names) / sizeof(type_names[0]); i++) {
-        if (strcmp(type_names[i], name) == 0) {
-            *out = (enum start_point_type)i;
-            return true;
-        }
-    }
-    return false;
-}
-
 void manifest_list_init(struct manifest_list *list, enum start_point_type type, bool strict)
 {
     *list = (struct manifest_list){.type = type, .strict = strict};
@@ -74,7 +52,7 @@ static int keep_manifest(struct manifest_list *list, const struct start_point *s
         return -ENOMEM;
     if (manifest->url)
         shown_clean(manifest->url);
-    return list->type == START_POINT_EXERCISES ? 0 : copy(&manifest->image_name, image);
+    return list->type == TYPE_EXERCISES ? 0 : copy(&manifest->image_name, image);
 }
 
 static void check_document(struct manifest_list *list, const struct start_point *start_point,
@@ -183,7 +161,7 @@ int manifest_list_add(struct manifest_list *list, const struct start_point *star
 
 static void check_display_names(struct manifest_list *list, json_t *first)
 {
-    int code = list->type == START_POINT_EXERCISES ? 90 : 40;
+    int code = list->type == TYPE_EXERCISES ? 90 : 40;
     for (size_t i = 0; i < list->count; i++) {
         struct manifest *manifest = &list->items[i];
         const json_t *before =

@@ -2,7 +2,7 @@
  * through callbacks.
  *
  *     struct manifest_list list;
- *     manifest_list_init(&list, START_POINT_LANGUAGES, strict);
+ *     manifest_list_init(&list, TYPE_LANGUAGES, strict);
  *     for each source, in the order given:
  *         r = manifest_list_add(&list, &start_point);   // stop if negative
  *     r = manifest_list_finish(&list);
@@ -21,12 +21,7 @@
 
 #include "manifest/findings.h"
 #include "manifest/paths.h"
-
-enum start_point_type { START_POINT_LANGUAGES, START_POINT_EXERCISES, START_POINT_CUSTOM };
-
-/* "languages", "exercises" or "custom", as the options and image.type write them. */
-const char *start_point_type_name(enum start_point_type type);
-bool start_point_type_parse(enum start_point_type *out, const char *name);
+#include "manifest/type.h"
 
 /* One source. All strings are copied where they are kept. */
 struct start_point {

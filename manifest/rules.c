@@ -170,7 +170,7 @@ static const struct rule {
 
 static int rule_code(const struct rule *rule, enum start_point_type type)
 {
-    return type == START_POINT_EXERCISES ? rule->exercises : rule->code;
+    return type == TYPE_EXERCISES ? rule->exercises : rule->code;
 }
 
 static bool is_known(const char *key, enum start_point_type type)
@@ -207,7 +207,7 @@ static const char *similar_key(const char *key, enum start_point_type type)
 static void check_unknown_keys(struct check *check, const struct value *none)
 {
     (void)none;
-    const char *type = start_point_type_name(check->type);
+    const char *type = type_name(check->type);
     for (size_t i = 0; i < check->document->count; i++) {
         struct value member = check->document->members[i];
         if (is_known(member.key, check->type))

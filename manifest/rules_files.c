@@ -79,9 +79,9 @@ static void check_visible_filename(struct check *check, const struct value *valu
 static void check_cyber_dojo_sh(struct check *check, const struct value *value)
 {
     bool has = array_has(value, CYBER_DOJO_SH);
-    if (check->type == START_POINT_LANGUAGES && !has)
+    if (check->type == TYPE_LANGUAGES && !has)
         check_fault(check, SEVERITY_ERROR, value, "must include \"" CYBER_DOJO_SH "\"");
-    if (check->type == START_POINT_EXERCISES && has)
+    if (check->type == TYPE_EXERCISES && has)
         check_fault(check, SEVERITY_ERROR, value,
                     "must not include \"" CYBER_DOJO_SH "\", which comes with the language");
 }

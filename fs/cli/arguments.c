@@ -61,7 +61,7 @@ static int take_jobs(struct arguments *a, const char *value, struct error *e)
     return r == 0 && a->settings.jobs == 0 ? error_set(e, EINVAL, "--jobs 0: give at least 1") : r;
 }
 
-static int take_type(struct arguments *a, enum set_type type, struct error *e)
+static int take_type(struct arguments *a, enum start_point_type type, struct error *e)
 {
     if (a->settings.type != TYPE_NONE && a->settings.type != type)
         return error_set(e, EINVAL, "give one of --languages, --exercises, --custom");

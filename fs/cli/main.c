@@ -142,7 +142,7 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     int code;
 
     if (arguments_parse(&arguments, verb, argc, argv, &help, &error) < 0) {
-        code = verb_fail(EXIT_USAGE, "%s", error.text);
+        code = exit_fail(EXIT_USAGE, "%s", error.text);
     } else if (help) {
         print_verb_help(verb);
         code = EXIT_OK;
@@ -160,7 +160,7 @@ static int run_as_helper(int argc, char **argv)
     int code;
 
     if (mount_helper_parse(&helper, argc, argv, &error) < 0)
-        code = verb_fail(EXIT_USAGE, "%s", error.text);
+        code = exit_fail(EXIT_USAGE, "%s", error.text);
     else if (helper.is_fake)
         code = EXIT_OK;
     else
@@ -191,9 +191,9 @@ int main(int argc, char **argv)
         return EXIT_OK;
     }
     if (!arguments_find_verb(argc - 1, argv + 1))
-        return verb_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
+        return exit_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
     const struct verb *verb = find_verb(argv[1]);
     if (!verb)
-        return verb_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);
+        return exit_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);
     return run_verb(verb, argc - 2, argv + 2);
 }

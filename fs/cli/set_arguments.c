@@ -7,7 +7,7 @@
 
 #define SHOWN_SIZE 1024
 
-static int code_of_twice(enum set_type type)
+static int code_of_twice(enum start_point_type type)
 {
     switch (type) {
     case TYPE_CUSTOM:
@@ -60,7 +60,7 @@ static int check_twice(const struct set *set)
         for (size_t j = 0; j < i; j++) {
             const struct source *a = &set->sources.items[j], *b = &set->sources.items[i];
             if (is_same(a, b))
-                return verb_fail(code_of_twice(set->type),
+                return exit_fail(code_of_twice(set->type),
                                  "a source is given twice: %s; and %s; remove one of them",
                                  place_of(a, first, sizeof first),
                                  place_of(b, second, sizeof second));
@@ -77,13 +77,13 @@ int set_arguments_take(struct set *set, const struct arguments *arguments, size_
     for (size_t i = first; i < arguments->count && r == 0; i++)
         r = set_add(set, arguments->operands[i], &error);
     if (r < 0)
-        return verb_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+        return exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set->type == TYPE_NONE)
-        return verb_fail(CODE_BAD_ARGUMENTS,
+        return exit_fail(CODE_BAD_ARGUMENTS,
                          "say what the start-points are: --languages, --exercises or --custom");
     r = check_twice(set);
     if (r == 0 && source_list_check(&set->sources, &error) < 0)
-        r = verb_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+        r = exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
     return r;
 }
 
@@ -92,6 +92,6 @@ char *set_arguments_count(const struct set *set, char buffer[64])
     size_t count = set->sources.count;
 
     snprintf(buffer, 64, "%zu start-point%s (%s)", count, count == 1 ? "" : "s",
-             set_type_name(set->type));
+             type_name(set->type));
     return buffer;
 }

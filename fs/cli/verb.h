@@ -6,15 +6,8 @@
 #include <stdbool.h>
 #include <stddef.h>
 
+#include "fs/exit.h"
 #include "fs/settings.h"
-
-enum exit_code {
-    EXIT_OK = 0,
-    EXIT_FAILED = 1,
-    EXIT_USAGE = 2,     /* and "no such tag" of `versions` */
-    EXIT_UNFETCHED = 3, /* a source can't be fetched */
-    EXIT_REPLACE = 75,  /* of a worker: it has been drained, the mount goes on */
-};
 
 /* Options that a verb accepts, besides --help. */
 enum accepts {
@@ -54,9 +47,6 @@ struct verb {
     size_t least, most;                      /* operands */
     int (*run)(struct arguments *arguments); /* returns the exit code */
 };
-
-/* Prints "startpointfs: SENTENCE" on stderr and returns code. */
-int verb_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 int verb_mount(struct arguments *arguments);
 int verb_worker(struct arguments *arguments);

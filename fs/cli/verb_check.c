@@ -38,7 +38,7 @@ static int check(const struct set *set, const struct arguments *arguments)
     int code;
 
     if (checking_run(&checking, settings, set, &options, &error) < 0) {
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     } else {
         code = checking_report(&checking, settings->json);
         if (!settings->quiet)

@@ -18,15 +18,15 @@ static int check_name(const struct arguments *arguments, const char *name)
     int code = EXIT_OK;
 
     if (!set_name_is_valid(name, &why))
-        return verb_fail(CODE_BAD_ARGUMENTS, "set name '%s' %s", name, why);
+        return exit_fail(CODE_BAD_ARGUMENTS, "set name '%s' %s", name, why);
     if (!arguments->force && set_exists(sets, name))
-        return verb_fail(CODE_BAD_ARGUMENTS, "the set '%s' exists already: --force replaces it",
+        return exit_fail(CODE_BAD_ARGUMENTS, "the set '%s' exists already: --force replaces it",
                          name);
     if (sets_names(sets, &names, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     other = sets_in_the_way(names, name);
     if (other)
-        code = verb_fail(CODE_BAD_ARGUMENTS,
+        code = exit_fail(CODE_BAD_ARGUMENTS,
                          "the sets '%s' and '%s' can't both be: a set shows as a folder, and none "
                          "lies within another; choose another name",
                          other, name);
@@ -74,9 +74,9 @@ static int record(struct set *set, const struct checking *checking,
 
     set->made_at = time(NULL);
     if (pin_all(set, checking, settings->quiet, &error) < 0)
-        return verb_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+        return exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set_save(set, settings->sets, arguments->force, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     if (!settings->quiet) {
         printf("Created the set '%s': %s, all checked.\n", set->name,
                set_arguments_count(set, count));
@@ -97,11 +97,11 @@ static int create(struct set *set, const struct arguments *arguments)
     int code;
 
     if (checking_run(&checking, settings, set, &options, &error) < 0) {
-        code = verb_fail(EXIT_FAILED, "%s; nothing was recorded", error.text);
+        code = exit_fail(EXIT_FAILED, "%s; nothing was recorded", error.text);
     } else {
         code = checking_report(&checking, false);
         if (code)
-            verb_fail(code, "the set '%s' was not created: see above, and try again", set->name);
+            exit_fail(code, "the set '%s' was not created: see above, and try again", set->name);
         else
             code = record(set, &checking, arguments);
     }
@@ -118,7 +118,7 @@ int verb_create(struct arguments *arguments)
         code = set_arguments_take(&set, arguments, 1);
     if (code == EXIT_OK) {
         set.name = strdup(arguments->operands[0]);
-        code = set.name ? create(&set, arguments) : verb_fail(EXIT_FAILED, "out of memory");
+        code = set.name ? create(&set, arguments) : exit_fail(EXIT_FAILED, "out of memory");
     }
     set_release(&set);
     return code;

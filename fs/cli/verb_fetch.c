@@ -16,7 +16,7 @@ static int summary(const struct gathering *gathering, bool quiet)
     for (size_t i = 0; i < gathering->count; i++) {
         const struct gathered *item = &gathering->items[i];
         if (item->status)
-            verb_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
+            exit_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
                       item->error.text);
         else
             fetched += item->fetched;
@@ -41,14 +41,14 @@ int verb_fetch(struct arguments *arguments)
     for (size_t i = 0; i < arguments->count && r == 0; i++)
         r = sets_add_sources(&sources, settings->sets, arguments->operands[i], &error);
     if (r < 0) {
-        code = verb_fail(EXIT_USAGE, "%s", error.text);
+        code = exit_fail(EXIT_USAGE, "%s", error.text);
         goto out;
     }
     r = gather(&gathering, settings, &sources, &options, &error);
     if (r == 0 || r == -EINTR)
         code = summary(&gathering, settings->quiet);
     else
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     gathering_release(&gathering);
 out:
     source_list_release(&sources);

@@ -56,7 +56,7 @@ static void print_removed(void *data, const char *repository, const char *name, 
 static void print_skipped(void *data, const struct error *why)
 {
     (void)data;
-    verb_fail(0, "%s", why->text);
+    exit_fail(0, "%s", why->text);
 }
 
 static const char *format_bytes(uint64_t bytes, char buffer[32])
@@ -98,11 +98,11 @@ int verb_gc(struct arguments *arguments)
     int code;
 
     if (access(settings->cache, F_OK) < 0)
-        return verb_fail(EXIT_FAILED, "there is no cache %s: %s", settings->cache, strerror(errno));
+        return exit_fail(EXIT_FAILED, "there is no cache %s: %s", settings->cache, strerror(errno));
     if (cache_open(&cache, settings->cache, false, &error) < 0 ||
         gc_begin(&gc, cache, arguments->days, &error) < 0 ||
         keep_sets(gc, settings->sets, &error) < 0 || gc_run(gc, &options, &report, &error) < 0)
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     else
         code = report_result(&report, arguments);
     gc_end(gc);

@@ -11,7 +11,7 @@ static int print(const struct checking *checking, char *(*format)(const struct m
     char *text = format(&checking->list);
 
     if (!text)
-        return verb_fail(EXIT_FAILED, "out of memory");
+        return exit_fail(EXIT_FAILED, "out of memory");
     fputs(text, stdout);
     free(text);
     return EXIT_OK;
@@ -41,9 +41,9 @@ static int show(struct arguments *arguments, char *(*format)(const struct manife
     int code;
 
     if (set_load(&set, settings->sets, arguments->operands[0], &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     if (checking_run(&checking, settings, &set, &options, &error) < 0)
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     else if (is_readable(&checking))
         code = print(&checking, format);
     else

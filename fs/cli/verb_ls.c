@@ -44,7 +44,7 @@ static json_t *set_json(const struct set *set)
         json_array_append_new(
             sources, json_pack("{s:o, s:s*}", "source", text_json(set->given[i]), "sha", sha));
     }
-    return json_pack("{s:s, s:s, s:s, s:o}", "name", set->name, "type", set_type_name(set->type),
+    return json_pack("{s:s, s:s, s:s, s:o}", "name", set->name, "type", type_name(set->type),
                      "made_at", format_time(set->made_at, true, made), "sources", sources);
 }
 
@@ -52,7 +52,7 @@ static void print_row(const struct set *set, int width)
 {
     char made[TIME_SIZE];
 
-    printf("%-*s  %-9s  %7zu  %s\n", width, set->name, set_type_name(set->type), set->sources.count,
+    printf("%-*s  %-9s  %7zu  %s\n", width, set->name, type_name(set->type), set->sources.count,
            format_time(set->made_at, false, made));
 }
 
@@ -70,7 +70,7 @@ static int print_all(char *const *names, const struct settings *settings)
         struct set set;
         /* One that is damaged hides no other. */
         if (set_load(&set, settings->sets, names[i], &error) < 0) {
-            code = verb_fail(EXIT_FAILED, "%s", error.text);
+            code = exit_fail(EXIT_FAILED, "%s", error.text);
             continue;
         }
         if (all)
@@ -95,7 +95,7 @@ int verb_ls(struct arguments *arguments)
     int code;
 
     if (sets_names(settings->sets, &names, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     code = print_all(names, settings);
     if (!names[0] && !settings->json && !settings->quiet)
         fprintf(stderr, "no sets in %s: 'startpointfs create' makes one\n", settings->sets);

@@ -45,15 +45,17 @@ struct worker_line {
 static int worker_line_init(struct worker_line *line, const struct arguments *arguments)
 {
     const struct settings *settings = &arguments->settings;
+    const char *type = type_name(settings->type);
     size_t n = 0;
 
     line->folder = getcwd(NULL, 0);
     line->argv = calloc(arguments->count + 16, sizeof *line->argv);
     if (!line->folder || !line->argv)
         return -ENOMEM;
-    if (asprintf(&line->options, "%s%s%s,jobs=%u", arguments->options,
+    if (asprintf(&line->options, "%s%s%s%s%s,jobs=%u", arguments->options,
                  settings->log_file ? ",log_file=" : "",
-                 settings->log_file ? settings->log_file : "", settings->jobs) < 0) {
+                 settings->log_file ? settings->log_file : "", type ? ",type=" : "",
+                 type ? type : "", settings->jobs) < 0) {
         line->options = NULL;
         return -ENOMEM;
     }
@@ -69,8 +71,6 @@ static int worker_line_init(struct worker_line *line, const struct arguments *ar
         line->argv[n++] = "--offline";
     if (settings->foreground)
         line->argv[n++] = "-f";
-    if (settings->type != TYPE_NONE)
-        line->argv[n++] = set_type_option(settings->type);
     line->argv[n++] = "--";
     line->argv[n++] = line->folder;
     for (size_t i = 0; i + 1 < arguments->count; i++)
@@ -117,12 +117,12 @@ static int supervise_here(const struct arguments *arguments, const struct target
     int code;
 
     if (worker_line_init(&line, arguments) < 0) {
-        code = verb_fail(EXIT_FAILED, "out of memory");
+        code = exit_fail(EXIT_FAILED, "out of memory");
     } else if (log_open(&log, settings->log_level, settings->log_file, settings->foreground) < 0) {
-        code = verb_fail(EXIT_FAILED, "cannot open the log %s: %s", settings->log_file,
+        code = exit_fail(EXIT_FAILED, "cannot open the log %s: %s", settings->log_file,
                          strerror(errno));
     } else if (chdir("/") < 0) {
-        code = verb_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
+        code = exit_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
     } else {
         /* Only of a service's main process; one in the background is not. */
         if (settings->foreground)
@@ -153,10 +153,10 @@ static int supervise_in_background(const struct arguments *arguments, const stru
     char byte;
 
     if (pipe2(pipes, O_CLOEXEC) < 0)
-        return verb_fail(EXIT_FAILED, "cannot make a pipe: %s", strerror(errno));
+        return exit_fail(EXIT_FAILED, "cannot make a pipe: %s", strerror(errno));
     pid_t pid = fork();
     if (pid < 0)
-        return verb_fail(EXIT_FAILED, "cannot start a process: %s", strerror(errno));
+        return exit_fail(EXIT_FAILED, "cannot start a process: %s", strerror(errno));
     if (pid == 0) {
         close(pipes[0]);
         setsid();
@@ -202,9 +202,9 @@ int verb_mount(struct arguments *arguments)
     int code, r = prepare(arguments, &target.options, &error);
 
     if (r < 0)
-        code = verb_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
+        code = exit_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
     else if (find_target(&arguments->settings, path, &target, &error) < 0)
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     else if (arguments->settings.foreground)
         code = supervise_here(arguments, &target, -1);
     else

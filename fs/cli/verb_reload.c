@@ -35,14 +35,14 @@ static int wait_for_answer(const char *mountpoint, const json_t *before)
                    number_of(now, "reloads_refused") > number_of(before, "reloads_refused")) {
             const char *why = json_string_value(json_object_get(now, "reload_refusal"));
             code =
-                verb_fail(EXIT_FAILED, "not reloaded, the old worker goes on: %s", why ? why : "?");
+                exit_fail(EXIT_FAILED, "not reloaded, the old worker goes on: %s", why ? why : "?");
         } else {
             nanosleep(&pause, NULL);
         }
         json_decref(now);
     }
     return code >= 0 ? code
-                     : verb_fail(EXIT_FAILED, "%s was not reloaded within %d s", mountpoint,
+                     : exit_fail(EXIT_FAILED, "%s was not reloaded within %d s", mountpoint,
                                  PATIENCE / 1000);
 }
 
@@ -54,10 +54,10 @@ int verb_reload(struct arguments *arguments)
     int code;
 
     if (!before)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     pid_t supervisor = (pid_t)number_of(before, "supervisor_pid");
     if (supervisor <= 1 || kill(supervisor, SIGUSR1) < 0)
-        code = verb_fail(EXIT_FAILED, "cannot reach the supervisor %d of %s: %s", (int)supervisor,
+        code = exit_fail(EXIT_FAILED, "cannot reach the supervisor %d of %s: %s", (int)supervisor,
                          mountpoint, strerror(errno));
     else
         code = wait_for_answer(mountpoint, before);

@@ -10,7 +10,7 @@ int verb_rm(struct arguments *arguments)
     struct error error;
 
     if (set_remove(arguments->settings.sets, name, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     if (!arguments->settings.quiet)
         printf("Removed the set '%s'. Its versions stay in the cache until 'startpointfs gc'.\n",
                name);

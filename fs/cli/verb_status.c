@@ -75,7 +75,7 @@ int verb_status(struct arguments *arguments)
     json_t *status = mountpoint_status(arguments->operands[0], &error);
 
     if (!status)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     if (arguments->settings.json) {
         json_dumpf(status, stdout, JSON_INDENT(2) | JSON_PRESERVE_ORDER);
         putchar('\n');

@@ -32,7 +32,7 @@ int verb_umount(struct arguments *arguments)
     if (mountpoint_unmount(path, supervisor < 0, &error) < 0) {
         if (supervisor >= 0)
             close(supervisor);
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     }
     if (supervisor >= 0) {
         struct pollfd event = {.fd = supervisor, .events = POLLIN};

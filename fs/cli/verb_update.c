@@ -119,7 +119,7 @@ static int record(struct set *set, const struct set *old, const struct checking 
     if (r == 0 && changed && !arguments->dry_run)
         r = set_save(set, settings->sets, true, &error);
     if (r < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     if (settings->quiet)
         return EXIT_OK;
     if (!changed)
@@ -146,11 +146,11 @@ static int update(struct set *set, const struct set *old, const struct arguments
 
     if (unpin_branches(set, settings, &error) < 0 ||
         checking_run(&checking, settings, set, &options, &error) < 0) {
-        code = verb_fail(EXIT_FAILED, "%s; the set '%s' stays as it was", error.text, set->name);
+        code = exit_fail(EXIT_FAILED, "%s; the set '%s' stays as it was", error.text, set->name);
     } else {
         code = checking_report(&checking, false);
         if (code)
-            verb_fail(code, "the set '%s' stays as it was: see above", set->name);
+            exit_fail(code, "the set '%s' stays as it was: see above", set->name);
         else
             code = record(set, old, &checking, arguments);
     }
@@ -166,7 +166,7 @@ int verb_update(struct arguments *arguments)
     int code;
 
     if (set_load(&old, sets, name, &error) < 0 || set_load(&set, sets, name, &error) < 0)
-        code = verb_fail(EXIT_FAILED, "%s", error.text);
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
     else
         code = update(&set, &old, arguments);
     set_release(&set);

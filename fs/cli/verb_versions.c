@@ -46,7 +46,7 @@ static int print_versions(const struct listing *listing, const struct source *so
     size_t count = 0;
 
     if (!found)
-        return verb_fail(EXIT_FAILED, "out of memory");
+        return exit_fail(EXIT_FAILED, "out of memory");
     if (source->kind == SOURCE_NAMED) {
         found[0] = listing_find_version(listing, source->version);
         count = found[0] != NULL;
@@ -92,24 +92,24 @@ int verb_versions(struct arguments *arguments)
 
     if (source_parse(&source, arguments->operands[0], here ? here : "/", &error) < 0) {
         free(here);
-        return verb_fail(EXIT_USAGE, "%s", error.text);
+        return exit_fail(EXIT_USAGE, "%s", error.text);
     }
     if (cache_open(&cache, settings->cache, false, &error) < 0 ||
         repository_open(&repository, cache, source.url, &error) < 0) {
-        verb_fail(code, "%s", error.text);
+        exit_fail(code, "%s", error.text);
         goto out;
     }
     if (source.kind == SOURCE_NAMED)
         repository_name_branch(repository, source.version);
     if (!settings->offline && ask(repository, settings, &error) < 0) {
-        code = verb_fail(EXIT_UNFETCHED, "%s", error.text);
+        code = exit_fail(EXIT_UNFETCHED, "%s", error.text);
         goto out;
     }
     listing = repository_listing_get(repository);
     if (listing)
         code = print_versions(listing, &source, settings->json);
     else
-        code = verb_fail(EXIT_UNFETCHED, "%s has never been listed, and this is --offline",
+        code = exit_fail(EXIT_UNFETCHED, "%s has never been listed, and this is --offline",
                          source.text);
 out:
     if (listing)

@@ -149,7 +149,7 @@ int verb_worker(struct arguments *arguments)
     prctl(PR_SET_NAME, "startpointfs");
     for (int fd = WORKER_FUSE_FD; fd <= WORKER_READY_FD; fd++)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-            return verb_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
+            return exit_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
     signals_block();
     r = open_mount(mount, arguments, &error);
     if (r == 0)
@@ -160,7 +160,7 @@ int verb_worker(struct arguments *arguments)
     if (r < 0) {
         log_error(mount->log, "%s", error.text);
         if (!arguments->settings.foreground)
-            verb_fail(EXIT_FAILED, "%s", error.text);
+            exit_fail(EXIT_FAILED, "%s", error.text);
         return EXIT_FAILED;
     }
     if (r == CONNECTION_DRAINED) {

@@ -6,7 +6,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 #include "fs/sets/folder_files.h"
 #include "fs/sets/git_files.h"
 #include "gitcache/base/url.h"
@@ -162,12 +162,10 @@ static int check_source(struct checking *checking, size_t i, struct error *e)
 int checking_run(struct checking *out, const struct settings *settings, const struct set *set,
                  const struct checking_options *options, struct error *e)
 {
-    enum start_point_type type = START_POINT_LANGUAGES;
     int r;
 
     *out = (struct checking){.settings = settings, .set = set, .options = options};
-    start_point_type_parse(&type, set_type_name(set->type));
-    manifest_list_init(&out->list, type, options->strict);
+    manifest_list_init(&out->list, set->type, options->strict);
     r = fetch(out, e);
     for (size_t i = 0; i < set->sources.count && r == 0 && !out->list.ended; i++)
         r = check_source(out, i, e);

@@ -44,7 +44,7 @@ static char *given_of(const struct source *source)
 
 /* What comments have said so far. */
 struct notes {
-    enum set_type *type;
+    enum start_point_type *type;
     int64_t *made_at;
     char *given; /* of the source that comes next */
 };
@@ -54,7 +54,7 @@ static int take_note(struct notes *notes, const char *line)
     const char *value;
 
     if ((value = comment_value(line, "type"))) {
-        *notes->type = set_type_find(value);
+        *notes->type = type_find(value);
     } else if ((value = comment_value(line, "made"))) {
         *notes->made_at = strtoll(value, NULL, 10);
     } else if ((value = comment_value(line, "given"))) {
@@ -103,8 +103,8 @@ static int read_notes(struct set *set, size_t first, const char *path, struct no
     return r;
 }
 
-int set_file_read(struct set *set, const char *argument, enum set_type *type, int64_t *made_at,
-                  struct error *e)
+int set_file_read(struct set *set, const char *argument, enum start_point_type *type,
+                  int64_t *made_at, struct error *e)
 {
     struct notes notes = {.type = type, .made_at = made_at};
     size_t first = set->sources.count;
@@ -129,7 +129,7 @@ int set_file_read(struct set *set, const char *argument, enum set_type *type, in
 
 static int print_set(const struct set *set, FILE *file)
 {
-    fprintf(file, HEADING "\n# type: %s\n# made: %lld\n", set_type_name(set->type),
+    fprintf(file, HEADING "\n# type: %s\n# made: %lld\n", type_name(set->type),
             (long long)set->made_at);
     for (size_t i = 0; i < set->sources.count; i++)
         fprintf(file, "# given: %s\n%s\n", set->given[i], set->sources.items[i].text);

@@ -85,7 +85,7 @@ int set_add(struct set *set, const char *argument, struct error *e)
     if (list_folder_is(argument, false))
         return add_folder(set, argument, e);
 
-    enum set_type type = TYPE_NONE;
+    enum start_point_type type = TYPE_NONE;
     int64_t made_at;
     int r = set_file_read(set, argument, &type, &made_at, e);
 

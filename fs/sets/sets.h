@@ -24,7 +24,7 @@
 
 struct set {
     char *name;
-    enum set_type type;
+    enum start_point_type type;
     int64_t made_at;            /* seconds since the epoch */
     struct source_list sources; /* pinned; relative to nothing */
     char **given;               /* for each source, as it was written when the set was created */

@@ -8,7 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 #include "fs/shared/nodes.h"
 #include "gitcache/base/clock.h"
 
@@ -25,11 +25,11 @@ static int mount_fuse(struct kept *kept, const char *options, const char *mountp
     r = kept->fuse ? fuse_session_mount(kept->fuse, mountpoint) : -1;
     fuse_opt_free_args(&args);
     if (r < 0)
-        return verb_fail(EXIT_FAILED, "cannot mount on %s (see above)", mountpoint);
+        return exit_fail(EXIT_FAILED, "cannot mount on %s (see above)", mountpoint);
     /* libfuse closes its own descriptor when it unmounts; the workers' must stay open until then.
      */
     kept->fuse_fd = fcntl(fuse_session_fd(kept->fuse), F_DUPFD_CLOEXEC, 10);
-    return kept->fuse_fd < 0 ? verb_fail(EXIT_FAILED, "cannot keep /dev/fuse: %s", strerror(errno))
+    return kept->fuse_fd < 0 ? exit_fail(EXIT_FAILED, "cannot keep /dev/fuse: %s", strerror(errno))
                              : 0;
 }
 
@@ -42,7 +42,7 @@ static int save_init(struct kept *kept)
     int r = 0;
 
     if (size <= 0 || (size_t)size > sizeof kept->state->init) {
-        r = verb_fail(EXIT_FAILED, "the kernel does not begin the session: %s", strerror(errno));
+        r = exit_fail(EXIT_FAILED, "the kernel does not begin the session: %s", strerror(errno));
     } else {
         memcpy(kept->state->init, buffer, (size_t)size);
         kept->state->init_size = (uint32_t)size;
@@ -68,14 +68,14 @@ static int make_memory(struct kept *kept, const struct settings *settings)
     int fd = nodes_create(settings->max_nodes, clock_wall() / 1000, &error);
 
     if (fd < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     kept->nodes_fd = kept_descriptor(fd);
     fd = state_create(&error);
     if (fd < 0 || state_map(&kept->state, fd, &error) < 0)
-        return verb_fail(EXIT_FAILED, "%s", error.text);
+        return exit_fail(EXIT_FAILED, "%s", error.text);
     kept->state_fd = kept_descriptor(fd);
     return kept->nodes_fd < 0 || kept->state_fd < 0
-               ? verb_fail(EXIT_FAILED, "cannot keep a descriptor: %s", strerror(errno))
+               ? exit_fail(EXIT_FAILED, "cannot keep a descriptor: %s", strerror(errno))
                : EXIT_OK;
 }
 
@@ -85,7 +85,7 @@ static int find_program(struct kept *kept)
 
     kept->exe_fd = kept_descriptor(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     if (length < 0 || kept->exe_fd < 0)
-        return verb_fail(EXIT_FAILED, "cannot find this program: %s", strerror(errno));
+        return exit_fail(EXIT_FAILED, "cannot find this program: %s", strerror(errno));
     kept->exe_path[length] = '\0';
     return EXIT_OK;
 }

@@ -5,7 +5,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 #include "fs/supervisor/spawn.h"
 
 void program_init(struct program *program, struct kept *kept, struct log *log)

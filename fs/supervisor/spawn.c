@@ -7,7 +7,7 @@
 #include <sys/prctl.h>
 #include <unistd.h>
 
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 
 /* In the child: the descriptors at the numbers that a worker knows, and no other end than the
  * supervisor's. Signals stay blocked: one that comes before the worker can take it must not kill
@@ -22,7 +22,7 @@ static void become(const struct kept *kept, int exe_fd, const char *const *argv,
         dup2(kept->state_fd, WORKER_STATE_FD) < 0 || dup2(talk, WORKER_READY_FD) < 0)
         _exit(EXIT_FAILED);
     fexecve(exe_fd, (char *const *)argv, environ);
-    _exit(verb_fail(EXIT_FAILED, "cannot start the worker: %s", strerror(errno)));
+    _exit(exit_fail(EXIT_FAILED, "cannot start the worker: %s", strerror(errno)));
 }
 
 pid_t spawn(const struct kept *kept, int exe_fd, const char *const *argv, int *talk)

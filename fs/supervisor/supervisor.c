@@ -11,7 +11,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 #include "fs/supervisor/program.h"
 #include "fs/supervisor/spawn.h"
 #include "gitcache/base/clock.h"
@@ -269,7 +269,7 @@ static int take_signals(struct supervisor *s)
     sigaddset(&signals, SIGUSR2); /* the worker's, which has it blocked from the start */
     sigprocmask(SIG_BLOCK, &signals, NULL);
     s->signal_fd = kept_descriptor(signalfd(-1, &signals, SFD_CLOEXEC));
-    return s->signal_fd < 0 ? verb_fail(EXIT_FAILED, "cannot take signals: %s", strerror(errno))
+    return s->signal_fd < 0 ? exit_fail(EXIT_FAILED, "cannot take signals: %s", strerror(errno))
                             : EXIT_OK;
 }
 

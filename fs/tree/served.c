@@ -14,7 +14,8 @@ void served_free(struct served *served)
 }
 
 /* A list file that is a set's (another machine's) says its type and how its sources were given. */
-static int read_list(struct served *served, const char *name, enum set_type type, struct error *e)
+static int read_list(struct served *served, const char *name, enum start_point_type type,
+                     struct error *e)
 {
     struct set *set = &served->set;
     int r;
@@ -25,7 +26,7 @@ static int read_list(struct served *served, const char *name, enum set_type type
         return error_no_memory(e);
     r = set_add(set, served->path, e);
     if (set->type == TYPE_NONE)
-        set->type = set_type_find(name);
+        set->type = type_find(name);
     return r;
 }
 

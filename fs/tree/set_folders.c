@@ -289,7 +289,7 @@ int set_folders_type(struct mount *mount, uint32_t folder, char **text)
     pthread_mutex_lock(&mount->lists->lock);
     const struct served *served = find_by_folder(mount, folder);
     if (served && served->set.type != TYPE_NONE)
-        r = asprintf(text, "%s", set_type_name(served->set.type)) < 0 ? -ENOMEM : 0;
+        r = asprintf(text, "%s", type_name(served->set.type)) < 0 ? -ENOMEM : 0;
     pthread_mutex_unlock(&mount->lists->lock);
     return r;
 }

@@ -165,10 +165,10 @@ static json_t *sets_json(struct mount *mount)
     for (const struct served *served = mount->lists->first; served; served = served->next)
         if (served->set.name)
             json_array_append_new(
-                sets, json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(served->set.name),
-                                "type", set_type_name(served->set.type), "sources",
-                                (int)served->set.sources.count, "error",
-                                served->fault ? text_json(served->fault) : json_null()));
+                sets,
+                json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(served->set.name), "type",
+                          type_name(served->set.type), "sources", (int)served->set.sources.count,
+                          "error", served->fault ? text_json(served->fault) : json_null()));
     pthread_mutex_unlock(&mount->lists->lock);
     return sets;
 }

@@ -84,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
                                       .tag = data[0] & 8 ? "3.7" : NULL,
                                       .files = &files};
     struct manifest_list list;
-    manifest_list_init(&list, (enum start_point_type)(data[0] % 3), (data[0] & 4) != 0);
+    manifest_list_init(&list, (enum start_point_type)(TYPE_LANGUAGES + data[0] % 3),
+                       (data[0] & 4) != 0);
     /* Twice, so that display names meet. */
     if (manifest_list_add(&list, &start_point) < 0 || manifest_list_add(&list, &start_point) < 0 ||
         manifest_list_finish(&list) < 0)

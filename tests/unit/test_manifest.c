@@ -92,7 +92,7 @@ static void check_size(size_t size, const char *expected)
     char *bytes = padded_manifest(size);
     struct memory_file files[] = {
         {.path = "manifest.json", .bytes = bytes}, {.path = "cyber-dojo.sh", .bytes = ""}, {0}};
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(add(&list, "s", files), 0);
     assert_int_equal(manifest_list_finish(&list), 0);
     expect_findings(&list, expected);
@@ -115,7 +115,7 @@ static void test_manifest_grew(void **state)
     struct manifest_list list;
     char *bytes = padded_manifest(2 * 1024 * 1024);
     struct memory_file files[] = {{.path = "manifest.json", .bytes = bytes, .said_size = 10}, {0}};
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(add(&list, "s", files), 0);
     assert_int_equal(list.findings.exit_code, 17);
     assert_true(list.ended);
@@ -129,7 +129,7 @@ static void test_nothing_after_the_end(void **state)
     struct manifest_list list;
     struct memory_file bad[] = {{.path = "manifest.json", .bytes = "{"}, {0}};
     struct memory_file unread[] = {{.path = "manifest.json", .bytes = "", .read_error = -EIO}, {0}};
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(add(&list, "a", bad), 0);
     assert_int_equal(add(&list, "b", unread), 0);
     assert_int_equal(manifest_list_finish(&list), 0);
@@ -147,10 +147,10 @@ static void test_read_fails(void **state)
         {.path = "manifest.json", .bytes = MANIFEST("C", "gcc")},
         {.path = "cyber-dojo.sh", .bytes = "", .kind = PATH_SYMLINK, .read_error = -ETIMEDOUT},
         {0}};
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(add(&list, "s", manifest), -EIO);
     manifest_list_release(&list);
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(add(&list, "s", symlink), -ETIMEDOUT);
     manifest_list_release(&list);
 }
@@ -180,7 +180,7 @@ static void test_walk_fails(void **state)
     struct start_point_files fails = {walk_fails, memory_read, NULL};
     struct start_point_files endless = {walk_for_ever, memory_read, NULL};
     struct start_point start_point = {.source = "s", .files = &fails};
-    manifest_list_init(&list, START_POINT_LANGUAGES, false);
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
     assert_int_equal(manifest_list_add(&list, &start_point), -EHOSTUNREACH);
     start_point.files = &endless;
     assert_int_equal(manifest_list_add(&list, &start_point), -E2BIG);
@@ -203,7 +203,7 @@ static void test_git_folder_is_not_there(void **state)
              "{\"display_name\": \"X\", \"visible_filenames\": [\".git/config\", \"sub/.git\", "
              "\".gitignore\"]}"},
         {0}};
-    manifest_list_init(&list, START_POINT_EXERCISES, false);
+    manifest_list_init(&list, TYPE_EXERCISES, false);
     assert_int_equal(add(&list, "s", files), 0);
     expect_findings(&list,
                     "s: manifest.json:1:45: /visible_filenames/0: \".git/config\" does not exist "
@@ -227,7 +227,7 @@ static void test_many_findings(void **state)
     fputs("]}", out);
     fclose(out);
     struct memory_file files[] = {{.path = "manifest.json", .bytes = text}, {0}};
-    manifest_list_init(&list, START_POINT_EXERCISES, false);
+    manifest_list_init(&list, TYPE_EXERCISES, false);
     assert_int_equal(add(&list, "s", files), 0);
     assert_int_equal(list.findings.count, FINDINGS_MAX);
     assert_int_equal(list.findings.left_out, 200001 - FINDINGS_MAX);
@@ -262,7 +262,7 @@ static void test_inspect(void **state)
 {
     (void)state;
     struct manifest_list list;
-    add_two(&list, START_POINT_LANGUAGES);
+    add_two(&list, TYPE_LANGUAGES);
     assert_int_equal(list.findings.count, 0);
     char *text = manifest_list_inspect(&list);
     assert_string_equal(text, "{\n"
@@ -289,7 +289,7 @@ static void test_inspect_exercises(void **state)
          .bytes = "{\"display_name\": \"Fizz\", \"visible_filenames\": [\"readme\"]}"},
         {.path = "readme", .bytes = ""},
         {0}};
-    manifest_list_init(&list, START_POINT_EXERCISES, false);
+    manifest_list_init(&list, TYPE_EXERCISES, false);
     assert_int_equal(add(&list, "s", files), 0);
     assert_int_equal(manifest_list_finish(&list), 0);
     char *text = manifest_list_inspect(&list);
@@ -305,7 +305,7 @@ static void test_inspect_nothing(void **state)
 {
     (void)state;
     struct manifest_list list;
-    manifest_list_init(&list, START_POINT_CUSTOM, false);
+    manifest_list_init(&list, TYPE_CUSTOM, false);
     char *text = manifest_list_inspect(&list);
     assert_string_equal(text, "{}\n");
     free(text);
@@ -316,13 +316,11 @@ static void test_type_names(void **state)
 {
     (void)state;
     static const char *const names[] = {"languages", "exercises", "custom"};
-    enum start_point_type type;
-    for (size_t i = 0; i < 3; i++) {
-        assert_true(start_point_type_parse(&type, names[i]));
-        assert_string_equal(start_point_type_name(type), names[i]);
-    }
-    assert_false(start_point_type_parse(&type, "language"));
-    assert_false(start_point_type_parse(&type, ""));
+    for (size_t i = 0; i < 3; i++)
+        assert_string_equal(type_name(type_find(names[i])), names[i]);
+    assert_int_equal(type_find("language"), TYPE_NONE);
+    assert_int_equal(type_find(""), TYPE_NONE);
+    assert_null(type_name(TYPE_NONE));
 }
 
 int main(void)

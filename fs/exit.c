@@ -1,9 +1,9 @@
-#include "fs/cli/verb.h"
+#include "fs/exit.h"
 
 #include <stdarg.h>
 #include <stdio.h>
 
-int verb_fail(int code, const char *format, ...)
+int exit_fail(int code, const char *format, ...)
 {
     va_list args;
 
