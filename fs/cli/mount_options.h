@@ -3,7 +3,7 @@
 #define FS_CLI_MOUNT_OPTIONS_H
 
 #include "fs/settings.h"
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 
 /* The value of -o, malloc'd: the caller's options, and what findmnt(8) and df(1) show as the
  * source: the list, folder or URL (without credentials) if there is a single one, else

@@ -3,7 +3,7 @@
 #define FS_CLI_SET_ARGUMENTS_H
 
 #include "fs/cli/verb.h"
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 
 /* The exit codes of manifest-rules.md that are about arguments. */
 enum argument_code {

@@ -13,9 +13,9 @@ static void note_what_was_checked(const struct checking *checking)
     char commit[OID_HEX_SIZE];
 
     for (size_t i = 0; i < set->sources.count; i++) {
-        const struct gathered *item = checking->items[i];
+        const struct gather_item *item = checking->items[i];
         if (!item || item->status || item->source->kind != SOURCE_DEFAULT ||
-            !folder_is_worktree(item->source->url))
+            !folder_files_is_worktree(item->source->url))
             continue;
         fprintf(stderr,
                 "%s: note: is a git repository: its commit %.*s was checked, not what is still "

@@ -6,8 +6,9 @@
 #include <time.h>
 
 #include "fs/cli/set_arguments.h"
+#include "fs/cli/set_pins.h"
 #include "fs/cli/verb.h"
-#include "fs/sets/checking.h"
+#include "fs/sets/sets.h"
 
 /* What can be known before anything is fetched. */
 static int check_name(const struct arguments *arguments, const char *name)
@@ -34,20 +35,6 @@ static int check_name(const struct arguments *arguments, const char *name)
     return code;
 }
 
-static int pin_all(struct set *set, const struct checking *checking, bool quiet, struct error *e)
-{
-    char commit[OID_HEX_SIZE];
-    int r = 0;
-
-    for (size_t i = 0; i < set->sources.count && r == 0; i++) {
-        oid_format(&checking->items[i]->version.commit, commit);
-        r = set_pin(set, i, commit, e);
-        if (r == 0 && !quiet)
-            printf("%zu\t%.*s\t%s\n", i, OID_ABBREV, commit, set->given[i]);
-    }
-    return r;
-}
-
 /* How to see the set in a mount, with the options that it was created with. */
 static void say_how_to_mount(const struct set *set, const struct settings *settings)
 {
@@ -71,9 +58,10 @@ static int record(struct set *set, const struct checking *checking,
     const struct settings *settings = &arguments->settings;
     struct error error;
     char count[64];
+    size_t changed;
 
     set->made_at = time(NULL);
-    if (pin_all(set, checking, settings->quiet, &error) < 0)
+    if (set_pins_take(set, NULL, checking, settings->quiet, &changed, &error) < 0)
         return exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set_save(set, settings->sets, arguments->force, &error) < 0)
         return exit_fail(EXIT_FAILED, "%s", error.text);

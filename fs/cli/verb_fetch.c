@@ -8,13 +8,13 @@
 #include "fs/sets/sets.h"
 #include "gitcache/base/url.h"
 
-static int summary(const struct gathering *gathering, bool quiet)
+static int summary(const struct gather *gathering, bool quiet)
 {
     size_t fetched = 0;
     char shown[1024];
 
     for (size_t i = 0; i < gathering->count; i++) {
-        const struct gathered *item = &gathering->items[i];
+        const struct gather_item *item = &gathering->items[i];
         if (item->status)
             exit_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
                       item->error.text);
@@ -33,7 +33,7 @@ int verb_fetch(struct arguments *arguments)
     const struct settings *settings = &arguments->settings;
     struct gather_options options = {
         .newest = true, .progress = !settings->quiet, .lines = arguments->progress};
-    struct gathering gathering = {0};
+    struct gather gathering = {0};
     struct source_list sources = {0};
     struct error error;
     int code = EXIT_OK, r = 0;
@@ -44,12 +44,12 @@ int verb_fetch(struct arguments *arguments)
         code = exit_fail(EXIT_USAGE, "%s", error.text);
         goto out;
     }
-    r = gather(&gathering, settings, &sources, &options, &error);
+    r = gather_run(&gathering, settings, &sources, &options, &error);
     if (r == 0 || r == -EINTR)
         code = summary(&gathering, settings->quiet);
     else
         code = exit_fail(EXIT_FAILED, "%s", error.text);
-    gathering_release(&gathering);
+    gather_release(&gathering);
 out:
     source_list_release(&sources);
     return code;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fs/cli/verb.h"
+#include "fs/sets/set.h"
 #include "fs/sets/sets.h"
 #include "gitcache/store/gc.h"
 

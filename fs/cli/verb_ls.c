@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "fs/cli/verb.h"
+#include "fs/sets/set.h"
 #include "fs/sets/sets.h"
 #include "manifest/shown.h"
 

@@ -14,7 +14,7 @@
 #include "fs/cli/verb.h"
 #include "fs/sets/list_folder.h"
 #include "fs/supervisor/supervisor.h"
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 #include "gitcache/store/use.h"
 
 /* Checks the sources, and makes libfuse's options. */

@@ -2,7 +2,7 @@
 #include <stdio.h>
 
 #include "fs/cli/verb.h"
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 
 int verb_rm(struct arguments *arguments)
 {

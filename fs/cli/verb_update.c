@@ -9,8 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "fs/cli/set_pins.h"
 #include "fs/cli/verb.h"
-#include "fs/sets/checking.h"
 
 #define TAGS "refs/tags/"
 
@@ -20,7 +20,7 @@ static bool starts_with(const char *text, const char *prefix)
 }
 
 /* Whether the remote says that the source names a branch. What it has no longer is left alone. */
-static bool names_branch(const struct gathered *item)
+static bool names_branch(const struct gather_item *item)
 {
     const struct source *source = item->source;
     const struct listing *listing;
@@ -39,7 +39,7 @@ static bool names_branch(const struct gathered *item)
 }
 
 /* A tag that the remote has moved: the set keeps what it has, and its owner should know. */
-static void warn_of_moved_tag(const struct set *set, size_t i, const struct gathered *item)
+static void warn_of_moved_tag(const struct set *set, size_t i, const struct gather_item *item)
 {
     const struct source *source = item->source;
     const struct listing *listing = repository_listing_get(item->repository);
@@ -58,7 +58,7 @@ static void warn_of_moved_tag(const struct set *set, size_t i, const struct gath
 }
 
 /* Takes the pins off those sources that may move. */
-static void unpin(struct set *set, const struct gathering *gathering)
+static void unpin(struct set *set, const struct gather *gathering)
 {
     for (size_t i = 0; i < set->sources.count; i++) {
         warn_of_moved_tag(set, i, &gathering->items[i]);
@@ -74,36 +74,12 @@ static void unpin(struct set *set, const struct gathering *gathering)
 static int unpin_branches(struct set *set, const struct settings *settings, struct error *e)
 {
     struct gather_options options = {.listings = true};
-    struct gathering gathering;
-    int r = gather(&gathering, settings, &set->sources, &options, e);
+    struct gather gathering;
+    int r = gather_run(&gathering, settings, &set->sources, &options, e);
 
     if (r == 0)
         unpin(set, &gathering);
-    gathering_release(&gathering);
-    return r;
-}
-
-/* Pins the sources again, and says what is new. Returns how many are. */
-static int pin_all(struct set *set, const struct set *old, const struct checking *checking,
-                   bool quiet, size_t *changed, struct error *e)
-{
-    char commit[OID_HEX_SIZE];
-    int r = 0;
-
-    *changed = 0;
-    for (size_t i = 0; i < set->sources.count && r == 0; i++) {
-        const char *before = old->sources.items[i].commit;
-        if (set->sources.items[i].kind == SOURCE_COMMIT)
-            continue;
-        oid_format(&checking->items[i]->version.commit, commit);
-        r = set_pin(set, i, commit, e);
-        if (r < 0 || (before && strcmp(before, commit) == 0))
-            continue;
-        ++*changed;
-        if (!quiet)
-            printf("%zu\t%.*s -> %.*s\t%s\n", i, OID_ABBREV, before ? before : "-------",
-                   OID_ABBREV, commit, set->given[i]);
-    }
+    gather_release(&gathering);
     return r;
 }
 
@@ -113,7 +89,7 @@ static int record(struct set *set, const struct set *old, const struct checking 
     const struct settings *settings = &arguments->settings;
     struct error error;
     size_t changed;
-    int r = pin_all(set, old, checking, settings->quiet, &changed, &error);
+    int r = set_pins_take(set, old, checking, settings->quiet, &changed, &error);
 
     set->made_at = time(NULL);
     if (r == 0 && changed && !arguments->dry_run)

@@ -15,6 +15,7 @@
 #include "fs/tree/checkout.h"
 #include "fs/tree/fetcher.h"
 #include "fs/tree/lists.h"
+#include "fs/tree/lists_open.h"
 #include "fs/tree/mount.h"
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"

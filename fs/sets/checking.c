@@ -22,7 +22,7 @@ static bool is_plain_folder(const struct source *source)
     if (source->kind == SOURCE_DEFAULT && !source->commit && url_scheme(source->url) == URL_LOCAL)
         path = url_local_path(source->url);
     if (path)
-        plain = folder_is_plain(path);
+        plain = folder_files_is_plain(path);
     free(path);
     return plain;
 }
@@ -47,8 +47,8 @@ static int fetch(struct checking *checking, struct error *e)
             checking->fetched.items[checking->fetched.count++] = sources->items[i];
     }
     r = checking->fetched.count == 0 ? 0 : /* plain folders need no cache */
-            gather(&checking->gathering, checking->settings, &checking->fetched,
-                   &checking->options->gather, e);
+            gather_run(&checking->gathering, checking->settings, &checking->fetched,
+                       &checking->options->gather, e);
     for (size_t i = 0; i < sources->count && r == 0; i++)
         if (!plain[i])
             checking->items[i] = &checking->gathering.items[next++];
@@ -72,7 +72,7 @@ static void add_finding(struct checking *checking, enum severity severity, size_
 
 static void report_moved(struct checking *checking, size_t i)
 {
-    const struct gathered *item = checking->items[i];
+    const struct gather_item *item = checking->items[i];
     char pinned[OID_HEX_SIZE], now[OID_HEX_SIZE], text[600];
 
     oid_format(&item->version.commit, pinned);
@@ -121,7 +121,7 @@ static int check_folder(struct checking *checking, size_t i, struct start_point 
 static int check_version(struct checking *checking, size_t i, struct start_point *start_point,
                          struct error *e)
 {
-    const struct gathered *item = checking->items[i];
+    const struct gather_item *item = checking->items[i];
     struct git_files *files = git_files_new(item->repository, &item->version);
     char sha[OID_HEX_SIZE];
     int r;
@@ -193,7 +193,7 @@ int checking_report(const struct checking *checking, bool json)
 void checking_release(struct checking *checking)
 {
     manifest_list_release(&checking->list);
-    gathering_release(&checking->gathering);
+    gather_release(&checking->gathering);
     free(checking->fetched.items); /* borrowed */
     free(checking->items);
     *checking = (struct checking){0};

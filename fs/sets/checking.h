@@ -14,7 +14,7 @@
 #define FS_SETS_CHECKING_H
 
 #include "fs/sets/gather.h"
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 #include "manifest/manifest.h"
 
 struct checking_options {
@@ -27,10 +27,10 @@ struct checking {
     const struct settings *settings;
     const struct set *set;
     const struct checking_options *options;
-    struct gathering gathering;
+    struct gather gathering;
     struct manifest_list list;
     struct source_list fetched; /* private: those sources that are no plain folders; borrowed */
-    struct gathered **items;    /* for each source; NULL: a plain folder */
+    struct gather_item **items; /* for each source; NULL: a plain folder */
 };
 
 /* Fetches and checks; the set needs sources, given and type. 0, also where there are findings; a

@@ -33,7 +33,7 @@ static bool has(const char *folder, const char *name)
            access(path, F_OK) == 0;
 }
 
-bool folder_is_plain(const char *path)
+bool folder_files_is_plain(const char *path)
 {
     struct stat st;
 
@@ -42,7 +42,7 @@ bool folder_is_plain(const char *path)
     return !(has(path, "HEAD") && has(path, "objects") && has(path, "refs"));
 }
 
-bool folder_is_worktree(const char *path)
+bool folder_files_is_worktree(const char *path)
 {
     return has(path, ".git");
 }

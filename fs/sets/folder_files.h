@@ -14,10 +14,10 @@
 struct folder_files;
 
 /* Whether the path is a folder that git would not take for a repository. */
-bool folder_is_plain(const char *path);
+bool folder_files_is_plain(const char *path);
 
 /* Whether it is a folder with files that git keeps track of, and perhaps uncommitted changes. */
-bool folder_is_worktree(const char *path);
+bool folder_files_is_worktree(const char *path);
 
 /* ENOMEM, or the errno of opening the folder. */
 int folder_files_new(struct folder_files **out, const char *path, struct error *e);

@@ -13,11 +13,11 @@
 #include "fs/tree/repos.h"
 #include "gitcache/store/use.h"
 
-struct gather {
+struct gather_work {
     struct use *use; /* gc leaves alone what we find, until we are done with it */
     const struct gather_options *options;
     const struct settings *settings;
-    struct gathering *gathering;
+    struct gather *gathering;
     struct fetcher *fetcher;
     struct progress *progress;
     struct repos repos;
@@ -35,7 +35,7 @@ static void on_interrupt(int signal)
 
 /* One repository's transfer, as remote_watch sees it. */
 struct transfer {
-    struct gather *gather;
+    struct gather_work *gather;
     const char *name;
     uint64_t bytes;
 };
@@ -62,7 +62,7 @@ static const char *version_label(const struct source *source)
     return source->version ? source->version : "(default branch)";
 }
 
-static void report(struct gather *gather, const struct gathered *item)
+static void report(struct gather_work *gather, const struct gather_item *item)
 {
     char label[512];
 
@@ -74,7 +74,7 @@ static void report(struct gather *gather, const struct gathered *item)
 
 static int match_moved(void *data, const char *tag, const struct oid *pinned, const struct oid *now)
 {
-    struct gathered *item = data;
+    struct gather_item *item = data;
 
     if (item->source->kind != SOURCE_NAMED || strcmp(item->source->version, tag) != 0)
         return 0;
@@ -87,13 +87,13 @@ static int match_moved(void *data, const char *tag, const struct oid *pinned, co
 /* The requests of one repository, in the order of their items. */
 struct batch {
     struct version_request *requests;
-    struct gathered **items;
+    struct gather_item **items;
     size_t count;
 };
 
-static int batch_init(struct batch *batch, struct gather *gather, const struct repo *repo)
+static int batch_init(struct batch *batch, struct gather_work *gather, const struct repo *repo)
 {
-    struct gathering *all = gather->gathering;
+    struct gather *all = gather->gathering;
 
     *batch = (struct batch){.requests = calloc(all->count, sizeof *batch->requests),
                             .items = calloc(all->count, sizeof *batch->items)};
@@ -134,7 +134,7 @@ static void fail_all(struct batch *batch, const struct error *error)
 static void find_all(struct batch *batch, struct repo *repo)
 {
     for (size_t i = 0; i < batch->count; i++) {
-        struct gathered *item = batch->items[i];
+        struct gather_item *item = batch->items[i];
         item->status = repository_find(repo->repository, batch->requests[i].name,
                                        batch->requests[i].commit, &item->version, &item->error);
         if (item->status == 0)
@@ -146,7 +146,7 @@ static void find_all(struct batch *batch, struct repo *repo)
     }
 }
 
-static void fetch_all(struct gather *gather, struct batch *batch, struct repo *repo,
+static void fetch_all(struct gather_work *gather, struct batch *batch, struct repo *repo,
                       struct remote *remote)
 {
     struct transfer transfer = {.gather = gather, .name = repo->name};
@@ -170,7 +170,7 @@ static void fetch_all(struct gather *gather, struct batch *batch, struct repo *r
     transfer.bytes = 0;
     repository_fetch(repo->repository, remote, batch->requests, batch->count, &watch, NULL, &error);
     for (size_t i = 0; i < batch->count; i++) {
-        struct gathered *item = batch->items[i];
+        struct gather_item *item = batch->items[i];
         item->status = batch->requests[i].status;
         item->version = batch->requests[i].version;
         item->error = batch->requests[i].error;
@@ -181,7 +181,7 @@ static void fetch_all(struct gather *gather, struct batch *batch, struct repo *r
 
 static void run(void *data, struct repo *repo, enum job_kind kind, struct remote *remote)
 {
-    struct gather *gather = data;
+    struct gather_work *gather = data;
     struct batch batch;
 
     (void)kind;
@@ -199,9 +199,10 @@ static void run(void *data, struct repo *repo, enum job_kind kind, struct remote
     free(batch.items);
 }
 
-static int add_item(struct gather *gather, size_t i, const struct source *source, struct error *e)
+static int add_item(struct gather_work *gather, size_t i, const struct source *source,
+                    struct error *e)
 {
-    struct gathered *item = &gather->gathering->items[i];
+    struct gather_item *item = &gather->gathering->items[i];
     struct repo *repo;
     size_t place;
     int r = 0;
@@ -219,15 +220,15 @@ static int add_item(struct gather *gather, size_t i, const struct source *source
     if (r < 0)
         return r;
     gather->repo_of[i] = place;
-    *item = (struct gathered){.source = source, .repository = repo->repository};
+    *item = (struct gather_item){.source = source, .repository = repo->repository};
     item->status = error_set(&item->error, ECANCELED, "%s/%s: interrupted", source->name,
                              version_label(source));
     return 0;
 }
 
-static int prepare(struct gather *gather, const struct source_list *sources, struct error *e)
+static int prepare(struct gather_work *gather, const struct source_list *sources, struct error *e)
 {
-    struct gathering *out = gather->gathering;
+    struct gather *out = gather->gathering;
     int r = cache_open(&out->cache, gather->settings->cache, false, e);
 
     if (r < 0)
@@ -245,10 +246,11 @@ static int prepare(struct gather *gather, const struct source_list *sources, str
     return r;
 }
 
-int gather(struct gathering *out, const struct settings *settings,
-           const struct source_list *sources, const struct gather_options *options, struct error *e)
+int gather_run(struct gather *out, const struct settings *settings,
+               const struct source_list *sources, const struct gather_options *options,
+               struct error *e)
 {
-    struct gather *gather = calloc(1, sizeof *gather);
+    struct gather_work *gather = calloc(1, sizeof *gather);
     struct sigaction action = {.sa_handler = on_interrupt}, old_int, old_term;
     struct repo *repo;
     int r;
@@ -257,7 +259,7 @@ int gather(struct gathering *out, const struct settings *settings,
     if (!gather)
         return error_no_memory(e);
     out->private = gather;
-    *gather = (struct gather){.options = options, .settings = settings, .gathering = out};
+    *gather = (struct gather_work){.options = options, .settings = settings, .gathering = out};
     repos_init(&gather->repos);
     r = prepare(gather, sources, e);
     if (r < 0)
@@ -280,9 +282,9 @@ int gather(struct gathering *out, const struct settings *settings,
     return interrupted ? error_set(e, EINTR, "interrupted") : 0;
 }
 
-void gathering_release(struct gathering *gathering)
+void gather_release(struct gather *gathering)
 {
-    struct gather *gather = gathering->private;
+    struct gather_work *gather = gathering->private;
 
     if (gather) {
         fetcher_stop(gather->fetcher, 10000);

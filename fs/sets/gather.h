@@ -6,11 +6,11 @@
 #define FS_SETS_GATHER_H
 
 #include "fs/settings.h"
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 #include "gitcache/store/cache.h"
 
 /* What became of one source, in the order of the list. */
-struct gathered {
+struct gather_item {
     const struct source *source;
     struct repository *repository;
     struct version version; /* where status is 0 */
@@ -21,12 +21,12 @@ struct gathered {
     struct oid moved_to;
 };
 
-struct gathering {
-    struct gathered *items;
+struct gather {
+    struct gather_item *items;
     size_t count;
     size_t failed;
     struct cache *cache;
-    struct gather *private;
+    struct gather_work *private;
 };
 
 struct gather_options {
@@ -38,10 +38,10 @@ struct gather_options {
 
 /* Fetches what is missing. 0 also if single sources failed (look at their status); a negative errno
  * if nothing could be begun, or -EINTR after SIGINT or SIGTERM: what has arrived by then is in the
- * cache. On any return, gathering_release. */
-int gather(struct gathering *out, const struct settings *settings,
-           const struct source_list *sources, const struct gather_options *options,
-           struct error *e);
-void gathering_release(struct gathering *gathering);
+ * cache. On any return, gather_release. */
+int gather_run(struct gather *out, const struct settings *settings,
+               const struct source_list *sources, const struct gather_options *options,
+               struct error *e);
+void gather_release(struct gather *gathering);
 
 #endif

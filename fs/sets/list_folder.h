@@ -6,7 +6,7 @@
 
 #include <stdbool.h>
 
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 
 /* Whether a folder has such files; or, with may_be_empty, nothing at all yet. */
 bool list_folder_is(const char *path, bool may_be_empty);

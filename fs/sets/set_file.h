@@ -2,7 +2,7 @@
 #ifndef FS_SETS_SET_FILE_H
 #define FS_SETS_SET_FILE_H
 
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 
 /* Appends a list's sources to set->sources, and to set->given how each was given: as the list says,
  * if it is a set's, else as the source is written. *type and *made_at are set if the list says

@@ -5,10 +5,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 
-#include "fs/sets/list_folder.h"
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 #include "fs/tree/set_folders.h"
 
 /* "pp" of /etc/startpointfs/pp.list. */
@@ -20,41 +18,39 @@ char *lists_name_of_file(const char *path)
     return strndup(base, dot && dot != base ? (size_t)(dot - base) : strlen(base));
 }
 
-void lists_append(struct lists *lists, struct served *served)
+void lists_append(struct lists *lists, struct mounted_set *mounted)
 {
-    struct served **last = &lists->first;
+    struct mounted_set **last = &lists->first;
 
     while (*last)
         last = &(*last)->next;
-    *last = served;
+    *last = mounted;
 }
 
-struct served *lists_find(struct lists *lists, const char *name)
+struct mounted_set *lists_find(struct lists *lists, const char *name)
 {
-    struct served *served = lists->first;
+    struct mounted_set *mounted = lists->first;
 
-    while (served && (!served->set.name || strcmp(served->set.name, name) != 0))
-        served = served->next;
-    return served;
+    while (mounted && (!mounted->set.name || strcmp(mounted->set.name, name) != 0))
+        mounted = mounted->next;
+    return mounted;
 }
-
-/* ---- all of them together ---- */
 
 /* The sources of all lists, with `instead` in the place of `of` (both may be NULL). Strings are
  * borrowed: free the items only. */
-static int unite(const struct lists *lists, const struct served *of, const struct served *instead,
-                 struct source_list *all)
+static int unite(const struct lists *lists, const struct mounted_set *of,
+                 const struct mounted_set *instead, struct source_list *all)
 {
     size_t count = 0;
 
-    for (const struct served *served = lists->first; served; served = served->next)
-        count += served->set.sources.count;
+    for (const struct mounted_set *mounted = lists->first; mounted; mounted = mounted->next)
+        count += mounted->set.sources.count;
     all->items = calloc(count + (instead ? instead->set.sources.count : 0) + 1, sizeof *all->items);
     all->count = 0;
     if (!all->items)
         return -ENOMEM;
-    for (const struct served *served = lists->first; served; served = served->next) {
-        const struct served *use = served == of ? instead : served;
+    for (const struct mounted_set *mounted = lists->first; mounted; mounted = mounted->next) {
+        const struct mounted_set *use = mounted == of ? instead : mounted;
         for (size_t i = 0; use && i < use->set.sources.count; i++)
             all->items[all->count++] = use->set.sources.items[i];
     }
@@ -63,8 +59,8 @@ static int unite(const struct lists *lists, const struct served *of, const struc
     return 0;
 }
 
-int lists_check(const struct lists *lists, const struct served *of, const struct served *instead,
-                struct error *e)
+int lists_check(const struct lists *lists, const struct mounted_set *of,
+                const struct mounted_set *instead, struct error *e)
 {
     struct source_list all;
     int r = unite(lists, of, instead, &all);
@@ -92,24 +88,6 @@ int lists_show(struct mount *mount, struct error *e)
     return r;
 }
 
-/* ---- opening ---- */
-
-/* The path with its folder's symlinks resolved, not its own: what it points to may be replaced, as
- * in a ConfigMap that is mounted. */
-static char *path_of_list(const char *operand)
-{
-    const char *slash = strrchr(operand, '/');
-    char *folder = slash ? strndup(operand, (size_t)(slash - operand + 1)) : strdup(".");
-    char *real = folder ? realpath(folder, NULL) : NULL, *path = NULL;
-
-    if (real && asprintf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
-                         slash ? slash + 1 : operand) < 0)
-        path = NULL;
-    free(folder);
-    free(real);
-    return path;
-}
-
 int lists_check_name(struct lists *lists, const char *name, const char *path, struct error *e)
 {
     const char *why;
@@ -123,96 +101,13 @@ int lists_check_name(struct lists *lists, const char *name, const char *path, st
     return 0;
 }
 
-static int open_list(struct mount *mount, const char *operand, const char *found_in,
-                     struct error *e)
-{
-    char *path = path_of_list(operand), *name = path ? lists_name_of_file(path) : NULL;
-    struct served *served;
-    int r;
-
-    if (!name)
-        r = error_set(e, errno, "cannot read the list %s: %s", operand, strerror(errno));
-    else
-        r = lists_check_name(mount->lists, name, operand, e);
-    if (r == 0)
-        r = served_read(mount->settings, name, path, &served, e);
-    if (r == 0) {
-        served->found_in = found_in;
-        lists_append(mount->lists, served);
-    }
-    free(name);
-    free(path);
-    return r;
-}
-
-static int open_folder(struct mount *mount, const char *operand, struct error *e)
-{
-    struct list_folder *folder = calloc(1, sizeof *folder);
-    char **paths;
-    int r;
-
-    if (!folder)
-        return error_no_memory(e);
-    folder->next = mount->lists->folders;
-    mount->lists->folders = folder;
-    folder->path = realpath(operand, NULL);
-    if (!folder->path)
-        return error_set(e, errno, "cannot read the folder of lists %s: %s", operand,
-                         strerror(errno));
-    r = list_folder_read(folder->path, &paths, e);
-    if (r < 0)
-        return r;
-    for (char **path = paths; *path && r == 0; path++)
-        r = open_list(mount, *path, folder->path, e);
-    list_folder_free(paths);
-    return r;
-}
-
-static int open_direct(struct mount *mount, const char *operand, struct error *e)
-{
-    struct served *served = calloc(1, sizeof *served);
-
-    if (!served)
-        return error_no_memory(e);
-    lists_append(mount->lists, served);
-    return source_list_add(&served->set.sources, operand, e);
-}
-
-int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e)
-{
-    struct lists *lists = calloc(1, sizeof *lists);
-    struct stat st;
-    int r = 0;
-
-    if (!lists)
-        return error_no_memory(e);
-    pthread_mutex_init(&lists->lock, NULL);
-    mount->lists = lists;
-    lists->serves_sets = count == 0;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        if (stat(operands[i], &st) == 0 && S_ISREG(st.st_mode))
-            r = open_list(mount, operands[i], NULL, e);
-        else if (list_folder_is(operands[i], true))
-            r = open_folder(mount, operands[i], e);
-        else
-            r = open_direct(mount, operands[i], e);
-    }
-    if (r == 0)
-        r = lists_check(lists, NULL, NULL, e);
-    if (r == 0)
-        r = lists_show(mount, e);
-    if (r == 0 && lists->serves_sets)
-        lists_reload(mount);
-    return r;
-}
-
 void lists_close(struct mount *mount)
 {
     if (!mount->lists)
         return;
     while (mount->lists->first) {
-        struct served *next = mount->lists->first->next;
-        served_free(mount->lists->first);
+        struct mounted_set *next = mount->lists->first->next;
+        mounted_set_free(mount->lists->first);
         mount->lists->first = next;
     }
     while (mount->lists->folders) {
@@ -263,8 +158,8 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
         visit(data, mount->settings->sets);
     for (const struct list_folder *folder = mount->lists->folders; folder; folder = folder->next)
         visit(data, folder->path);
-    for (struct served *served = mount->lists->first; served; served = served->next)
-        if (served->path)
-            visit_folders(served->path, visit, data);
+    for (struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next)
+        if (mounted->path)
+            visit_folders(mounted->path, visit, data);
     pthread_mutex_unlock(&mount->lists->lock);
 }

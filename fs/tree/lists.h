@@ -11,8 +11,8 @@
 #define FS_TREE_LISTS_H
 
 #include "fs/tree/mount.h"
+#include "fs/tree/mounted_set.h"
 #include "fs/tree/namespace.h"
-#include "fs/tree/served.h"
 
 struct list_folder {
     char *path; /* absolute */
@@ -22,18 +22,12 @@ struct list_folder {
 struct lists {
     pthread_mutex_t lock; /* guards all below; held while lists are read, never on the way of a read
                              of a version */
-    struct served *first;
+    struct mounted_set *first;
     struct list_folder *folders; /* whose lists come and go */
     bool serves_sets;            /* `mount` got no source */
 };
 
-/* Reads what `mount` was given, relative to the present folder. Any fault is an error. */
-int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e);
 void lists_close(struct mount *mount);
-
-/* Reads all lists and sets anew, and shows what has changed. Faults are logged and kept for
- * status.json. */
-void lists_reload(struct mount *mount);
 
 /* The folders that hold lists and sets, for watching: calls visit with each path. */
 void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char *folder),
@@ -43,18 +37,18 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
  */
 int lists_publish(struct mount *mount);
 
-/* ---- for lists_reload.c; the caller holds the lock ---- */
+/* ---- for lists_open.c and lists_reload.c; the caller holds the lock ---- */
 
 /* "pp" of /etc/startpointfs/pp.list; malloc'd. */
 char *lists_name_of_file(const char *path);
 /* Whether a list may be served by that name: EINVAL. */
 int lists_check_name(struct lists *lists, const char *name, const char *path, struct error *e);
-struct served *lists_find(struct lists *lists, const char *name);
+struct mounted_set *lists_find(struct lists *lists, const char *name);
 /* Takes ownership. */
-void lists_append(struct lists *lists, struct served *served);
+void lists_append(struct lists *lists, struct mounted_set *mounted);
 /* Whether all sources agree, with `instead` in the place of `of` (both may be NULL): EINVAL. */
-int lists_check(const struct lists *lists, const struct served *of, const struct served *instead,
-                struct error *e);
+int lists_check(const struct lists *lists, const struct mounted_set *of,
+                const struct mounted_set *instead, struct error *e);
 /* Makes the mount's folders what the lists say now. */
 int lists_show(struct mount *mount, struct error *e);
 

@@ -1,4 +1,5 @@
-/* lists_reload.c - what has changed in the lists and sets since they were read last. */
+#include "fs/tree/lists_reload.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -6,35 +7,35 @@
 #include "fs/sets/sets.h"
 #include "fs/tree/lists.h"
 
-static void set_fault(struct mount *mount, struct served *served, const char *fault)
+static void set_fault(struct mount *mount, struct mounted_set *mounted, const char *fault)
 {
-    if (fault && (!served->fault || strcmp(served->fault, fault) != 0))
-        log_error(mount->log, "%s: %s (what was read last goes on)", served->set.name, fault);
-    if (!fault && served->fault)
-        log_info(mount->log, "%s: it is in order again", served->set.name);
-    free(served->fault);
-    served->fault = fault ? strdup(fault) : NULL;
+    if (fault && (!mounted->fault || strcmp(mounted->fault, fault) != 0))
+        log_error(mount->log, "%s: %s (what was read last goes on)", mounted->set.name, fault);
+    if (!fault && mounted->fault)
+        log_info(mount->log, "%s: it is in order again", mounted->set.name);
+    free(mounted->fault);
+    mounted->fault = fault ? strdup(fault) : NULL;
 }
 
 /* Reads one again. True if it has changed. */
-static bool reread(struct mount *mount, struct served *served)
+static bool reread(struct mount *mount, struct mounted_set *mounted)
 {
-    struct served *fresh;
+    struct mounted_set *fresh;
     struct error error;
     bool changed = false;
-    int r = served_read(mount->settings, served->set.name, served->path, &fresh, &error);
+    int r = mounted_set_read(mount->settings, mounted->set.name, mounted->path, &fresh, &error);
 
     if (r == 0)
-        r = lists_check(mount->lists, served, fresh, &error);
-    set_fault(mount, served, r < 0 ? error.text : NULL);
-    if (r == 0 && !served_is_same(served, fresh)) {
-        served_swap(served, fresh);
-        log_info(mount->log, "%s: has changed, %zu sources", served->set.name,
-                 served->set.sources.count);
+        r = lists_check(mount->lists, mounted, fresh, &error);
+    set_fault(mount, mounted, r < 0 ? error.text : NULL);
+    if (r == 0 && !mounted_set_is_same(mounted, fresh)) {
+        mounted_set_swap(mounted, fresh);
+        log_info(mount->log, "%s: has changed, %zu sources", mounted->set.name,
+                 mounted->set.sources.count);
         changed = true;
     }
     if (fresh)
-        served_free(fresh);
+        mounted_set_free(fresh);
     return changed;
 }
 
@@ -52,17 +53,18 @@ static bool drop_missing(struct mount *mount, const char *found_in, char *const 
 {
     bool changed = false;
 
-    for (struct served **link = &mount->lists->first; *link;) {
-        struct served *served = *link;
-        const char *key = found_in ? served->path : served->set.name;
-        if (!served->set.name || served->found_in != found_in || (!found_in && served->path) ||
+    for (struct mounted_set **link = &mount->lists->first; *link;) {
+        struct mounted_set *mounted = *link;
+        const char *key = found_in ? mounted->path : mounted->set.name;
+        if (!mounted->set.name || mounted->found_in != found_in || (!found_in && mounted->path) ||
             is_among(present, key)) {
-            link = &served->next;
+            link = &mounted->next;
             continue;
         }
-        log_info(mount->log, "%s: the %s was removed", served->set.name, found_in ? "list" : "set");
-        *link = served->next;
-        served_free(served);
+        log_info(mount->log, "%s: the %s was removed", mounted->set.name,
+                 found_in ? "list" : "set");
+        *link = mounted->next;
+        mounted_set_free(mounted);
         changed = true;
     }
     return changed;
@@ -70,30 +72,30 @@ static bool drop_missing(struct mount *mount, const char *found_in, char *const 
 
 /* A set, or with path a list, that was not there before. One that is faulty is kept, so that
  * status.json says why it is not served. NULL: out of memory. */
-static struct served *add(struct mount *mount, const char *name, const char *path)
+static struct mounted_set *add(struct mount *mount, const char *name, const char *path)
 {
-    struct served *served;
+    struct mounted_set *mounted;
     struct error error;
-    int r = served_read(mount->settings, name, path, &served, &error);
+    int r = mounted_set_read(mount->settings, name, path, &mounted, &error);
 
     if (r == 0)
-        r = lists_check(mount->lists, NULL, served, &error);
+        r = lists_check(mount->lists, NULL, mounted, &error);
     if (r < 0) {
         log_error(mount->log, "%s: %s", name, error.text);
-        if (served)
-            served_free(served);
-        served = calloc(1, sizeof *served);
-        if (!served)
+        if (mounted)
+            mounted_set_free(mounted);
+        mounted = calloc(1, sizeof *mounted);
+        if (!mounted)
             return NULL;
-        served->set.name = strdup(name);
-        served->path = path ? strdup(path) : NULL;
-        served->fault = strdup(error.text);
+        mounted->set.name = strdup(name);
+        mounted->path = path ? strdup(path) : NULL;
+        mounted->fault = strdup(error.text);
     } else {
         log_info(mount->log, "%s: a %s with %zu sources", name, path ? "list" : "set",
-                 served->set.sources.count);
+                 mounted->set.sources.count);
     }
-    lists_append(mount->lists, served);
-    return served;
+    lists_append(mount->lists, mounted);
+    return mounted;
 }
 
 static bool reread_sets(struct mount *mount)
@@ -118,23 +120,23 @@ static bool add_list(struct mount *mount, const struct list_folder *folder, cons
 {
     char *name = lists_name_of_file(path);
     struct error error;
-    struct served *served = NULL;
+    struct mounted_set *mounted = NULL;
 
     if (!name || lists_check_name(mount->lists, name, path, &error) < 0)
         log_error(mount->log, "%s", name ? error.text : "out of memory");
-    else if ((served = add(mount, name, path)))
-        served->found_in = folder->path;
+    else if ((mounted = add(mount, name, path)))
+        mounted->found_in = folder->path;
     free(name);
-    return served != NULL;
+    return mounted != NULL;
 }
 
 static bool has_path(const struct lists *lists, const char *path)
 {
-    const struct served *served = lists->first;
+    const struct mounted_set *mounted = lists->first;
 
-    while (served && (!served->path || strcmp(served->path, path) != 0))
-        served = served->next;
-    return served != NULL;
+    while (mounted && (!mounted->path || strcmp(mounted->path, path) != 0))
+        mounted = mounted->next;
+    return mounted != NULL;
 }
 
 /* A folder that can't be read now takes nothing away. */
@@ -167,9 +169,9 @@ void lists_reload(struct mount *mount)
         changed = reread_sets(mount);
     for (const struct list_folder *folder = lists->folders; folder; folder = folder->next)
         changed |= reread_folder(mount, folder);
-    for (struct served *served = lists->first; served; served = served->next)
-        if (served->set.name)
-            changed |= reread(mount, served);
+    for (struct mounted_set *mounted = lists->first; mounted; mounted = mounted->next)
+        if (mounted->set.name)
+            changed |= reread(mount, mounted);
     if (changed && lists_show(mount, &error) < 0)
         log_error(mount->log, "%s", error.text);
     pthread_mutex_unlock(&lists->lock);

@@ -12,7 +12,7 @@
 #define FS_TREE_NAMESPACE_H
 
 #include "fs/tree/mount.h"
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 
 #define CONTROL_NAME ".startpointfs"
 

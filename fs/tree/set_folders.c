@@ -66,10 +66,10 @@ static bool is_branch(struct repo *repo, const struct source *source)
     return branch;
 }
 
-static int add_version(struct mount *mount, const struct served *served, size_t i,
+static int add_version(struct mount *mount, const struct mounted_set *mounted, size_t i,
                        struct collecting *c)
 {
-    const struct source *source = &served->set.sources.items[i];
+    const struct source *source = &mounted->set.sources.items[i];
     struct repo *repo = namespace_repo_of_source(mount, source);
     struct wanted *wanted = repo ? repo_want(repo, source->version, source->commit) : NULL;
     char name[24];
@@ -83,12 +83,12 @@ static int add_version(struct mount *mount, const struct served *served, size_t 
         .flags = is_branch(repo, source) ? NODE_BRANCH : 0,
         .name = name,
         .name_length = strlen(name),
-        .parent = served->folder,
+        .parent = mounted->folder,
         .data = repo->node,
         .oid = fingerprint(source),
         .mtime = mount->state->mounted_at / 1000,
     };
-    int r = folders_child(mount, served->folder, &spec, NULL, &node);
+    int r = folders_child(mount, mounted->folder, &spec, NULL, &node);
     if (r == 0)
         r = wanted_add_node(wanted, node);
     return r == 0 ? collect(c, node) : r;
@@ -118,18 +118,18 @@ static int publish(struct mount *mount, uint32_t folder, struct collecting *c, i
     return r < 0 ? r : 0;
 }
 
-static int publish_set(struct mount *mount, struct served *served)
+static int publish_set(struct mount *mount, struct mounted_set *mounted)
 {
     struct collecting c = {0};
     int r = 0;
 
-    for (size_t i = 0; i < served->set.sources.count && r == 0; i++)
-        r = add_version(mount, served, i, &c);
+    for (size_t i = 0; i < mounted->set.sources.count && r == 0; i++)
+        r = add_version(mount, mounted, i, &c);
     if (r == 0)
-        r = add_text(mount, served->folder, "shas.txt", CONTROL_SHAS, &c);
-    if (r == 0 && served->set.type != TYPE_NONE)
-        r = add_text(mount, served->folder, "image.type", CONTROL_TYPE, &c);
-    return publish(mount, served->folder, &c, r);
+        r = add_text(mount, mounted->folder, "shas.txt", CONTROL_SHAS, &c);
+    if (r == 0 && mounted->set.type != TYPE_NONE)
+        r = add_text(mount, mounted->folder, "image.type", CONTROL_TYPE, &c);
+    return publish(mount, mounted->folder, &c, r);
 }
 
 static bool is_collected(struct mount *mount, const struct collecting *c, const char *name,
@@ -149,12 +149,12 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
  * the set. */
 static int publish_name(struct mount *mount, uint32_t folder, char *path, size_t length)
 {
-    for (struct served *served = mount->lists->first; served; served = served->next) {
-        if (!served->set.name || strncmp(served->set.name, path, length) != 0 ||
-            served->set.name[length] || served->set.sources.count == 0)
+    for (struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next) {
+        if (!mounted->set.name || strncmp(mounted->set.name, path, length) != 0 ||
+            mounted->set.name[length] || mounted->set.sources.count == 0)
             continue;
-        served->folder = folder;
-        return publish_set(mount, served);
+        mounted->folder = folder;
+        return publish_set(mount, mounted);
     }
     return publish_level(mount, folder, path);
 }
@@ -167,13 +167,14 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
     struct collecting c = {0};
     int r = 0;
 
-    for (struct served *served = mount->lists->first; served && r == 0; served = served->next) {
-        if (!served->set.name || served->set.sources.count == 0 ||
-            strncmp(served->set.name, prefix, skip) != 0)
+    for (struct mounted_set *mounted = mount->lists->first; mounted && r == 0;
+         mounted = mounted->next) {
+        if (!mounted->set.name || mounted->set.sources.count == 0 ||
+            strncmp(mounted->set.name, prefix, skip) != 0)
             continue;
-        size_t length = strcspn(served->set.name + skip, "/");
+        size_t length = strcspn(mounted->set.name + skip, "/");
         struct node_spec spec = {.kind = NODE_CONTROL,
-                                 .name = served->set.name + skip,
+                                 .name = mounted->set.name + skip,
                                  .name_length = length,
                                  .parent = folder};
         uint32_t child;
@@ -182,7 +183,7 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
         r = folders_child(mount, folder, &spec, NULL, &child);
         if (r == 0)
             r = collect(&c, child);
-        char *path = strndup(served->set.name, skip + length + 1);
+        char *path = strndup(mounted->set.name, skip + length + 1);
         if (r == 0)
             r = path ? publish_name(mount, child, path, skip + length) : -ENOMEM;
         free(path);
@@ -202,13 +203,13 @@ int set_folders_publish(struct mount *mount, struct error *e)
 
 /* ---- the texts ---- */
 
-static struct served *find_by_folder(struct mount *mount, uint32_t folder)
+static struct mounted_set *find_by_folder(struct mount *mount, uint32_t folder)
 {
-    struct served *served = mount->lists->first;
+    struct mounted_set *mounted = mount->lists->first;
 
-    while (served && (!served->set.name || served->folder != folder))
-        served = served->next;
-    return served;
+    while (mounted && (!mounted->set.name || mounted->folder != folder))
+        mounted = mounted->next;
+    return mounted;
 }
 
 /* The commit of one source: pinned, or cached; else it is asked for. */
@@ -235,17 +236,17 @@ static int commit_of(struct mount *mount, const struct source *source, struct as
 }
 
 /* All that is missing is asked for at once; the first failure counts. */
-static int write_shas(struct mount *mount, const struct served *served, struct asking *asking,
+static int write_shas(struct mount *mount, const struct mounted_set *mounted, struct asking *asking,
                       FILE *out)
 {
     struct asking before = *asking;
     char hex[OID_HEX_SIZE];
     int result = 0;
 
-    for (size_t i = 0; i < served->set.sources.count; i++) {
+    for (size_t i = 0; i < mounted->set.sources.count; i++) {
         struct asking mine = before;
         struct oid commit;
-        int r = commit_of(mount, &served->set.sources.items[i], &mine, &commit);
+        int r = commit_of(mount, &mounted->set.sources.items[i], &mine, &commit);
         if (r == -EAGAIN) {
             *asking = mine;
             asking->version = before.version;
@@ -253,7 +254,7 @@ static int write_shas(struct mount *mount, const struct served *served, struct a
         } else if (r < 0) {
             return r;
         } else {
-            fprintf(out, "%zu \t %s \t %s\n", i, oid_format(&commit, hex), served->set.given[i]);
+            fprintf(out, "%zu \t %s \t %s\n", i, oid_format(&commit, hex), mounted->set.given[i]);
         }
     }
     return result;
@@ -261,7 +262,7 @@ static int write_shas(struct mount *mount, const struct served *served, struct a
 
 int set_folders_shas(struct mount *mount, uint32_t folder, struct asking *asking, char **text)
 {
-    struct served *served;
+    struct mounted_set *mounted;
     size_t size;
     FILE *out = open_memstream(text, &size);
     int r = -ENOENT;
@@ -269,9 +270,9 @@ int set_folders_shas(struct mount *mount, uint32_t folder, struct asking *asking
     if (!out)
         return -ENOMEM;
     pthread_mutex_lock(&mount->lists->lock);
-    served = find_by_folder(mount, folder);
-    if (served)
-        r = write_shas(mount, served, asking, out);
+    mounted = find_by_folder(mount, folder);
+    if (mounted)
+        r = write_shas(mount, mounted, asking, out);
     pthread_mutex_unlock(&mount->lists->lock);
     if (fclose(out) != 0 && r == 0)
         r = -ENOMEM;
@@ -287,9 +288,9 @@ int set_folders_type(struct mount *mount, uint32_t folder, char **text)
     int r = -ENOENT;
 
     pthread_mutex_lock(&mount->lists->lock);
-    const struct served *served = find_by_folder(mount, folder);
-    if (served && served->set.type != TYPE_NONE)
-        r = asprintf(text, "%s", type_name(served->set.type)) < 0 ? -ENOMEM : 0;
+    const struct mounted_set *mounted = find_by_folder(mount, folder);
+    if (mounted && mounted->set.type != TYPE_NONE)
+        r = asprintf(text, "%s", type_name(mounted->set.type)) < 0 ? -ENOMEM : 0;
     pthread_mutex_unlock(&mount->lists->lock);
     return r;
 }

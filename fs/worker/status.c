@@ -156,19 +156,19 @@ static json_t *repo_json(struct repo *repo)
     return json;
 }
 
-/* The lists and sets that are served, and why one of them is not as its file says. */
+/* The lists and sets that are mounted, and why one of them is not as its file says. */
 static json_t *sets_json(struct mount *mount)
 {
     json_t *sets = json_array();
 
     pthread_mutex_lock(&mount->lists->lock);
-    for (const struct served *served = mount->lists->first; served; served = served->next)
-        if (served->set.name)
+    for (const struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next)
+        if (mounted->set.name)
             json_array_append_new(
                 sets,
-                json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(served->set.name), "type",
-                          type_name(served->set.type), "sources", (int)served->set.sources.count,
-                          "error", served->fault ? text_json(served->fault) : json_null()));
+                json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(mounted->set.name), "type",
+                          type_name(mounted->set.type), "sources", (int)mounted->set.sources.count,
+                          "error", mounted->fault ? text_json(mounted->fault) : json_null()));
     pthread_mutex_unlock(&mount->lists->lock);
     return sets;
 }

@@ -10,6 +10,7 @@
 
 #include "fs/supervisor/spawn.h"
 #include "fs/tree/lists.h"
+#include "fs/tree/lists_reload.h"
 
 #define SETTLE 100  /* milliseconds of quiet after a change: editors write in several steps */
 #define RETRY  5000 /* milliseconds until a folder that was not there is looked for again */

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gitcache/base/oid.h"
+#include "gitcache/base/percent.h"
 #include "gitcache/base/url.h"
 
 #define DISPLAY_SIZE 400
@@ -14,14 +15,6 @@
 static int no_memory(struct error *e)
 {
     return error_set(e, ENOMEM, "out of memory while reading a source");
-}
-
-static int hex_digit(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *found = c ? strchr(digits, c) : NULL;
-
-    return found ? (int)((found - digits) % 16) : -1;
 }
 
 static void lower_case(char *hex)
@@ -37,25 +30,6 @@ static bool has_control_character(const char *text)
         if ((unsigned char)*text < ' ' || *text == 0x7f)
             return true;
     return false;
-}
-
-/* In place. False for a broken escape and for %00, which would cut the value. */
-static bool percent_decode(char *text)
-{
-    char *to = text;
-
-    for (; *text; text++, to++) {
-        *to = *text;
-        if (*text == '%') {
-            int high = hex_digit(text[1]), low = high < 0 ? -1 : hex_digit(text[2]);
-            if (low < 0 || (high == 0 && low == 0))
-                return false;
-            *to = (char)(high << 4 | low);
-            text += 2;
-        }
-    }
-    *to = '\0';
-    return true;
 }
 
 /* True for what git reads as [user@]host:path: a colon before any slash. */
@@ -169,7 +143,7 @@ static int take_query(struct source *source, char *query, const char *shown, str
             return error_set(e, EINVAL, "%s: '%s' needs a value: %s=...", shown, part, part);
         if (seen[i])
             return error_set(e, EINVAL, "%s: %s= stands twice", shown, part);
-        if (!percent_decode(value))
+        if (!percent_decode(value, value, strlen(value)))
             return error_set(e, EINVAL, "%s: %s= has a broken %%-escape; write %% itself as %%25",
                              shown, part);
         seen[i] = true;

@@ -7,7 +7,7 @@
  *
  * Further query keys: name=ALIAS (the repository's folder), commit=SHA (40 digits: what the tag or
  * branch must be). Query values are percent-decoded. Everything else is an error that names the
- * cure. Pure but for source_list_load, which reads files.
+ * cure. Pure.
  */
 #ifndef GITCACHE_BASE_SOURCE_H
 #define GITCACHE_BASE_SOURCE_H
@@ -34,11 +34,6 @@ struct source {
     unsigned line; /* in file, from 1 */
 };
 
-struct source_list {
-    struct source *items;
-    size_t count;
-};
-
 /* Parses one source. `base` is the folder that a relative path is relative to (absolute).
  * EINVAL with a sentence for: an unknown or repeated query key, an empty or impossible tag, a URL
  * that begins with a dash, ext:: and other schemes than http, https, ssh, git, file (and
@@ -46,17 +41,6 @@ struct source_list {
  */
 int source_parse(struct source *out, const char *text, const char *base, struct error *e);
 void source_release(struct source *source);
-
-/* Appends what one command-line argument means: a regular file is a list (a source a line, #
- * comments, blank lines, CRLF and a byte order mark accepted; relative paths are relative to the
- * list's folder), a folder is a local repository, anything else a source. Errors name file and
- * line. A list without a single source is EINVAL; one that can't be read gets that errno. */
-int source_list_add(struct source_list *list, const char *argument, struct error *e);
-
-/* EINVAL if one repository name is claimed by two different URLs; the sentence names both places.
- */
-int source_list_check(const struct source_list *list, struct error *e);
-void source_list_release(struct source_list *list);
 
 /* True if a ref can have this name below refs/tags/ or refs/heads/: the rules of
  * git-check-ref-format(1), with one level allowed. */

@@ -1,4 +1,5 @@
-/* source_list.c - lists of sources: files with one source a line, and command-line arguments. */
+#include "gitcache/base/source_list.h"
+
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -7,13 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "gitcache/base/source.h"
 #include "gitcache/base/url.h"
-
-static int no_memory(struct error *e)
-{
-    return error_set(e, ENOMEM, "out of memory while reading a list of sources");
-}
 
 /* Takes ownership of *source on success. */
 static int append(struct source_list *list, struct source *source, struct error *e)
@@ -22,7 +17,7 @@ static int append(struct source_list *list, struct source *source, struct error 
         size_t capacity = list->count ? 2 * list->count : 1;
         struct source *items = reallocarray(list->items, capacity, sizeof *items);
         if (!items)
-            return no_memory(e);
+            return error_no_memory(e);
         list->items = items;
     }
     list->items[list->count++] = *source;
@@ -64,7 +59,7 @@ static int add_line(struct source_list *list, const char *text, const char *base
         return error_set(e, inner.errnum, "%s:%u: %s", file, line, inner.text);
     source.file = strdup(file);
     source.line = line;
-    r = source.file ? append(list, &source, e) : no_memory(e);
+    r = source.file ? append(list, &source, e) : error_no_memory(e);
     if (r)
         source_release(&source);
     return r;
@@ -185,7 +180,7 @@ int source_list_check(const struct source_list *list, struct error *e)
     int r = 0;
 
     if (!sorted)
-        return no_memory(e);
+        return error_no_memory(e);
     for (size_t i = 0; i < list->count; i++)
         sorted[i] = &list->items[i];
     qsort(sorted, list->count, sizeof *sorted, by_name_then_place);

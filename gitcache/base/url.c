@@ -6,23 +6,25 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gitcache/base/percent.h"
+
 /* A piece of the URL's text. */
-struct span {
+struct url_piece {
     const char *start;
     size_t length;
 };
 
-static struct span span_between(const char *start, const char *end)
+static struct url_piece piece_between(const char *start, const char *end)
 {
-    return (struct span){start, (size_t)(end - start)};
+    return (struct url_piece){start, (size_t)(end - start)};
 }
 
 /* Where the authority (user@host:port) and the path of a URL lie, still undecoded. */
-struct layout {
+struct url_layout {
     enum url_scheme scheme;
-    struct span prefix;    /* "https://"; empty for user@host:path */
-    struct span userinfo;  /* with its '@', as it is to be left out; empty if there is none */
-    struct span host_port; /* of user@host:path only the host */
+    struct url_piece prefix;    /* "https://"; empty for user@host:path */
+    struct url_piece userinfo;  /* with its '@', as it is to be left out; empty if there is none */
+    struct url_piece host_port; /* of user@host:path only the host */
     const char *path;
 };
 
@@ -42,18 +44,18 @@ static const char *last_at_sign(const char *start, const char *end)
     return NULL;
 }
 
-static void lay_out_authority(struct layout *out, const char *start, const char *end)
+static void lay_out_authority(struct url_layout *out, const char *start, const char *end)
 {
     const char *at = last_at_sign(start, end);
     const char *host = at ? at + 1 : start;
 
-    out->userinfo = span_between(start, host);
-    out->host_port = span_between(host, end);
+    out->userinfo = piece_between(start, host);
+    out->host_port = piece_between(host, end);
     out->path = end;
 }
 
 /* user@host:path, as scp writes it: a colon before the first slash, not one inside [brackets]. */
-static bool lay_out_scp(struct layout *out, const char *url)
+static bool lay_out_scp(struct url_layout *out, const char *url)
 {
     const char *slash = strchrnul(url, '/');
     const char *at = last_at_sign(url, slash);
@@ -72,10 +74,10 @@ static bool lay_out_scp(struct layout *out, const char *url)
 }
 
 /* False for what no repository can be reached by. */
-static bool lay_out(struct layout *out, const char *url)
+static bool lay_out(struct url_layout *out, const char *url)
 {
     memset(out, 0, sizeof *out);
-    out->prefix = out->userinfo = out->host_port = (struct span){url, 0};
+    out->prefix = out->userinfo = out->host_port = (struct url_piece){url, 0};
     out->scheme = URL_REFUSED;
     out->path = url;
     if (*url == '-')
@@ -96,19 +98,19 @@ static bool lay_out(struct layout *out, const char *url)
     return !strstr(url, "://") && lay_out_scp(out, url);
 }
 
-static bool span_is(struct span span, const char *text)
+static bool piece_is(struct url_piece piece, const char *text)
 {
-    return span.length == strlen(text) && strncasecmp(span.start, text, span.length) == 0;
+    return piece.length == strlen(text) && strncasecmp(piece.start, text, piece.length) == 0;
 }
 
 enum url_scheme url_scheme(const char *url)
 {
-    struct layout at;
+    struct url_layout at;
 
     if (!lay_out(&at, url))
         return URL_REFUSED;
     if (at.scheme == URL_LOCAL) {
-        bool here = at.host_port.length == 0 || span_is(at.host_port, "localhost");
+        bool here = at.host_port.length == 0 || piece_is(at.host_port, "localhost");
         return here && *at.path == '/' ? URL_LOCAL : URL_REFUSED;
     }
     return at.host_port.length == 0 || *at.host_port.start == '-' ? URL_REFUSED : at.scheme;
@@ -127,7 +129,7 @@ static size_t append_shown(char *out, size_t size, size_t used, const char *text
 
 char *url_display(const char *url, char *out, size_t size)
 {
-    struct layout at;
+    struct url_layout at;
     size_t used;
     const char *rest = url;
 
@@ -140,7 +142,7 @@ char *url_display(const char *url, char *out, size_t size)
             append_shown(out, size, 0, url, strlen(url));
             return out;
         }
-        at.prefix = span_between(url, authority + 3);
+        at.prefix = piece_between(url, authority + 3);
         lay_out_authority(&at, authority + 3, authority + 3 + strcspn(authority + 3, "/?#"));
     }
     used = append_shown(out, size, 0, at.prefix.start, at.prefix.length);
@@ -152,7 +154,7 @@ char *url_display(const char *url, char *out, size_t size)
 
 char *url_host(const char *url, char *out, size_t size)
 {
-    struct layout at;
+    struct url_layout at;
 
     if (size)
         *out = '\0';
@@ -164,45 +166,26 @@ char *url_host(const char *url, char *out, size_t size)
     return out;
 }
 
-static int hex_digit(char c)
+/* Owned; NULL if out of memory. A broken escape means itself, as in git. */
+static char *decoded(struct url_piece piece)
 {
-    if (!isxdigit((unsigned char)c))
-        return -1;
-    return isdigit((unsigned char)c) ? c - '0' : tolower((unsigned char)c) - 'a' + 10;
-}
+    char *out = malloc(piece.length + 1);
 
-/* Owned; NULL if out of memory. A "%00" stays as it is: a string can't hold what it means. */
-static char *percent_decode(struct span span)
-{
-    char *out = malloc(span.length + 1), *to = out;
-
-    if (!out)
-        return NULL;
-    for (size_t i = 0; i < span.length; i++) {
-        bool pair = span.start[i] == '%' && i + 2 < span.length;
-        int high = pair ? hex_digit(span.start[i + 1]) : -1;
-        int low = high < 0 ? -1 : hex_digit(span.start[i + 2]);
-        if (low >= 0 && (high || low)) {
-            *to++ = (char)(high << 4 | low);
-            i += 2;
-        } else {
-            *to++ = span.start[i];
-        }
-    }
-    *to = '\0';
+    if (out)
+        percent_decode(out, piece.start, piece.length);
     return out;
 }
 
 char *url_local_path(const char *url)
 {
-    struct layout at;
+    struct url_layout at;
 
     if (!lay_out(&at, url) || at.prefix.length == 0)
         return strdup(url);
-    return percent_decode(span_between(at.path, at.path + strlen(at.path)));
+    return decoded(piece_between(at.path, at.path + strlen(at.path)));
 }
 
-static int split_userinfo(struct url_parts *out, struct span userinfo)
+static int split_userinfo(struct url_parts *out, struct url_piece userinfo)
 {
     const char *end, *colon;
 
@@ -210,16 +193,16 @@ static int split_userinfo(struct url_parts *out, struct span userinfo)
         return 0;
     end = userinfo.start + userinfo.length - 1; /* less the '@' */
     colon = memchr(userinfo.start, ':', (size_t)(end - userinfo.start));
-    out->user = percent_decode(span_between(userinfo.start, colon ? colon : end));
+    out->user = decoded(piece_between(userinfo.start, colon ? colon : end));
     if (!out->user)
         return -ENOMEM;
     if (!colon)
         return 0;
-    out->password = percent_decode(span_between(colon + 1, end));
+    out->password = decoded(piece_between(colon + 1, end));
     return out->password ? 0 : -ENOMEM;
 }
 
-static int split_host(struct url_parts *out, struct span host_port, bool with_port)
+static int split_host(struct url_parts *out, struct url_piece host_port, bool with_port)
 {
     const char *start = host_port.start, *end = start + host_port.length;
     const char *bracket = *start == '[' ? memchr(start, ']', host_port.length) : NULL;
@@ -227,8 +210,7 @@ static int split_host(struct url_parts *out, struct span host_port, bool with_po
 
     if (!rest || !with_port)
         rest = bracket ? bracket + 1 : end;
-    out->host =
-        percent_decode(bracket ? span_between(start + 1, bracket) : span_between(start, rest));
+    out->host = decoded(bracket ? piece_between(start + 1, bracket) : piece_between(start, rest));
     if (!out->host)
         return -ENOMEM;
     if (rest == end || rest + 1 == end) /* "host:" is the scheme's own port */
@@ -239,7 +221,7 @@ static int split_host(struct url_parts *out, struct span host_port, bool with_po
     return out->port ? 0 : -ENOMEM;
 }
 
-static int split_path(struct url_parts *out, const struct layout *at)
+static int split_path(struct url_parts *out, const struct url_layout *at)
 {
     const char *path = at->path;
     bool decode = at->prefix.length && (at->scheme == URL_SSH || at->scheme == URL_GIT);
@@ -247,7 +229,7 @@ static int split_path(struct url_parts *out, const struct layout *at)
     /* ssh://host/~anna/x means anna's home, which the server's shell finds without the slash. */
     if (decode && path[0] == '/' && path[1] == '~')
         path++;
-    out->path = decode ? percent_decode(span_between(path, path + strlen(path))) : strdup(path);
+    out->path = decode ? decoded(piece_between(path, path + strlen(path))) : strdup(path);
     return out->path ? 0 : -ENOMEM;
 }
 
@@ -278,7 +260,7 @@ static bool parts_are_valid(const struct url_parts *parts, bool needs_path)
 
 int url_split(struct url_parts *out, const char *url)
 {
-    struct layout at;
+    struct url_layout at;
     int r;
 
     memset(out, 0, sizeof *out);

@@ -12,6 +12,7 @@
 
 #include <cmocka.h>
 
+#include "fs/sets/set.h"
 #include "fs/sets/sets.h"
 
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"

@@ -10,7 +10,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/base/source.h"
+#include "gitcache/base/source_list.h"
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 

@@ -1,28 +1,28 @@
-/* served.h - one list, or one set, that a mount serves: its sources as they were last read. */
-#ifndef FS_TREE_SERVED_H
-#define FS_TREE_SERVED_H
+/* mounted_set.h - one list, or one set, that a mount serves: its sources as they were last read. */
+#ifndef FS_TREE_MOUNTED_SET_H
+#define FS_TREE_MOUNTED_SET_H
 
-#include "fs/sets/sets.h"
+#include "fs/sets/set.h"
 #include "fs/settings.h"
 
-struct served {
+struct mounted_set {
     struct set set;       /* as last read without a fault; its name NULL: sources given directly */
     char *path;           /* the list file, absolute; NULL for sets and direct sources */
     const char *found_in; /* the folder of lists that it lies in; borrowed; NULL: given by itself */
     char *fault;          /* why the newest reading is not served; NULL: it is */
     uint32_t folder;      /* its node, once it has one */
-    struct served *next;
+    struct mounted_set *next;
 };
 
 /* Reads the list at `path`, or for NULL the set of that name. The caller owns *out, which is NULL
  * on failure. */
-int served_read(const struct settings *settings, const char *name, const char *path,
-                struct served **out, struct error *e);
-void served_free(struct served *served);
+int mounted_set_read(const struct settings *settings, const char *name, const char *path,
+                     struct mounted_set **out, struct error *e);
+void mounted_set_free(struct mounted_set *mounted);
 
 /* Whether both have the same sources, written alike, and the same type. */
-bool served_is_same(const struct served *served, const struct served *other);
+bool mounted_set_is_same(const struct mounted_set *mounted, const struct mounted_set *other);
 /* Exchanges what was read; the paths and folders stay. */
-void served_swap(struct served *a, struct served *b);
+void mounted_set_swap(struct mounted_set *a, struct mounted_set *b);
 
 #endif

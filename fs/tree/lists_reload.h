@@ -1,0 +1,11 @@
+/* lists_reload.h - finds out what has changed in the lists and sets since they were read last. */
+#ifndef FS_TREE_LISTS_RELOAD_H
+#define FS_TREE_LISTS_RELOAD_H
+
+#include "fs/tree/mount.h"
+
+/* Reads all lists and sets anew, and shows what has changed. Faults are logged and kept for
+ * status.json. */
+void lists_reload(struct mount *mount);
+
+#endif

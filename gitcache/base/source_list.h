@@ -1,0 +1,25 @@
+/* source_list.h - the sources of lists and of command-line arguments, in order.
+ *
+ * A list is a file with one source a line; `#` begins a comment, at the front or after a blank. */
+#ifndef GITCACHE_BASE_SOURCE_LIST_H
+#define GITCACHE_BASE_SOURCE_LIST_H
+
+#include "gitcache/base/source.h"
+
+struct source_list {
+    struct source *items;
+    size_t count;
+};
+
+/* Appends what one command-line argument means: a regular file is a list (a source a line, #
+ * comments, blank lines, CRLF and a byte order mark accepted; relative paths are relative to the
+ * list's folder), a folder is a local repository, anything else a source. Errors name file and
+ * line. A list without a single source is EINVAL; one that can't be read gets that errno. */
+int source_list_add(struct source_list *list, const char *argument, struct error *e);
+
+/* EINVAL if one repository name is claimed by two different URLs; the sentence names both places.
+ */
+int source_list_check(const struct source_list *list, struct error *e);
+void source_list_release(struct source_list *list);
+
+#endif
