@@ -13,19 +13,17 @@
 #include "fs/supervisor/supervisor.h"
 #include "fs/tree/blobs.h"
 #include "fs/tree/checkout.h"
-#include "fs/tree/fetcher.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
 #include "fs/tree/mount.h"
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"
-#include "fs/tree/refresh.h"
 #include "fs/worker/connection.h"
 #include "fs/worker/privileges.h"
 #include "fs/worker/signals.h"
 #include "fs/worker/texts.h"
 #include "fs/worker/watch.h"
-#include "gitcache/base/clock.h"
+#include "gitcache/fetch/pool.h"
 
 #define BLOBS_MAX     ((size_t)128 << 20)
 #define STOP_PATIENCE 2000 /* milliseconds for fetch threads to end */
@@ -88,8 +86,8 @@ static int open_mount(struct mount *mount, const struct arguments *arguments, st
     mount->changed_at = mount->state->mounted_at * 1000000;
     mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
-    mount->fetcher = fetcher_new(settings->jobs, &settings->remote, refresh_run, mount);
-    if (!mount->blobs || !mount->parked || !mount->fetcher)
+    mount->pool = pool_new(settings->jobs, &settings->remote, mount);
+    if (!mount->blobs || !mount->parked || !mount->pool)
         return error_no_memory(e);
     r = namespace_open(mount, e);
     if (r == 0)
@@ -127,7 +125,7 @@ static void close_mount(struct worker *worker)
     struct mount *mount = &worker->mount;
 
     watch_close(mount->watch);
-    if (!fetcher_stop(mount->fetcher, STOP_PATIENCE))
+    if (!pool_stop(mount->pool, STOP_PATIENCE))
         _exit(EXIT_OK);
     parked_free(mount->parked);
     connection_free(mount->connection);

@@ -9,19 +9,26 @@
 #include <string.h>
 
 #include "fs/sets/progress.h"
-#include "fs/tree/fetcher.h"
-#include "fs/tree/repos.h"
+#include "gitcache/base/url.h"
+#include "gitcache/fetch/pool.h"
 #include "gitcache/store/use.h"
+
+/* A repository that sources of the list are of. */
+struct gather_repository {
+    struct repository *repository; /* owned */
+    char *host;                    /* owned */
+    const char *name;              /* the first source's, for progress */
+};
 
 struct gather_work {
     struct use *use; /* gc leaves alone what we find, until we are done with it */
     const struct gather_options *options;
     const struct settings *settings;
     struct gather *gathering;
-    struct fetcher *fetcher;
+    struct pool *pool;
     struct progress *progress;
-    struct repos repos;
-    size_t *repo_of; /* for each item, its repository's place in repos */
+    struct gather_repository *repositories; /* room for one a source */
+    size_t repository_count;
 };
 
 /* A handler can reach nothing else than this. It only sets the flag. */
@@ -91,7 +98,8 @@ struct batch {
     size_t count;
 };
 
-static int batch_init(struct batch *batch, struct gather_work *gather, const struct repo *repo)
+static int batch_init(struct batch *batch, struct gather_work *gather,
+                      const struct gather_repository *from)
 {
     struct gather *all = gather->gathering;
 
@@ -101,7 +109,7 @@ static int batch_init(struct batch *batch, struct gather_work *gather, const str
         return -ENOMEM;
     for (size_t i = 0; i < all->count; i++) {
         const struct source *source = all->items[i].source;
-        if (gather->repos.items[gather->repo_of[i]] != repo)
+        if (all->items[i].repository != from->repository)
             continue;
         batch->items[batch->count] = &all->items[i];
         batch->requests[batch->count++] = (struct version_request){
@@ -115,11 +123,11 @@ static int batch_init(struct batch *batch, struct gather_work *gather, const str
 }
 
 /* Whether the version is in the cache; then gc lets it be there. */
-static bool is_cached(const struct repo *repo, const struct version_request *request)
+static bool is_cached(struct repository *repository, const struct version_request *request)
 {
     struct version version;
-    return repository_find(repo->repository, request->name, request->commit, &version, NULL) == 0 &&
-           repository_touch(repo->repository, &version) == 0;
+    return repository_find(repository, request->name, request->commit, &version, NULL) == 0 &&
+           repository_touch(repository, &version) == 0;
 }
 
 static void fail_all(struct batch *batch, const struct error *error)
@@ -131,14 +139,14 @@ static void fail_all(struct batch *batch, const struct error *error)
 }
 
 /* What the cache has; nothing is asked of anybody. */
-static void find_all(struct batch *batch, struct repo *repo)
+static void find_all(struct batch *batch, struct repository *repository)
 {
     for (size_t i = 0; i < batch->count; i++) {
         struct gather_item *item = batch->items[i];
-        item->status = repository_find(repo->repository, batch->requests[i].name,
+        item->status = repository_find(repository, batch->requests[i].name,
                                        batch->requests[i].commit, &item->version, &item->error);
         if (item->status == 0)
-            item->status = repository_touch(repo->repository, &item->version);
+            item->status = repository_touch(repository, &item->version);
         if (item->status == -ENOENT)
             item->status = error_set(&item->error, EHOSTUNREACH,
                                      "%s/%s is not in the cache, and this is --offline",
@@ -146,10 +154,11 @@ static void find_all(struct batch *batch, struct repo *repo)
     }
 }
 
-static void fetch_all(struct gather_work *gather, struct batch *batch, struct repo *repo,
-                      struct remote *remote)
+static void fetch_all(struct gather_work *gather, struct batch *batch,
+                      struct gather_repository *from, struct remote *remote)
 {
-    struct transfer transfer = {.gather = gather, .name = repo->name};
+    struct repository *repository = from->repository;
+    struct transfer transfer = {.gather = gather, .name = from->name};
     struct remote_watch watch = {.progress = on_progress,
                                  .cancelled = on_cancelled,
                                  .data = &transfer,
@@ -160,38 +169,39 @@ static void fetch_all(struct gather_work *gather, struct batch *batch, struct re
     if (!remote)
         r = error_set(&error, ENOMEM, "out of memory");
     else if (gather->options->listings)
-        r = repository_list(repo->repository, remote, &watch, &error);
+        r = repository_list(repository, remote, &watch, &error);
     if (r < 0) {
         fail_all(batch, &error);
         return;
     }
     for (size_t i = 0; i < batch->count; i++)
-        batch->items[i]->fetched = !is_cached(repo, &batch->requests[i]);
+        batch->items[i]->fetched = !is_cached(repository, &batch->requests[i]);
     transfer.bytes = 0;
-    repository_fetch(repo->repository, remote, batch->requests, batch->count, &watch, NULL, &error);
+    repository_fetch(repository, remote, batch->requests, batch->count, &watch, NULL, &error);
     for (size_t i = 0; i < batch->count; i++) {
         struct gather_item *item = batch->items[i];
         item->status = batch->requests[i].status;
         item->version = batch->requests[i].version;
         item->error = batch->requests[i].error;
         if (gather->options->listings && item->status == 0)
-            repository_moved(repo->repository, match_moved, item, NULL);
+            repository_moved(repository, match_moved, item, NULL);
     }
 }
 
-static void run(void *data, struct repo *repo, enum job_kind kind, struct remote *remote)
+/* What a thread of the pool does for one repository. */
+static void run(void *data, void *subject, struct remote *remote)
 {
     struct gather_work *gather = data;
+    struct gather_repository *from = subject;
     struct batch batch;
 
-    (void)kind;
     if (interrupted)
         return;
-    if (batch_init(&batch, gather, repo) == 0) {
+    if (batch_init(&batch, gather, from) == 0) {
         if (gather->settings->offline)
-            find_all(&batch, repo);
+            find_all(&batch, from->repository);
         else
-            fetch_all(gather, &batch, repo, remote);
+            fetch_all(gather, &batch, from, remote);
         for (size_t i = 0; i < batch.count; i++)
             report(gather, batch.items[i]);
     }
@@ -199,28 +209,43 @@ static void run(void *data, struct repo *repo, enum job_kind kind, struct remote
     free(batch.items);
 }
 
+static struct gather_repository *find_repository(struct gather_work *gather, const char *url)
+{
+    for (size_t i = 0; i < gather->repository_count; i++)
+        if (strcmp(repository_url(gather->repositories[i].repository), url) == 0)
+            return &gather->repositories[i];
+    return NULL;
+}
+
+static int add_repository(struct gather_work *gather, const struct source *source,
+                          struct gather_repository **out, struct error *e)
+{
+    struct gather_repository *from = &gather->repositories[gather->repository_count];
+    char host[4096];
+    int r = repository_open(&from->repository, gather->gathering->cache, source->url, e);
+
+    if (r < 0)
+        return r;
+    gather->repository_count++;
+    from->name = source->name;
+    from->host = strdup(url_host(source->url, host, sizeof host));
+    *out = from;
+    return from->host ? 0 : error_no_memory(e);
+}
+
 static int add_item(struct gather_work *gather, size_t i, const struct source *source,
                     struct error *e)
 {
     struct gather_item *item = &gather->gathering->items[i];
-    struct repo *repo;
-    size_t place;
-    int r = 0;
+    struct gather_repository *from = find_repository(gather, source->url);
+    int r = from ? 0 : add_repository(gather, source, &from, e);
 
-    for (place = 0; (repo = repos_at(&gather->repos, place)); place++)
-        if (strcmp(repository_url(repo->repository), source->url) == 0)
-            break;
-    if (!repo) {
-        r = repo_new(&repo, gather->gathering->cache, source->name, source->url, 0, e);
-        if (r == 0 && repos_add(&gather->repos, repo) < 0)
-            r = error_no_memory(e);
-    }
-    if (r == 0)
-        r = repo_name_version(repo, source);
+    if (r == 0 && source->kind == SOURCE_NAMED &&
+        repository_name_branch(from->repository, source->version) < 0)
+        r = error_no_memory(e);
     if (r < 0)
         return r;
-    gather->repo_of[i] = place;
-    *item = (struct gather_item){.source = source, .repository = repo->repository};
+    *item = (struct gather_item){.source = source, .repository = from->repository};
     item->status = error_set(&item->error, ECANCELED, "%s/%s: interrupted", source->name,
                              version_label(source));
     return 0;
@@ -234,10 +259,10 @@ static int prepare(struct gather_work *gather, const struct source_list *sources
     if (r < 0)
         return r;
     out->items = calloc(sources->count + 1, sizeof *out->items);
-    gather->repo_of = calloc(sources->count + 1, sizeof *gather->repo_of);
+    gather->repositories = calloc(sources->count + 1, sizeof *gather->repositories);
     gather->progress = progress_new(sources->count, !gather->options->progress);
-    gather->fetcher = fetcher_new(gather->settings->jobs, &gather->settings->remote, run, gather);
-    if (!out->items || !gather->repo_of || !gather->progress || !gather->fetcher)
+    gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, gather);
+    if (!out->items || !gather->repositories || !gather->progress || !gather->pool)
         return error_no_memory(e);
     for (size_t i = 0; i < sources->count && r == 0; i++) {
         out->count = i + 1;
@@ -252,7 +277,6 @@ int gather_run(struct gather *out, const struct settings *settings,
 {
     struct gather_work *gather = calloc(1, sizeof *gather);
     struct sigaction action = {.sa_handler = on_interrupt}, old_int, old_term;
-    struct repo *repo;
     int r;
 
     memset(out, 0, sizeof *out);
@@ -260,7 +284,6 @@ int gather_run(struct gather *out, const struct settings *settings,
         return error_no_memory(e);
     out->private = gather;
     *gather = (struct gather_work){.options = options, .settings = settings, .gathering = out};
-    repos_init(&gather->repos);
     r = prepare(gather, sources, e);
     if (r < 0)
         return r;
@@ -268,9 +291,9 @@ int gather_run(struct gather *out, const struct settings *settings,
     interrupted = 0;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
-    for (size_t i = 0; r == 0 && (repo = repos_at(&gather->repos, i)); i++)
-        r = fetcher_queue(gather->fetcher, repo, JOB_FETCH);
-    fetcher_drain(gather->fetcher);
+    for (size_t i = 0; r == 0 && i < gather->repository_count; i++)
+        r = pool_queue(gather->pool, gather->repositories[i].host, run, &gather->repositories[i]);
+    pool_drain(gather->pool);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);
     progress_free(gather->progress);
@@ -287,11 +310,14 @@ void gather_release(struct gather *gathering)
     struct gather_work *gather = gathering->private;
 
     if (gather) {
-        fetcher_stop(gather->fetcher, 10000);
+        pool_stop(gather->pool, 10000);
         progress_free(gather->progress);
-        repos_release(&gather->repos);
+        for (size_t i = 0; i < gather->repository_count; i++) {
+            repository_close(gather->repositories[i].repository);
+            free(gather->repositories[i].host);
+        }
         use_end(gather->use);
-        free(gather->repo_of);
+        free(gather->repositories);
         free(gather);
     }
     free(gathering->items);

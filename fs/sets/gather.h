@@ -1,7 +1,7 @@
 /* gather.h - fetching all versions of a list into the cache, many at once, with progress: what
  * `fetch`, `create`, `check` and `update` begin with.
  *
- * Sources of one repository go in one request; repositories go to the fetcher's threads. */
+ * Sources of one repository go in one request; repositories go to a pool's threads. */
 #ifndef FS_SETS_GATHER_H
 #define FS_SETS_GATHER_H
 

@@ -21,7 +21,7 @@ struct mount {
     struct state *state; /* likewise */
     struct cache *cache;
     struct repos repos;
-    struct fetcher *fetcher;    /* threads that wait for the network */
+    struct pool *pool;          /* threads that wait for the network */
     struct parked_lot *parked;  /* requests that wait for those */
     struct blobs *blobs;        /* files' bytes, inflated */
     struct lists *lists;        /* what is served */

@@ -9,8 +9,12 @@
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/fetch/pool.h"
 
 #define BATCH_MAX 256
+
+static void run_list(void *data, void *subject, struct remote *remote);
+static void run_fetch(void *data, void *subject, struct remote *remote);
 
 static int may_ask(struct mount *mount, struct repo *repo)
 {
@@ -29,7 +33,7 @@ int refresh_listing(struct mount *mount, struct repo *repo)
     if (!atomic_load(&repo->listing.running)) {
         atomic_store(&repo->listing.progress_at, 0);
         atomic_store(&repo->listing.running, true);
-        r = fetcher_queue(mount->fetcher, repo, JOB_LIST);
+        r = pool_queue(mount->pool, repo->host, run_list, repo);
         if (r < 0)
             atomic_store(&repo->listing.running, false);
     }
@@ -46,7 +50,7 @@ static int enqueue(struct mount *mount, struct wanted *wanted)
     if (atomic_load(&wanted->work.running))
         return 0;
     if (!repo->fetch_queued && !repo->fetch_running) {
-        r = fetcher_queue(mount->fetcher, repo, JOB_FETCH);
+        r = pool_queue(mount->pool, repo->host, run_fetch, repo);
         if (r < 0)
             return r;
         repo->fetch_queued = true;
@@ -152,12 +156,12 @@ static void on_checked(void *data)
 static bool on_cancelled(void *data)
 {
     struct transfer *transfer = data;
-    return fetcher_is_stopping(transfer->mount->fetcher);
+    return pool_is_stopping(transfer->mount->pool);
 }
 
 static void log_failure(struct mount *mount, bool news, const char *what, const struct error *error)
 {
-    if (fetcher_is_stopping(mount->fetcher))
+    if (pool_is_stopping(mount->pool))
         return;
     if (news)
         log_warning(mount->log, "%s: %s", what, error->text);
@@ -234,8 +238,11 @@ static void follow_branches(struct mount *mount, struct repo *repo)
         refresh_newest(mount, moved[i]);
 }
 
-static void run_list(struct mount *mount, struct repo *repo, struct remote *remote)
+static void run_list(void *data, void *subject, struct remote *remote)
 {
+    struct mount *mount = data;
+    struct repo *repo = subject;
+
     ask_for_listing(mount, repo, remote);
     namespace_publish(mount, repo);
     lists_publish(mount);
@@ -384,13 +391,15 @@ static bool end_batch(struct mount *mount, struct repo *repo)
     for (struct wanted *w = repo->wanted; w; w = w->next)
         more = more || w->queued;
     if (more && !repo->fetch_queued)
-        repo->fetch_queued = fetcher_queue(mount->fetcher, repo, JOB_FETCH) == 0;
+        repo->fetch_queued = pool_queue(mount->pool, repo->host, run_fetch, repo) == 0;
     pthread_mutex_unlock(&repo->lock);
     return more;
 }
 
-static void run_fetch(struct mount *mount, struct repo *repo, struct remote *remote)
+static void run_fetch(void *data, void *subject, struct remote *remote)
 {
+    struct mount *mount = data;
+    struct repo *repo = subject;
     struct wanted **batch = calloc(BATCH_MAX, sizeof *batch);
     struct version_request *requests = calloc(BATCH_MAX, sizeof *requests);
     size_t count = 0;
@@ -407,12 +416,4 @@ static void run_fetch(struct mount *mount, struct repo *repo, struct remote *rem
     end_batch(mount, repo);
     free(batch);
     free(requests);
-}
-
-void refresh_run(void *data, struct repo *repo, enum job_kind kind, struct remote *remote)
-{
-    if (kind == JOB_LIST)
-        run_list(data, repo, remote);
-    else
-        run_fetch(data, repo, remote);
 }

@@ -15,8 +15,8 @@ static int entry_of(struct mount *mount, uint32_t folder, uint32_t child, struct
 
     memset(entry, 0, sizeof *entry);
     entry->ino = present + 1ull;
-    entry->entry_timeout = attributes_entry_timeout(mount, folder, child);
-    return attributes_fill(mount, present, asking, &entry->attr, &entry->attr_timeout);
+    entry->entry_timeout = stat_entry_timeout(mount, folder, child);
+    return stat_fill(mount, present, asking, &entry->attr, &entry->attr_timeout);
 }
 
 int serve_lookup(struct request *request)
@@ -26,9 +26,9 @@ int serve_lookup(struct request *request)
     uint32_t child;
     int r = namespace_lookup(mount, request->node, request->name, &request->asking, &child);
 
-    if (r == -ENOENT && attributes_missing_timeout(mount, request->node) > 0) {
-        entry = (struct fuse_entry_param){.entry_timeout =
-                                              attributes_missing_timeout(mount, request->node)};
+    if (r == -ENOENT && stat_missing_timeout(mount, request->node) > 0) {
+        entry =
+            (struct fuse_entry_param){.entry_timeout = stat_missing_timeout(mount, request->node)};
         fuse_reply_entry(request->req, &entry);
         return 0;
     }
@@ -43,7 +43,7 @@ int serve_getattr(struct request *request)
 {
     struct stat st;
     double timeout;
-    int r = attributes_fill(request->mount, request->node, &request->asking, &st, &timeout);
+    int r = stat_fill(request->mount, request->node, &request->asking, &st, &timeout);
 
     if (r == 0)
         fuse_reply_attr(request->req, &st, timeout);
@@ -155,7 +155,7 @@ static bool add_dots(struct listing_reply *reply)
         request->offset = 1;
     }
     if (request->offset == 1) {
-        entry.attr.st_ino = attributes_parent(request->mount, request->node);
+        entry.attr.st_ino = stat_parent(request->mount, request->node);
         if (!add_entry(reply, "..", &entry, 2))
             return false;
         request->offset = 2;

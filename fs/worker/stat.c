@@ -72,8 +72,8 @@ static void fill_version(struct mount *mount, uint32_t index, struct stat *st, d
         st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
 }
 
-int attributes_fill(struct mount *mount, uint32_t index, struct asking *asking, struct stat *st,
-                    double *timeout)
+int stat_fill(struct mount *mount, uint32_t index, struct asking *asking, struct stat *st,
+              double *timeout)
 {
     const struct node *node = node_get(mount->nodes, index);
     struct repo *repo;
@@ -122,7 +122,7 @@ int attributes_fill(struct mount *mount, uint32_t index, struct asking *asking, 
     return r;
 }
 
-double attributes_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child)
+double stat_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child)
 {
     const struct node *parent = node_get(mount->nodes, folder),
                       *node = node_get(mount->nodes, child);
@@ -137,7 +137,7 @@ double attributes_entry_timeout(const struct mount *mount, uint32_t folder, uint
     return FOR_EVER;
 }
 
-double attributes_missing_timeout(const struct mount *mount, uint32_t folder)
+double stat_missing_timeout(const struct mount *mount, uint32_t folder)
 {
     const struct node *node = node_get(mount->nodes, folder);
 
@@ -154,7 +154,7 @@ double attributes_missing_timeout(const struct mount *mount, uint32_t folder)
     return 0;
 }
 
-uint64_t attributes_parent(const struct mount *mount, uint32_t index)
+uint64_t stat_parent(const struct mount *mount, uint32_t index)
 {
     const struct node *node = node_get(mount->nodes, index);
     uint32_t shown = index;

@@ -13,14 +13,14 @@
  * whose text needs the network
  * (`asking` as in namespace.h). With `asking` NULL nothing is asked for: such a file shows the size
  * of its last text. */
-int attributes_fill(struct mount *mount, uint32_t node, struct asking *asking, struct stat *st,
-                    double *timeout);
+int stat_fill(struct mount *mount, uint32_t node, struct asking *asking, struct stat *st,
+              double *timeout);
 
 /* For how long a name found (or missed) in this folder is good. */
-double attributes_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child);
-double attributes_missing_timeout(const struct mount *mount, uint32_t folder);
+double stat_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t child);
+double stat_missing_timeout(const struct mount *mount, uint32_t folder);
 
 /* The inode number to show for a folder's "..". */
-uint64_t attributes_parent(const struct mount *mount, uint32_t node);
+uint64_t stat_parent(const struct mount *mount, uint32_t node);
 
 #endif

@@ -1,0 +1,40 @@
+/* pool.h - the threads that may wait for the network.
+ *
+ * Threads are started as needed and end after a while without work. At most `jobs` of them work for
+ * one host at once: a dead host takes no other's threads. Each owns a struct remote, so its
+ * connections are used again; the thread that became idle last takes the next job, whose connection
+ * is the warmest.
+ *
+ * What a job does is its owner's; this file only runs it. */
+#ifndef GITCACHE_FETCH_POOL_H
+#define GITCACHE_FETCH_POOL_H
+
+#include <stdbool.h>
+
+#include "gitcache/net/remote.h"
+
+struct pool;
+
+/* A job: `data` is the pool's owner's, `subject` what the job is about. remote is NULL if the
+ * thread could not make one (out of memory): then the job fails. */
+typedef void (*pool_run)(void *data, void *subject, struct remote *remote);
+
+/* `data` goes to every job. Settings are copied. NULL: out of memory. */
+struct pool *pool_new(unsigned jobs, const struct remote_settings *settings, void *data);
+
+/* Queues a job for a host ("" for what needs no network). Whether the same is queued already is the
+ * caller's to know. 0 or a negative errno: then it will not run. */
+int pool_queue(struct pool *pool, const char *host, pool_run run, void *subject);
+
+/* Starts nothing more, makes pool_is_stopping true, waits until all threads have ended, at most
+ * `patience` milliseconds. True if all have: then the pool is freed, and jobs that no thread has
+ * begun are forgotten; else it is left to a process that is about to exit. */
+bool pool_stop(struct pool *pool, int patience);
+
+/* For remote_watch: true while it is being stopped. */
+bool pool_is_stopping(struct pool *pool);
+
+/* Waits until no job is queued or running. */
+void pool_drain(struct pool *pool);
+
+#endif
