@@ -12,7 +12,7 @@
 #define ANY ((size_t)-1)
 
 #define EXIT_CODES                                                                               \
-    "Exit codes: 0; 1 failed; 2 usage; 3 a source can't be fetched; 4 bad arguments, or a set "  \
+    "Exit codes: 0; 1 failed; 2 usage; 3 a source cannot be fetched; 4 bad arguments, or a set "  \
     "of\n"                                                                                       \
     "that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages); from " \
     "16 \n"                                                                                      \
@@ -36,7 +36,7 @@ static const struct verb verbs[] = {
      "  prefetch           fetch all that the sources name, in the background\n"
      "  browse=all|named   what `ls` of a repository shows: all versions, or those that sources "
      "name\n"
-     "  max_file=SIZE      a larger file can't be read (1G)\n"
+     "  max_file=SIZE      a larger file cannot be read (1G)\n"
      "  max_pack=SIZE      a larger pack is refused (2G)\n"
      "  max_nodes=N        files and folders that the mount can ever show (67108864)\n"
      "  uid=N, gid=N       the owner that files show\n"

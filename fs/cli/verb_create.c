@@ -28,7 +28,7 @@ static int check_name(const struct arguments *arguments, const char *name)
     other = sets_in_the_way(names, name);
     if (other)
         code = exit_fail(CODE_BAD_ARGUMENTS,
-                         "the sets '%s' and '%s' can't both be: a set shows as a folder, and none "
+                         "the sets '%s' and '%s' cannot both be: a set shows as a folder, and none "
                          "lies within another; choose another name",
                          other, name);
     sets_names_free(names);
