@@ -11,12 +11,10 @@
 
 #define ANY ((size_t)-1)
 
-#define EXIT_CODES                                                                               \
-    "Exit codes: 0; 1 failed; 2 usage; 3 a source cannot be fetched; 4 bad arguments, or a set "  \
-    "of\n"                                                                                       \
-    "that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages); from " \
-    "16 \n"                                                                                      \
-    "on that of the first error in a manifest, as cyber-dojo numbers them.\n"
+#define EXIT_CODES                                                                                \
+    "Exit codes: 0; 1 failed; 2 usage; 3 a source cannot be fetched; 4 bad arguments, or a set\n" \
+    "of that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages);\n"   \
+    "from 16 on that of the first error in a manifest, as cyber-dojo numbers them.\n"
 
 static const struct verb verbs[] = {
     {"mount", "[SOURCE|LIST]... MOUNTPOINT", "mount lists of start-points as folders",
