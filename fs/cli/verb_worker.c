@@ -19,10 +19,10 @@
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"
 #include "fs/worker/connection.h"
+#include "fs/worker/list_watch.h"
 #include "fs/worker/privileges.h"
 #include "fs/worker/signals.h"
 #include "fs/worker/texts.h"
-#include "fs/worker/watch.h"
 #include "gitcache/fetch/pool.h"
 
 #define BLOBS_MAX     ((size_t)128 << 20)
@@ -108,7 +108,7 @@ static void say_ready(void *data)
     struct worker *worker = data;
     struct mount *mount = &worker->mount;
 
-    mount->watch = watch_open(mount);
+    mount->watch = list_watch_open(mount);
     worker->has_signals = signals_start(&worker->signals, mount) == 0;
     log_info(mount->log, "serving, worker %d", (int)getpid());
     if (write(WORKER_READY_FD, "", 1) < 0)
@@ -124,7 +124,7 @@ static void close_mount(struct worker *worker)
 {
     struct mount *mount = &worker->mount;
 
-    watch_close(mount->watch);
+    list_watch_close(mount->watch);
     if (!pool_stop(mount->pool, STOP_PATIENCE))
         _exit(EXIT_OK);
     parked_free(mount->parked);

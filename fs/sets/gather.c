@@ -159,10 +159,10 @@ static void fetch_all(struct gather_work *gather, struct batch *batch,
 {
     struct repository *repository = from->repository;
     struct transfer transfer = {.gather = gather, .name = from->name};
-    struct remote_watch watch = {.progress = on_progress,
-                                 .cancelled = on_cancelled,
-                                 .data = &transfer,
-                                 .lines = gather->options->lines};
+    struct watch watch = {.progress = on_progress,
+                          .cancelled = on_cancelled,
+                          .data = &transfer,
+                          .lines = gather->options->lines};
     struct error error = {0};
     int r = 0;
 

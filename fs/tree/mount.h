@@ -31,7 +31,7 @@ struct mount {
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: when the lists last changed */
     bool no_open, no_opendir;   /* the kernel does without them; set before the first request */
     struct connection *_Atomic connection;
-    struct watch *watch; /* reloads the lists when they change */
+    struct list_watch *watch; /* reloads the lists when they change */
 };
 
 #endif

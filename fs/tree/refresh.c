@@ -188,8 +188,7 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
                                 .works = {&repo->listing},
                                 .keys = {deadly_key(repository_url(repo->repository), "")},
                                 .count = 1};
-    struct remote_watch watch = {
-        .progress = on_progress, .cancelled = on_cancelled, .data = &transfer};
+    struct watch watch = {.progress = on_progress, .cancelled = on_cancelled, .data = &transfer};
     struct error error = {0};
     int r;
 
@@ -347,10 +346,10 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
                         struct wanted **batch, struct version_request *requests, size_t count)
 {
     struct transfer transfer = {.mount = mount, .count = count};
-    struct remote_watch watch = {.progress = on_progress,
-                                 .cancelled = on_cancelled,
-                                 .checked = on_checked,
-                                 .data = &transfer};
+    struct watch watch = {.progress = on_progress,
+                          .cancelled = on_cancelled,
+                          .checked = on_checked,
+                          .data = &transfer};
     struct error error = {0};
     int64_t started = clock_now();
     unsigned packs = 0;

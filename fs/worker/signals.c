@@ -3,7 +3,7 @@
 #include <signal.h>
 
 #include "fs/worker/connection.h"
-#include "fs/worker/watch.h"
+#include "fs/worker/list_watch.h"
 
 static void understood(sigset_t *signals)
 {
@@ -32,7 +32,7 @@ static void *take_signals(void *arg)
     understood(&signals);
     while (sigwait(&signals, &signal) == 0) {
         if (signal == SIGHUP) {
-            watch_reload(mount->watch);
+            list_watch_reload(mount->watch);
             continue;
         }
         connection_drain(mount->connection);

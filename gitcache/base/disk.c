@@ -229,7 +229,7 @@ void disk_remove_leftovers(const char *folder, const char *prefix)
     closedir(stream);
 }
 
-int disk_lock(const char *path, const struct remote_watch *watch, struct error *e)
+int disk_lock(const char *path, const struct watch *watch, struct error *e)
 {
     const struct timespec pause = {.tv_nsec = LOCK_POLL_NS};
     int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
@@ -240,7 +240,7 @@ int disk_lock(const char *path, const struct remote_watch *watch, struct error *
     while (!r && flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             r = failed(e, "lock", path);
-        else if (watch && watch->cancelled && watch->cancelled(watch->data))
+        else if (watch_is_cancelled(watch))
             r = error_set(e, ECANCELED, "cancelled while waiting for the lock %s", path);
         else
             nanosleep(&pause, NULL);

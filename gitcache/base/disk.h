@@ -8,7 +8,7 @@
 #include <stdint.h>
 
 #include "gitcache/base/error.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/base/watch.h"
 
 /* Joins two parts with a slash; owned, or NULL (ENOMEM). */
 char *disk_path(const char *folder, const char *name);
@@ -42,6 +42,6 @@ void disk_remove_leftovers(const char *folder, const char *prefix);
 /* Takes the exclusive lock on a file (made if need be), waiting for other holders until it is free
  * or watch->cancelled says so (ECANCELED). Returns a descriptor, which close() unlocks, or a
  * negative errno. */
-int disk_lock(const char *path, const struct remote_watch *watch, struct error *e);
+int disk_lock(const char *path, const struct watch *watch, struct error *e);
 
 #endif

@@ -75,8 +75,7 @@ static bool all_found(const struct history_search *searches, size_t count)
 
 static int search_tips(struct incoming *incoming, struct remote *remote,
                        const struct listing *listing, bool tags, struct history_search *searches,
-                       size_t count, const struct remote_watch *watch, unsigned *fetched,
-                       struct error *e)
+                       size_t count, const struct watch *watch, unsigned *fetched, struct error *e)
 {
     struct remote_request request = {.depth = 0, .commits_only = true};
     struct scan scan = {.odb = incoming->odb, .searches = searches, .count = count};
@@ -100,7 +99,7 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
 
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
-                 const struct remote_watch *watch, unsigned *fetched, struct error *e)
+                 const struct watch *watch, unsigned *fetched, struct error *e)
 {
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);

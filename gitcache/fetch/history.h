@@ -16,7 +16,7 @@ struct history_search {
  * repository's lock. Counts packs into *fetched. */
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
-                 const struct remote_watch *watch, unsigned *fetched, struct error *e);
+                 const struct watch *watch, unsigned *fetched, struct error *e);
 
 /* The tips of a listing's branches and HEAD, or of its tags, each once. Owned; NULL if out of
  * memory. */

@@ -19,7 +19,7 @@ struct job {
 struct fetch {
     struct repository *repository;
     struct remote *remote;
-    const struct remote_watch *watch;
+    const struct watch *watch;
     struct job *jobs;
     size_t count;
     bool listed;        /* the listing is this call's own */

@@ -183,8 +183,8 @@ static int find_broken_pins(struct repository *repository, struct oids *broken, 
 }
 
 static int fetch_broken(struct repository *repository, struct remote *remote,
-                        const struct oids *broken, const struct remote_watch *watch,
-                        unsigned *fetched, struct error *e)
+                        const struct oids *broken, const struct watch *watch, unsigned *fetched,
+                        struct error *e)
 {
     const struct remote_request request = {
         .wants = broken->items, .count = broken->count, .depth = 1};
@@ -206,7 +206,7 @@ static int fetch_broken(struct repository *repository, struct remote *remote,
     return r;
 }
 
-int repair(struct repository *repository, struct remote *remote, const struct remote_watch *watch,
+int repair(struct repository *repository, struct remote *remote, const struct watch *watch,
            unsigned *fetched, struct error *e)
 {
     struct oids broken = {.items = NULL};

@@ -8,7 +8,7 @@
  * versions that need them once more, at the commits they are pinned to. If that fails, the damaged
  * packs are put back, as parts of them may be good. The caller has the repository's lock. Counts
  * packs that were transferred into *fetched. */
-int repair(struct repository *repository, struct remote *remote, const struct remote_watch *watch,
+int repair(struct repository *repository, struct remote *remote, const struct watch *watch,
            unsigned *fetched, struct error *e);
 
 #endif

@@ -249,8 +249,8 @@ static void fetch_all(struct fetch *fetch)
 }
 
 int repository_fetch(struct repository *repository, struct remote *remote,
-                     struct version_request *requests, size_t count,
-                     const struct remote_watch *watch, unsigned *fetched, struct error *e)
+                     struct version_request *requests, size_t count, const struct watch *watch,
+                     unsigned *fetched, struct error *e)
 {
     struct fetch fetch = {
         .repository = repository,

@@ -28,7 +28,7 @@ void fetch_request(struct pkt_buffer *out, const struct capabilities *capabiliti
 }
 
 void fetch_init(struct fetch *fetch, const char *who, uint64_t max_pack, remote_sink sink,
-                void *sink_data, const struct remote_watch *watch)
+                void *sink_data, const struct watch *watch)
 {
     memset(fetch, 0, sizeof *fetch);
     pkt_reader_init(&fetch->reader, who);

@@ -26,7 +26,7 @@ struct fetch {
     } section;
     remote_sink sink;
     void *sink_data;
-    const struct remote_watch *watch;
+    const struct watch *watch;
     uint64_t max_pack;
     uint64_t pack_bytes;
     uint64_t other_bytes; /* everything that is not pack: progress, sections, keep-alives */
@@ -36,7 +36,7 @@ struct fetch {
 
 /* `who` (the URL as shown) and watch (may be NULL) are borrowed. */
 void fetch_init(struct fetch *fetch, const char *who, uint64_t max_pack, remote_sink sink,
-                void *sink_data, const struct remote_watch *watch);
+                void *sink_data, const struct watch *watch);
 void fetch_release(struct fetch *fetch);
 struct answer fetch_answer(struct fetch *fetch);
 

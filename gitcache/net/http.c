@@ -98,11 +98,11 @@ static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_
                        curl_off_t up)
 {
     struct transfer *t = data;
-    const struct remote_watch *watch = t->request->watch;
+    const struct watch *watch = t->request->watch;
 
     (void)down_total;
     (void)up_total;
-    if (watch && watch->cancelled && watch->cancelled(watch->data)) {
+    if (watch_is_cancelled(watch)) {
         t->failure = error_set(t->error, ECANCELED, "%s: cancelled", t->request->who);
         return 1;
     }
@@ -287,7 +287,7 @@ void http_response_release(struct http_response *response)
 }
 
 int http_connect(struct http *http, const char *host, const char *port, const char *who,
-                 const struct remote_watch *watch, int *out, struct error *e)
+                 const struct watch *watch, int *out, struct error *e)
 {
     struct http_request request = {.who = who, .watch = watch};
     struct transfer t = {http, &request, .error = e, .moved_at = now_ms()};

@@ -29,7 +29,7 @@ struct http_request {
     const char *body_type; /* of the body; NULL with GET */
     const char *type;      /* of the answer; another one is not fed to it */
     struct answer *answer; /* gets the bytes of an answer with status 200 and that type */
-    const struct remote_watch *watch;
+    const struct watch *watch;
     const char *user, *password; /* NULL: none, or .netrc's */
     bool any_auth;               /* let libcurl choose another method than Basic */
     bool own_headers;            /* http.extraHeader: only for the host that was asked for */
@@ -54,6 +54,6 @@ void http_response_release(struct http_response *response);
 
 /* A bare TCP connection: a close-on-exec, non-blocking descriptor that the caller closes. */
 int http_connect(struct http *http, const char *host, const char *port, const char *who,
-                 const struct remote_watch *watch, int *out, struct error *e);
+                 const struct watch *watch, int *out, struct error *e);
 
 #endif

@@ -25,7 +25,7 @@ void lsrefs_request(struct pkt_buffer *out, const struct capabilities *capabilit
 }
 
 void lsrefs_init(struct lsrefs *lsrefs, const char *who, const struct lsrefs_branches *branches,
-                 uint64_t max_bytes, const struct remote_watch *watch)
+                 uint64_t max_bytes, const struct watch *watch)
 {
     memset(lsrefs, 0, sizeof *lsrefs);
     pkt_reader_init(&lsrefs->reader, who);

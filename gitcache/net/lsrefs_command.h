@@ -23,7 +23,7 @@ void lsrefs_request(struct pkt_buffer *out, const struct capabilities *capabilit
 struct lsrefs {
     struct pkt_reader reader;
     const struct lsrefs_branches *branches; /* borrowed */
-    const struct remote_watch *watch;       /* borrowed, may be NULL */
+    const struct watch *watch;              /* borrowed, may be NULL */
     uint64_t max_bytes, bytes;
     bool whole;
     struct listing listing; /* sorted once the answer is whole; the caller may take it */
@@ -31,7 +31,7 @@ struct lsrefs {
 
 /* `who` (the URL as shown), branches and watch are borrowed. */
 void lsrefs_init(struct lsrefs *lsrefs, const char *who, const struct lsrefs_branches *branches,
-                 uint64_t max_bytes, const struct remote_watch *watch);
+                 uint64_t max_bytes, const struct watch *watch);
 void lsrefs_release(struct lsrefs *lsrefs);
 struct answer lsrefs_answer(struct lsrefs *lsrefs);
 

@@ -107,7 +107,7 @@ static void target_release(struct target *target)
 
 /* Sends a command to a network URL and feeds the answer. */
 static int run(struct remote *remote, const struct target *target, const struct command *command,
-               const struct remote_watch *watch, struct error *e)
+               const struct watch *watch, struct error *e)
 {
     struct sigpipe sigpipe;
     int r = 0;
@@ -135,7 +135,7 @@ static void build_list(const void *data, struct pkt_buffer *out,
 }
 
 static int list(struct remote *remote, const struct target *target,
-                const struct lsrefs_branches *branches, const struct remote_watch *watch,
+                const struct lsrefs_branches *branches, const struct watch *watch,
                 struct listing *out, struct error *e)
 {
     struct lsrefs lsrefs;
@@ -155,7 +155,7 @@ static int list(struct remote *remote, const struct target *target,
 }
 
 int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
-                const struct remote_watch *watch, struct listing *out, struct error *e)
+                const struct watch *watch, struct listing *out, struct error *e)
 {
     struct target target = {0};
     int r = target_init(&target, remote, url, e);
@@ -175,8 +175,7 @@ static void build_fetch(const void *data, struct pkt_buffer *out,
 }
 
 int remote_fetch(struct remote *remote, const char *url, const struct remote_request *request,
-                 remote_sink sink, void *sink_data, const struct remote_watch *watch,
-                 struct error *e)
+                 remote_sink sink, void *sink_data, const struct watch *watch, struct error *e)
 {
     struct command command = {.build = build_fetch, .data = request};
     struct target target = {0};

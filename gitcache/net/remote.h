@@ -24,6 +24,7 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/listing.h"
 #include "gitcache/base/oid.h"
+#include "gitcache/base/watch.h"
 
 struct remote;
 
@@ -37,18 +38,6 @@ struct remote_settings {
 /* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */
 void remote_settings_init(struct remote_settings *settings);
 
-/* How a caller follows a transfer and stops it. Members may be NULL. Called from within the call,
- * on its thread; `progress` at each arrival of bytes (total so far, and the server's progress line
- * or NULL), `cancelled` at least once a second while nothing arrives. */
-struct remote_watch {
-    void (*progress)(void *data, uint64_t bytes, const char *line);
-    bool (*cancelled)(void *data);
-    void *data;
-    bool lines; /* ask the server for its progress lines; else it sends none */
-    /* All that has arrived was read and found good: from here on it is only written. */
-    void (*checked)(void *data);
-};
-
 int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);
 void remote_free(struct remote *remote);
 /* Closes the connections that are kept open (an ssh process among them): for a thread that has had
@@ -59,7 +48,7 @@ void remote_rest(struct remote *remote);
  * refs/heads/) into *out, which the caller owns on success. Branches that do not exist are just
  * absent. One round trip on a connection that stands. */
 int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
-                const struct remote_watch *watch, struct listing *out, struct error *e);
+                const struct watch *watch, struct listing *out, struct error *e);
 
 struct remote_request {
     const struct oid *wants; /* ids of commits or tag objects */
@@ -75,7 +64,6 @@ typedef int (*remote_sink)(void *data, const void *bytes, size_t size);
 /* Streams one pack with all the wants into the sink. Memory used does not grow with the pack.
  * An id that the server does not have or does not serve: ENOENT. */
 int remote_fetch(struct remote *remote, const char *url, const struct remote_request *request,
-                 remote_sink sink, void *sink_data, const struct remote_watch *watch,
-                 struct error *e);
+                 remote_sink sink, void *sink_data, const struct watch *watch, struct error *e);
 
 #endif

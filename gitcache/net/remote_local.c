@@ -191,7 +191,7 @@ struct transfer {
     git_packbuilder *builder;
     const struct remote_request *request;
     const struct remote_settings *settings;
-    const struct remote_watch *watch;
+    const struct watch *watch;
     remote_sink sink;
     void *sink_data;
     uint64_t bytes;
@@ -202,9 +202,9 @@ struct transfer {
 
 static int stop_if_cancelled(struct transfer *transfer)
 {
-    const struct remote_watch *watch = transfer->watch;
+    const struct watch *watch = transfer->watch;
 
-    if (watch && watch->cancelled && watch->cancelled(watch->data))
+    if (watch_is_cancelled(watch))
         transfer->failed =
             error_set(transfer->e, ECANCELED, "fetching from %s was cancelled", transfer->shown);
     return transfer->failed;
@@ -213,7 +213,7 @@ static int stop_if_cancelled(struct transfer *transfer)
 static int on_progress(int stage, uint32_t current, uint32_t total, void *data)
 {
     struct transfer *transfer = data;
-    const struct remote_watch *watch = transfer->watch;
+    const struct watch *watch = transfer->watch;
 
     (void)stage;
     (void)current;
@@ -227,7 +227,7 @@ static int on_progress(int stage, uint32_t current, uint32_t total, void *data)
 static int on_bytes(void *bytes, size_t size, void *data)
 {
     struct transfer *transfer = data;
-    const struct remote_watch *watch = transfer->watch;
+    const struct watch *watch = transfer->watch;
 
     if (stop_if_cancelled(transfer))
         return transfer->failed;
@@ -363,7 +363,7 @@ static int insert_want(struct transfer *transfer, const struct oid *want)
 
 int remote_local_fetch(const char *url, const struct remote_request *request,
                        const struct remote_settings *settings, remote_sink sink, void *sink_data,
-                       const struct remote_watch *watch, struct error *e)
+                       const struct watch *watch, struct error *e)
 {
     char shown[SHOWN_SIZE];
     struct transfer transfer = {

@@ -84,7 +84,7 @@ static int greet_daemon(struct session *session, const struct url_parts *parts, 
 }
 
 static int open_daemon(struct session *session, struct http *http, const char *url, const char *who,
-                       const struct remote_watch *watch, struct error *e)
+                       const struct watch *watch, struct error *e)
 {
     struct url_parts parts;
     int fd, r = url_split(&parts, url);
@@ -106,7 +106,7 @@ static int open_daemon(struct session *session, struct http *http, const char *u
 }
 
 static int open_session(struct session *session, struct http *http, const char *url,
-                        const char *who, const struct remote_watch *watch, struct error *e)
+                        const char *who, const struct watch *watch, struct error *e)
 {
     char *copy = strdup(url);
     int r;
@@ -238,7 +238,7 @@ static bool can_be_used(const struct session *session, const char *url)
 }
 
 int session_run(struct session *session, struct http *http, const char *url, const char *who,
-                const struct command *command, const struct remote_watch *watch, struct error *e)
+                const struct command *command, const struct watch *watch, struct error *e)
 {
     bool kept = can_be_used(session, url), begun = false;
     int r = 0;

@@ -23,6 +23,6 @@ void session_rest(struct session *session);
 /* Errors as in remote.h. `http` connects a git:// URL; `who` is the URL as shown. Needs SIGPIPE to
  * be blocked or ignored. */
 int session_run(struct session *session, struct http *http, const char *url, const char *who,
-                const struct command *command, const struct remote_watch *watch, struct error *e);
+                const struct command *command, const struct watch *watch, struct error *e);
 
 #endif

@@ -38,7 +38,7 @@ struct run {
     struct smart_http *smart;
     struct site *site;
     const char *who;
-    const struct remote_watch *watch;
+    const struct watch *watch;
     struct error *error;
 };
 
@@ -331,7 +331,7 @@ static int post(struct run *run, const struct command *command, bool *refused)
 }
 
 int smart_http_run(struct smart_http *smart, const char *url, const char *who,
-                   const struct command *command, const struct remote_watch *watch, struct error *e)
+                   const struct command *command, const struct watch *watch, struct error *e)
 {
     struct run run = {smart, get_site(smart, url), who, watch, e};
     bool refused = false;

@@ -24,7 +24,6 @@ struct http *smart_http_get_http(struct smart_http *smart);
 
 /* Errors as in remote.h. `who` is the URL as shown. */
 int smart_http_run(struct smart_http *smart, const char *url, const char *who,
-                   const struct command *command, const struct remote_watch *watch,
-                   struct error *e);
+                   const struct command *command, const struct watch *watch, struct error *e);
 
 #endif

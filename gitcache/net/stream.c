@@ -79,13 +79,13 @@ static int wait_once(struct stream *stream, int fd, short events, int timeout)
 
 static int wait_ready(struct stream *stream, int fd, short events, struct error *e)
 {
-    const struct remote_watch *watch = stream->watch;
+    const struct watch *watch = stream->watch;
     int64_t deadline = now_ms() + stream->silence * INT64_C(1000);
 
     for (;;) {
         int64_t left = deadline - now_ms();
         int r;
-        if (watch && watch->cancelled && watch->cancelled(watch->data))
+        if (watch_is_cancelled(watch))
             return error_set(e, ECANCELED, "%s: cancelled", stream->who);
         if (left <= 0)
             return error_set(e, ETIMEDOUT, "%s: the server sent nothing for %u seconds",

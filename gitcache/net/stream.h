@@ -11,12 +11,12 @@
 #include "gitcache/net/remote.h"
 
 struct stream {
-    int in, out;            /* read from in, write to out; the same for a socket; non-blocking */
-    struct process process; /* owns in and out, if there is one */
-    char messages[600];     /* the end of what the process said on its standard error */
-    const char *who;        /* the URL in error sentences; borrowed */
-    unsigned silence;       /* seconds */
-    const struct remote_watch *watch; /* of the call under way; may be NULL */
+    int in, out;               /* read from in, write to out; the same for a socket; non-blocking */
+    struct process process;    /* owns in and out, if there is one */
+    char messages[600];        /* the end of what the process said on its standard error */
+    const char *who;           /* the URL in error sentences; borrowed */
+    unsigned silence;          /* seconds */
+    const struct watch *watch; /* of the call under way; may be NULL */
 };
 
 /* Of a socket, which the stream owns from now on. */

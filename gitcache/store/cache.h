@@ -65,8 +65,8 @@ const struct listing *repository_listing_get(struct repository *repository);
 void repository_listing_put(struct repository *repository, const struct listing *listing);
 
 /* Asks the remote for its refs and keeps the answer, in memory and (unless read-only) on disk. */
-int repository_list(struct repository *repository, struct remote *remote,
-                    const struct remote_watch *watch, struct error *e);
+int repository_list(struct repository *repository, struct remote *remote, const struct watch *watch,
+                    struct error *e);
 
 /* Every version in the cache, for listings: calls `visit` with its name as a folder shows it (tag
  * or branch name, 40 digits for a commit) until one returns non-zero, which is then returned. */
@@ -106,8 +106,8 @@ struct version_request {
  * until watch->cancelled says so. Returns 0 if every status is 0, else the first failing status.
  * `fetched`, if not NULL, counts the packs that were transferred. */
 int repository_fetch(struct repository *repository, struct remote *remote,
-                     struct version_request *requests, size_t count,
-                     const struct remote_watch *watch, unsigned *fetched, struct error *e);
+                     struct version_request *requests, size_t count, const struct watch *watch,
+                     unsigned *fetched, struct error *e);
 
 /* A pinned tag that the newest listing shows elsewhere. Calls visit for each. */
 int repository_moved(struct repository *repository,

@@ -222,7 +222,7 @@ static bool no_patience(void *data)
 
 int gc_repository(struct gc *gc, const char *folder, struct error *e)
 {
-    const struct remote_watch watch = {.cancelled = no_patience};
+    const struct watch watch = {.cancelled = no_patience};
     struct collection collection = {.gc = gc};
     char *path = disk_path(folder, LOCK_FILE);
     int lock = path ? disk_lock(path, &watch, e) : error_no_memory(e), r;

@@ -220,8 +220,8 @@ static int keep_listing(struct repository *repository, const struct listing *lis
     return r;
 }
 
-int repository_list(struct repository *repository, struct remote *remote,
-                    const struct remote_watch *watch, struct error *e)
+int repository_list(struct repository *repository, struct remote *remote, const struct watch *watch,
+                    struct error *e)
 {
     struct listing listing = {.refs = NULL};
     char **branches;

@@ -28,7 +28,7 @@ static void progress(void *data, uint64_t bytes, const char *line)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t taken = 0;
-    struct remote_watch watch = {progress, NULL, &taken, true};
+    struct watch watch = {progress, NULL, &taken, true};
     struct fetch fetch;
     struct answer answer;
     struct error e = {0};

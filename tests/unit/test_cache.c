@@ -383,7 +383,7 @@ static bool always(void *data)
 
 static void test_waiting_for_the_lock_can_be_cancelled(void **state)
 {
-    const struct remote_watch watch = {.cancelled = always};
+    const struct watch watch = {.cancelled = always};
     struct version_request request = {.name = "v1"};
     struct setup setup;
     struct error e = {0};

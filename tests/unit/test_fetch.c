@@ -75,7 +75,7 @@ static void progress(void *data, uint64_t bytes, const char *line)
 static int read_answer(const char *bytes, size_t size, size_t piece, struct seen *seen,
                        struct error *e)
 {
-    struct remote_watch watch = {.progress = progress, .data = seen, .lines = true};
+    struct watch watch = {.progress = progress, .data = seen, .lines = true};
     struct fetch fetch;
     struct answer answer;
     int r;

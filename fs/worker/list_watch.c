@@ -1,4 +1,4 @@
-#include "fs/worker/watch.h"
+#include "fs/worker/list_watch.h"
 
 #include <errno.h>
 #include <poll.h>
@@ -18,7 +18,7 @@
 #define EVENTS \
     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
 
-struct watch {
+struct list_watch {
     struct mount *mount;
     pthread_t thread;
     int inotify;
@@ -28,7 +28,7 @@ struct watch {
 };
 
 /* A folder that is not there yet: its nearest parent tells when that changes. */
-static void add_parent(struct watch *watch, const char *folder)
+static void add_parent(struct list_watch *watch, const char *folder)
 {
     char *path = strdup(folder), *slash;
 
@@ -44,7 +44,7 @@ static void add_parent(struct watch *watch, const char *folder)
 
 static void add_folder(void *data, const char *folder)
 {
-    struct watch *watch = data;
+    struct list_watch *watch = data;
 
     /* A folder that is watched already keeps its watch. */
     if (inotify_add_watch(watch->inotify, folder, EVENTS | IN_ONLYDIR | IN_MASK_ADD) >= 0)
@@ -56,7 +56,7 @@ static void add_folder(void *data, const char *folder)
     watch->missing = true;
 }
 
-static void add_folders(struct watch *watch)
+static void add_folders(struct list_watch *watch)
 {
     watch->missing = false;
     lists_each_folder(watch->mount, add_folder, watch);
@@ -71,7 +71,7 @@ static void empty(int fd)
 }
 
 /* Waits for a change, and then until it is quiet. */
-static void wait_for_change(struct watch *watch)
+static void wait_for_change(struct list_watch *watch)
 {
     struct pollfd events[2] = {{.fd = watch->inotify, .events = POLLIN},
                                {.fd = watch->wakeup, .events = POLLIN}};
@@ -84,7 +84,7 @@ static void wait_for_change(struct watch *watch)
     }
 }
 
-static void reload(struct watch *watch)
+static void reload(struct list_watch *watch)
 {
     lists_reload(watch->mount);
     if (write(WORKER_READY_FD, "", 1) < 0)
@@ -93,7 +93,7 @@ static void reload(struct watch *watch)
 
 static void *run(void *arg)
 {
-    struct watch *watch = arg;
+    struct list_watch *watch = arg;
 
     while (!atomic_load(&watch->stopping)) {
         add_folders(watch);
@@ -104,9 +104,9 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct watch *watch_open(struct mount *mount)
+struct list_watch *list_watch_open(struct mount *mount)
 {
-    struct watch *watch = calloc(1, sizeof *watch);
+    struct list_watch *watch = calloc(1, sizeof *watch);
 
     if (!watch)
         return NULL;
@@ -126,19 +126,19 @@ struct watch *watch_open(struct mount *mount)
     return watch;
 }
 
-void watch_close(struct watch *watch)
+void list_watch_close(struct list_watch *watch)
 {
     if (!watch)
         return;
     atomic_store(&watch->stopping, true);
-    watch_reload(watch);
+    list_watch_reload(watch);
     pthread_join(watch->thread, NULL);
     close(watch->inotify);
     close(watch->wakeup);
     free(watch);
 }
 
-void watch_reload(struct watch *watch)
+void list_watch_reload(struct list_watch *watch)
 {
     if (watch)
         eventfd_write(watch->wakeup, 1);

@@ -1,0 +1,17 @@
+/* list_watch.h - a thread that reloads the lists when their files change (inotify(7)), or when it is
+ * told to. */
+#ifndef FS_WORKER_LIST_WATCH_H
+#define FS_WORKER_LIST_WATCH_H
+
+#include "fs/tree/mount.h"
+
+struct list_watch;
+
+/* Starts it. NULL: it can't be; lists are then reloaded on SIGHUP only, and the log says so. */
+struct list_watch *list_watch_open(struct mount *mount);
+void list_watch_close(struct list_watch *watch);
+
+/* Reloads soon, on the watch's thread. Safe in a signal handler. */
+void list_watch_reload(struct list_watch *watch);
+
+#endif
