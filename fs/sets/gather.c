@@ -40,7 +40,7 @@ static void on_interrupt(int signal)
     interrupted = 1;
 }
 
-/* One repository's transfer, as remote_watch sees it. */
+/* One repository's transfer, as its watch sees it. */
 struct transfer {
     struct gather_work *gather;
     const char *name;

@@ -31,7 +31,7 @@ int pool_queue(struct pool *pool, const char *host, pool_run run, void *subject)
  * begun are forgotten; else it is left to a process that is about to exit. */
 bool pool_stop(struct pool *pool, int patience);
 
-/* For remote_watch: true while it is being stopped. */
+/* For a struct watch: true while it is being stopped. */
 bool pool_is_stopping(struct pool *pool);
 
 /* Waits until no job is queued or running. */
