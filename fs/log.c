@@ -28,14 +28,6 @@ static const struct {
     [LOG_LEVEL_DEBUG] = {"debug", LOG_DEBUG},
 };
 
-int log_level_parse(const char *text)
-{
-    for (size_t i = 0; i < sizeof levels / sizeof *levels; i++)
-        if (strcmp(levels[i].name, text) == 0)
-            return (int)i;
-    return -1;
-}
-
 const char *log_level_name(enum log_level level)
 {
     return levels[level].name;

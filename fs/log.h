@@ -21,8 +21,7 @@ void log_warning(struct log *log, const char *format, ...) __attribute__((format
 void log_info(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 void log_debug(struct log *log, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
-/* "error", "warning", "info", "debug"; -1 for anything else. */
-int log_level_parse(const char *text);
+/* "error", "warning", "info" or "debug". */
 const char *log_level_name(enum log_level level);
 
 #endif

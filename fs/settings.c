@@ -7,8 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-#include "fs/shared/nodes.h"
-
 int settings_folder(char **folder, const char *argument)
 {
     char *text = NULL, *here;
@@ -65,9 +63,9 @@ int settings_init(struct settings *settings)
     *settings = (struct settings){
         .refs_ttl = 60,
         .timeout = 30,
-        .jobs = 16,
+        .jobs = JOBS_DEFAULT,
         .max_file = 1ull << 30,
-        .max_nodes = NODES_MAX_DEFAULT,
+        .max_nodes = 1u << 26, /* 67 million; sparse, so only what is used costs memory */
         .uid = geteuid(),
         .gid = getegid(),
         .log_level = LOG_LEVEL_INFO,
@@ -89,7 +87,7 @@ void settings_release(struct settings *settings)
 }
 
 /* A number with an optional K, M or G. */
-static int parse_number(const char *text, uint64_t max, uint64_t *out)
+static int parse_number(const char *text, uint64_t most, uint64_t *out)
 {
     char *end;
     unsigned shift = 0;
@@ -110,88 +108,229 @@ static int parse_number(const char *text, uint64_t max, uint64_t *out)
         shift += 10;
         end++;
     }
-    if (errno || *end || value > max >> shift)
+    if (errno || *end || value > most >> shift)
         return -EINVAL;
     *out = value << shift;
     return 0;
 }
 
-enum value { VALUE_NONE, VALUE_NUMBER, VALUE_TEXT };
+/* ---- our own mount options ---- */
 
-/* One row an option of ours: what it is called, where it goes. */
-struct option_row {
+enum option_kind {
+    OPTION_FLAG,   /* bool: whether it is given */
+    OPTION_NUMBER, /* unsigned */
+    OPTION_ID,     /* unsigned: a user's or group's; the caller's if it is not given */
+    OPTION_SIZE,   /* uint64_t: bytes, with K, M or G */
+    OPTION_PATH,   /* char *: made absolute */
+    OPTION_CHOICE, /* an enum: one of the words from `least` to `most` */
+};
+
+/* All that there is to an option; its default is in settings_init. */
+struct mount_option {
     const char *name;
-    enum value value;
-    uint64_t min, max;
-    const char *meaning; /* shown when the value is wrong */
-    void (*set)(struct settings *settings, uint64_t number);
+    enum option_kind kind;
+    size_t offset; /* of its field in struct settings */
+    uint64_t least, most;
+    const char *value;   /* what the help calls it */
+    const char *summary; /* NULL: not in the help */
+    const char *(*word)(unsigned choice);
 };
 
-#define SETTER(field)                                                   \
-    static void set_##field(struct settings *settings, uint64_t number) \
-    {                                                                   \
-        settings->field = (__typeof__(settings->field))number;          \
+static const char *level_word(unsigned level)
+{
+    return log_level_name((enum log_level)level);
+}
+
+static const char *type_word(unsigned type)
+{
+    return type_name((enum start_point_type)type);
+}
+
+static const char *browse_word(unsigned browse)
+{
+    static const char *const words[] = {[BROWSE_ALL] = "all", [BROWSE_NAMED] = "named"};
+    return words[browse];
+}
+
+#define AT(field) offsetof(struct settings, field)
+#define MANY      (1ull << 40) /* bytes: a bound against slips */
+
+static const struct mount_option mount_options[] = {
+    {"cache", OPTION_PATH, AT(cache), 0, 0, "DIR", "where fetched versions are kept", NULL},
+    {"sets", OPTION_PATH, AT(sets), 0, 0, "DIR", "where named sets are kept", NULL},
+    {"refs_ttl", OPTION_NUMBER, AT(refs_ttl), 0, 1u << 30, "SECONDS",
+     "how long a listing of a remote is good", NULL},
+    {"timeout", OPTION_NUMBER, AT(timeout), 1, 86400, "SECONDS",
+     "a read fails when its fetch shows no progress for so long", NULL},
+    {"jobs", OPTION_NUMBER, AT(jobs), 1, JOBS_MAX, "N", "fetches at once for one host", NULL},
+    {"offline", OPTION_FLAG, AT(offline), 0, 0, NULL, "use what the cache has, never the network",
+     NULL},
+    {"prefetch", OPTION_FLAG, AT(prefetch), 0, 0, NULL,
+     "fetch all that the sources name, in the background", NULL},
+    {"browse", OPTION_CHOICE, AT(browse), BROWSE_ALL, BROWSE_NAMED, NULL,
+     "what 'ls' of a repository shows: all versions, or those that sources name", browse_word},
+    {"max_file", OPTION_SIZE, AT(max_file), 0, MANY, "SIZE", "a larger file cannot be read", NULL},
+    {"max_pack", OPTION_SIZE, AT(remote.max_pack), 1, MANY, "SIZE", "a larger pack is refused",
+     NULL},
+    {"max_nodes", OPTION_NUMBER, AT(max_nodes), 1024, (1u << 31) - 1, "N",
+     "files and folders that the mount can ever show", NULL},
+    {"uid", OPTION_ID, AT(uid), 0, UINT32_MAX - 1, "N", "the owner that files show", NULL},
+    {"gid", OPTION_ID, AT(gid), 0, UINT32_MAX - 1, "N", "the group that files show", NULL},
+    {"type", OPTION_CHOICE, AT(type), TYPE_LANGUAGES, TYPE_CUSTOM, NULL, "as --languages and so on",
+     type_word},
+    {"log", OPTION_CHOICE, AT(log_level), LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, NULL,
+     "what is worth a line in the log", level_word},
+    {"log_file", OPTION_PATH, AT(log_file), 0, 0, "FILE",
+     "where the log goes (else to syslog; with -f to stderr)", NULL},
+    {"no_resend", OPTION_FLAG, AT(no_resend), 0, 0, NULL,
+     NULL /* for tests: as on a kernel that cannot send requests again */, NULL},
+};
+
+#define MOUNT_OPTION_COUNT (sizeof mount_options / sizeof *mount_options)
+
+/* "error|warning|info|debug", from malloc; NULL: out of memory. */
+static char *join_words(const struct mount_option *option, const char *between, const char *before)
+{
+    char *joined = strdup("");
+
+    for (uint64_t choice = option->least; joined && choice <= option->most; choice++) {
+        char *longer;
+        if (asprintf(&longer, "%s%s%s%s", joined, *joined ? between : "", before,
+                     option->word((unsigned)choice)) < 0)
+            longer = NULL;
+        free(joined);
+        joined = longer;
     }
-
-SETTER(refs_ttl)
-SETTER(jobs)
-SETTER(offline)
-SETTER(prefetch)
-SETTER(no_resend)
-SETTER(max_file)
-SETTER(max_nodes)
-SETTER(uid)
-SETTER(gid)
-
-static void set_timeout(struct settings *settings, uint64_t number)
-{
-    settings->timeout = (unsigned)number;
-    settings->remote.silence_timeout = (unsigned)number;
-    if (settings->remote.connect_timeout > number)
-        settings->remote.connect_timeout = (unsigned)number;
+    return joined;
 }
 
-static void set_max_pack(struct settings *settings, uint64_t number)
+static int refuse_value(const struct mount_option *option, const char *value, struct error *e)
 {
-    settings->remote.max_pack = number;
+    char *words = NULL, *name = NULL;
+    int r;
+
+    if (option->kind == OPTION_FLAG)
+        return error_set(e, EINVAL, "option %s takes no value", option->name);
+    if (option->kind == OPTION_PATH)
+        return error_set(e, EINVAL, "option %s needs a value: %s=%s", option->name, option->name,
+                         option->value);
+    if (option->kind == OPTION_CHOICE) {
+        if (asprintf(&name, "%s=", option->name) < 0)
+            return error_no_memory(e);
+        words = join_words(option, " or ", name);
+        r = error_set(e, EINVAL, "option %s=%s: give %s", option->name, value ? value : "",
+                      words ? words : option->name);
+        free(name);
+        free(words);
+        return r;
+    }
+    return error_set(e, EINVAL, "option %s=%s: give a number from %llu to %llu%s", option->name,
+                     value ? value : "", (unsigned long long)option->least,
+                     (unsigned long long)option->most,
+                     option->kind == OPTION_SIZE ? ", in bytes or with K, M or G" : "");
 }
 
-static const struct option_row rows[] = {
-    {"refs_ttl", VALUE_NUMBER, 0, 1u << 30, "seconds", set_refs_ttl},
-    {"timeout", VALUE_NUMBER, 1, 86400, "seconds, from 1", set_timeout},
-    {"jobs", VALUE_NUMBER, 1, 256, "a number from 1 to 256", set_jobs},
-    {"max_file", VALUE_NUMBER, 0, 1ull << 40, "bytes, with K, M or G", set_max_file},
-    {"max_pack", VALUE_NUMBER, 1, 1ull << 40, "bytes, with K, M or G", set_max_pack},
-    {"max_nodes", VALUE_NUMBER, 1024, (1u << 31) - 1, "a number from 1024 to 2147483647",
-     set_max_nodes},
-    {"uid", VALUE_NUMBER, 0, UINT32_MAX - 1, "a numeric user id", set_uid},
-    {"gid", VALUE_NUMBER, 0, UINT32_MAX - 1, "a numeric group id", set_gid},
-    {"offline", VALUE_NONE, 0, 0, NULL, set_offline},
-    {"prefetch", VALUE_NONE, 0, 0, NULL, set_prefetch},
-    {"no_resend", VALUE_NONE, 0, 0, NULL, set_no_resend},
-};
-
-static int set_from_row(struct settings *settings, const struct option_row *row, const char *value,
-                        struct error *e)
+static int take_choice(const struct mount_option *option, const char *value, unsigned *field)
 {
-    uint64_t number = 1;
+    for (uint64_t choice = option->least; value && choice <= option->most; choice++)
+        if (strcmp(option->word((unsigned)choice), value) == 0) {
+            *field = (unsigned)choice;
+            return 0;
+        }
+    return -EINVAL;
+}
 
-    if (row->value == VALUE_NONE && value)
-        return error_set(e, EINVAL, "option %s takes no value", row->name);
-    if (row->value == VALUE_NUMBER &&
-        (!value || parse_number(value, row->max, &number) < 0 || number < row->min))
-        return error_set(e, EINVAL, "option %s=%s: give %s", row->name, value ? value : "",
-                         row->meaning);
-    row->set(settings, number);
+/* Puts the value into its field. 0, -EINVAL, -ENOMEM. */
+static int take_value(struct settings *settings, const struct mount_option *option,
+                      const char *value)
+{
+    void *field = (char *)settings + option->offset;
+    uint64_t number;
+
+    switch (option->kind) {
+    case OPTION_FLAG:
+        *(bool *)field = true;
+        return value ? -EINVAL : 0;
+    case OPTION_PATH:
+        return value && *value ? settings_folder(field, value) : -EINVAL;
+    case OPTION_CHOICE:
+        return take_choice(option, value, field);
+    case OPTION_NUMBER:
+    case OPTION_ID:
+    case OPTION_SIZE:
+        break;
+    }
+    if (!value || parse_number(value, option->most, &number) < 0 || number < option->least)
+        return -EINVAL;
+    if (option->kind == OPTION_SIZE)
+        *(uint64_t *)field = number;
+    else
+        *(unsigned *)field = (unsigned)number;
     return 0;
 }
 
-static int set_text(char **field, const char *name, const char *value, struct error *e)
+static int take_mount_option(struct settings *settings, const struct mount_option *option,
+                             const char *value, struct error *e)
 {
-    if (!value || !*value)
-        return error_set(e, EINVAL, "option %s needs a value: %s=PATH", name, name);
-    return settings_folder(field, value);
+    int r = take_value(settings, option, value);
+
+    if (r == -EINVAL)
+        return refuse_value(option, value, e);
+    if (r < 0)
+        return error_no_memory(e);
+    if (option->offset == AT(timeout)) {
+        settings->remote.silence_timeout = settings->timeout;
+        if (settings->remote.connect_timeout > settings->timeout)
+            settings->remote.connect_timeout = settings->timeout;
+    }
+    return 0;
 }
+
+/* A field as the help shows it; "" where there is nothing to say. */
+static const char *show_default(const struct settings *settings, const struct mount_option *option,
+                                char *buffer, size_t size)
+{
+    const void *field = (const char *)settings + option->offset;
+    uint64_t number = option->kind == OPTION_SIZE     ? *(const uint64_t *)field
+                      : option->kind == OPTION_NUMBER ? *(const unsigned *)field
+                                                      : 0;
+    const char *unit = "";
+
+    if (option->kind == OPTION_CHOICE && *(const unsigned *)field >= option->least)
+        snprintf(buffer, size, " (%s)", option->word(*(const unsigned *)field));
+    else
+        buffer[0] = '\0';
+    if (option->kind == OPTION_SIZE && number && !(number & ((1u << 30) - 1))) {
+        number >>= 30;
+        unit = "G";
+    }
+    if (number)
+        snprintf(buffer, size, " (%llu%s)", (unsigned long long)number, unit);
+    return buffer;
+}
+
+int settings_print_options(FILE *out)
+{
+    struct settings defaults;
+    char left[80], value[40];
+    int r = settings_init(&defaults);
+
+    for (size_t i = 0; i < MOUNT_OPTION_COUNT && r == 0; i++) {
+        const struct mount_option *option = &mount_options[i];
+        if (!option->summary)
+            continue;
+        char *words = option->word ? join_words(option, "|", "") : NULL;
+        const char *what = words ? words : option->value;
+        snprintf(left, sizeof left, "%s%s%s", option->name, what ? "=" : "", what ? what : "");
+        fprintf(out, "  %-32s %s%s\n", left, option->summary,
+                show_default(&defaults, option, value, sizeof value));
+        free(words);
+    }
+    settings_release(&defaults);
+    return r;
+}
+
+/* ---- those of others ---- */
 
 /* What mount(8) passes, or handles itself, and means nothing here. */
 static bool is_for_mount(const char *name)
@@ -251,38 +390,9 @@ static int set_option(struct settings *settings, char *option, struct error *e)
     char *value = strchr(option, '=');
     if (value)
         *value++ = '\0';
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
-        if (strcmp(rows[i].name, option) == 0)
-            return set_from_row(settings, &rows[i], value, e);
-    if (strcmp(option, "cache") == 0)
-        return set_text(&settings->cache, option, value, e);
-    if (strcmp(option, "sets") == 0)
-        return set_text(&settings->sets, option, value, e);
-    if (strcmp(option, "log_file") == 0)
-        return set_text(&settings->log_file, option, value, e);
-    if (strcmp(option, "browse") == 0) {
-        if (!value || (strcmp(value, "all") != 0 && strcmp(value, "named") != 0))
-            return error_set(e, EINVAL, "option browse=%s: give browse=all or browse=named",
-                             value ? value : "");
-        settings->browse_named = strcmp(value, "named") == 0;
-        return 0;
-    }
-    if (strcmp(option, "type") == 0) {
-        settings->type = value ? type_find(value) : TYPE_NONE;
-        if (settings->type == TYPE_NONE)
-            return error_set(e, EINVAL,
-                             "option type=%s: give type=languages, type=exercises or type=custom",
-                             value ? value : "");
-        return 0;
-    }
-    if (strcmp(option, "log") == 0) {
-        int level = value ? log_level_parse(value) : -1;
-        if (level < 0)
-            return error_set(e, EINVAL, "option log=%s: give error, warning, info or debug",
-                             value ? value : "");
-        settings->log_level = (enum log_level)level;
-        return 0;
-    }
+    for (size_t i = 0; i < MOUNT_OPTION_COUNT; i++)
+        if (strcmp(mount_options[i].name, option) == 0)
+            return take_mount_option(settings, &mount_options[i], value, e);
     return error_set(
         e, EINVAL, "unknown mount option '%s': 'startpointfs mount --help' names them all", option);
 }

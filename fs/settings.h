@@ -5,12 +5,19 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <sys/types.h>
 
 #include "fs/log.h"
 #include "gitcache/base/error.h"
 #include "gitcache/net/remote.h"
 #include "manifest/type.h"
+
+#define JOBS_DEFAULT 16
+#define JOBS_MAX     256
+
+/* Which versions a listing of a repository shows: all, or those that a source names. */
+enum browse { BROWSE_ALL, BROWSE_NAMED };
 
 struct settings {
     /* folders, absolute */
@@ -27,7 +34,7 @@ struct settings {
     unsigned timeout;
     unsigned jobs;
     bool prefetch;
-    bool browse_named;
+    enum browse browse;
     bool no_resend; /* behave as on a kernel that can't resend requests: for tests */
     uint64_t max_file;
     uint32_t max_nodes;
@@ -47,6 +54,9 @@ void settings_release(struct settings *settings);
 /* Takes the value of -o: comma-separated options, ours and those of mount(8) and FUSE. EINVAL with
  * a sentence that names the option and what it may be. */
 int settings_options(struct settings *settings, const char *options, struct error *e);
+
+/* Prints the mount options that are ours, a line each, with their defaults. 0 or -ENOMEM. */
+int settings_print_options(FILE *out);
 
 /* Sets cache or sets folder from an argument, made absolute. 0 or -ENOMEM. */
 int settings_folder(char **folder, const char *argument);

@@ -38,27 +38,27 @@ static int take_options(struct arguments *a, const char *value, struct error *e)
     return settings_options(&a->settings, value, e);
 }
 
-static int take_number(const char *name, const char *value, unsigned long max, unsigned *out,
-                       struct error *e)
+static int take_number(const char *name, const char *value, unsigned long least, unsigned long most,
+                       unsigned *out, struct error *e)
 {
     char *end;
     unsigned long number = strtoul(value, &end, 10);
 
-    if (*value < '0' || *value > '9' || *end || number > max)
-        return error_set(e, EINVAL, "%s %s: give a number from 0 to %lu", name, value, max);
+    if (*value < '0' || *value > '9' || *end || number < least || number > most)
+        return error_set(e, EINVAL, "%s %s: give a number from %lu to %lu", name, value, least,
+                         most);
     *out = (unsigned)number;
     return 0;
 }
 
 static int take_days(struct arguments *a, const char *value, struct error *e)
 {
-    return take_number("--days", value, 36500, &a->days, e);
+    return take_number("--days", value, 0, 36500, &a->days, e);
 }
 
 static int take_jobs(struct arguments *a, const char *value, struct error *e)
 {
-    int r = take_number("--jobs", value, 256, &a->settings.jobs, e);
-    return r == 0 && a->settings.jobs == 0 ? error_set(e, EINVAL, "--jobs 0: give at least 1") : r;
+    return take_number("--jobs", value, 1, JOBS_MAX, &a->settings.jobs, e);
 }
 
 static int take_type(struct arguments *a, enum start_point_type type, struct error *e)
@@ -110,6 +110,10 @@ FLAG(prometheus)
 FLAG(progress)
 #undef FLAG_PLACE
 
+#define DAYS_DEFAULT   30
+#define NUMBER(name)   NUMBER_TEXT(name) /* "16", of a #define */
+#define NUMBER_TEXT(x) #x
+
 static const struct option_row rows[] = {
     {"-f", NULL, ACCEPTS_MOUNT, "stay in the foreground, log on stderr", take_foreground},
     {"-o", "OPTIONS", ACCEPTS_MOUNT, "mount options, separated by commas", take_options},
@@ -119,13 +123,15 @@ static const struct option_row rows[] = {
     {"--cache", "DIR", ACCEPTS_CACHE, "where fetched versions are kept", take_cache},
     {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
     {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
-    {"--jobs", "N", ACCEPTS_JOBS, "fetches at once for one host (16)", take_jobs},
+    {"--jobs", "N", ACCEPTS_JOBS, "fetches at once for one host (" NUMBER(JOBS_DEFAULT) ")",
+     take_jobs},
     {"--progress", NULL, ACCEPTS_PROGRESS, "show also what the servers say of their progress",
      take_progress},
     {"--force", NULL, ACCEPTS_FORCE, "replace a set of that name", take_force},
     {"--strict", NULL, ACCEPTS_STRICT, "warnings are errors", take_strict},
     {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
-    {"--days", "N", ACCEPTS_DAYS, "what was read in the last N days stays (30)", take_days},
+    {"--days", "N", ACCEPTS_DAYS,
+     "what was read in the last N days stays (" NUMBER(DAYS_DEFAULT) ")", take_days},
     {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
     {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
     {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},
@@ -193,7 +199,7 @@ int arguments_parse(struct arguments *arguments, const struct verb *verb, int ar
     bool ended = false;
     int r;
 
-    *arguments = (struct arguments){.verb = verb, .operands = argv, .days = 30};
+    *arguments = (struct arguments){.verb = verb, .operands = argv, .days = DAYS_DEFAULT};
     arguments->options = strdup("");
     r = settings_init(&arguments->settings);
     if (r < 0 || !arguments->options)

@@ -23,26 +23,7 @@ static const struct verb verbs[] = {
      "a\n"
      "file with a source a line; a folder with files *.list stands for those. Without SOURCE: all "
      "sets that\n"
-     "'create' has made, and will make.\n"
-     "\n"
-     "Mount options:\n"
-     "  cache=DIR          where fetched versions are kept\n"
-     "  refs_ttl=SECONDS   how long a listing of a remote is good (60)\n"
-     "  timeout=SECONDS    a read fails when its fetch shows no progress for so long (30)\n"
-     "  jobs=N             fetches at once for one host (16)\n"
-     "  offline            use what the cache has, never the network\n"
-     "  prefetch           fetch all that the sources name, in the background\n"
-     "  browse=all|named   what `ls` of a repository shows: all versions, or those that sources "
-     "name\n"
-     "  max_file=SIZE      a larger file cannot be read (1G)\n"
-     "  max_pack=SIZE      a larger pack is refused (2G)\n"
-     "  max_nodes=N        files and folders that the mount can ever show (67108864)\n"
-     "  uid=N, gid=N       the owner that files show\n"
-     "  type=TYPE          languages, exercises or custom: as --languages and so on\n"
-     "  sets=DIR           where named sets are kept\n"
-     "  log=LEVEL          error, warning, info or debug (info)\n"
-     "  log_file=FILE      where the log goes (syslog; with -f: stderr)\n"
-     "  allow_other, auto_unmount and the other options of fuse(8)\n",
+     "'create' has made, and will make.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_MOUNT |
          ACCEPTS_JOBS,
      1, ANY, verb_mount},
@@ -130,6 +111,11 @@ static void print_verb_help(const struct verb *verb)
     arguments_print_options(verb, stdout);
     if (verb->help)
         printf("\n%s", verb->help);
+    if (verb->run == verb_mount) {
+        printf("\nMount options:\n");
+        settings_print_options(stdout);
+        printf("  allow_other, auto_unmount and the other options of fuse(8)\n");
+    }
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)

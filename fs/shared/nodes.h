@@ -30,10 +30,9 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-#define NODES_LAYOUT      1          /* raise it whenever struct node or the header changes */
-#define NODES_MAX_DEFAULT (1u << 26) /* 67 million; sparse, so only what is used costs memory */
-#define NODE_ROOT_INDEX   0u
-#define NODE_NAME_MAX     255
+#define NODES_LAYOUT    1 /* raise it whenever struct node or the header changes */
+#define NODE_ROOT_INDEX 0u
+#define NODE_NAME_MAX   255
 
 enum node_kind {
     NODE_NONE,

@@ -82,7 +82,7 @@ static int add_named(struct collecting *c, struct repo *repo, const struct listi
 int namespace_publish(struct mount *mount, struct repo *repo)
 {
     struct version_names names = {0};
-    struct collecting c = {mount, &names, !mount->settings->browse_named};
+    struct collecting c = {mount, &names, mount->settings->browse == BROWSE_ALL};
     int r;
 
     pthread_mutex_lock(&repo->folders);

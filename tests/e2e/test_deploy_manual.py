@@ -70,6 +70,23 @@ class Manual(Documented):
         for option in options:
             self.assertRegex(source, rf"(?m)^\.B\S* (.* )?{option}\b")
 
+    def test_every_mount_option_and_its_default_is_said_alike(self):
+        """In the help, which is made from the table of options, in the page and in the README."""
+        source = (PAGES / "startpointfs.1").read_text().partition('.SH "MOUNT OPTIONS"')[2].partition("\n.SH")[0]
+        paragraphs = source.split("\n.TP\n")
+        readme = (PROJECT / "README.md").read_text().replace("\\|", "|")
+        helped = self.help("mount").partition("\nMount options:\n")[2]
+        found = dict(re.findall(r"(?m)^  ([a-z_]+)(?:=\S+)? +(\S.*)$", helped))
+        self.assertEqual(set(self.mount_options()), set(found) - {"allow_other"})
+        for option in self.mount_options():
+            default = re.search(r" \((\w+)\)$", found[option])
+            page = [text for text in paragraphs if re.match(rf"\.B\S* (.* )?{option}\b", text)]
+            self.assertEqual(1, len(page), option)
+            if default:
+                self.assertIn(f"({default[1]})", page[0], option)
+            said = f"`{option}={default[1]}" if default else f"`{option}"
+            self.assertTrue(re.search(re.escape(said) + r"\b", readme), said)
+
     def test_what_the_page_names_is_there(self):
         """Of a page, what is no option of any verb."""
         source = (PAGES / "startpointfs.1").read_text().replace("\\-", "-")
