@@ -1,6 +1,7 @@
 #include "fs/cli/set_arguments.h"
 
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "gitcache/base/url.h"
@@ -52,20 +53,55 @@ static const char *place_of(const struct source *source, char *buffer, size_t si
     return buffer;
 }
 
+/* Sources that are the same stand beside each other: an abbreviation right before what it begins. */
+static int by_meaning(const void *a, const void *b)
+{
+    const struct source *x = *(const struct source *const *)a;
+    const struct source *y = *(const struct source *const *)b;
+    int order = strcmp(x->url, y->url);
+
+    if (order == 0)
+        order = (int)x->kind - (int)y->kind;
+    if (order == 0 && x->version)
+        order = strcmp(x->version, y->version);
+    return order ? order : (x > y) - (x < y);
+}
+
+/* The later of two that are the same, of all such pairs the one that comes first; *other is the
+ * earlier. NULL: there is none. */
+static const struct source *find_twice(const struct source **sorted, size_t count,
+                                       const struct source **other)
+{
+    const struct source *found = NULL;
+
+    for (size_t i = 1; i < count; i++) {
+        const struct source *a = sorted[i - 1], *b = sorted[i];
+        const struct source *later = a > b ? a : b;
+        if (!is_same(a, b) || (found && found < later))
+            continue;
+        found = later;
+        *other = a > b ? b : a;
+    }
+    return found;
+}
+
 static int check_twice(const struct set *set)
 {
     char first[SHOWN_SIZE + 512], second[SHOWN_SIZE + 512];
+    size_t count = set->sources.count;
+    const struct source **sorted = calloc(count + 1, sizeof *sorted), *a, *b;
 
-    for (size_t i = 1; i < set->sources.count; i++)
-        for (size_t j = 0; j < i; j++) {
-            const struct source *a = &set->sources.items[j], *b = &set->sources.items[i];
-            if (is_same(a, b))
-                return exit_fail(code_of_twice(set->type),
-                                 "a source is given twice: %s; and %s; remove one of them",
-                                 place_of(a, first, sizeof first),
-                                 place_of(b, second, sizeof second));
-        }
-    return 0;
+    if (!sorted)
+        return exit_fail(EXIT_FAILED, "out of memory");
+    for (size_t i = 0; i < count; i++)
+        sorted[i] = &set->sources.items[i];
+    qsort(sorted, count, sizeof *sorted, by_meaning);
+    b = find_twice(sorted, count, &a);
+    free(sorted);
+    return b ? exit_fail(code_of_twice(set->type),
+                         "a source is given twice: %s; and %s; remove one of them",
+                         place_of(a, first, sizeof first), place_of(b, second, sizeof second))
+             : 0;
 }
 
 int set_arguments_take(struct set *set, const struct arguments *arguments, size_t first)

@@ -13,11 +13,12 @@
 #include "gitcache/fetch/pool.h"
 #include "gitcache/store/use.h"
 
-/* A repository that sources of the list are of. */
+/* A repository, and which items are its versions. */
 struct gather_repository {
     struct repository *repository; /* owned */
     char *host;                    /* owned */
-    const char *name;              /* the first source's, for progress */
+    struct gather_item **items;    /* in the list's order; a part of by_url */
+    size_t count;
 };
 
 struct gather_work {
@@ -27,6 +28,7 @@ struct gather_work {
     struct gather *gathering;
     struct pool *pool;
     struct progress *progress;
+    struct gather_item **by_url;            /* all, those of a repository together */
     struct gather_repository *repositories; /* room for one a source */
     size_t repository_count;
 };
@@ -41,7 +43,7 @@ static void on_interrupt(int signal)
 }
 
 /* One repository's transfer, as its watch sees it. */
-struct transfer {
+struct gather_transfer {
     struct gather_work *gather;
     const char *name;
     uint64_t bytes;
@@ -49,7 +51,7 @@ struct transfer {
 
 static void on_progress(void *data, uint64_t bytes, const char *line)
 {
-    struct transfer *transfer = data;
+    struct gather_transfer *transfer = data;
 
     if (line)
         progress_line(transfer->gather->progress, transfer->name, line);
@@ -91,35 +93,21 @@ static int match_moved(void *data, const char *tag, const struct oid *pinned, co
     return 1;
 }
 
-/* The requests of one repository, in the order of their items. */
-struct batch {
-    struct version_request *requests;
-    struct gather_item **items;
-    size_t count;
-};
-
-static int batch_init(struct batch *batch, struct gather_work *gather,
-                      const struct gather_repository *from)
+static struct version_request *requests_of(const struct gather_work *gather,
+                                           const struct gather_repository *from)
 {
-    struct gather *all = gather->gathering;
+    struct version_request *requests = calloc(from->count, sizeof *requests);
 
-    *batch = (struct batch){.requests = calloc(all->count, sizeof *batch->requests),
-                            .items = calloc(all->count, sizeof *batch->items)};
-    if (!batch->requests || !batch->items)
-        return -ENOMEM;
-    for (size_t i = 0; i < all->count; i++) {
-        const struct source *source = all->items[i].source;
-        if (all->items[i].repository != from->repository)
-            continue;
-        batch->items[batch->count] = &all->items[i];
-        batch->requests[batch->count++] = (struct version_request){
+    for (size_t i = 0; requests && i < from->count; i++) {
+        const struct source *source = from->items[i]->source;
+        requests[i] = (struct version_request){
             .name = source->version,
             .commit = source->commit,
             .newest = gather->options->newest && !source->commit && source->kind != SOURCE_COMMIT &&
                       !gather->settings->offline,
         };
     }
-    return 0;
+    return requests;
 }
 
 /* Whether the version is in the cache; then gc lets it be there. */
@@ -130,21 +118,23 @@ static bool is_cached(struct repository *repository, const struct version_reques
            repository_touch(repository, &version) == 0;
 }
 
-static void fail_all(struct batch *batch, const struct error *error)
+static void fail_all(const struct gather_repository *from, const struct error *error)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        batch->items[i]->status = -error->errnum;
-        batch->items[i]->error = *error;
+    for (size_t i = 0; i < from->count; i++) {
+        from->items[i]->status = -error->errnum;
+        from->items[i]->error = *error;
     }
 }
 
 /* What the cache has; nothing is asked of anybody. */
-static void find_all(struct batch *batch, struct repository *repository)
+static void find_all(const struct gather_repository *from, const struct version_request *requests)
 {
-    for (size_t i = 0; i < batch->count; i++) {
-        struct gather_item *item = batch->items[i];
-        item->status = repository_find(repository, batch->requests[i].name,
-                                       batch->requests[i].commit, &item->version, &item->error);
+    struct repository *repository = from->repository;
+
+    for (size_t i = 0; i < from->count; i++) {
+        struct gather_item *item = from->items[i];
+        item->status = repository_find(repository, requests[i].name, requests[i].commit,
+                                       &item->version, &item->error);
         if (item->status == 0)
             item->status = repository_touch(repository, &item->version);
         if (item->status == -ENOENT)
@@ -154,11 +144,24 @@ static void find_all(struct batch *batch, struct repository *repository)
     }
 }
 
-static void fetch_all(struct gather_work *gather, struct batch *batch,
-                      struct gather_repository *from, struct remote *remote)
+static void take_results(const struct gather_work *gather, const struct gather_repository *from,
+                         const struct version_request *requests)
+{
+    for (size_t i = 0; i < from->count; i++) {
+        struct gather_item *item = from->items[i];
+        item->status = requests[i].status;
+        item->version = requests[i].version;
+        item->error = requests[i].error;
+        if (gather->options->listings && item->status == 0)
+            repository_moved(from->repository, match_moved, item, NULL);
+    }
+}
+
+static void fetch_all(struct gather_work *gather, const struct gather_repository *from,
+                      struct version_request *requests, struct remote *remote)
 {
     struct repository *repository = from->repository;
-    struct transfer transfer = {.gather = gather, .name = from->name};
+    struct gather_transfer transfer = {.gather = gather, .name = from->items[0]->source->name};
     struct watch watch = {.progress = on_progress,
                           .cancelled = on_cancelled,
                           .data = &transfer,
@@ -167,88 +170,117 @@ static void fetch_all(struct gather_work *gather, struct batch *batch,
     int r = 0;
 
     if (!remote)
-        r = error_set(&error, ENOMEM, "out of memory");
+        r = error_no_memory(&error);
     else if (gather->options->listings)
         r = repository_list(repository, remote, &watch, &error);
     if (r < 0) {
-        fail_all(batch, &error);
+        fail_all(from, &error);
         return;
     }
-    for (size_t i = 0; i < batch->count; i++)
-        batch->items[i]->fetched = !is_cached(repository, &batch->requests[i]);
+    for (size_t i = 0; i < from->count; i++)
+        from->items[i]->fetched = !is_cached(repository, &requests[i]);
     transfer.bytes = 0;
-    repository_fetch(repository, remote, batch->requests, batch->count, &watch, NULL, &error);
-    for (size_t i = 0; i < batch->count; i++) {
-        struct gather_item *item = batch->items[i];
-        item->status = batch->requests[i].status;
-        item->version = batch->requests[i].version;
-        item->error = batch->requests[i].error;
-        if (gather->options->listings && item->status == 0)
-            repository_moved(repository, match_moved, item, NULL);
-    }
+    repository_fetch(repository, remote, requests, from->count, &watch, NULL, &error);
+    take_results(gather, from, requests);
 }
 
 /* What a thread of the pool does for one repository. */
 static void run(void *data, void *subject, struct remote *remote)
 {
     struct gather_work *gather = data;
-    struct gather_repository *from = subject;
-    struct batch batch;
+    const struct gather_repository *from = subject;
+    struct version_request *requests;
+    struct error error;
 
     if (interrupted)
         return;
-    if (batch_init(&batch, gather, from) == 0) {
-        if (gather->settings->offline)
-            find_all(&batch, from->repository);
-        else
-            fetch_all(gather, &batch, from, remote);
-        for (size_t i = 0; i < batch.count; i++)
-            report(gather, batch.items[i]);
+    requests = requests_of(gather, from);
+    if (!requests) {
+        error_no_memory(&error);
+        fail_all(from, &error);
+    } else if (gather->settings->offline) {
+        find_all(from, requests);
+    } else {
+        fetch_all(gather, from, requests, remote);
     }
-    free(batch.requests);
-    free(batch.items);
+    for (size_t i = 0; i < from->count; i++)
+        report(gather, from->items[i]);
+    free(requests);
 }
 
-static struct gather_repository *find_repository(struct gather_work *gather, const char *url)
+/* ---- before and after ---- */
+
+static int by_url(const void *a, const void *b)
 {
-    for (size_t i = 0; i < gather->repository_count; i++)
-        if (strcmp(repository_url(gather->repositories[i].repository), url) == 0)
-            return &gather->repositories[i];
-    return NULL;
+    const struct gather_item *x = *(struct gather_item *const *)a;
+    const struct gather_item *y = *(struct gather_item *const *)b;
+    int order = strcmp(x->source->url, y->source->url);
+
+    return order ? order : (x > y) - (x < y);
 }
 
-static int add_repository(struct gather_work *gather, const struct source *source,
-                          struct gather_repository **out, struct error *e)
+static int by_first_item(const void *a, const void *b)
+{
+    const struct gather_item *x = *((const struct gather_repository *)a)->items;
+    const struct gather_item *y = *((const struct gather_repository *)b)->items;
+
+    return (x > y) - (x < y);
+}
+
+/* Opens the repository that items[0..count) are versions of. */
+static int add_repository(struct gather_work *gather, struct gather_item **items, size_t count,
+                          struct error *e)
 {
     struct gather_repository *from = &gather->repositories[gather->repository_count];
+    const char *url = items[0]->source->url;
     char host[4096];
-    int r = repository_open(&from->repository, gather->gathering->cache, source->url, e);
+    int r = repository_open(&from->repository, gather->gathering->cache, url, e);
 
     if (r < 0)
         return r;
     gather->repository_count++;
-    from->name = source->name;
-    from->host = strdup(url_host(source->url, host, sizeof host));
-    *out = from;
-    return from->host ? 0 : error_no_memory(e);
+    from->items = items;
+    from->count = count;
+    from->host = strdup(url_host(url, host, sizeof host));
+    if (!from->host)
+        return error_no_memory(e);
+    for (size_t i = 0; i < count; i++) {
+        const struct source *source = items[i]->source;
+        items[i]->repository = from->repository;
+        if (source->kind == SOURCE_NAMED &&
+            repository_name_branch(from->repository, source->version) < 0)
+            return error_no_memory(e);
+    }
+    return 0;
 }
 
-static int add_item(struct gather_work *gather, size_t i, const struct source *source,
-                    struct error *e)
+/* Puts together what goes in one request. */
+static int group(struct gather_work *gather, struct error *e)
 {
-    struct gather_item *item = &gather->gathering->items[i];
-    struct gather_repository *from = find_repository(gather, source->url);
-    int r = from ? 0 : add_repository(gather, source, &from, e);
+    struct gather_item **items = gather->by_url;
+    size_t count = gather->gathering->count;
+    int r = 0;
 
-    if (r == 0 && source->kind == SOURCE_NAMED &&
-        repository_name_branch(from->repository, source->version) < 0)
-        r = error_no_memory(e);
-    if (r < 0)
-        return r;
-    *item = (struct gather_item){.source = source, .repository = from->repository};
+    for (size_t i = 0; i < count; i++)
+        items[i] = &gather->gathering->items[i];
+    qsort(items, count, sizeof *items, by_url);
+    for (size_t i = 0, end; i < count && r == 0; i = end) {
+        for (end = i + 1; end < count; end++)
+            if (strcmp(items[end]->source->url, items[i]->source->url) != 0)
+                break;
+        r = add_repository(gather, items + i, end - i, e);
+    }
+    if (r == 0)
+        qsort(gather->repositories, gather->repository_count, sizeof *gather->repositories,
+              by_first_item);
+    return r;
+}
+
+static void add_item(struct gather_item *item, const struct source *source)
+{
+    item->source = source;
     item->status = error_set(&item->error, ECANCELED, "%s/%s: interrupted", source->name,
                              version_label(source));
-    return 0;
 }
 
 static int prepare(struct gather_work *gather, const struct source_list *sources, struct error *e)
@@ -259,16 +291,17 @@ static int prepare(struct gather_work *gather, const struct source_list *sources
     if (r < 0)
         return r;
     out->items = calloc(sources->count + 1, sizeof *out->items);
+    gather->by_url = calloc(sources->count + 1, sizeof *gather->by_url);
     gather->repositories = calloc(sources->count + 1, sizeof *gather->repositories);
     gather->progress = progress_new(sources->count, !gather->options->progress);
     gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, gather);
-    if (!out->items || !gather->repositories || !gather->progress || !gather->pool)
+    if (!out->items || !gather->by_url || !gather->repositories || !gather->progress ||
+        !gather->pool)
         return error_no_memory(e);
-    for (size_t i = 0; i < sources->count && r == 0; i++) {
-        out->count = i + 1;
-        r = add_item(gather, i, &sources->items[i], e);
-    }
-    return r;
+    for (size_t i = 0; i < sources->count; i++)
+        add_item(&out->items[i], &sources->items[i]);
+    out->count = sources->count;
+    return group(gather, e);
 }
 
 int gather_run(struct gather *out, const struct settings *settings,
@@ -317,6 +350,7 @@ void gather_release(struct gather *gathering)
             free(gather->repositories[i].host);
         }
         use_end(gather->use);
+        free(gather->by_url);
         free(gather->repositories);
         free(gather);
     }
