@@ -3,13 +3,14 @@
 import json
 import os
 import re
+import resource
 import signal
 import stat
 import unittest
 
 from support import servers, trees
 from support.case import EndToEnd
-from support.processes import PROGRAM, eventually
+from support.processes import PROGRAM, eventually, slowness
 from support.repositories import Repository, executable, start_point, symlink
 
 
@@ -93,6 +94,18 @@ class Create(Sets):
         self.assertRegex(complaint, r"bad\?tag=1: manifest.json:\d+:\d+: /tab_size: .*not 9 \[41\]")
         self.assertRegex(complaint, r"bad\?tag=1: manifest.json:\d+:\d+: /max_seconds: .*not 99 \[42\]")
         self.assertRegex(complaint, r"good\?tag=3: .*no tag, branch or commit 3.* \[3\]")
+
+    def test_lists_are_linear(self):
+        lines = [f"https://example.org/r{number}?tag=1\n" for number in range(100_000)]
+        long = self.folder / "long.list"
+        long.write_text("".join([*lines, lines[70_000]]))
+        before = resource.getrusage(resource.RUSAGE_CHILDREN)
+        complaint = self.refused("create", "pp", "--languages", long, status=13)
+        after = resource.getrusage(resource.RUSAGE_CHILDREN)
+        self.assertIn("long.list:70001", complaint)
+        self.assertIn("long.list:100001", complaint)
+        # Comparing each with each takes minutes.
+        self.assertLess(after.ru_utime - before.ru_utime, 1 * slowness())
 
     def test_the_order_of_findings_is_that_of_the_sources(self):
         slow = self.source("slow", files(manifest("Slow", tab_size=0)))

@@ -6,11 +6,18 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gitcache/base/source_list.h"
+
+#if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
+#define SLOWNESS 20 /* how many times as long things may take with a sanitizer */
+#else
+#define SLOWNESS 1
+#endif
 
 #define SHA "0123456789abcdef0123456789abcdef01234567"
 
@@ -274,6 +281,30 @@ static void test_name_claimed_twice(void **state)
     source_list_release(&list);
 }
 
+/* Reading and checking takes the same time for each line, however many there are: comparing each
+ * with each would take minutes of processor time. */
+static void test_lists_are_linear(void **state)
+{
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+    char *text = NULL;
+    size_t size;
+    FILE *stream = open_memstream(&text, &size);
+
+    for (int i = 0; i < 100000; i++)
+        fprintf(stream, "https://example.org/some/repository-%d?tag=1.%d\n", i, i);
+    assert_int_equal(fclose(stream), 0);
+    write_list(place, text, size);
+    free(text);
+    clock_t begun = clock();
+    assert_int_equal(source_list_add(&list, place->file, &e), 0);
+    assert_int_equal(source_list_check(&list, &e), 0);
+    assert_true(clock() - begun < SLOWNESS * CLOCKS_PER_SEC);
+    assert_int_equal(list.count, 100000);
+    source_list_release(&list);
+}
+
 static void test_one_url_may_stand_twice(void **state)
 {
     struct source_list list = {0};
@@ -296,6 +327,7 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_list, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_list_refusals, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_name_claimed_twice, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_lists_are_linear, make_place, remove_place),
         cmocka_unit_test(test_one_url_may_stand_twice),
     };
 
