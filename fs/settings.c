@@ -70,7 +70,7 @@ int settings_init(struct settings *settings)
         .gid = getegid(),
         .log_level = LOG_LEVEL_INFO,
     };
-    remote_settings_init(&settings->remote);
+    net_settings_init(&settings->remote);
     settings->cache = default_folder("STARTPOINTFS_CACHE", "CACHE_DIRECTORY", "",
                                      "/var/cache/startpointfs", "XDG_CACHE_HOME", ".cache");
     settings->sets = default_folder("STARTPOINTFS_SETS", "STATE_DIRECTORY", "/sets",

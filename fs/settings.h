@@ -10,7 +10,7 @@
 
 #include "fs/log.h"
 #include "gitcache/base/error.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/net/settings.h"
 #include "manifest/type.h"
 
 #define JOBS_DEFAULT 16
@@ -42,7 +42,7 @@ struct settings {
     gid_t gid;
     enum log_level log_level;
     char *log_file;
-    struct remote_settings remote;
+    struct net_settings remote;
     char *fuse_options; /* comma-separated, for libfuse; NULL if none */
 };
 

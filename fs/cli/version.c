@@ -3,12 +3,14 @@
 #include <fuse_lowlevel.h>
 #include <jansson.h>
 
-#include "gitcache/net/libraries.h"
+#include "gitcache/net/gitconfig.h"
+#include "gitcache/net/http.h"
 
 void version_print(FILE *out)
 {
-    char text[128];
+    char git[60], http[60];
 
-    fprintf(out, "startpointfs %s (libfuse %s, %s, jansson %s)\n", VERSION, fuse_pkgversion(),
-            libraries_describe(text, sizeof text), jansson_version_str());
+    fprintf(out, "startpointfs %s (libfuse %s, %s, %s, jansson %s)\n", VERSION, fuse_pkgversion(),
+            gitconfig_library(git, sizeof git), http_library(http, sizeof http),
+            jansson_version_str());
 }

@@ -77,7 +77,7 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
                        const struct listing *listing, bool tags, struct history_search *searches,
                        size_t count, const struct watch *watch, unsigned *fetched, struct error *e)
 {
-    struct remote_request request = {.depth = 0, .commits_only = true};
+    struct fetch_command_request request = {.depth = 0, .commits_only = true};
     struct scan scan = {.odb = incoming->odb, .searches = searches, .count = count};
     struct oid *tips = history_tips(listing, tags, &request.count);
     int r = 0;

@@ -37,7 +37,7 @@ struct pool_idler {
 
 struct pool {
     unsigned jobs;
-    struct remote_settings settings;
+    struct net_settings settings;
     void *data;
     atomic_bool stopping;
     pthread_mutex_t lock;   /* guards all below */
@@ -52,7 +52,7 @@ struct pool {
     unsigned running;
 };
 
-struct pool *pool_new(unsigned jobs, const struct remote_settings *settings, void *data)
+struct pool *pool_new(unsigned jobs, const struct net_settings *settings, void *data)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     pthread_condattr_t attributes;

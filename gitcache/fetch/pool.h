@@ -20,7 +20,7 @@ struct pool;
 typedef void (*pool_run)(void *data, void *subject, struct remote *remote);
 
 /* `data` goes to every job. Settings are copied. NULL: out of memory. */
-struct pool *pool_new(unsigned jobs, const struct remote_settings *settings, void *data);
+struct pool *pool_new(unsigned jobs, const struct net_settings *settings, void *data);
 
 /* Queues a job for a host ("" for what needs no network). Whether the same is queued already is the
  * caller's to know. 0 or a negative errno: then it will not run. */

@@ -103,8 +103,8 @@ static void pin_job(struct fetch *fetch, struct job *job)
 static int receive_into(struct fetch *fetch, struct incoming *incoming, const struct job *only,
                         struct error *e)
 {
-    struct remote_request request = {.depth = fetch->whole_history ? 0 : 1,
-                                     .lines = fetch->watch && fetch->watch->lines};
+    struct fetch_command_request request = {.depth = fetch->whole_history ? 0 : 1,
+                                            .lines = fetch->watch && fetch->watch->lines};
     struct oid *wants = collect_wants(fetch, only, &request.count);
     int r = wants ? 0 : error_no_memory(e);
 

@@ -186,7 +186,7 @@ static int fetch_broken(struct repository *repository, struct remote *remote,
                         const struct oids *broken, const struct watch *watch, unsigned *fetched,
                         struct error *e)
 {
-    const struct remote_request request = {
+    const struct fetch_command_request request = {
         .wants = broken->items, .count = broken->count, .depth = 1};
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);

@@ -56,7 +56,7 @@ int answer_refused(struct error *e, const char *who, const char *packet, size_t 
 {
     const char *text = packet + strlen("ERR ");
 
-    length = pkt_text_length(packet, length) - strlen("ERR ");
+    length = pktline_text_length(packet, length) - strlen("ERR ");
     if (length > 400)
         length = 400;
     return error_set(e, answer_errno_of_message(text, length), "%s: the server refused: %.*s", who,

@@ -6,22 +6,22 @@
 /* Far more than any server says; git's own advertisement has some 150 bytes. */
 #define MAX_ADVERTISEMENT 65536
 
-void capabilities_add_agent(struct pkt_buffer *out, const struct capabilities *capabilities)
+void capabilities_add_agent(struct pktline_buffer *out, const struct capabilities *capabilities)
 {
     if (!capabilities->known || capabilities->agent)
-        pkt_add(out, "agent=startpointfs/%s", VERSION);
+        pktline_add(out, "agent=startpointfs/%s", VERSION);
 }
 
 void advertisement_init(struct advertisement *advertisement, const char *who, const char *hint)
 {
     memset(advertisement, 0, sizeof *advertisement);
-    pkt_reader_init(&advertisement->reader, who);
+    pktline_reader_init(&advertisement->reader, who);
     advertisement->hint = hint;
 }
 
 void advertisement_release(struct advertisement *advertisement)
 {
-    pkt_reader_release(&advertisement->reader);
+    pktline_reader_release(&advertisement->reader);
 }
 
 static int not_version_2(const struct advertisement *a, struct error *e)
@@ -49,16 +49,16 @@ static void note_capability(struct advertisement *a, const char *text, size_t le
     const char *value = equals ? equals + 1 : text + length;
     size_t value_length = (size_t)(text + length - value);
 
-    if (pkt_is(text, key, "agent")) {
+    if (pktline_is(text, key, "agent")) {
         a->found.agent = true;
-    } else if (pkt_is(text, key, "ls-refs")) {
+    } else if (pktline_is(text, key, "ls-refs")) {
         a->found.ls_refs = true;
-    } else if (pkt_is(text, key, "fetch")) {
+    } else if (pktline_is(text, key, "fetch")) {
         a->found.fetch = true;
         a->found.shallow = has_feature(value, value_length, "shallow");
         a->found.filter = has_feature(value, value_length, "filter");
-    } else if (pkt_is(text, key, "object-format")) {
-        a->other_format = !pkt_is(value, value_length, "sha1");
+    } else if (pktline_is(text, key, "object-format")) {
+        a->other_format = !pktline_is(value, value_length, "sha1");
     }
 }
 
@@ -75,41 +75,41 @@ static int finish(struct advertisement *a, struct error *e)
     return 0;
 }
 
-static int take_first(struct advertisement *a, enum pkt_type type, const char *text, size_t length,
-                      struct error *e)
+static int take_first(struct advertisement *a, enum pktline_type type, const char *text,
+                      size_t length, struct error *e)
 {
     /* git-http-backend says "# service=git-upload-pack" and a flush before version 0, others before
      * version 2 as well. */
     if (a->state == ADVERT_PRELUDE) {
         a->state = ADVERT_START;
-        return type == PKT_FLUSH ? 0 : not_version_2(a, e);
+        return type == PKTLINE_FLUSH ? 0 : not_version_2(a, e);
     }
-    if (type == PKT_DATA && pkt_starts_with(text, length, "# service=")) {
+    if (type == PKTLINE_DATA && pktline_starts_with(text, length, "# service=")) {
         a->state = ADVERT_PRELUDE;
         return 0;
     }
-    if (type != PKT_DATA || !pkt_is(text, length, "version 2"))
+    if (type != PKTLINE_DATA || !pktline_is(text, length, "version 2"))
         return not_version_2(a, e);
     a->state = ADVERT_CAPABILITIES;
     return 0;
 }
 
-static int take_packet(void *data, enum pkt_type type, const char *text, size_t length,
+static int take_packet(void *data, enum pktline_type type, const char *text, size_t length,
                        struct error *e)
 {
     struct advertisement *a = data;
 
-    if (type == PKT_DATA && pkt_starts_with(text, length, "ERR "))
+    if (type == PKTLINE_DATA && pktline_starts_with(text, length, "ERR "))
         return answer_refused(e, a->reader.who, text, length);
     switch (a->state) {
     case ADVERT_START:
     case ADVERT_PRELUDE:
         return take_first(a, type, text, length, e);
     case ADVERT_CAPABILITIES:
-        if (type == PKT_FLUSH)
+        if (type == PKTLINE_FLUSH)
             return finish(a, e);
-        if (type == PKT_DATA)
-            note_capability(a, text, pkt_text_length(text, length));
+        if (type == PKTLINE_DATA)
+            note_capability(a, text, pktline_text_length(text, length));
         return 0;
     case ADVERT_WHOLE:
         break;
@@ -125,14 +125,14 @@ static int feed(void *parser, const char *bytes, size_t size, struct error *e)
     a->bytes += size;
     if (a->bytes > MAX_ADVERTISEMENT && a->state != ADVERT_WHOLE)
         return error_set(e, EIO, "%s: the server's capabilities never end", a->reader.who);
-    return pkt_reader_feed(&a->reader, bytes, size, take_packet, a, e);
+    return pktline_reader_feed(&a->reader, bytes, size, take_packet, a, e);
 }
 
 static bool is_whole(const void *parser)
 {
     const struct advertisement *a = parser;
 
-    return a->state == ADVERT_WHOLE && pkt_reader_is_between(&a->reader);
+    return a->state == ADVERT_WHOLE && pktline_reader_is_between(&a->reader);
 }
 
 struct answer advertisement_answer(struct advertisement *advertisement)

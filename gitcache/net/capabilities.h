@@ -19,10 +19,10 @@ struct capabilities {
 };
 
 /* Appends agent=startpointfs/VERSION, unless the server is known not to take it. */
-void capabilities_add_agent(struct pkt_buffer *out, const struct capabilities *capabilities);
+void capabilities_add_agent(struct pktline_buffer *out, const struct capabilities *capabilities);
 
 struct advertisement {
-    struct pkt_reader reader;
+    struct pktline_reader reader;
     const char *hint; /* how to get protocol version 2 on this transport; borrowed */
     enum { ADVERT_START, ADVERT_PRELUDE, ADVERT_CAPABILITIES, ADVERT_WHOLE } state;
     bool other_format; /* object-format names another hash than SHA-1 */

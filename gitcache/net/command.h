@@ -10,7 +10,7 @@
 
 struct command {
     /* Writes the request; may be called again where a first one was not answered. */
-    void (*build)(const void *data, struct pkt_buffer *out,
+    void (*build)(const void *data, struct pktline_buffer *out,
                   const struct capabilities *capabilities);
     const void *data;
     bool needs_capabilities; /* the server must be asked what it can do before the request */

@@ -9,7 +9,7 @@
 #include "gitcache/net/stream.h"
 
 /* What `git credential` reads (git-credential(1), "INPUT/OUTPUT FORMAT"). Owned; NULL if the URL
- * has parts that can't be said in it. */
+ * has parts that cannot be said in it. */
 static char *describe(const char *url, const char *user, const char *password)
 {
     struct url_parts parts;

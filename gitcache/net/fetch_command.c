@@ -6,57 +6,58 @@
 /* More than any server says beside its pack: a server that talks for ever is left. */
 #define MAX_OTHER_BYTES (UINT64_C(16) << 20)
 
-void fetch_request(struct pkt_buffer *out, const struct capabilities *capabilities,
-                   const struct remote_request *request)
+void fetch_command_build(struct pktline_buffer *out, const struct capabilities *capabilities,
+                         const struct fetch_command_request *request)
 {
     char hex[OID_HEX_SIZE];
 
-    pkt_add(out, "command=fetch");
+    pktline_add(out, "command=fetch");
     capabilities_add_agent(out, capabilities);
-    pkt_add_delim(out);
+    pktline_add_delim(out);
     for (size_t i = 0; i < request->count; i++)
-        pkt_add(out, "want %s", oid_format(&request->wants[i], hex));
+        pktline_add(out, "want %s", oid_format(&request->wants[i], hex));
     if (request->depth && (!capabilities->known || capabilities->shallow))
-        pkt_add(out, "deepen %u", request->depth);
+        pktline_add(out, "deepen %u", request->depth);
     if (request->commits_only && capabilities->known && capabilities->filter)
-        pkt_add(out, "filter tree:0");
+        pktline_add(out, "filter tree:0");
     if (!request->lines)
-        pkt_add(out, "no-progress");
-    pkt_add(out, "ofs-delta");
-    pkt_add(out, "done");
-    pkt_add_flush(out);
+        pktline_add(out, "no-progress");
+    pktline_add(out, "ofs-delta");
+    pktline_add(out, "done");
+    pktline_add_flush(out);
 }
 
-void fetch_init(struct fetch *fetch, const char *who, uint64_t max_pack, remote_sink sink,
-                void *sink_data, const struct watch *watch)
+void fetch_command_init(struct fetch_command *fetch, const char *who, uint64_t max_pack,
+                        fetch_command_sink sink, void *sink_data, const struct watch *watch)
 {
     memset(fetch, 0, sizeof *fetch);
-    pkt_reader_init(&fetch->reader, who);
+    pktline_reader_init(&fetch->reader, who);
     fetch->max_pack = max_pack;
     fetch->sink = sink;
     fetch->sink_data = sink_data;
     fetch->watch = watch;
 }
 
-void fetch_release(struct fetch *fetch)
+void fetch_command_release(struct fetch_command *fetch)
 {
-    pkt_reader_release(&fetch->reader);
+    pktline_reader_release(&fetch->reader);
 }
 
-static void report(struct fetch *fetch, const char *line)
+static void report(struct fetch_command *fetch, const char *line)
 {
     if (fetch->watch && fetch->watch->progress)
         fetch->watch->progress(fetch->watch->data, fetch->pack_bytes, line);
 }
 
-static int unexpected(const struct fetch *fetch, const char *text, size_t length, struct error *e)
+static int unexpected(const struct fetch_command *fetch, const char *text, size_t length,
+                      struct error *e)
 {
-    length = pkt_text_length(text, length);
+    length = pktline_text_length(text, length);
     return error_set(e, EIO, "%s: the answer to the fetch is not git's protocol: \"%.*s\"",
                      fetch->reader.who, (int)(length < 100 ? length : 100), text);
 }
 
-static int take_pack(struct fetch *fetch, const char *bytes, size_t length, struct error *e)
+static int take_pack(struct fetch_command *fetch, const char *bytes, size_t length, struct error *e)
 {
     int r;
 
@@ -68,14 +69,14 @@ static int take_pack(struct fetch *fetch, const char *bytes, size_t length, stru
                          fetch->reader.who, (unsigned long long)fetch->max_pack);
     r = fetch->sink(fetch->sink_data, bytes, length);
     if (r < 0)
-        return error_set(e, -r, "%s: the pack that arrives can't be stored: %s", fetch->reader.who,
+        return error_set(e, -r, "%s: the pack that arrives cannot be stored: %s", fetch->reader.who,
                          strerror(-r));
     report(fetch, NULL);
     return 0;
 }
 
 /* Progress comes in pieces; a line ends with a carriage return or a newline. */
-static void take_progress(struct fetch *fetch, const char *bytes, size_t length)
+static void take_progress(struct fetch_command *fetch, const char *bytes, size_t length)
 {
     for (size_t i = 0; i < length; i++) {
         unsigned char c = (unsigned char)bytes[i];
@@ -90,7 +91,8 @@ static void take_progress(struct fetch *fetch, const char *bytes, size_t length)
     }
 }
 
-static int take_sideband(struct fetch *fetch, const char *bytes, size_t length, struct error *e)
+static int take_sideband(struct fetch_command *fetch, const char *bytes, size_t length,
+                         struct error *e)
 {
     if (length == 0)
         return unexpected(fetch, "an empty packet within the pack", 31, e);
@@ -101,22 +103,23 @@ static int take_sideband(struct fetch *fetch, const char *bytes, size_t length, 
         take_progress(fetch, bytes + 1, length - 1);
         return 0;
     case 3:
-        length = pkt_text_length(bytes, length) - (length > 1);
+        length = pktline_text_length(bytes, length) - (length > 1);
         return error_set(e, EIO, "%s: the server gave up: %.*s", fetch->reader.who,
                          (int)(length < 400 ? length : 400), bytes + 1);
     }
     return unexpected(fetch, "an unknown sideband", 19, e);
 }
 
-static int take_section(struct fetch *fetch, const char *text, size_t length, struct error *e)
+static int take_section(struct fetch_command *fetch, const char *text, size_t length,
+                        struct error *e)
 {
-    if (pkt_is(text, length, "packfile"))
+    if (pktline_is(text, length, "packfile"))
         fetch->section = FETCH_PACK;
-    else if (pkt_is(text, length, "shallow-info"))
+    else if (pktline_is(text, length, "shallow-info"))
         fetch->section = FETCH_SHALLOW_INFO;
-    else if (pkt_is(text, length, "acknowledgments"))
+    else if (pktline_is(text, length, "acknowledgments"))
         fetch->section = FETCH_ACKNOWLEDGMENTS;
-    else if (pkt_is(text, length, "wanted-refs"))
+    else if (pktline_is(text, length, "wanted-refs"))
         fetch->section = FETCH_WANTED_REFS;
     else /* packfile-uris among them: nobody asked for it */
         return unexpected(fetch, text, length, e);
@@ -125,20 +128,21 @@ static int take_section(struct fetch *fetch, const char *text, size_t length, st
 
 /* Nothing that these sections say is needed, since there were no haves; they only have to be well
  * formed. */
-static int take_section_line(struct fetch *fetch, const char *text, size_t length, struct error *e)
+static int take_section_line(struct fetch_command *fetch, const char *text, size_t length,
+                             struct error *e)
 {
     struct oid oid;
     size_t prefix = 0;
 
-    length = pkt_text_length(text, length);
+    length = pktline_text_length(text, length);
     switch (fetch->section) {
     case FETCH_ACKNOWLEDGMENTS:
-        if (pkt_is(text, length, "NAK") || pkt_is(text, length, "ready"))
+        if (pktline_is(text, length, "NAK") || pktline_is(text, length, "ready"))
             return 0;
-        prefix = pkt_starts_with(text, length, "ACK ") ? 4 : 0;
+        prefix = pktline_starts_with(text, length, "ACK ") ? 4 : 0;
         break;
     case FETCH_SHALLOW_INFO:
-        prefix = pkt_starts_with(text, length, "shallow ") ? 8 : 0;
+        prefix = pktline_starts_with(text, length, "shallow ") ? 8 : 0;
         break;
     default:
         break;
@@ -148,7 +152,7 @@ static int take_section_line(struct fetch *fetch, const char *text, size_t lengt
     return unexpected(fetch, text, length, e);
 }
 
-static int take_flush(struct fetch *fetch, struct error *e)
+static int take_flush(struct fetch_command *fetch, struct error *e)
 {
     if (fetch->section != FETCH_PACK || fetch->pack_bytes == 0)
         return error_set(e, EIO, "%s: the server ended its answer without a pack",
@@ -157,21 +161,21 @@ static int take_flush(struct fetch *fetch, struct error *e)
     return 0;
 }
 
-static int take_data(struct fetch *fetch, const char *bytes, size_t length, struct error *e)
+static int take_data(struct fetch_command *fetch, const char *bytes, size_t length, struct error *e)
 {
     if (fetch->section == FETCH_PACK)
         return take_sideband(fetch, bytes, length, e);
-    if (pkt_starts_with(bytes, length, "ERR "))
+    if (pktline_starts_with(bytes, length, "ERR "))
         return answer_refused(e, fetch->reader.who, bytes, length);
     if (fetch->section == FETCH_SECTION)
         return take_section(fetch, bytes, length, e);
     return take_section_line(fetch, bytes, length, e);
 }
 
-static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t length,
+static int take_packet(void *data, enum pktline_type type, const char *bytes, size_t length,
                        struct error *e)
 {
-    struct fetch *fetch = data;
+    struct fetch_command *fetch = data;
 
     bool is_pack = fetch->section == FETCH_PACK && length > 1 && *bytes == 1;
 
@@ -182,9 +186,9 @@ static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t
     if (fetch->other_bytes > MAX_OTHER_BYTES)
         return error_set(e, EIO, "%s: the server sends endless messages beside its pack",
                          fetch->reader.who);
-    if (type == PKT_DATA)
+    if (type == PKTLINE_DATA)
         return take_data(fetch, bytes, length, e);
-    if (type == PKT_FLUSH)
+    if (type == PKTLINE_FLUSH)
         return take_flush(fetch, e);
     if (fetch->section == FETCH_SECTION || fetch->section == FETCH_PACK)
         return unexpected(fetch, "a delimiter within a section", 28, e);
@@ -194,19 +198,19 @@ static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t
 
 static int feed(void *parser, const char *bytes, size_t size, struct error *e)
 {
-    struct fetch *fetch = parser;
+    struct fetch_command *fetch = parser;
 
-    return pkt_reader_feed(&fetch->reader, bytes, size, take_packet, fetch, e);
+    return pktline_reader_feed(&fetch->reader, bytes, size, take_packet, fetch, e);
 }
 
 static bool is_whole(const void *parser)
 {
-    const struct fetch *fetch = parser;
+    const struct fetch_command *fetch = parser;
 
-    return fetch->section == FETCH_WHOLE && pkt_reader_is_between(&fetch->reader);
+    return fetch->section == FETCH_WHOLE && pktline_reader_is_between(&fetch->reader);
 }
 
-struct answer fetch_answer(struct fetch *fetch)
+struct answer fetch_command_answer(struct fetch_command *fetch)
 {
     return (struct answer){feed, is_whole, fetch};
 }

@@ -5,17 +5,29 @@
 
 #include <stdint.h>
 
+#include "gitcache/base/oid.h"
+#include "gitcache/base/watch.h"
 #include "gitcache/net/answer.h"
 #include "gitcache/net/capabilities.h"
 #include "gitcache/net/pktline.h"
-#include "gitcache/net/remote.h"
+
+struct fetch_command_request {
+    const struct oid *wants; /* ids of commits or tag objects */
+    size_t count;
+    unsigned depth;    /* commits from each want; 0: all history */
+    bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
+    bool lines;        /* the server's progress lines are wanted */
+};
+
+/* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the transfer. */
+typedef int (*fetch_command_sink)(void *data, const void *bytes, size_t size);
 
 /* The server must be known to have filter where request->commits_only shall have an effect. */
-void fetch_request(struct pkt_buffer *out, const struct capabilities *capabilities,
-                   const struct remote_request *request);
+void fetch_command_build(struct pktline_buffer *out, const struct capabilities *capabilities,
+                         const struct fetch_command_request *request);
 
-struct fetch {
-    struct pkt_reader reader;
+struct fetch_command {
+    struct pktline_reader reader;
     enum {
         FETCH_SECTION, /* a section's name comes next */
         FETCH_ACKNOWLEDGMENTS,
@@ -24,7 +36,7 @@ struct fetch {
         FETCH_PACK,
         FETCH_WHOLE,
     } section;
-    remote_sink sink;
+    fetch_command_sink sink;
     void *sink_data;
     const struct watch *watch;
     uint64_t max_pack;
@@ -35,9 +47,9 @@ struct fetch {
 };
 
 /* `who` (the URL as shown) and watch (may be NULL) are borrowed. */
-void fetch_init(struct fetch *fetch, const char *who, uint64_t max_pack, remote_sink sink,
-                void *sink_data, const struct watch *watch);
-void fetch_release(struct fetch *fetch);
-struct answer fetch_answer(struct fetch *fetch);
+void fetch_command_init(struct fetch_command *fetch, const char *who, uint64_t max_pack,
+                        fetch_command_sink sink, void *sink_data, const struct watch *watch);
+void fetch_command_release(struct fetch_command *fetch);
+struct answer fetch_command_answer(struct fetch_command *fetch);
 
 #endif

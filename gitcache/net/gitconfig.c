@@ -142,7 +142,7 @@ static int load(struct gitconfig *config, struct error *e)
     if (r == 0)
         r = copy_entries(config, files);
     if (r < 0 && r != -ENOMEM)
-        error_git(e, r, "git's configuration can't be read; `git config --list` says where");
+        error_git(e, r, "git's configuration cannot be read; `git config --list` says where");
     git_config_free(files);
     if (r == 0)
         r = add_environment(config);
@@ -233,7 +233,7 @@ static bool fits(const struct entry *entry, const char *url, const char *variabl
     if (last == entry->key + 4)
         return true;
     pattern = strndup(entry->key + 5, (size_t)(last - entry->key - 5));
-    matches = pattern && urlmatch(pattern, url, how);
+    matches = pattern && urlmatch_fits(pattern, url, how);
     free(pattern);
     return matches;
 }
@@ -278,4 +278,13 @@ bool gitconfig_bool(const char *value, bool otherwise)
         strcasecmp(value, "off") == 0 || strcmp(value, "0") == 0 || !*value)
         return false;
     return otherwise;
+}
+
+const char *gitconfig_library(char *buffer, size_t size)
+{
+    int major, minor, revision;
+
+    git_libgit2_version(&major, &minor, &revision);
+    snprintf(buffer, size, "libgit2 %d.%d.%d", major, minor, revision);
+    return buffer;
 }

@@ -4,12 +4,13 @@
 #define GITCACHE_NET_GITCONFIG_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "gitcache/base/error.h"
 
 struct gitconfig;
 
-/* Takes some 0.1 ms where libgit2 is set up already. A file that can't be read is passed over, as
+/* Takes some 0.1 ms where libgit2 is set up already. A file that cannot be read is passed over, as
  * git does; one with an error in it is EINVAL. */
 int gitconfig_load(struct gitconfig **out, struct error *e);
 void gitconfig_free(struct gitconfig *config);
@@ -32,5 +33,8 @@ int gitconfig_http_all(const struct gitconfig *config, const char *url, const ch
 
 /* git's idea of a boolean; `otherwise` for NULL or what is none. */
 bool gitconfig_bool(const char *value, bool otherwise);
+
+/* "libgit2 1.5.1", as it is at run time: it is what reads the files. Returns buffer. */
+const char *gitconfig_library(char *buffer, size_t size);
 
 #endif

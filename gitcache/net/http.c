@@ -8,9 +8,9 @@
 #include <string.h>
 #include <strings.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/net/http_options.h"
 
 /* A page that came instead of an answer is read to its end, so that the connection can be used
@@ -19,12 +19,12 @@
 
 struct http {
     CURL *curl; /* keeps the connections from one request to the next */
-    const struct remote_settings *settings;
+    const struct net_settings *settings;
     const struct gitconfig *config;
 };
 
 /* One request under way. */
-struct transfer {
+struct http_transfer {
     const struct http *http;
     const struct http_request *request;
     struct http_response *response;
@@ -38,14 +38,14 @@ struct transfer {
     int64_t moved_at; /* when there last were more; milliseconds */
 };
 
-int http_new(struct http **out, const struct remote_settings *settings,
-             const struct gitconfig *config, struct error *e)
+int http_new(struct http **out, const struct net_settings *settings, const struct gitconfig *config,
+             struct error *e)
 {
     struct http *http = calloc(1, sizeof *http);
 
     if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
         free(http);
-        return error_set(e, ENOMEM, "libcurl can't be started");
+        return error_set(e, ENOMEM, "libcurl cannot be started");
     }
     http->settings = settings;
     http->config = config;
@@ -70,14 +70,6 @@ void http_free(struct http *http)
     free(http);
 }
 
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return (int64_t)t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 /* libcurl's own sockets would be inherited by an ssh that another thread starts. */
 static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_sockaddr *address)
 {
@@ -86,7 +78,7 @@ static curl_socket_t open_socket(void *data, curlsocktype purpose, struct curl_s
     return socket(address->family, address->socktype | SOCK_CLOEXEC, address->protocol);
 }
 
-static int silent(struct transfer *t, unsigned seconds)
+static int silent(struct http_transfer *t, unsigned seconds)
 {
     t->failure = error_set(t->error, ETIMEDOUT, "%s: the server sent nothing for %u seconds",
                            t->request->who, seconds);
@@ -97,7 +89,7 @@ static int silent(struct transfer *t, unsigned seconds)
 static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_off_t up_total,
                        curl_off_t up)
 {
-    struct transfer *t = data;
+    struct http_transfer *t = data;
     const struct watch *watch = t->request->watch;
 
     (void)down_total;
@@ -108,8 +100,8 @@ static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_
     }
     if (down + up != t->moved) {
         t->moved = down + up;
-        t->moved_at = now_ms();
-    } else if (now_ms() - t->moved_at >= t->http->settings->silence_timeout * INT64_C(1000)) {
+        t->moved_at = clock_now();
+    } else if (clock_now() - t->moved_at >= t->http->settings->silence_timeout * INT64_C(1000)) {
         return silent(t, t->http->settings->silence_timeout);
     }
     return 0;
@@ -122,7 +114,7 @@ static bool is_type(const char *given, const char *wanted)
     return given && strncasecmp(given, wanted, n) == 0 && strchr("; \t", given[n]);
 }
 
-static void keep_text(struct transfer *t, const char *type, const char *bytes, size_t size)
+static void keep_text(struct http_transfer *t, const char *type, const char *bytes, size_t size)
 {
     struct http_response *response = t->response;
     size_t used = strlen(response->text), room = sizeof response->text - 1 - used;
@@ -136,7 +128,7 @@ static void keep_text(struct transfer *t, const char *type, const char *bytes, s
 
 static size_t take_bytes(char *bytes, size_t one, size_t size, void *data)
 {
-    struct transfer *t = data;
+    struct http_transfer *t = data;
     long status = 0;
     char *type = NULL;
     int r;
@@ -158,7 +150,7 @@ static size_t take_bytes(char *bytes, size_t one, size_t size, void *data)
 }
 
 /* What every transfer needs, whatever git's configuration says. */
-static void set_callbacks(CURL *curl, struct transfer *t)
+static void set_callbacks(CURL *curl, struct http_transfer *t)
 {
     curl_easy_setopt(curl, CURLOPT_NOSIGNAL, 1L);
     curl_easy_setopt(curl, CURLOPT_OPENSOCKETFUNCTION, open_socket);
@@ -170,7 +162,7 @@ static void set_callbacks(CURL *curl, struct transfer *t)
     curl_easy_setopt(curl, CURLOPT_CONNECTTIMEOUT, (long)t->http->settings->connect_timeout);
 }
 
-static int set_up(CURL *curl, struct transfer *t)
+static int set_up(CURL *curl, struct http_transfer *t)
 {
     const struct http_request *request = t->request;
 
@@ -225,7 +217,7 @@ static const char *cure(CURLcode code)
     }
 }
 
-static int curl_error(const struct transfer *t, CURLcode code)
+static int curl_error(const struct http_transfer *t, CURLcode code)
 {
     const char *message = *t->message ? t->message : curl_easy_strerror(code);
 
@@ -259,7 +251,7 @@ static int take_response(CURL *curl, struct http_response *response)
 int http_request(struct http *http, const struct http_request *request,
                  struct http_response *response, struct error *e)
 {
-    struct transfer t = {http, request, response, .error = e, .moved_at = now_ms()};
+    struct http_transfer t = {http, request, response, .error = e, .moved_at = clock_now()};
     CURLcode code = CURLE_OK;
     int r = 0;
 
@@ -280,6 +272,12 @@ int http_request(struct http *http, const struct http_request *request,
     return r;
 }
 
+const char *http_library(char *buffer, size_t size)
+{
+    snprintf(buffer, size, "libcurl %s", curl_version_info(CURLVERSION_NOW)->version);
+    return buffer;
+}
+
 void http_response_release(struct http_response *response)
 {
     free(response->redirect);
@@ -290,7 +288,7 @@ int http_connect(struct http *http, const char *host, const char *port, const ch
                  const struct watch *watch, int *out, struct error *e)
 {
     struct http_request request = {.who = who, .watch = watch};
-    struct transfer t = {http, &request, .error = e, .moved_at = now_ms()};
+    struct http_transfer t = {http, &request, .error = e, .moved_at = clock_now()};
     CURL *curl = curl_easy_init();
     curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode code;

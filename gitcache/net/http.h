@@ -1,6 +1,6 @@
 /* http.h - one request over libcurl at a time, with git's settings and this project's deadlines.
  *
- * Here a status such as 404 is no error but a result; what it means is known in smart_http.c.
+ * Here a status such as 404 is no error but a result; what it means is known in http_message.c.
  * Redirects are results too: following them is the caller's, who knows which credentials may go
  * where. Connections stay open for the next request. */
 #ifndef GITCACHE_NET_HTTP_H
@@ -8,18 +8,22 @@
 
 #include <stdint.h>
 
+#include "gitcache/base/watch.h"
 #include "gitcache/net/answer.h"
 #include "gitcache/net/gitconfig.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/net/settings.h"
 
 struct http;
 
 /* settings and config are borrowed for http's life. */
-int http_new(struct http **out, const struct remote_settings *settings,
-             const struct gitconfig *config, struct error *e);
+int http_new(struct http **out, const struct net_settings *settings, const struct gitconfig *config,
+             struct error *e);
 void http_free(struct http *http);
 /* Closes the connections that are kept. */
 void http_rest(struct http *http);
+
+/* "libcurl 7.88.1", as it is at run time; returns buffer. */
+const char *http_library(char *buffer, size_t size);
 
 struct http_request {
     const char *url;  /* without user information */

@@ -49,7 +49,7 @@ static void set_tls(CURL *curl, const struct asked *asked)
                                                                  : (long)CURL_HTTP_VERSION_2TLS);
 }
 
-static void set_speed(CURL *curl, const struct asked *asked, const struct remote_settings *settings)
+static void set_speed(CURL *curl, const struct asked *asked, const struct net_settings *settings)
 {
     const char *speed = setting(asked, "GIT_HTTP_LOW_SPEED_LIMIT", "lowspeedlimit");
 
@@ -128,7 +128,7 @@ static int set_headers(CURL *curl, const struct asked *asked, struct curl_slist 
 }
 
 int http_options_set(CURL *curl, const struct gitconfig *config,
-                     const struct remote_settings *settings, const struct http_request *request,
+                     const struct net_settings *settings, const struct http_request *request,
                      struct curl_slist **headers)
 {
     struct asked asked = {config, request};

@@ -10,7 +10,7 @@
 
 /* 0 or -ENOMEM. The caller frees *headers after the transfer, whatever is returned. */
 int http_options_set(CURL *curl, const struct gitconfig *config,
-                     const struct remote_settings *settings, const struct http_request *request,
+                     const struct net_settings *settings, const struct http_request *request,
                      struct curl_slist **headers);
 
 #endif

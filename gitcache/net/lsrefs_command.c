@@ -6,42 +6,43 @@
 
 #include "gitcache/base/source.h"
 
-void lsrefs_request(struct pkt_buffer *out, const struct capabilities *capabilities,
-                    const struct lsrefs_branches *branches)
+void lsrefs_command_build(struct pktline_buffer *out, const struct capabilities *capabilities,
+                          const struct lsrefs_command_branches *branches)
 {
-    pkt_add(out, "command=ls-refs");
+    pktline_add(out, "command=ls-refs");
     capabilities_add_agent(out, capabilities);
-    pkt_add_delim(out);
-    pkt_add(out, "peel");
-    pkt_add(out, "symrefs");
-    pkt_add(out, "ref-prefix HEAD");
-    pkt_add(out, "ref-prefix refs/tags/");
-    pkt_add(out, "ref-prefix refs/heads/master");
-    pkt_add(out, "ref-prefix refs/heads/main");
+    pktline_add_delim(out);
+    pktline_add(out, "peel");
+    pktline_add(out, "symrefs");
+    pktline_add(out, "ref-prefix HEAD");
+    pktline_add(out, "ref-prefix refs/tags/");
+    pktline_add(out, "ref-prefix refs/heads/master");
+    pktline_add(out, "ref-prefix refs/heads/main");
     for (size_t i = 0; i < branches->count; i++)
         if (ref_name_is_valid(branches->names[i], strlen(branches->names[i])))
-            pkt_add(out, "ref-prefix refs/heads/%s", branches->names[i]);
-    pkt_add_flush(out);
+            pktline_add(out, "ref-prefix refs/heads/%s", branches->names[i]);
+    pktline_add_flush(out);
 }
 
-void lsrefs_init(struct lsrefs *lsrefs, const char *who, const struct lsrefs_branches *branches,
-                 uint64_t max_bytes, const struct watch *watch)
+void lsrefs_command_init(struct lsrefs_command *lsrefs, const char *who,
+                         const struct lsrefs_command_branches *branches, uint64_t max_bytes,
+                         const struct watch *watch)
 {
     memset(lsrefs, 0, sizeof *lsrefs);
-    pkt_reader_init(&lsrefs->reader, who);
+    pktline_reader_init(&lsrefs->reader, who);
     lsrefs->branches = branches;
     lsrefs->max_bytes = max_bytes;
     lsrefs->watch = watch;
 }
 
-void lsrefs_release(struct lsrefs *lsrefs)
+void lsrefs_command_release(struct lsrefs_command *lsrefs)
 {
-    pkt_reader_release(&lsrefs->reader);
+    pktline_reader_release(&lsrefs->reader);
     listing_release(&lsrefs->listing);
 }
 
 /* A server may send more than was asked for: a prefix fits longer names, and some ignore it. */
-static bool is_asked_for(const struct lsrefs *lsrefs, const char *name)
+static bool is_asked_for(const struct lsrefs_command *lsrefs, const char *name)
 {
     if (strcmp(name, "HEAD") == 0 || strncmp(name, "refs/tags/", strlen("refs/tags/")) == 0)
         return true;
@@ -58,7 +59,8 @@ static bool is_asked_for(const struct lsrefs *lsrefs, const char *name)
 
 /* HEAD names a branch: that is what a source without a tag means, so it is listed under its own
  * name too. */
-static int take_head_target(struct lsrefs *lsrefs, const char *branch, const struct oid *oid)
+static int take_head_target(struct lsrefs_command *lsrefs, const char *branch,
+                            const struct oid *oid)
 {
     size_t below = strlen("refs/heads/");
 
@@ -69,18 +71,18 @@ static int take_head_target(struct lsrefs *lsrefs, const char *branch, const str
     return lsrefs->listing.head ? listing_add(&lsrefs->listing, branch, oid, oid) : -ENOMEM;
 }
 
-static int bad_line(const struct lsrefs *lsrefs, const char *line, struct error *e)
+static int bad_line(const struct lsrefs_command *lsrefs, const char *line, struct error *e)
 {
     return error_set(e, EIO, "%s: not a ref: \"%.100s\"", lsrefs->reader.who, line);
 }
 
-static int out_of_memory(const struct lsrefs *lsrefs, struct error *e)
+static int out_of_memory(const struct lsrefs_command *lsrefs, struct error *e)
 {
     return error_set(e, ENOMEM, "%s: out of memory for the listing", lsrefs->reader.who);
 }
 
 /* ID SP NAME *(SP ATTRIBUTE), terminated; attributes of no use here are skipped. */
-static int take_ref(struct lsrefs *lsrefs, char *line, struct error *e)
+static int take_ref(struct lsrefs_command *lsrefs, char *line, struct error *e)
 {
     struct oid oid, peeled;
     char *name = line + OID_HEX + 1, *rest, *attribute;
@@ -106,15 +108,16 @@ static int take_ref(struct lsrefs *lsrefs, char *line, struct error *e)
     return 0;
 }
 
-static int take_line(struct lsrefs *lsrefs, const char *bytes, size_t length, struct error *e)
+static int take_line(struct lsrefs_command *lsrefs, const char *bytes, size_t length,
+                     struct error *e)
 {
     char *line;
     int r;
 
-    length = pkt_text_length(bytes, length);
-    if (pkt_starts_with(bytes, length, "ERR "))
+    length = pktline_text_length(bytes, length);
+    if (pktline_starts_with(bytes, length, "ERR "))
         return answer_refused(e, lsrefs->reader.who, bytes, length);
-    if (pkt_starts_with(bytes, length, "unborn "))
+    if (pktline_starts_with(bytes, length, "unborn "))
         return 0;
     if (memchr(bytes, '\0', length))
         return bad_line(lsrefs, "a line with a NUL", e);
@@ -126,14 +129,14 @@ static int take_line(struct lsrefs *lsrefs, const char *bytes, size_t length, st
     return r;
 }
 
-static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t length,
+static int take_packet(void *data, enum pktline_type type, const char *bytes, size_t length,
                        struct error *e)
 {
-    struct lsrefs *lsrefs = data;
+    struct lsrefs_command *lsrefs = data;
 
-    if (!lsrefs->whole && type == PKT_DATA)
+    if (!lsrefs->whole && type == PKTLINE_DATA)
         return take_line(lsrefs, bytes, length, e);
-    if (lsrefs->whole || type != PKT_FLUSH)
+    if (lsrefs->whole || type != PKTLINE_FLUSH)
         return error_set(e, EIO, "%s: the server sent something else between or after its refs",
                          lsrefs->reader.who);
     lsrefs->whole = true;
@@ -143,7 +146,7 @@ static int take_packet(void *data, enum pkt_type type, const char *bytes, size_t
 
 static int feed(void *parser, const char *bytes, size_t size, struct error *e)
 {
-    struct lsrefs *lsrefs = parser;
+    struct lsrefs_command *lsrefs = parser;
 
     lsrefs->bytes += size;
     if (lsrefs->bytes > lsrefs->max_bytes)
@@ -151,17 +154,17 @@ static int feed(void *parser, const char *bytes, size_t size, struct error *e)
                          lsrefs->reader.who, (unsigned long long)lsrefs->max_bytes);
     if (lsrefs->watch && lsrefs->watch->progress)
         lsrefs->watch->progress(lsrefs->watch->data, lsrefs->bytes, NULL);
-    return pkt_reader_feed(&lsrefs->reader, bytes, size, take_packet, lsrefs, e);
+    return pktline_reader_feed(&lsrefs->reader, bytes, size, take_packet, lsrefs, e);
 }
 
 static bool is_whole(const void *parser)
 {
-    const struct lsrefs *lsrefs = parser;
+    const struct lsrefs_command *lsrefs = parser;
 
-    return lsrefs->whole && pkt_reader_is_between(&lsrefs->reader);
+    return lsrefs->whole && pktline_reader_is_between(&lsrefs->reader);
 }
 
-struct answer lsrefs_answer(struct lsrefs *lsrefs)
+struct answer lsrefs_command_answer(struct lsrefs_command *lsrefs)
 {
     return (struct answer){feed, is_whole, lsrefs};
 }

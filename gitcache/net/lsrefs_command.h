@@ -6,33 +6,34 @@
 #include <stdint.h>
 
 #include "gitcache/base/listing.h"
+#include "gitcache/base/watch.h"
 #include "gitcache/net/answer.h"
 #include "gitcache/net/capabilities.h"
 #include "gitcache/net/pktline.h"
-#include "gitcache/net/remote.h"
 
 /* Which refs are asked for: HEAD, all tags, refs/heads/master, refs/heads/main and these. */
-struct lsrefs_branches {
+struct lsrefs_command_branches {
     const char *const *names; /* without refs/heads/; borrowed */
     size_t count;
 };
 
-void lsrefs_request(struct pkt_buffer *out, const struct capabilities *capabilities,
-                    const struct lsrefs_branches *branches);
+void lsrefs_command_build(struct pktline_buffer *out, const struct capabilities *capabilities,
+                          const struct lsrefs_command_branches *branches);
 
-struct lsrefs {
-    struct pkt_reader reader;
-    const struct lsrefs_branches *branches; /* borrowed */
-    const struct watch *watch;              /* borrowed, may be NULL */
+struct lsrefs_command {
+    struct pktline_reader reader;
+    const struct lsrefs_command_branches *branches; /* borrowed */
+    const struct watch *watch;                      /* borrowed, may be NULL */
     uint64_t max_bytes, bytes;
     bool whole;
     struct listing listing; /* sorted once the answer is whole; the caller may take it */
 };
 
 /* `who` (the URL as shown), branches and watch are borrowed. */
-void lsrefs_init(struct lsrefs *lsrefs, const char *who, const struct lsrefs_branches *branches,
-                 uint64_t max_bytes, const struct watch *watch);
-void lsrefs_release(struct lsrefs *lsrefs);
-struct answer lsrefs_answer(struct lsrefs *lsrefs);
+void lsrefs_command_init(struct lsrefs_command *lsrefs, const char *who,
+                         const struct lsrefs_command_branches *branches, uint64_t max_bytes,
+                         const struct watch *watch);
+void lsrefs_command_release(struct lsrefs_command *lsrefs);
+struct answer lsrefs_command_answer(struct lsrefs_command *lsrefs);
 
 #endif

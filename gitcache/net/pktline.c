@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-static bool make_room(struct pkt_buffer *buffer, size_t more)
+static bool make_room(struct pktline_buffer *buffer, size_t more)
 {
     size_t room = buffer->room ? buffer->room : 512;
     char *bytes;
@@ -27,7 +27,7 @@ static bool make_room(struct pkt_buffer *buffer, size_t more)
     return true;
 }
 
-static void append(struct pkt_buffer *buffer, const char *bytes, size_t length)
+static void append(struct pktline_buffer *buffer, const char *bytes, size_t length)
 {
     if (!make_room(buffer, length))
         return;
@@ -35,7 +35,7 @@ static void append(struct pkt_buffer *buffer, const char *bytes, size_t length)
     buffer->length += length;
 }
 
-void pkt_add(struct pkt_buffer *buffer, const char *format, ...)
+void pktline_add(struct pktline_buffer *buffer, const char *format, ...)
 {
     va_list args;
     char *text, header[8];
@@ -44,7 +44,7 @@ void pkt_add(struct pkt_buffer *buffer, const char *format, ...)
     va_start(args, format);
     length = vasprintf(&text, format, args);
     va_end(args);
-    if (length < 0 || length + 1 > PKT_MAX_DATA) {
+    if (length < 0 || length + 1 > PKTLINE_MAX_DATA) {
         buffer->failed = true;
         if (length >= 0)
             free(text);
@@ -57,29 +57,29 @@ void pkt_add(struct pkt_buffer *buffer, const char *format, ...)
     free(text);
 }
 
-void pkt_add_flush(struct pkt_buffer *buffer)
+void pktline_add_flush(struct pktline_buffer *buffer)
 {
     append(buffer, "0000", 4);
 }
 
-void pkt_add_delim(struct pkt_buffer *buffer)
+void pktline_add_delim(struct pktline_buffer *buffer)
 {
     append(buffer, "0001", 4);
 }
 
-void pkt_buffer_release(struct pkt_buffer *buffer)
+void pktline_buffer_release(struct pktline_buffer *buffer)
 {
     free(buffer->bytes);
     memset(buffer, 0, sizeof *buffer);
 }
 
-void pkt_reader_init(struct pkt_reader *reader, const char *who)
+void pktline_reader_init(struct pktline_reader *reader, const char *who)
 {
     memset(reader, 0, sizeof *reader);
     reader->who = who;
 }
 
-void pkt_reader_release(struct pkt_reader *reader)
+void pktline_reader_release(struct pktline_reader *reader)
 {
     free(reader->data);
     reader->data = NULL;
@@ -108,12 +108,13 @@ static int parse_length(const char header[4])
 }
 
 /* Acts on a whole header: a special packet is handled, a data packet's length is noted. */
-static int take_header(struct pkt_reader *reader, pkt_handler handler, void *data, struct error *e)
+static int take_header(struct pktline_reader *reader, pktline_handler handler, void *data,
+                       struct error *e)
 {
     int length = parse_length(reader->header);
 
-    if (length < 0 || length > PKT_MAX_DATA + 4 || length == 2 || length == 3)
-        return error_set(e, EIO, "%s: not git's protocol: a packet's length can't be \"%.4s\"",
+    if (length < 0 || length > PKTLINE_MAX_DATA + 4 || length == 2 || length == 3)
+        return error_set(e, EIO, "%s: not git's protocol: a packet's length cannot be \"%.4s\"",
                          reader->who, reader->header);
     if (length >= 4) {
         reader->length = (size_t)length - 4;
@@ -121,13 +122,13 @@ static int take_header(struct pkt_reader *reader, pkt_handler handler, void *dat
         return 0;
     }
     reader->header_length = 0;
-    return handler(data, length == 0 ? PKT_FLUSH : PKT_DELIM, NULL, 0, e);
+    return handler(data, length == 0 ? PKTLINE_FLUSH : PKTLINE_DELIM, NULL, 0, e);
 }
 
 /* Takes bytes for the packet whose header is here; adds to *used how many. A packet that lies
  * whole in them is not copied. */
-static int take_data(struct pkt_reader *reader, const char *bytes, size_t size, size_t *used,
-                     pkt_handler handler, void *data, struct error *e)
+static int take_data(struct pktline_reader *reader, const char *bytes, size_t size, size_t *used,
+                     pktline_handler handler, void *data, struct error *e)
 {
     size_t missing = reader->length - reader->have;
     size_t taken = size < missing ? size : missing;
@@ -136,7 +137,7 @@ static int take_data(struct pkt_reader *reader, const char *bytes, size_t size, 
     *used += taken;
     if (reader->have || size < missing) {
         if (!reader->data)
-            reader->data = malloc(PKT_MAX_DATA);
+            reader->data = malloc(PKTLINE_MAX_DATA);
         if (!reader->data)
             return error_set(e, ENOMEM, "%s: out of memory", reader->who);
         memcpy(reader->data + reader->have, bytes, taken);
@@ -146,11 +147,11 @@ static int take_data(struct pkt_reader *reader, const char *bytes, size_t size, 
         whole = reader->data;
     }
     reader->header_length = reader->have = 0;
-    return handler(data, PKT_DATA, whole, reader->length, e);
+    return handler(data, PKTLINE_DATA, whole, reader->length, e);
 }
 
-int pkt_reader_feed(struct pkt_reader *reader, const char *bytes, size_t size, pkt_handler handler,
-                    void *data, struct error *e)
+int pktline_reader_feed(struct pktline_reader *reader, const char *bytes, size_t size,
+                        pktline_handler handler, void *data, struct error *e)
 {
     int r = 0;
 
@@ -169,23 +170,23 @@ int pkt_reader_feed(struct pkt_reader *reader, const char *bytes, size_t size, p
     return r;
 }
 
-bool pkt_reader_is_between(const struct pkt_reader *reader)
+bool pktline_reader_is_between(const struct pktline_reader *reader)
 {
     return reader->header_length == 0;
 }
 
-size_t pkt_text_length(const char *bytes, size_t length)
+size_t pktline_text_length(const char *bytes, size_t length)
 {
     return length && bytes[length - 1] == '\n' ? length - 1 : length;
 }
 
-bool pkt_is(const char *bytes, size_t length, const char *text)
+bool pktline_is(const char *bytes, size_t length, const char *text)
 {
-    length = pkt_text_length(bytes, length);
+    length = pktline_text_length(bytes, length);
     return length == strlen(text) && memcmp(bytes, text, length) == 0;
 }
 
-bool pkt_starts_with(const char *bytes, size_t length, const char *prefix)
+bool pktline_starts_with(const char *bytes, size_t length, const char *prefix)
 {
     size_t n = strlen(prefix);
 

@@ -91,7 +91,7 @@ static void put_at(int fd, int number)
 }
 
 /* What the child does until it is another program; only system calls, since its memory is its
- * parent's. Returns if it can't be. */
+ * parent's. Returns if it cannot be. */
 static void become(const struct pipes *pipes, const char *const argv[], char **environment,
                    pid_t parent)
 {
@@ -158,7 +158,7 @@ int process_start(struct process *out, const char *const argv[], const char *con
     }
     free(environment);
     if (r != 0)
-        return error_set(e, r, "%s can't be started: %s", argv[0], strerror(r));
+        return error_set(e, r, "%s cannot be started: %s", argv[0], strerror(r));
     return 0;
 }
 

@@ -1,7 +1,7 @@
 /* process.h - a program that is talked to over pipes: ssh, git credential.
  *
  * Started with vfork, since a fork of a many-threaded program that maps much memory is slow and
- * unsafe, and not with posix_spawn, which can't say that it must not outlive us: it gets SIGTERM
+ * unsafe, and not with posix_spawn, which cannot say that it must not outlive us: it gets SIGTERM
  * when the thread that started it ends, also by kill -9. It gets its own process group, default
  * signals and only descriptors 0 to 2. */
 #ifndef GITCACHE_NET_PROCESS_H

@@ -16,39 +16,20 @@
 #include "gitcache/net/smart_http.h"
 
 struct remote {
-    struct remote_settings settings;
+    struct net_settings settings;
     struct gitconfig *config;
     struct smart_http *smart; /* made when first needed, as is the session */
     struct session *session;
 };
 
 /* Where one call goes to. */
-struct target {
+struct goal {
     char *url;     /* after insteadOf; owned */
     char who[300]; /* as shown; cut, so that a sentence has room for what happened */
     enum url_scheme scheme;
 };
 
-void remote_settings_init(struct remote_settings *settings)
-{
-    const char *low_speed_time = getenv("GIT_HTTP_LOW_SPEED_TIME");
-    struct gitconfig *config = NULL;
-
-    *settings = (struct remote_settings){
-        .connect_timeout = 10,
-        .silence_timeout = 30,
-        .max_pack = UINT64_C(2) << 30,
-        .max_listing = UINT64_C(64) << 20,
-    };
-    if (!low_speed_time && gitconfig_load(&config, NULL) == 0)
-        low_speed_time = gitconfig_get(config, "http.lowspeedtime");
-    /* 0 is git's word for waiting for ever, which no call here does. */
-    if (low_speed_time && atoi(low_speed_time) > 0)
-        settings->silence_timeout = (unsigned)atoi(low_speed_time);
-    gitconfig_free(config);
-}
-
-int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e)
+int remote_new(struct remote **out, const struct net_settings *settings, struct error *e)
 {
     struct remote *remote = calloc(1, sizeof *remote);
     int r;
@@ -81,7 +62,7 @@ void remote_free(struct remote *remote)
     free(remote);
 }
 
-static int target_init(struct target *target, const struct remote *remote, const char *url,
+static int target_init(struct goal *target, const struct remote *remote, const char *url,
                        struct error *e)
 {
     url_display(url, target->who, sizeof target->who);
@@ -98,7 +79,7 @@ static int target_init(struct target *target, const struct remote *remote, const
     return 0;
 }
 
-static void target_release(struct target *target)
+static void target_release(struct goal *target)
 {
     if (target->url) /* may hold a password */
         explicit_bzero(target->url, strlen(target->url));
@@ -106,7 +87,7 @@ static void target_release(struct target *target)
 }
 
 /* Sends a command to a network URL and feeds the answer. */
-static int run(struct remote *remote, const struct target *target, const struct command *command,
+static int run(struct remote *remote, const struct goal *target, const struct command *command,
                const struct watch *watch, struct error *e)
 {
     struct sigpipe sigpipe;
@@ -128,68 +109,70 @@ static int run(struct remote *remote, const struct target *target, const struct 
     return r;
 }
 
-static void build_list(const void *data, struct pkt_buffer *out,
+static void build_list(const void *data, struct pktline_buffer *out,
                        const struct capabilities *capabilities)
 {
-    lsrefs_request(out, capabilities, data);
+    lsrefs_command_build(out, capabilities, data);
 }
 
-static int list(struct remote *remote, const struct target *target,
-                const struct lsrefs_branches *branches, const struct watch *watch,
+static int list(struct remote *remote, const struct goal *target,
+                const struct lsrefs_command_branches *branches, const struct watch *watch,
                 struct listing *out, struct error *e)
 {
-    struct lsrefs lsrefs;
+    struct lsrefs_command lsrefs;
     struct command command = {.build = build_list, .data = branches};
     int r;
 
-    lsrefs_init(&lsrefs, target->who, branches, remote->settings.max_listing, watch);
-    command.answer = lsrefs_answer(&lsrefs);
+    lsrefs_command_init(&lsrefs, target->who, branches, remote->settings.max_listing, watch);
+    command.answer = lsrefs_command_answer(&lsrefs);
     r = run(remote, target, &command, watch, e);
     if (r == 0) {
         *out = lsrefs.listing;
         out->listed_at = time(NULL);
         lsrefs.listing = (struct listing){0};
     }
-    lsrefs_release(&lsrefs);
+    lsrefs_command_release(&lsrefs);
     return r;
 }
 
 int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
                 const struct watch *watch, struct listing *out, struct error *e)
 {
-    struct target target = {0};
+    struct goal target = {0};
     int r = target_init(&target, remote, url, e);
 
     if (r == 0 && target.scheme == URL_LOCAL)
         r = remote_local_list(target.url, branches, count, &remote->settings, out, e);
     else if (r == 0)
-        r = list(remote, &target, &(struct lsrefs_branches){branches, count}, watch, out, e);
+        r = list(remote, &target, &(struct lsrefs_command_branches){branches, count}, watch, out,
+                 e);
     target_release(&target);
     return r;
 }
 
-static void build_fetch(const void *data, struct pkt_buffer *out,
+static void build_fetch(const void *data, struct pktline_buffer *out,
                         const struct capabilities *capabilities)
 {
-    fetch_request(out, capabilities, data);
+    fetch_command_build(out, capabilities, data);
 }
 
-int remote_fetch(struct remote *remote, const char *url, const struct remote_request *request,
-                 remote_sink sink, void *sink_data, const struct watch *watch, struct error *e)
+int remote_fetch(struct remote *remote, const char *url,
+                 const struct fetch_command_request *request, fetch_command_sink sink,
+                 void *sink_data, const struct watch *watch, struct error *e)
 {
     struct command command = {.build = build_fetch, .data = request};
-    struct target target = {0};
-    struct fetch fetch;
+    struct goal target = {0};
+    struct fetch_command fetch;
     int r = target_init(&target, remote, url, e);
 
     if (r == 0 && target.scheme == URL_LOCAL) {
         r = remote_local_fetch(target.url, request, &remote->settings, sink, sink_data, watch, e);
     } else if (r == 0) {
-        fetch_init(&fetch, target.who, remote->settings.max_pack, sink, sink_data, watch);
+        fetch_command_init(&fetch, target.who, remote->settings.max_pack, sink, sink_data, watch);
         command.needs_capabilities = request->commits_only;
-        command.answer = fetch_answer(&fetch);
+        command.answer = fetch_command_answer(&fetch);
         r = run(remote, &target, &command, watch, e);
-        fetch_release(&fetch);
+        fetch_command_release(&fetch);
     }
     target_release(&target);
     return r;

@@ -17,28 +17,17 @@
 #ifndef GITCACHE_NET_REMOTE_H
 #define GITCACHE_NET_REMOTE_H
 
-#include <stdbool.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #include "gitcache/base/error.h"
 #include "gitcache/base/listing.h"
-#include "gitcache/base/oid.h"
 #include "gitcache/base/watch.h"
+#include "gitcache/net/fetch_command.h"
+#include "gitcache/net/settings.h"
 
 struct remote;
 
-struct remote_settings {
-    unsigned connect_timeout; /* seconds until a connection must stand */
-    unsigned silence_timeout; /* seconds without a byte */
-    uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
-    uint64_t max_listing;     /* bytes; likewise */
-};
-
-/* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */
-void remote_settings_init(struct remote_settings *settings);
-
-int remote_new(struct remote **out, const struct remote_settings *settings, struct error *e);
+int remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
 void remote_free(struct remote *remote);
 /* Closes the connections that are kept open (an ssh process among them): for a thread that has had
  * nothing to do for some seconds. */
@@ -50,20 +39,10 @@ void remote_rest(struct remote *remote);
 int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
                 const struct watch *watch, struct listing *out, struct error *e);
 
-struct remote_request {
-    const struct oid *wants; /* ids of commits or tag objects */
-    size_t count;
-    unsigned depth;    /* commits from each want; 0: all history */
-    bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
-    bool lines;        /* the server's progress lines are wanted */
-};
-
-/* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the transfer. */
-typedef int (*remote_sink)(void *data, const void *bytes, size_t size);
-
 /* Streams one pack with all the wants into the sink. Memory used does not grow with the pack.
  * An id that the server does not have or does not serve: ENOENT. */
-int remote_fetch(struct remote *remote, const char *url, const struct remote_request *request,
-                 remote_sink sink, void *sink_data, const struct watch *watch, struct error *e);
+int remote_fetch(struct remote *remote, const char *url,
+                 const struct fetch_command_request *request, fetch_command_sink sink,
+                 void *sink_data, const struct watch *watch, struct error *e);
 
 #endif

@@ -37,7 +37,7 @@ static int open_local(git_repository **out, const char *url, const char *shown, 
         return error_set(e, ENOENT, "%s is not a git repository; look for a spelling mistake",
                          shown);
     if (r < 0)
-        return error_git(e, r, "can't open the repository %s", shown);
+        return error_git(e, r, "cannot open the repository %s", shown);
     return 0;
 }
 
@@ -141,7 +141,7 @@ static int add_head(struct listing *listing, git_repository *repository, git_odb
 }
 
 int remote_local_list(const char *url, const char *const *branches, size_t count,
-                      const struct remote_settings *settings, struct listing *out, struct error *e)
+                      const struct net_settings *settings, struct listing *out, struct error *e)
 {
     struct listing listing = {.listed_at = time(NULL)};
     git_repository *repository = NULL;
@@ -171,7 +171,7 @@ int remote_local_list(const char *url, const char *const *branches, size_t count
     if (r == -ENOMEM)
         r = error_set(e, ENOMEM, "out of memory while listing %s", shown);
     else if (r)
-        r = error_git(e, r, "can't list the refs of %s", shown);
+        r = error_git(e, r, "cannot list the refs of %s", shown);
     if (r)
         goto out;
     listing_finish(&listing);
@@ -189,10 +189,10 @@ out:
 struct transfer {
     git_repository *repository;
     git_packbuilder *builder;
-    const struct remote_request *request;
-    const struct remote_settings *settings;
+    const struct fetch_command_request *request;
+    const struct net_settings *settings;
     const struct watch *watch;
-    remote_sink sink;
+    fetch_command_sink sink;
     void *sink_data;
     uint64_t bytes;
     const char *shown;
@@ -361,9 +361,9 @@ static int insert_want(struct transfer *transfer, const struct oid *want)
     return r;
 }
 
-int remote_local_fetch(const char *url, const struct remote_request *request,
-                       const struct remote_settings *settings, remote_sink sink, void *sink_data,
-                       const struct watch *watch, struct error *e)
+int remote_local_fetch(const char *url, const struct fetch_command_request *request,
+                       const struct net_settings *settings, fetch_command_sink sink,
+                       void *sink_data, const struct watch *watch, struct error *e)
 {
     char shown[SHOWN_SIZE];
     struct transfer transfer = {
@@ -396,7 +396,7 @@ int remote_local_fetch(const char *url, const struct remote_request *request,
                       "the repository %s is damaged, an object is missing; run git fsck there",
                       shown);
     else if (r)
-        r = error_git(e, r, "can't read from the repository %s", shown);
+        r = error_git(e, r, "cannot read from the repository %s", shown);
 out:
     git_packbuilder_free(transfer.builder);
     git_repository_free(transfer.repository);

@@ -7,9 +7,9 @@
 #include "gitcache/net/remote.h"
 
 int remote_local_list(const char *url, const char *const *branches, size_t count,
-                      const struct remote_settings *settings, struct listing *out, struct error *e);
-int remote_local_fetch(const char *url, const struct remote_request *request,
-                       const struct remote_settings *settings, remote_sink sink, void *sink_data,
-                       const struct watch *watch, struct error *e);
+                      const struct net_settings *settings, struct listing *out, struct error *e);
+int remote_local_fetch(const char *url, const struct fetch_command_request *request,
+                       const struct net_settings *settings, fetch_command_sink sink,
+                       void *sink_data, const struct watch *watch, struct error *e);
 
 #endif

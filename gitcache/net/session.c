@@ -4,27 +4,27 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
 #include "gitcache/net/ssh.h"
 #include "gitcache/net/stream.h"
 
-#define MAX_IDLE 5 /* seconds; servers close what is idle for longer, some soon */
+#define MAX_IDLE 5000 /* milliseconds; servers close what is idle for longer, some soon */
 
 struct session {
-    const struct remote_settings *settings;
+    const struct net_settings *settings;
     const struct gitconfig *config;
     char *url; /* of the connection that stands; NULL: there is none */
     bool ssh;
     struct stream stream;
     struct capabilities capabilities; /* known once the server has said them */
-    time_t used_at;
+    int64_t used_at;                  /* milliseconds */
     char buffer[32768];
     size_t start, end; /* of what has been read and not yet been fed */
 };
 
-int session_new(struct session **out, const struct remote_settings *settings,
+int session_new(struct session **out, const struct net_settings *settings,
                 const struct gitconfig *config, struct error *e)
 {
     struct session *session = calloc(1, sizeof *session);
@@ -52,14 +52,6 @@ void session_free(struct session *session)
     free(session);
 }
 
-static time_t now(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec;
-}
-
 /* What git daemon is told: the path and, for virtual hosting, the host; then the protocol. */
 static int greet_daemon(struct session *session, const struct url_parts *parts, struct error *e)
 {
@@ -72,7 +64,7 @@ static int greet_daemon(struct session *session, const struct url_parts *parts, 
 
     if (length < 0)
         return error_set(e, ENOMEM, "%s: out of memory", session->stream.who);
-    if (length > PKT_MAX_DATA) {
+    if (length > PKTLINE_MAX_DATA) {
         r = error_set(e, EINVAL, "%s: the path is too long", session->stream.who);
     } else {
         snprintf(header, sizeof header, "%04x", (unsigned)length);
@@ -204,7 +196,7 @@ static int read_answer(struct session *session, const struct answer *answer, boo
 /* A server that has hung up may have said why: that is read afterwards. */
 static int send_request(struct session *session, const struct command *command, struct error *e)
 {
-    struct pkt_buffer request = {0};
+    struct pktline_buffer request = {0};
     int r;
 
     command->build(command->data, &request, &session->capabilities);
@@ -212,7 +204,7 @@ static int send_request(struct session *session, const struct command *command, 
         r = error_set(e, ENOMEM, "%s: out of memory", session->stream.who);
     else
         r = stream_write(&session->stream, request.bytes, request.length, e);
-    pkt_buffer_release(&request);
+    pktline_buffer_release(&request);
     return r == -EPIPE ? 0 : r;
 }
 
@@ -234,7 +226,8 @@ static int run_command(struct session *session, const struct command *command, b
 
 static bool can_be_used(const struct session *session, const char *url)
 {
-    return session->url && strcmp(session->url, url) == 0 && now() - session->used_at <= MAX_IDLE;
+    return session->url && strcmp(session->url, url) == 0 &&
+           clock_now() - session->used_at <= MAX_IDLE;
 }
 
 int session_run(struct session *session, struct http *http, const char *url, const char *who,
@@ -258,7 +251,7 @@ int session_run(struct session *session, struct http *http, const char *url, con
         if (r != -EIO || !kept || begun)
             break;
     }
-    session->used_at = now();
+    session->used_at = clock_now();
     session->stream.watch = NULL;
     if (r < 0)
         session_rest(session);

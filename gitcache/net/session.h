@@ -6,15 +6,16 @@
 #ifndef GITCACHE_NET_SESSION_H
 #define GITCACHE_NET_SESSION_H
 
+#include "gitcache/base/watch.h"
 #include "gitcache/net/command.h"
 #include "gitcache/net/gitconfig.h"
 #include "gitcache/net/http.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/net/settings.h"
 
 struct session;
 
 /* settings and config are borrowed. */
-int session_new(struct session **out, const struct remote_settings *settings,
+int session_new(struct session **out, const struct net_settings *settings,
                 const struct gitconfig *config, struct error *e);
 void session_free(struct session *session);
 /* Closes the connection that is kept. */

@@ -4,11 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "gitcache/base/url.h"
 #include "gitcache/net/http.h"
 #include "gitcache/net/http_login.h"
+#include "gitcache/net/http_message.h"
 
 #define MAX_HOPS 10 /* redirects and logins of one request */
 #define SITES    8  /* repositories that are remembered; a thread works on few at a time */
@@ -26,7 +26,7 @@ struct site {
 };
 
 struct smart_http {
-    const struct remote_settings *settings;
+    const struct net_settings *settings;
     struct http *http;
     struct http_login login;
     struct site sites[SITES];
@@ -42,7 +42,7 @@ struct run {
     struct error *error;
 };
 
-int smart_http_new(struct smart_http **out, const struct remote_settings *settings,
+int smart_http_new(struct smart_http **out, const struct net_settings *settings,
                    const struct gitconfig *config, struct error *e)
 {
     struct smart_http *smart = calloc(1, sizeof *smart);
@@ -196,73 +196,6 @@ static int request(struct run *run, const char *suffix, struct http_request *req
     return r;
 }
 
-/* What a server's "text/plain" says, for the end of a sentence. */
-static const char *said(const struct http_response *response, char out[320])
-{
-    size_t length = strcspn(response->text, "\r\n");
-
-    *out = '\0';
-    if (length)
-        snprintf(out, 320, ": %.*s", (int)length, response->text);
-    return out;
-}
-
-static int too_many_requests(const struct run *run, const struct http_response *response)
-{
-    if (response->retry_after)
-        return error_set(run->error, ETIMEDOUT,
-                         "%s: the server is asked too often; it wants to be left alone for %ld "
-                         "seconds",
-                         run->who, response->retry_after);
-    return error_set(run->error, ETIMEDOUT, "%s: the server is asked too often; try again later",
-                     run->who);
-}
-
-/* The errno and sentence for a response that is not git's answer. */
-static int status_error(const struct run *run, const struct http_response *response)
-{
-    struct error *e = run->error;
-    long status = response->status;
-    char text[320];
-
-    said(response, text);
-    if (status == 401)
-        return error_set(e, EACCES,
-                         "%s: the server asks for a user name and password that it accepts; put "
-                         "them into ~/.netrc or set up git's credential.helper",
-                         run->who);
-    if (status == 403)
-        return error_set(e, EACCES, "%s: the server refuses access (403)%s", run->who, text);
-    if (status == 407)
-        return error_set(e, EACCES, "%s: the proxy asks for a user name and password", run->who);
-    if (status == 404 || status == 410)
-        return error_set(e, ENOENT, "%s: no repository there (%ld), or none that may be seen%s",
-                         run->who, status, text);
-    if (status == 429)
-        return too_many_requests(run, response);
-    if (status >= 500)
-        return error_set(e, EIO, "%s: the server failed (%ld)%s; try again later", run->who, status,
-                         text);
-    if (status >= 300 && status < 400)
-        return error_set(e, EIO, "%s: the server redirects for ever, or to nowhere (%ld)", run->who,
-                         status);
-    if (status == 200 && strncasecmp(response->type, "application/x-git-", 18) == 0)
-        return error_set(e, EIO, "%s: the server's answer is empty; try again", run->who);
-    if (status == 200)
-        return error_set(e, EIO,
-                         "%s: the server answered with %s, which is not git's protocol; is it the "
-                         "repository's URL?",
-                         run->who, *response->type ? response->type : "something untyped");
-    return error_set(e, EIO, "%s: the server refuses git's request (%ld)%s", run->who, status,
-                     text);
-}
-
-/* A web server that just hands out a repository's files answers so. */
-static bool is_dumb(const struct http_response *response)
-{
-    return response->status == 200 && strncasecmp(response->type, "text/plain", 10) == 0;
-}
-
 static int discover(struct run *run)
 {
     struct advertisement advertisement;
@@ -276,11 +209,11 @@ static int discover(struct run *run)
                 &(struct http_request){.type = "application/x-git-upload-pack-advertisement",
                                        .answer = &answer},
                 &response);
-    if (r == 0 && is_dumb(&response) && !response.fed)
+    if (r == 0 && http_message_is_dumb(&response) && !response.fed)
         r = error_set(run->error, EIO, "%s: the server does not speak git protocol version 2; %s",
                       run->who, version_2_hint);
     else if (r == 0 && !response.fed)
-        r = status_error(run, &response);
+        r = http_message_error(run->error, run->who, &response);
     else if (r == 0 && !answer.is_whole(answer.parser))
         r = answer_cut_off(run->error, run->who);
     if (r == 0)
@@ -290,21 +223,11 @@ static int discover(struct run *run)
     return r;
 }
 
-/* A server that answers so may only want to be greeted with the GET first; or the GET tells what
- * is wrong: that it is no repository, or does not speak version 2 (git then says nothing at all).
- */
-static bool may_want_discovery(const struct http_response *response)
-{
-    long status = response->status;
-
-    return status != 401 && status != 407 && status != 429 && (status <= 500 || status == 501);
-}
-
 /* Posts the command. `refused` is set if the server did not take it and discovery may help. */
 static int post(struct run *run, const struct command *command, bool *refused)
 {
     struct http_response response = {0};
-    struct pkt_buffer body = {0};
+    struct pktline_buffer body = {0};
     struct answer answer = command->answer;
     int r;
 
@@ -320,13 +243,13 @@ static int post(struct run *run, const struct command *command, bool *refused)
                                            .answer = &answer},
                     &response);
     if (r == 0 && !response.fed) {
-        *refused = may_want_discovery(&response);
-        r = status_error(run, &response);
+        *refused = http_message_wants_discovery(&response);
+        r = http_message_error(run->error, run->who, &response);
     } else if (r == 0 && !answer.is_whole(answer.parser)) {
         r = answer_cut_off(run->error, run->who);
     }
     http_response_release(&response);
-    pkt_buffer_release(&body);
+    pktline_buffer_release(&body);
     return r;
 }
 

@@ -7,14 +7,15 @@
 #ifndef GITCACHE_NET_SMART_HTTP_H
 #define GITCACHE_NET_SMART_HTTP_H
 
+#include "gitcache/base/watch.h"
 #include "gitcache/net/command.h"
 #include "gitcache/net/gitconfig.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/net/settings.h"
 
 struct smart_http;
 
 /* settings and config are borrowed. */
-int smart_http_new(struct smart_http **out, const struct remote_settings *settings,
+int smart_http_new(struct smart_http **out, const struct net_settings *settings,
                    const struct gitconfig *config, struct error *e);
 void smart_http_free(struct smart_http *smart);
 /* Closes the connections that are kept. */

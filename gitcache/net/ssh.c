@@ -10,19 +10,20 @@
 
 #define MAX_ARGUMENTS 16
 
-struct arguments {
+struct ssh_arguments {
     const char *argv[MAX_ARGUMENTS];
     size_t count;
 };
 
-static void add(struct arguments *arguments, const char *argument)
+static void add(struct ssh_arguments *arguments, const char *argument)
 {
     arguments->argv[arguments->count++] = argument;
 }
 
 /* What to run. GIT_SSH_COMMAND and core.sshCommand are a shell's words, GIT_SSH is one program.
  * `script` keeps the text that is built. */
-static int add_program(struct arguments *arguments, const struct gitconfig *config, char **script)
+static int add_program(struct ssh_arguments *arguments, const struct gitconfig *config,
+                       char **script)
 {
     const char *command = getenv("GIT_SSH_COMMAND"), *program = getenv("GIT_SSH");
 
@@ -63,11 +64,10 @@ static char *remote_command(const char *path)
 }
 
 static int run(struct stream *out, const struct url_parts *parts, const char *who,
-               const struct remote_settings *settings, const struct gitconfig *config,
-               struct error *e)
+               const struct net_settings *settings, const struct gitconfig *config, struct error *e)
 {
     static const char *const variables[] = {"GIT_PROTOCOL=version=2", "LC_ALL=C", NULL};
-    struct arguments arguments = {0};
+    struct ssh_arguments arguments = {0};
     struct process process;
     char *script = NULL, *host = NULL, *command = remote_command(parts->path);
     char timeout[40];
@@ -108,8 +108,7 @@ out:
 }
 
 int ssh_open(struct stream *out, const char *url, const char *who,
-             const struct remote_settings *settings, const struct gitconfig *config,
-             struct error *e)
+             const struct net_settings *settings, const struct gitconfig *config, struct error *e)
 {
     struct url_parts parts;
     int r = url_split(&parts, url);

@@ -3,13 +3,12 @@
 #define GITCACHE_NET_SSH_H
 
 #include "gitcache/net/gitconfig.h"
-#include "gitcache/net/remote.h"
+#include "gitcache/net/settings.h"
 #include "gitcache/net/stream.h"
 
 /* The program is GIT_SSH_COMMAND's, core.sshCommand's or GIT_SSH's, else ssh. It never asks. */
 int ssh_open(struct stream *out, const char *url, const char *who,
-             const struct remote_settings *settings, const struct gitconfig *config,
-             struct error *e);
+             const struct net_settings *settings, const struct gitconfig *config, struct error *e);
 
 /* The error for an ssh that ended early, from what it said, if anything (else 0). Closes the
  * stream. */

@@ -3,8 +3,9 @@
 #include <errno.h>
 #include <poll.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
+
+#include "gitcache/base/clock.h"
 
 void stream_init_socket(struct stream *stream, int fd)
 {
@@ -31,14 +32,6 @@ int stream_close(struct stream *stream)
         process_close(&stream->in);
     stream->in = stream->out = -1;
     return status;
-}
-
-static int64_t now_ms(void)
-{
-    struct timespec t;
-
-    clock_gettime(CLOCK_MONOTONIC, &t);
-    return t.tv_sec * INT64_C(1000) + t.tv_nsec / 1000000;
 }
 
 /* Reads what the process says, for it would stop if nobody did, and keeps the end of it. */
@@ -80,10 +73,10 @@ static int wait_once(struct stream *stream, int fd, short events, int timeout)
 static int wait_ready(struct stream *stream, int fd, short events, struct error *e)
 {
     const struct watch *watch = stream->watch;
-    int64_t deadline = now_ms() + stream->silence * INT64_C(1000);
+    int64_t deadline = clock_now() + stream->silence * INT64_C(1000);
 
     for (;;) {
-        int64_t left = deadline - now_ms();
+        int64_t left = deadline - clock_now();
         int r;
         if (watch_is_cancelled(watch))
             return error_set(e, ECANCELED, "%s: cancelled", stream->who);
@@ -147,11 +140,11 @@ int stream_read(struct stream *stream, void *bytes, size_t size, size_t *got, st
 
 const char *stream_last_words(struct stream *stream)
 {
-    int64_t deadline = now_ms() + 500, left;
+    int64_t deadline = clock_now() + 500, left;
     char *end, *line;
 
     /* Not up to the end of the pipe alone: ssh's ControlMaster keeps it open in the background. */
-    while (stream->process.err >= 0 && (left = deadline - now_ms()) > 0)
+    while (stream->process.err >= 0 && (left = deadline - clock_now()) > 0)
         wait_once(stream, -1, 0, (int)left);
     end = stream->messages + strlen(stream->messages);
     while (end > stream->messages && strchr("\r\n ", end[-1]))

@@ -7,8 +7,8 @@
 #include <sys/types.h>
 
 #include "gitcache/base/error.h"
+#include "gitcache/base/watch.h"
 #include "gitcache/net/process.h"
-#include "gitcache/net/remote.h"
 
 struct stream {
     int in, out;               /* read from in, write to out; the same for a socket; non-blocking */

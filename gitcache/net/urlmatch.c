@@ -38,7 +38,7 @@ static bool path_matches(const char *pattern, const char *path, size_t *length)
     return strncmp(pattern, path, n) == 0 && (path[n] == '/' || path[n] == '\0');
 }
 
-bool urlmatch(const char *pattern, const char *url, struct urlmatch *how)
+bool urlmatch_fits(const char *pattern, const char *url, struct urlmatch *how)
 {
     struct url_parts want = {0}, have = {0};
     enum url_scheme scheme = url_scheme(url);

@@ -14,7 +14,7 @@ struct urlmatch {
 };
 
 /* True if the pattern (a URL; its host may have parts that are "*") is for this http(s) URL. */
-bool urlmatch(const char *pattern, const char *url, struct urlmatch *how);
+bool urlmatch_fits(const char *pattern, const char *url, struct urlmatch *how);
 
 /* Less than, equal to or greater than 0, as a fits less closely than b, as closely, or closer. */
 int urlmatch_compare(const struct urlmatch *a, const struct urlmatch *b);

@@ -128,7 +128,7 @@ static int finish(struct reception *reception)
 }
 
 int incoming_receive(struct incoming *incoming, struct remote *remote,
-                     const struct remote_request *request, const struct watch *watch,
+                     const struct fetch_command_request *request, const struct watch *watch,
                      struct error *e)
 {
     struct reception reception = {

@@ -22,7 +22,7 @@ void incoming_close(struct incoming *incoming); /* drops what was not published 
 
 /* Fetches one pack. EIO if what arrives is no whole pack. */
 int incoming_receive(struct incoming *incoming, struct remote *remote,
-                     const struct remote_request *request, const struct watch *watch,
+                     const struct fetch_command_request *request, const struct watch *watch,
                      struct error *e);
 
 /* Moves the packs into the cache, durably. */

@@ -29,17 +29,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     uint64_t taken = 0;
     struct watch watch = {progress, NULL, &taken, true};
-    struct fetch fetch;
+    struct fetch_command fetch;
     struct answer answer;
     struct error e = {0};
     int r;
 
-    fetch_init(&fetch, "it", MAX_PACK, take, &taken, &watch);
-    answer = fetch_answer(&fetch);
+    fetch_command_init(&fetch, "it", MAX_PACK, take, &taken, &watch);
+    answer = fetch_command_answer(&fetch);
     r = feed_pieces(answer, data, size, &e);
     check_error(r, &e);
     if (taken > MAX_PACK || (r == 0 && answer.is_whole(answer.parser) && taken == 0))
         abort();
-    fetch_release(&fetch);
+    fetch_command_release(&fetch);
     return 0;
 }

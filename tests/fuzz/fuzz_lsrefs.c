@@ -28,18 +28,18 @@ static void check_listing(const struct listing *listing)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const char *const names[] = {"trunk", "a/b"};
-    static const struct lsrefs_branches branches = {names, 2};
-    struct lsrefs lsrefs;
+    static const struct lsrefs_command_branches branches = {names, 2};
+    struct lsrefs_command lsrefs;
     struct answer answer;
     struct error e = {0};
     int r;
 
-    lsrefs_init(&lsrefs, "it", &branches, 4096, NULL);
-    answer = lsrefs_answer(&lsrefs);
+    lsrefs_command_init(&lsrefs, "it", &branches, 4096, NULL);
+    answer = lsrefs_command_answer(&lsrefs);
     r = feed_pieces(answer, data, size, &e);
     check_error(r, &e);
     if (r == 0 && answer.is_whole(answer.parser))
         check_listing(&lsrefs.listing);
-    lsrefs_release(&lsrefs);
+    lsrefs_command_release(&lsrefs);
     return 0;
 }

@@ -3,16 +3,17 @@
 #include "tests/fuzz/pieces.h"
 
 struct seen {
-    struct pkt_reader reader;
+    struct pktline_reader reader;
     uint64_t hash;
 };
 
-static int note(void *data, enum pkt_type type, const char *bytes, size_t length, struct error *e)
+static int note(void *data, enum pktline_type type, const char *bytes, size_t length,
+                struct error *e)
 {
     struct seen *seen = data;
 
     (void)e;
-    if (length > PKT_MAX_DATA)
+    if (length > PKTLINE_MAX_DATA)
         abort();
     seen->hash = seen->hash * 31 + (unsigned)type + length;
     for (size_t i = 0; i < length; i++)
@@ -24,7 +25,7 @@ static int feed(void *parser, const char *bytes, size_t size, struct error *e)
 {
     struct seen *seen = parser;
 
-    return pkt_reader_feed(&seen->reader, bytes, size, note, seen, e);
+    return pktline_reader_feed(&seen->reader, bytes, size, note, seen, e);
 }
 
 static int read_packets(const uint8_t *data, size_t size, uint64_t *hash)
@@ -33,10 +34,10 @@ static int read_packets(const uint8_t *data, size_t size, uint64_t *hash)
     struct error e = {0};
     int r;
 
-    pkt_reader_init(&seen.reader, "it");
+    pktline_reader_init(&seen.reader, "it");
     r = feed_pieces((struct answer){feed, NULL, &seen}, data, size, &e);
     check_error(r, &e);
-    pkt_reader_release(&seen.reader);
+    pktline_reader_release(&seen.reader);
     *hash = seen.hash;
     return r;
 }

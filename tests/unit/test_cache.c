@@ -19,13 +19,13 @@ struct setup {
 
 static void open_setup(struct setup *setup, void **state)
 {
-    struct remote_settings settings;
+    struct net_settings settings;
     struct error e = {0};
 
     setup->box = *state;
     snprintf(setup->url, sizeof setup->url, "%s/remote", setup->box->folder);
     snprintf(setup->cache_folder, sizeof setup->cache_folder, "%s/cache", setup->box->folder);
-    remote_settings_init(&settings);
+    net_settings_init(&settings);
     assert_int_equal(cache_open(&setup->cache, setup->cache_folder, false, &e), 0);
     assert_int_equal(repository_open(&setup->repository, setup->cache, setup->url, &e), 0);
     assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);
@@ -675,12 +675,12 @@ static void test_leftovers_are_cleaned(void **state)
 static void *fetch_all_tags(void *data)
 {
     const char *const names[] = {"v1", "v2", "v3", "deep/er/v4", "v5", "main"};
-    struct remote_settings settings;
+    struct net_settings settings;
     struct remote *remote;
     struct error e = {0};
     size_t failed = 0;
 
-    remote_settings_init(&settings);
+    net_settings_init(&settings);
     if (remote_new(&remote, &settings, &e))
         return (void *)(size_t)99;
     for (size_t i = 0; i < 6; i++) {

@@ -14,15 +14,15 @@
 
 #define ONE "1111111111111111111111111111111111111111"
 
-static void assert_request(const struct remote_request *request, const struct capabilities *can,
-                           const char *expected)
+static void assert_request(const struct fetch_command_request *request,
+                           const struct capabilities *can, const char *expected)
 {
-    struct pkt_buffer buffer = {0};
+    struct pktline_buffer buffer = {0};
 
-    fetch_request(&buffer, can, request);
+    fetch_command_build(&buffer, can, request);
     assert_int_equal(buffer.length, strlen(expected));
     assert_memory_equal(buffer.bytes, expected, buffer.length);
-    pkt_buffer_release(&buffer);
+    pktline_buffer_release(&buffer);
 }
 
 #define START "0012command=fetch\n001dagent=startpointfs/" VERSION "\n00010032want " ONE "\n"
@@ -31,7 +31,7 @@ static void assert_request(const struct remote_request *request, const struct ca
 static void test_request(void **state)
 {
     struct oid want;
-    struct remote_request request = {&want, 1, 1, false, false};
+    struct fetch_command_request request = {&want, 1, 1, false, false};
     struct capabilities unknown = {0};
     struct capabilities all = {.known = true, .agent = true, .shallow = true, .filter = true};
     struct capabilities none = {.known = true, .agent = true};
@@ -41,7 +41,7 @@ static void test_request(void **state)
     assert_request(&request, &unknown, START "000ddeepen 1\n" END);
     assert_request(&request, &all, START "000ddeepen 1\n" END);
     assert_request(&request, &none, START END);
-    request = (struct remote_request){&want, 1, 0, true, false};
+    request = (struct fetch_command_request){&want, 1, 0, true, false};
     assert_request(&request, &unknown, START END);
     assert_request(&request, &all, START "0012filter tree:0\n" END);
 }
@@ -76,17 +76,17 @@ static int read_answer(const char *bytes, size_t size, size_t piece, struct seen
                        struct error *e)
 {
     struct watch watch = {.progress = progress, .data = seen, .lines = true};
-    struct fetch fetch;
+    struct fetch_command fetch;
     struct answer answer;
     int r;
 
     seen->pack[0] = seen->lines[0] = '\0';
-    fetch_init(&fetch, "it", 100, take, seen, &watch);
-    answer = fetch_answer(&fetch);
+    fetch_command_init(&fetch, "it", 100, take, seen, &watch);
+    answer = fetch_command_answer(&fetch);
     r = feed_in_pieces(answer, bytes, size, piece, e);
     if (r == 0 && !answer.is_whole(answer.parser))
         r = -EAGAIN;
-    fetch_release(&fetch);
+    fetch_command_release(&fetch);
     return r;
 }
 
@@ -197,16 +197,16 @@ static void test_sink_ends_the_transfer(void **state)
 /* Feeds one packet for ever; returns what ended it. */
 static int feed_endlessly(const char *start, const char *packet, size_t size, struct error *e)
 {
-    struct fetch fetch;
+    struct fetch_command fetch;
     struct seen seen = {0};
     int r;
 
-    fetch_init(&fetch, "it", 100, take, &seen, NULL);
-    struct answer answer = fetch_answer(&fetch);
+    fetch_command_init(&fetch, "it", 100, take, &seen, NULL);
+    struct answer answer = fetch_command_answer(&fetch);
     r = answer.feed(answer.parser, start, strlen(start), e);
     for (uint64_t fed = 0; r == 0 && fed < UINT64_C(64) << 20; fed += size)
         r = answer.feed(answer.parser, packet, size, e);
-    fetch_release(&fetch);
+    fetch_command_release(&fetch);
     return r;
 }
 

@@ -15,7 +15,7 @@
 #define TWO "2222222222222222222222222222222222222222"
 
 static const char *const branch_names[] = {"trunk", "feature/x"};
-static const struct lsrefs_branches branches = {branch_names, 2};
+static const struct lsrefs_command_branches branches = {branch_names, 2};
 
 static void test_request(void **state)
 {
@@ -28,28 +28,28 @@ static void test_request(void **state)
                                    "0024ref-prefix refs/heads/feature/x\n0000";
     static const char *const odd[] = {"trunk", "../x", "a\nb", "feature/x"};
     struct capabilities unknown = {0}, no_agent = {.known = true};
-    struct pkt_buffer buffer = {0};
+    struct pktline_buffer buffer = {0};
 
     (void)state;
-    lsrefs_request(&buffer, &unknown, &(struct lsrefs_branches){odd, 4});
+    lsrefs_command_build(&buffer, &unknown, &(struct lsrefs_command_branches){odd, 4});
     assert_int_equal(buffer.length, sizeof expected - 1);
     assert_memory_equal(buffer.bytes, expected, buffer.length);
     buffer.length = 0;
-    lsrefs_request(&buffer, &no_agent, &branches);
+    lsrefs_command_build(&buffer, &no_agent, &branches);
     assert_memory_equal(buffer.bytes, "0014command=ls-refs\n00010009peel\n", 33);
-    pkt_buffer_release(&buffer);
+    pktline_buffer_release(&buffer);
 }
 
 /* Each line becomes a packet; "F" and "D" are flush and delimiter. */
-static void make_answer(struct pkt_buffer *out, const char *const *lines, size_t count)
+static void make_answer(struct pktline_buffer *out, const char *const *lines, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         if (strcmp(lines[i], "F") == 0)
-            pkt_add_flush(out);
+            pktline_add_flush(out);
         else if (strcmp(lines[i], "D") == 0)
-            pkt_add_delim(out);
+            pktline_add_delim(out);
         else
-            pkt_add(out, "%s", lines[i]);
+            pktline_add(out, "%s", lines[i]);
     }
 }
 
@@ -57,12 +57,12 @@ static void make_answer(struct pkt_buffer *out, const char *const *lines, size_t
 static int read_answer(const char *bytes, size_t size, size_t piece, struct listing *out,
                        struct error *e)
 {
-    struct lsrefs lsrefs;
+    struct lsrefs_command lsrefs;
     struct answer answer;
     int r;
 
-    lsrefs_init(&lsrefs, "it", &branches, 100000, NULL);
-    answer = lsrefs_answer(&lsrefs);
+    lsrefs_command_init(&lsrefs, "it", &branches, 100000, NULL);
+    answer = lsrefs_command_answer(&lsrefs);
     r = feed_in_pieces(answer, bytes, size, piece, e);
     if (r == 0 && !answer.is_whole(answer.parser))
         r = -EAGAIN;
@@ -71,7 +71,7 @@ static int read_answer(const char *bytes, size_t size, size_t piece, struct list
         *out = lsrefs.listing;
         lsrefs.listing = (struct listing){0};
     }
-    lsrefs_release(&lsrefs);
+    lsrefs_command_release(&lsrefs);
     return r;
 }
 
@@ -90,7 +90,7 @@ static const char *const usual[] = {
 
 static void test_answer(void **state)
 {
-    struct pkt_buffer bytes = {0};
+    struct pktline_buffer bytes = {0};
     struct listing listing;
     struct error e = {0};
 
@@ -110,7 +110,7 @@ static void test_answer(void **state)
     }
     for (size_t n = 0; n < bytes.length; n++)
         assert_int_equal(read_answer(bytes.bytes, n, 10, &listing, &e), -EAGAIN);
-    pkt_buffer_release(&bytes);
+    pktline_buffer_release(&bytes);
 }
 
 static void test_empty_repository(void **state)
@@ -150,7 +150,7 @@ static void test_bad_answers(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
-        struct pkt_buffer bytes = {0};
+        struct pktline_buffer bytes = {0};
         struct error e = {0};
         size_t count = 0;
         while (count < 3 && cases[i].lines[count])
@@ -159,7 +159,7 @@ static void test_bad_answers(void **state)
         int r = read_answer(bytes.bytes, bytes.length, 9, &listing, &e);
         if (r != cases[i].r || !strstr(e.text, cases[i].sentence))
             fail_msg("%s: %d, %s", cases[i].lines[0], r, e.text);
-        pkt_buffer_release(&bytes);
+        pktline_buffer_release(&bytes);
     }
 }
 
@@ -175,21 +175,21 @@ static void test_name_with_a_nul(void **state)
 
 static void test_too_long(void **state)
 {
-    struct lsrefs lsrefs;
+    struct lsrefs_command lsrefs;
     struct error e = {0};
     uint64_t fed = 0;
     int r = 0;
 
     (void)state;
-    lsrefs_init(&lsrefs, "it", &branches, 100000, NULL);
-    struct answer answer = lsrefs_answer(&lsrefs);
+    lsrefs_command_init(&lsrefs, "it", &branches, 100000, NULL);
+    struct answer answer = lsrefs_command_answer(&lsrefs);
     while (r == 0 && fed < 200000) {
         r = answer.feed(answer.parser, "0038" ONE " refs/tags/1", 56, &e);
         fed += 56;
     }
     assert_int_equal(r, -EIO);
     assert_in_range(fed, 100001, 100056);
-    lsrefs_release(&lsrefs);
+    lsrefs_command_release(&lsrefs);
 }
 
 int main(void)

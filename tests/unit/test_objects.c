@@ -22,7 +22,7 @@ struct setup {
 static void open_setup(struct setup *setup, void **state, const char *script)
 {
     struct version_request request = {.name = "v"};
-    struct remote_settings settings;
+    struct net_settings settings;
     char url[100], cache[100];
     struct error e = {0};
 
@@ -34,7 +34,7 @@ static void open_setup(struct setup *setup, void **state, const char *script)
                     "rm -rf clone/.git");
     snprintf(url, sizeof url, "%s/remote", setup->box->folder);
     snprintf(cache, sizeof cache, "%s/cache", setup->box->folder);
-    remote_settings_init(&settings);
+    net_settings_init(&settings);
     assert_int_equal(cache_open(&setup->cache, cache, false, &e), 0);
     assert_int_equal(repository_open(&setup->repository, setup->cache, url, &e), 0);
     assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);

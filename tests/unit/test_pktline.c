@@ -22,7 +22,8 @@ struct seen {
     int answer;
 };
 
-static int note(void *data, enum pkt_type type, const char *bytes, size_t length, struct error *e)
+static int note(void *data, enum pktline_type type, const char *bytes, size_t length,
+                struct error *e)
 {
     struct seen *seen = data;
     size_t used = strlen(seen->text);
@@ -30,26 +31,27 @@ static int note(void *data, enum pkt_type type, const char *bytes, size_t length
     (void)e;
     if (length > seen->largest)
         seen->largest = length;
-    if (type == PKT_DATA)
+    if (type == PKTLINE_DATA)
         snprintf(seen->text + used, sizeof seen->text - used, "[%.*s]",
                  (int)(length < 20 ? length : 20), bytes);
     else
-        strcat(seen->text, type == PKT_FLUSH ? "F" : "D");
+        strcat(seen->text, type == PKTLINE_FLUSH ? "F" : "D");
     return seen->answer;
 }
 
 static int read_packets(struct seen *seen, const char *bytes, size_t size, size_t piece,
                         bool *between, struct error *e)
 {
-    struct pkt_reader reader;
+    struct pktline_reader reader;
     int r = 0;
 
     memset(seen->text, 0, sizeof seen->text);
-    pkt_reader_init(&reader, "it");
+    pktline_reader_init(&reader, "it");
     for (size_t i = 0; i < size && r == 0; i += piece)
-        r = pkt_reader_feed(&reader, bytes + i, size - i < piece ? size - i : piece, note, seen, e);
-    *between = pkt_reader_is_between(&reader);
-    pkt_reader_release(&reader);
+        r = pktline_reader_feed(&reader, bytes + i, size - i < piece ? size - i : piece, note, seen,
+                                e);
+    *between = pktline_reader_is_between(&reader);
+    pktline_reader_release(&reader);
     return r;
 }
 
@@ -104,17 +106,17 @@ static void test_longest_packet(void **state)
 {
     struct seen seen = {0};
     struct error e = {0};
-    char *bytes = malloc(PKT_MAX_DATA + 4);
+    char *bytes = malloc(PKTLINE_MAX_DATA + 4);
     bool between;
 
     (void)state;
-    memset(bytes, 'x', PKT_MAX_DATA + 4);
+    memset(bytes, 'x', PKTLINE_MAX_DATA + 4);
     memcpy(bytes, "fff0", 4);
     for (size_t i = 0; i < FEED_PIECES; i++) {
         seen.largest = 0;
-        assert_int_equal(read_packets(&seen, bytes, PKT_MAX_DATA + 4, feed_pieces[i], &between, &e),
-                         0);
-        assert_int_equal(seen.largest, PKT_MAX_DATA);
+        assert_int_equal(
+            read_packets(&seen, bytes, PKTLINE_MAX_DATA + 4, feed_pieces[i], &between, &e), 0);
+        assert_int_equal(seen.largest, PKTLINE_MAX_DATA);
         assert_true(between);
     }
     free(bytes);
@@ -133,18 +135,18 @@ static void test_handler_ends_the_reading(void **state)
 
 static void test_writing(void **state)
 {
-    struct pkt_buffer buffer = {0};
+    struct pktline_buffer buffer = {0};
 
     (void)state;
-    pkt_add(&buffer, "want %s", "x");
-    pkt_add_delim(&buffer);
-    pkt_add_flush(&buffer);
+    pktline_add(&buffer, "want %s", "x");
+    pktline_add_delim(&buffer);
+    pktline_add_flush(&buffer);
     assert_false(buffer.failed);
     assert_int_equal(buffer.length, 19);
     assert_memory_equal(buffer.bytes, "000bwant x\n00010000", 19);
-    pkt_add(&buffer, "%*d", PKT_MAX_DATA, 1);
+    pktline_add(&buffer, "%*d", PKTLINE_MAX_DATA, 1);
     assert_true(buffer.failed);
-    pkt_buffer_release(&buffer);
+    pktline_buffer_release(&buffer);
 }
 
 static int read_capabilities(const char *bytes, size_t size, size_t piece,

@@ -1,0 +1,17 @@
+/* settings.h - how long the network may take and how much it may send. */
+#ifndef GITCACHE_NET_SETTINGS_H
+#define GITCACHE_NET_SETTINGS_H
+
+#include <stdint.h>
+
+struct net_settings {
+    unsigned connect_timeout; /* seconds until a connection must stand */
+    unsigned silence_timeout; /* seconds without progress */
+    uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
+    uint64_t max_listing;     /* bytes; likewise */
+};
+
+/* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */
+void net_settings_init(struct net_settings *settings);
+
+#endif
