@@ -68,7 +68,7 @@ static int open_mount(struct mount *mount, const struct arguments *arguments, st
 
     mount->settings = settings;
     pthread_mutex_init(&mount->folders, NULL);
-    pthread_mutex_init(&mount->trial, NULL);
+    pthread_mutex_init(&mount->fetch_trial, NULL);
     repos_init(&mount->repos);
     r = log_open(&mount->log, settings->log_level, settings->log_file, settings->foreground);
     if (r < 0)

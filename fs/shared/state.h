@@ -9,11 +9,11 @@
 #include <stdatomic.h>
 #include <stdint.h>
 
-#include "fs/shared/deadly.h"
+#include "fs/shared/crash_record.h"
 #include "fs/shared/inflight.h"
 #include "gitcache/base/error.h"
 
-#define STATE_LAYOUT 2
+#define STATE_LAYOUT 3
 
 enum operation {
     OPERATION_INIT,
@@ -56,7 +56,8 @@ struct state {
     _Atomic uint32_t reloads_refused;
     char reload_refusal[1024]; /* why the last one was */
     struct inflight inflight;
-    struct deadly deadly;
+    struct crash_record
+        crashes;         /* of fetches and listings, and of what given up requests asked for */
     char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
 };
 

@@ -21,15 +21,15 @@ struct mount {
     struct state *state; /* likewise */
     struct cache *cache;
     struct repos repos;
-    struct pool *pool;          /* threads that wait for the network */
-    struct parked_lot *parked;  /* requests that wait for those */
-    struct blobs *blobs;        /* files' bytes, inflated */
-    struct lists *lists;        /* what is served */
-    struct control *control;    /* the generated files of .startpointfs */
-    pthread_mutex_t folders;    /* who changes root, repository, prefix and control folders */
-    pthread_mutex_t trial;      /* a fetch that two workers may have died of: one at a time */
-    _Atomic int64_t changed_at; /* nanoseconds since the epoch: when the lists last changed */
-    bool no_open, no_opendir;   /* the kernel does without them; set before the first request */
+    struct pool *pool;           /* threads that wait for the network */
+    struct parked_lot *parked;   /* requests that wait for those */
+    struct blobs *blobs;         /* files' bytes, inflated */
+    struct lists *lists;         /* what is served */
+    struct control *control;     /* the generated files of .startpointfs */
+    pthread_mutex_t folders;     /* who changes root, repository, prefix and control folders */
+    pthread_mutex_t fetch_trial; /* a fetch that two workers may have died of: one at a time */
+    _Atomic int64_t changed_at;  /* nanoseconds since the epoch: when the lists last changed */
+    bool no_open, no_opendir;    /* the kernel does without them; set before the first request */
     struct connection *_Atomic connection;
     struct list_watch *watch; /* reloads the lists when they change */
 };

@@ -96,36 +96,36 @@ int refresh_damaged(struct mount *mount, struct wanted *wanted)
 struct transfer {
     struct mount *mount;
     struct work *works[BATCH_MAX];
-    uint64_t keys[BATCH_MAX]; /* see deadly.h */
+    uint64_t keys[BATCH_MAX]; /* see crash_record.h */
     size_t count;
     uint64_t bytes;
     bool receiving, on_trial;
 };
 
-/* Takes part in what deadly.h is about. False: it is given up, with e set. */
+/* Takes part in what crash_record.h is about. False: it is given up, with e set. */
 static bool begin_transfer(struct transfer *transfer, struct error *e)
 {
-    struct deadly *deadly = &transfer->mount->state->deadly;
-    enum deadly_verdict verdict =
-        transfer->count ? deadly_judge(deadly, transfer->keys[0]) : DEADLY_NOT;
+    struct crash_record *crashes = &transfer->mount->state->crashes;
+    enum crash_verdict verdict =
+        transfer->count ? crash_record_judge(crashes, transfer->keys[0]) : CRASH_SAFE;
 
-    if (verdict == DEADLY_GIVEN_UP) {
+    if (verdict == CRASH_GIVEN_UP) {
         error_set(e, EIO, "%d workers died of what the remote sends: not tried again for %d s",
-                  DEADLY_DEATHS, DEADLY_PAUSE / 1000);
+                  CRASH_DEATHS, CRASH_PAUSE / 1000);
         return false;
     }
-    transfer->on_trial = verdict == DEADLY_TRIAL;
+    transfer->on_trial = verdict == CRASH_TRIAL;
     if (transfer->on_trial)
-        pthread_mutex_lock(&transfer->mount->trial);
+        pthread_mutex_lock(&transfer->mount->fetch_trial);
     return true;
 }
 
 static void end_transfer(struct transfer *transfer)
 {
     for (size_t i = 0; i < transfer->count; i++)
-        deadly_end(&transfer->mount->state->deadly, transfer->keys[i]);
+        crash_record_end(&transfer->mount->state->crashes, transfer->keys[i]);
     if (transfer->on_trial)
-        pthread_mutex_unlock(&transfer->mount->trial);
+        pthread_mutex_unlock(&transfer->mount->fetch_trial);
 }
 
 static void on_progress(void *data, uint64_t bytes, const char *line)
@@ -136,7 +136,7 @@ static void on_progress(void *data, uint64_t bytes, const char *line)
     (void)line;
     transfer->bytes = bytes;
     for (size_t i = 0; bytes > 0 && !transfer->receiving && i < transfer->count; i++)
-        deadly_begin(&transfer->mount->state->deadly, transfer->keys[i]);
+        crash_record_work(&transfer->mount->state->crashes, transfer->keys[i]);
     transfer->receiving = bytes > 0;
     for (size_t i = 0; i < transfer->count; i++) {
         atomic_store(&transfer->works[i]->progress_at, now);
@@ -149,7 +149,7 @@ static void on_checked(void *data)
     struct transfer *transfer = data;
 
     for (size_t i = 0; i < transfer->count; i++)
-        deadly_pause(&transfer->mount->state->deadly, transfer->keys[i]);
+        crash_record_pause(&transfer->mount->state->crashes, transfer->keys[i]);
     transfer->receiving = false;
 }
 
@@ -186,7 +186,7 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
 {
     struct transfer transfer = {.mount = mount,
                                 .works = {&repo->listing},
-                                .keys = {deadly_key(repository_url(repo->repository), "")},
+                                .keys = {crash_record_key(repository_url(repo->repository), "")},
                                 .count = 1};
     struct watch watch = {.progress = on_progress, .cancelled = on_cancelled, .data = &transfer};
     struct error error = {0};
@@ -252,7 +252,7 @@ static void run_list(void *data, void *subject, struct remote *remote)
 
 static uint64_t key_of(const struct wanted *wanted)
 {
-    return deadly_key(repository_url(wanted->repo->repository), wanted->name);
+    return crash_record_key(repository_url(wanted->repo->repository), wanted->name);
 }
 
 /* Takes all versions that are queued now; returns how many. One that workers may have died of is
@@ -269,7 +269,7 @@ static size_t take_batch(struct mount *mount, struct repo *repo, struct wanted *
     for (struct wanted *w = repo->wanted; w && count < BATCH_MAX && !alone; w = w->next) {
         if (!w->queued)
             continue;
-        alone = deadly_judge(&mount->state->deadly, key_of(w)) != DEADLY_NOT;
+        alone = crash_record_judge(&mount->state->crashes, key_of(w)) != CRASH_SAFE;
         if (alone && count > 0)
             break;
         w->queued = false;

@@ -9,26 +9,27 @@ static uint64_t deed_of(const struct request_header *request, size_t size)
     bool is_named =
         request->opcode == OP_LOOKUP && memchr(name, '\0', size - sizeof *request) != NULL;
 
-    return deadly_key_of_request(request->opcode, request->node, is_named ? name : "");
+    return crash_record_key_of_request(request->opcode, request->node, is_named ? name : "");
 }
 
-enum inflight_verdict blame_judge(struct mount *mount, const struct request_header *request,
-                                  size_t size, uint32_t worker)
+enum crash_verdict blame_judge(struct mount *mount, const struct request_header *request,
+                               size_t size)
 {
-    struct deadly *deadly = &mount->state->deadly;
-    enum inflight_verdict verdict =
-        inflight_begin(&mount->state->inflight, request->unique & ~RESENT, worker);
-    uint64_t deed = deed_of(request, size);
+    struct crash_record *requests = &mount->state->inflight.requests;
+    struct crash_record *crashes = &mount->state->crashes;
+    uint64_t unique = request->unique & ~RESENT, deed = deed_of(request, size);
+    enum crash_verdict verdict = crash_record_judge(requests, unique);
 
-    if (verdict == INFLIGHT_GIVE_UP) {
+    crash_record_add(requests, unique);
+    if (verdict == CRASH_GIVEN_UP) {
         log_error(mount->log,
                   "a request (operation %u, inode %llu) is given up: %d workers died of it; its "
                   "like is not tried for %d s",
-                  request->opcode, (unsigned long long)request->node, INFLIGHT_DEATHS,
-                  DEADLY_PAUSE / 1000);
-        deadly_condemn(deadly, deed);
-    } else if (deadly_judge(deadly, deed) == DEADLY_GIVEN_UP) {
-        verdict = INFLIGHT_GIVE_UP;
+                  request->opcode, (unsigned long long)request->node, CRASH_DEATHS,
+                  CRASH_PAUSE / 1000);
+        crash_record_condemn(crashes, deed);
+    } else if (crash_record_judge(crashes, deed) == CRASH_GIVEN_UP) {
+        verdict = CRASH_GIVEN_UP;
     }
     return verdict;
 }

@@ -6,9 +6,8 @@
 
 #include "fs/tree/mount.h"
 
-/* A request of `size` bytes has been read by the mount's `worker`-th worker. The first one that is
- * given up is a line in the log. */
-enum inflight_verdict blame_judge(struct mount *mount, const struct request_header *request,
-                                  size_t size, uint32_t worker);
+/* A request of `size` bytes has been read. The first one that is given up is a line in the log. */
+enum crash_verdict blame_judge(struct mount *mount, const struct request_header *request,
+                               size_t size);
 
 #endif

@@ -31,11 +31,10 @@ struct connection {
     struct mount *mount;
     struct fuse_session *fuse;
     int fuse_fd;
-    uint32_t worker;     /* which one this is of the mount's */
     atomic_bool is_open; /* fuse can be used: INIT has been served */
     atomic_bool draining;
-    atomic_int failure;    /* the errno of a read that can't be gone on from */
-    pthread_mutex_t trial; /* see inflight.h */
+    atomic_int failure;            /* the errno of a read that can't be gone on from */
+    pthread_mutex_t request_trial; /* see crash_record.h */
     struct reader readers[THREADS];
     unsigned reader_count;
     atomic_uint ended;
@@ -75,7 +74,7 @@ static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata
         complete_init(iov, count, init);
     ssize_t size = writev(fd, iov, count);
     if (answer->unique) /* else it is a notification */
-        inflight_end(&mount->state->inflight, answer->unique & ~RESENT);
+        crash_record_end(&mount->state->inflight.requests, answer->unique & ~RESENT);
     /* The kernel has had the answer to INIT from the first worker. */
     if (size < 0 && errno == ENOENT && is_init) {
         size = 0;
@@ -110,23 +109,22 @@ static void answer_with_error(int fuse_fd, uint64_t unique, int error)
 static void serve_tracked(struct connection *connection, struct fuse_buf *buffer)
 {
     const struct request_header *request = buffer->mem;
-    struct inflight *inflight = &connection->mount->state->inflight;
+    struct crash_record *requests = &connection->mount->state->inflight.requests;
     uint64_t unique = request->unique & ~RESENT;
-    enum inflight_verdict verdict =
-        blame_judge(connection->mount, request, buffer->size, connection->worker);
+    enum crash_verdict verdict = blame_judge(connection->mount, request, buffer->size);
 
-    if (verdict == INFLIGHT_GIVE_UP) {
+    if (verdict == CRASH_GIVEN_UP) {
         answer_with_error(connection->fuse_fd, request->unique, -EIO);
-        inflight_end(inflight, unique);
+        crash_record_end(requests, unique);
         return;
     }
-    if (verdict == INFLIGHT_TRIAL)
-        pthread_mutex_lock(&connection->trial);
-    inflight_work(inflight, unique);
+    if (verdict == CRASH_TRIAL)
+        pthread_mutex_lock(&connection->request_trial);
+    crash_record_work(requests, unique);
     fuse_session_process_buf(connection->fuse, buffer);
-    inflight_pause(inflight, unique);
-    if (verdict == INFLIGHT_TRIAL)
-        pthread_mutex_unlock(&connection->trial);
+    crash_record_pause(requests, unique);
+    if (verdict == CRASH_TRIAL)
+        pthread_mutex_unlock(&connection->request_trial);
 }
 
 /* The header goes to shared memory first, written by the kernel: there is no moment at which a
@@ -211,8 +209,8 @@ static void recover(struct connection *connection)
     struct answer_header notice = {.length = sizeof notice, .error = NOTIFY_RESEND, .unique = 0};
     bool resends = kernel_resends(mount);
 
-    deadly_recover(&mount->state->deadly);
-    inflight_recover(&mount->state->inflight, connection->worker, resends, give_up, connection);
+    crash_record_recover(&mount->state->crashes);
+    inflight_recover(&mount->state->inflight, resends, give_up, connection);
     if (resends && write(connection->fuse_fd, &notice, sizeof notice) < 0)
         log_warning(mount->log, "the kernel does not resend requests: %s", strerror(errno));
 }
@@ -325,9 +323,8 @@ int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(v
     mount->connection = connection;
     connection->mount = mount;
     connection->fuse_fd = fuse_fd;
-    connection->worker = atomic_load(&mount->state->workers);
     connection->wakeup = eventfd(0, EFD_CLOEXEC);
-    pthread_mutex_init(&connection->trial, NULL);
+    pthread_mutex_init(&connection->request_trial, NULL);
     sigaction(WAKE_SIGNAL, &wake, NULL);
     r = open_session(connection, e);
     if (r < 0)
@@ -360,7 +357,7 @@ void connection_free(struct connection *connection)
     if (connection->fuse)
         fuse_session_destroy(connection->fuse);
     close(connection->wakeup);
-    pthread_mutex_destroy(&connection->trial);
+    pthread_mutex_destroy(&connection->request_trial);
     free(connection);
 }
 
