@@ -15,7 +15,7 @@
 #include "fs/sets/list_folder.h"
 #include "fs/supervisor/supervisor.h"
 #include "gitcache/base/source_list.h"
-#include "gitcache/store/use.h"
+#include "gitcache/store/lease.h"
 
 /* Checks the sources, and makes libfuse's options. */
 static int prepare(const struct arguments *arguments, char **options, struct error *e)
@@ -111,7 +111,7 @@ static int supervise_here(const struct arguments *arguments, const struct target
     const struct settings *settings = &arguments->settings;
     struct notify notify = {.fd = -1};
     /* Held until the mount ends, by a process that outlives all workers. */
-    struct use *use = use_begin(settings->cache);
+    struct lease *lease = lease_begin(settings->cache);
     struct worker_line line = {0};
     struct log *log = NULL;
     int code;
@@ -142,7 +142,7 @@ static int supervise_here(const struct arguments *arguments, const struct target
     }
     log_close(log);
     worker_line_release(&line);
-    use_end(use);
+    lease_end(lease);
     return code;
 }
 

@@ -8,7 +8,7 @@
 
 #include "fs/cli/verb.h"
 #include "gitcache/base/source.h"
-#include "gitcache/store/cache.h"
+#include "gitcache/fetch/list_refs.h"
 
 static const char tags[] = "refs/tags/";
 
@@ -74,7 +74,7 @@ static int ask(struct repository *repository, const struct settings *settings, s
 
     if (r < 0)
         return r;
-    r = repository_list(repository, remote, NULL, e);
+    r = list_refs(repository, remote, NULL, e);
     remote_free(remote);
     return r;
 }

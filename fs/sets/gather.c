@@ -10,8 +10,11 @@
 
 #include "fs/sets/progress.h"
 #include "gitcache/base/url.h"
+#include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
-#include "gitcache/store/use.h"
+#include "gitcache/fetch/repository_fetch.h"
+#include "gitcache/store/last_read.h"
+#include "gitcache/store/lease.h"
 
 /* A repository, and which items are its versions. */
 struct gather_repository {
@@ -22,7 +25,7 @@ struct gather_repository {
 };
 
 struct gather_work {
-    struct use *use; /* gc leaves alone what we find, until we are done with it */
+    struct lease *lease; /* gc leaves alone what we find, until we are done with it */
     const struct gather_options *options;
     const struct settings *settings;
     struct gather *gathering;
@@ -114,8 +117,8 @@ static struct version_request *requests_of(const struct gather_work *gather,
 static bool is_cached(struct repository *repository, const struct version_request *request)
 {
     struct version version;
-    return repository_find(repository, request->name, request->commit, &version, NULL) == 0 &&
-           repository_touch(repository, &version) == 0;
+    return versions_find(repository, request->name, request->commit, &version, NULL) == 0 &&
+           last_read_now(repository, &version) == 0;
 }
 
 static void fail_all(const struct gather_repository *from, const struct error *error)
@@ -133,10 +136,10 @@ static void find_all(const struct gather_repository *from, const struct version_
 
     for (size_t i = 0; i < from->count; i++) {
         struct gather_item *item = from->items[i];
-        item->status = repository_find(repository, requests[i].name, requests[i].commit,
-                                       &item->version, &item->error);
+        item->status = versions_find(repository, requests[i].name, requests[i].commit,
+                                     &item->version, &item->error);
         if (item->status == 0)
-            item->status = repository_touch(repository, &item->version);
+            item->status = last_read_now(repository, &item->version);
         if (item->status == -ENOENT)
             item->status = error_set(&item->error, EHOSTUNREACH,
                                      "%s/%s is not in the cache, and this is --offline",
@@ -153,7 +156,7 @@ static void take_results(const struct gather_work *gather, const struct gather_r
         item->version = requests[i].version;
         item->error = requests[i].error;
         if (gather->options->listings && item->status == 0)
-            repository_moved(from->repository, match_moved, item, NULL);
+            versions_moved(from->repository, match_moved, item, NULL);
     }
 }
 
@@ -172,7 +175,7 @@ static void fetch_all(struct gather_work *gather, const struct gather_repository
     if (!remote)
         r = error_no_memory(&error);
     else if (gather->options->listings)
-        r = repository_list(repository, remote, &watch, &error);
+        r = list_refs(repository, remote, &watch, &error);
     if (r < 0) {
         fail_all(from, &error);
         return;
@@ -320,7 +323,7 @@ int gather_run(struct gather *out, const struct settings *settings,
     r = prepare(gather, sources, e);
     if (r < 0)
         return r;
-    gather->use = use_begin(settings->cache);
+    gather->lease = lease_begin(settings->cache);
     interrupted = 0;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
@@ -349,7 +352,7 @@ void gather_release(struct gather *gathering)
             repository_close(gather->repositories[i].repository);
             free(gather->repositories[i].host);
         }
-        use_end(gather->use);
+        lease_end(gather->lease);
         free(gather->by_url);
         free(gather->repositories);
         free(gather);

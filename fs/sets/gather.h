@@ -7,7 +7,7 @@
 
 #include "fs/settings.h"
 #include "gitcache/base/source_list.h"
-#include "gitcache/store/cache.h"
+#include "gitcache/store/versions.h"
 
 /* What became of one source, in the order of the list. */
 struct gather_item {

@@ -5,7 +5,7 @@
 #ifndef FS_SETS_GIT_FILES_H
 #define FS_SETS_GIT_FILES_H
 
-#include "gitcache/store/cache.h"
+#include "gitcache/store/versions.h"
 #include "manifest/paths.h"
 
 struct git_files;

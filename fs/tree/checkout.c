@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "gitcache/checkout/objects.h"
-#include "gitcache/store/use.h"
+#include "gitcache/store/last_read.h"
 
 static enum node_kind node_kind_of(enum entry_kind kind)
 {
@@ -135,7 +135,7 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
     pthread_mutex_lock(&repo->trees);
     if (shows(mount->nodes, node, &version->commit))
         goto out;
-    r = repository_touch(repo->repository, version);
+    r = last_read_now(repo->repository, version);
     if (r < 0) {
         error_set(e, -r, "gc has removed the version from the cache");
         goto out;

@@ -138,7 +138,7 @@ static int open_version(struct mount *mount, uint32_t index, struct asking *aski
     wanted = namespace_wanted(mount, index);
     if (!wanted)
         return -EIO;
-    r = repository_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
+    r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
     if (r == 0)
         r = checkout_publish(mount, wanted->repo, index, &version, &error);
     if (r == -ENOENT)
@@ -201,7 +201,7 @@ static int find_commit(struct mount *mount, struct repo *repo, uint32_t folder, 
 
     if (!wanted)
         return -ENOMEM;
-    r = repository_find(repo->repository, name, NULL, &(struct version){0}, NULL);
+    r = versions_find(repo->repository, name, NULL, &(struct version){0}, NULL);
     if (r == -ENOENT)
         return namespace_ask_for_version(mount, wanted, asking);
     if (r == 0)
@@ -241,7 +241,7 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     if (!ref_name_is_valid(full, strlen(full)))
         return -ENOENT;
     /* Another mount, or `startpointfs fetch`, may have cached it. */
-    if (repository_find(repo->repository, full, NULL, &version, NULL) == 0) {
+    if (versions_find(repo->repository, full, NULL, &version, NULL) == 0) {
         if (version.kind == VERSION_COMMIT)
             return find_commit(mount, repo, folder, name, asking, child);
         namespace_publish(mount, repo);
@@ -359,8 +359,8 @@ static void prefetch_repo(struct mount *mount, struct repo *repo)
     pthread_mutex_unlock(&repo->lock);
     for (size_t i = 0; named && i < named_count; i++) {
         struct wanted *wanted = repo_want(repo, named[i].name, named[i].commit);
-        if (wanted && repository_find(repo->repository, named[i].name, named[i].commit, &version,
-                                      NULL) == -ENOENT)
+        if (wanted && versions_find(repo->repository, named[i].name, named[i].commit, &version,
+                                    NULL) == -ENOENT)
             all[count++] = wanted;
         free(named[i].name);
         free(named[i].commit);

@@ -71,8 +71,8 @@ static int add_named(struct collecting *c, struct repo *repo, const struct listi
             if (ref && branch_of(ref))
                 r = version_names_add(c->names, branch_of(ref), true, true);
         } else if (named->kind == SOURCE_COMMIT || !listing || ref ||
-                   repository_find(repo->repository, named->name, NULL, &(struct version){0},
-                                   NULL) == 0) {
+                   versions_find(repo->repository, named->name, NULL, &(struct version){0}, NULL) ==
+                       0) {
             r = version_names_add(c->names, named->name, true, ref && branch_of(ref));
         }
     }
@@ -92,7 +92,7 @@ int namespace_publish(struct mount *mount, struct repo *repo)
         repo->changed_at = clock_wall() * 1000000;
     r = add_listing(&c, listing);
     if (r == 0)
-        r = repository_versions(repo->repository, add_cached, &c, NULL);
+        r = versions_each(repo->repository, add_cached, &c, NULL);
     if (r == 0)
         r = node_each_link(mount->nodes, repo->node, add_found, &c);
     if (r == 0) {

@@ -9,7 +9,9 @@
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
+#include "gitcache/fetch/repository_fetch.h"
 
 #define BATCH_MAX 256
 
@@ -199,7 +201,7 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
     if (!begin_transfer(&transfer, &error)) {
         r = -EIO;
     } else {
-        r = remote ? repository_list(repo->repository, remote, &watch, &error)
+        r = remote ? list_refs(repo->repository, remote, &watch, &error)
                    : error_set(&error, ENOMEM, "out of memory");
         end_transfer(&transfer);
     }
@@ -210,7 +212,7 @@ static void ask_for_listing(struct mount *mount, struct repo *repo, struct remot
     atomic_fetch_add(&mount->state->listings, 1);
     if (repo_succeeded(repo))
         log_info(mount->log, "%s: %s answers again", repo->name, repo->shown);
-    repository_moved(repo->repository, report_moved, (void *[]){repo, mount}, NULL);
+    versions_moved(repo->repository, report_moved, (void *[]){repo, mount}, NULL);
 }
 
 /* After a listing: branches that people look at, and that have moved, are fetched anew. */

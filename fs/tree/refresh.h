@@ -2,7 +2,7 @@
  * learns of it.
  *
  *     reader -> namespace -> refresh_* -> pool's queue -> (thread) refresh_run ->
- * repository_list / _fetch reader <- parked_wake <- namespace_publish / wanted->state
+ * list_refs / _fetch reader <- parked_wake <- namespace_publish / wanted->state
  */
 #ifndef FS_TREE_REFRESH_H
 #define FS_TREE_REFRESH_H

@@ -20,7 +20,7 @@
 #include "fs/tree/work.h"
 #include "gitcache/base/error.h"
 #include "gitcache/base/source.h"
-#include "gitcache/store/cache.h"
+#include "gitcache/store/versions.h"
 
 struct repo;
 

@@ -60,7 +60,7 @@ static bool is_branch(struct repo *repo, const struct source *source)
     if (ref)
         branch = strncmp(ref->name, "refs/heads/", 11) == 0;
     else
-        branch = repository_find(repo->repository, source->version, NULL, &version, NULL) == 0 &&
+        branch = versions_find(repo->repository, source->version, NULL, &version, NULL) == 0 &&
                  version.kind == VERSION_BRANCH;
     repository_listing_put(repo->repository, listing);
     return branch;
@@ -225,7 +225,7 @@ static int commit_of(struct mount *mount, const struct source *source, struct as
         return 0;
     if (!repo)
         return -EIO;
-    r = repository_find(repo->repository, source->version, NULL, &version, NULL);
+    r = versions_find(repo->repository, source->version, NULL, &version, NULL);
     if (r == -ENOENT) {
         wanted = repo_want(repo, source->version, source->commit);
         return wanted ? namespace_ask_for_version(mount, wanted, asking) : -ENOMEM;

@@ -117,7 +117,7 @@ static json_t *versions_json(struct repo *repo, const struct listing *listing)
     const char *name;
 
     add_listed(by_name, listing);
-    repository_versions(repo->repository, add_cached, by_name, NULL);
+    versions_each(repo->repository, add_cached, by_name, NULL);
     pthread_mutex_lock(&repo->lock);
     add_wanted(by_name, repo);
     pthread_mutex_unlock(&repo->lock);
@@ -150,7 +150,7 @@ static json_t *repo_json(struct repo *repo)
                         repo->error.errnum ? text_json(repo->error.text) : json_null());
     pthread_mutex_unlock(&repo->lock);
     json_object_set_new(json, "versions", versions_json(repo, listing));
-    repository_moved(repo->repository, add_moved, moved, NULL);
+    versions_moved(repo->repository, add_moved, moved, NULL);
     json_object_set_new(json, "moved", moved);
     repository_listing_put(repo->repository, listing);
     return json;

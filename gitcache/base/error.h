@@ -26,9 +26,4 @@ int error_vset(struct error *e, int errnum, const char *format, va_list args)
 /* ENOMEM: "out of memory". */
 int error_no_memory(struct error *e);
 
-/* As error_set, for a failed libgit2 call: maps its code to an errno (ENOENT, EIO, ENOSPC, ...) and
- * appends libgit2's own message to the formatted text. Call it before any other libgit2 call. */
-int error_git(struct error *e, int git_code, const char *format, ...)
-    __attribute__((format(printf, 3, 4)));
-
 #endif

@@ -1,5 +1,8 @@
 #include "gitcache/base/library.h"
 
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
 #include <string.h>
 
 int library_open(struct error *e)
@@ -7,7 +10,7 @@ int library_open(struct error *e)
     int r = git_libgit2_init();
 
     if (r < 0)
-        return error_git(e, r, "can't start libgit2");
+        return library_error(e, r, "can't start libgit2");
     /*
      * Owner validation protects from a repository whose configuration names commands to run
      * (hooks, filters, pagers, fsmonitor). libgit2 runs none of them, and of a repository's
@@ -33,4 +36,56 @@ void oid_to_git(git_oid *out, const struct oid *oid)
 void oid_from_git(struct oid *out, const git_oid *oid)
 {
     memcpy(out->id, oid->id, OID_SIZE);
+}
+
+/* libgit2 resets errno when it makes its message, but puts the system's words at the end of it. */
+static int errno_of_message(const char *message)
+{
+    static const int errnums[] = {ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE};
+
+    for (size_t i = 0; i < sizeof errnums / sizeof *errnums; i++) {
+        const char *words = strerror(errnums[i]);
+        size_t length = strlen(message), words_length = strlen(words);
+
+        if (length >= words_length && strcmp(message + length - words_length, words) == 0)
+            return errnums[i];
+    }
+    return EIO;
+}
+
+static int errno_of_git_code(int code, const git_error *error)
+{
+    switch (code) {
+    case GIT_ENOTFOUND:
+    case GIT_EAMBIGUOUS:
+    case GIT_EINVALIDSPEC:
+        return ENOENT;
+    case GIT_EAUTH:
+    case GIT_ECERTIFICATE:
+        return EACCES;
+    case GIT_EUSER:
+        return ECANCELED;
+    case GIT_ELOCKED:
+        return EAGAIN;
+    }
+    if (error && error->klass == GIT_ERROR_NOMEMORY)
+        return ENOMEM;
+    if (error && error->klass == GIT_ERROR_OS && error->message)
+        return errno_of_message(error->message);
+    return EIO;
+}
+
+int library_error(struct error *e, int git_code, const char *format, ...)
+{
+    const git_error *error = git_error_last();
+    int errnum = errno_of_git_code(git_code, error);
+    char text[sizeof e->text];
+    va_list args;
+
+    va_start(args, format);
+    vsnprintf(text, sizeof text, format, args);
+    va_end(args);
+    if (!error || !error->message)
+        return error_set(e, errnum, "%s", text);
+    return error_set(e, errnum, "%s: %s", text, error->message);
 }

@@ -1,4 +1,4 @@
-/* library.h - libgit2, set up once for the whole process. */
+/* library.h - libgit2: set up once for the whole process, its ids and its errors as ours. */
 #ifndef GITCACHE_BASE_LIBRARY_H
 #define GITCACHE_BASE_LIBRARY_H
 
@@ -13,5 +13,10 @@ void library_close(void);
 
 void oid_to_git(git_oid *out, const struct oid *oid);
 void oid_from_git(struct oid *out, const git_oid *oid);
+
+/* As error_set, for a failed libgit2 call: maps its code to an errno (ENOENT, EIO, ENOSPC, ...) and
+ * appends libgit2's own message to the formatted text. Call it before any other libgit2 call. */
+int library_error(struct error *e, int git_code, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
 
 #endif

@@ -2,13 +2,9 @@
 #ifndef GITCACHE_CHECKOUT_CONVERT_H
 #define GITCACHE_CHECKOUT_CONVERT_H
 
+#include "gitcache/base/bytes.h"
 #include "gitcache/base/oid.h"
 #include "gitcache/checkout/attributes.h"
-
-struct bytes {
-    char *data; /* malloc'd */
-    size_t size;
-};
 
 /* Converts in git's order: ident, line ends, encoding. *bytes is replaced where something changes.
  * What git would refuse to convert stays as it is, as it does there. -ENOMEM. */

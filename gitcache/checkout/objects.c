@@ -6,9 +6,10 @@
 #include <string.h>
 #include <strings.h>
 
+#include "gitcache/checkout/convert.h"
 #include "gitcache/checkout/place.h"
+#include "gitcache/store/raw_object.h"
 #include "gitcache/store/raw_tree.h"
-#include "gitcache/store/stored.h"
 
 /* Of larger blobs nobody asks what the attributes make of them. */
 #define MAX_CONVERTED ((uint64_t)1 << 30)
@@ -89,7 +90,7 @@ static int parse(struct repository *repository, const struct oid *id, struct tre
     struct raw_tree raw;
     char hex[OID_HEX_SIZE];
     size_t size;
-    int r = stored_read(repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
+    int r = raw_object_read(repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
 
     if (r)
         return r;
@@ -108,7 +109,7 @@ static int parse(struct repository *repository, const struct oid *id, struct tre
         return error_no_memory(e);
     if (next < 0)
         return error_set(e, EIO, "the tree %s in %s is damaged", oid_format(id, hex),
-                         repository->folder);
+                         repository_folder(repository));
     sort_and_drop_repeated(out);
     return 0;
 }
@@ -117,7 +118,7 @@ static int converted_size(struct repository *repository, const struct conversion
                           struct tree_entry *entry, struct error *e)
 {
     struct bytes bytes;
-    int r = stored_blob(repository, &entry->oid, &bytes, e);
+    int r = raw_object_blob(repository, &entry->oid, &bytes, e);
 
     if (r)
         return r;
@@ -153,7 +154,7 @@ static int find_sizes(struct repository *repository, struct tree *tree,
 
         if (!is_file(entry->kind) && entry->kind != ENTRY_SYMLINK)
             continue;
-        r = stored_size(repository, &entry->oid, &entry->size, e);
+        r = raw_object_size(repository, &entry->oid, &entry->size, e);
         if (r || !attributes || !is_file(entry->kind) || entry->size > MAX_CONVERTED)
             continue;
         path = join(folder, entry->name);
@@ -234,14 +235,14 @@ int blob_read(struct repository *repository, const struct oid *blob, const struc
 {
     struct bytes bytes;
     uint64_t raw_size;
-    int r = stored_size(repository, blob, &raw_size, e);
+    int r = raw_object_size(repository, blob, &raw_size, e);
 
     if (r)
         return r;
     if (raw_size > max_size)
         return error_set(e, EFBIG, "%s has %llu bytes, more than max_file (%llu)", place->path,
                          (unsigned long long)raw_size, (unsigned long long)max_size);
-    r = stored_blob(repository, blob, &bytes, e);
+    r = raw_object_blob(repository, blob, &bytes, e);
     if (r)
         return r;
     if (place->attributes && raw_size <= MAX_CONVERTED)

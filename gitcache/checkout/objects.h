@@ -5,7 +5,7 @@
 #ifndef GITCACHE_CHECKOUT_OBJECTS_H
 #define GITCACHE_CHECKOUT_OBJECTS_H
 
-#include "gitcache/store/cache.h"
+#include "gitcache/store/versions.h"
 
 enum entry_kind { ENTRY_FILE, ENTRY_EXECUTABLE, ENTRY_SYMLINK, ENTRY_TREE, ENTRY_SUBMODULE };
 

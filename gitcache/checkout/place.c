@@ -5,8 +5,8 @@
 #include <string.h>
 
 #include "gitcache/base/library.h"
+#include "gitcache/store/raw_object.h"
 #include "gitcache/store/raw_tree.h"
-#include "gitcache/store/stored.h"
 
 /* Of larger ones git reads some (up to 100 MiB); but then each file would be compared with millions
  * of patterns. */
@@ -36,10 +36,10 @@ static int add_attributes(struct repository *repository, struct attributes *attr
     if (!find_entry(tree, ATTRIBUTES_FILE, strlen(ATTRIBUTES_FILE), &entry) ||
         !mode_is_file(entry.mode))
         return 0;
-    r = stored_size(repository, &entry.oid, &size, e);
+    r = raw_object_size(repository, &entry.oid, &size, e);
     if (r || size > MAX_ATTRIBUTES)
         return r;
-    r = stored_blob(repository, &entry.oid, &text, e);
+    r = raw_object_blob(repository, &entry.oid, &text, e);
     if (r)
         return r;
     if (attributes_add(attributes, folder, text.data, text.size))
@@ -58,7 +58,8 @@ static int step_down(struct repository *repository, struct attributes *attribute
     struct raw_entry entry;
     git_odb_object *tree;
     char *folder = strndup(path, length);
-    int r = folder ? stored_read(repository, id, GIT_OBJECT_TREE, &tree, e) : error_no_memory(e);
+    int r =
+        folder ? raw_object_read(repository, id, GIT_OBJECT_TREE, &tree, e) : error_no_memory(e);
 
     if (!r) {
         r = add_attributes(repository, attributes, tree, folder, e);
@@ -80,7 +81,7 @@ int place_attributes(struct repository *repository, const struct place *place, b
     const char *path = place->path;
     size_t length = 0, end = strlen(path);
     struct oid id;
-    int r = stored_tree_of(repository, place->commit, &id, e);
+    int r = raw_object_tree_of(repository, place->commit, &id, e);
 
     *out = (struct attributes){.files = NULL};
     while (!r) {

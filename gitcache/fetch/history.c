@@ -6,6 +6,7 @@
 
 #include "gitcache/base/library.h"
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/repository_state.h"
 
 static int compare_oids(const void *a, const void *b)
 {

@@ -2,6 +2,7 @@
 #ifndef GITCACHE_FETCH_HISTORY_H
 #define GITCACHE_FETCH_HISTORY_H
 
+#include "gitcache/net/remote.h"
 #include "gitcache/store/repository.h"
 
 /* One search: `digits` (7 to 40) in, the commit out. */

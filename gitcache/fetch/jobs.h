@@ -1,9 +1,10 @@
-/* jobs.h - versions on their way into the cache: what repository_fetch.c and receive.c share.
- * Private to gitcache/. */
+/* jobs.h - the requests of one repository_fetch on their way into the cache. Private to
+ * gitcache/fetch/. */
 #ifndef GITCACHE_FETCH_JOBS_H
 #define GITCACHE_FETCH_JOBS_H
 
 #include "gitcache/fetch/resolve.h"
+#include "gitcache/net/remote.h"
 #include "gitcache/store/repository.h"
 
 /* A request on its way. */
@@ -39,16 +40,10 @@ void jobs_finish(struct fetch *fetch, int status, const struct error *e);
 /* True if a job is left whose target is in that state. */
 bool jobs_have(const struct fetch *fetch, enum target_state state);
 
+/* Resolves all jobs that are not done with the listing that is known. */
+void jobs_resolve(struct fetch *fetch);
+
 /* Asks the remote for a new listing and resolves all jobs with it. On failure all are finished. */
 int jobs_list(struct fetch *fetch);
-
-/* Fetches, checks and pins all jobs that have an object to ask for: in one pack, or if that fails
- * for a reason that may be one version's alone, each in a pack of its own. Those are finished then;
- * but commits that the server does not give by their ids become TARGET_DIGITS. The caller has the
- * repository's lock. */
-void jobs_receive(struct fetch *fetch);
-
-/* Looks for the jobs' TARGET_DIGITS in the remote's history, and fetches what is found. */
-void jobs_search(struct fetch *fetch);
 
 #endif

@@ -1,15 +1,14 @@
-/* receive.c - jobs with an object to ask for: fetched, checked, pinned.
- *
- * Written are, in this order: the pack, `shallow`, the refs; each is on the disk before the next.
- */
-#include "gitcache/fetch/jobs.h"
+#include "gitcache/fetch/receive.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "gitcache/fetch/history.h"
+#include "gitcache/store/commit.h"
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
+#include "gitcache/store/verify.h"
 
 static bool is_wanted(const struct job *job, const struct job *only)
 {
@@ -163,7 +162,7 @@ static void receive_single(struct fetch *fetch, struct job *job)
     }
 }
 
-void jobs_receive(struct fetch *fetch)
+void receive_jobs(struct fetch *fetch)
 {
     struct error e = {0};
     int r;

@@ -9,8 +9,12 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/commit.h"
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/odb.h"
 #include "gitcache/store/pack.h"
+#include "gitcache/store/repository_state.h"
+#include "gitcache/store/verify.h"
 
 #define ASIDE       ".damaged" /* behind .idx: git and libgit2 pass such a pack over */
 #define SCRATCH     "startpointfs-check"
@@ -129,7 +133,7 @@ static int set_aside_damaged_packs(struct repository *repository, struct error *
     if (scratch)
         disk_remove(scratch);
     free(scratch);
-    repository_odb_reopen(repository);
+    odb_reopen(repository);
     return r;
 }
 
@@ -172,12 +176,12 @@ static int find_broken_pins(struct repository *repository, struct oids *broken, 
     git_odb *odb;
     int r = pins_each(repository, add_target, &all);
 
-    odb = repository_odb_get(repository);
+    odb = odb_get(repository);
     for (size_t i = 0; odb && i < all.count && !r; i++)
         if (check(odb, &all.items[i], NULL))
             r = add_oid(broken, &all.items[i]);
     if (odb)
-        repository_odb_put(repository);
+        odb_put(repository);
     free(all.items);
     return r ? error_no_memory(e) : 0;
 }
@@ -222,7 +226,7 @@ int repair(struct repository *repository, struct remote *remote, const struct wa
         r = pack_each(repository, ".idx" ASIDE, remove_pack, NULL, e);
     if (r)
         pack_each(repository, ".idx" ASIDE, put_back, NULL, NULL);
-    repository_odb_reopen(repository);
+    odb_reopen(repository);
     free(broken.items);
     return r;
 }

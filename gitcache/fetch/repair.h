@@ -2,6 +2,7 @@
 #ifndef GITCACHE_FETCH_REPAIR_H
 #define GITCACHE_FETCH_REPAIR_H
 
+#include "gitcache/net/remote.h"
 #include "gitcache/store/repository.h"
 
 /* Checks every pack of the repository; takes damaged ones out of use and fetches the pinned

@@ -1,14 +1,5 @@
-/* repository_fetch.c - makes versions present.
- *
- *     1. What the cache has is answered at once: no lock, no network.
- *     2. The rest is resolved with the listing that is known; the remote is asked for a new one if
- *        there is none, or it lacks a name, or the newest is wanted.
- *     3. With the repository's lock in hand, look again: another process may have fetched.
- *     4. All that is left comes in one pack. If that fails for a reason that may be one version's
- *        alone, each comes in a pack of its own: one bad version spoils no other.
- *     5. Commit ids that the listing does not show, and the server does not give, are looked for
- *        in its history.
- */
+#include "gitcache/fetch/repository_fetch.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,24 +7,12 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/fetch/jobs.h"
+#include "gitcache/fetch/list_refs.h"
+#include "gitcache/fetch/receive.h"
 #include "gitcache/fetch/repair.h"
-
-#define LOCK_FILE "startpointfs-lock"
-
-void job_finish(struct job *job, int status, const struct error *e)
-{
-    job->done = true;
-    job->request->status = status;
-    if (e)
-        job->request->error = *e;
-}
-
-void jobs_finish(struct fetch *fetch, int status, const struct error *e)
-{
-    for (size_t i = 0; i < fetch->count; i++)
-        if (!fetch->jobs[i].done)
-            job_finish(&fetch->jobs[i], status, e);
-}
+#include "gitcache/fetch/search.h"
+#include "gitcache/store/pins.h"
+#include "gitcache/store/repository_state.h"
 
 static size_t jobs_left(const struct fetch *fetch)
 {
@@ -60,64 +39,11 @@ static void answer_from_cache(struct fetch *fetch, bool again_too)
 
         if (job->done || (request->again && !again_too))
             continue;
-        if (repository_find(fetch->repository, request->name, request->commit, &request->version,
-                            NULL) == 0 &&
+        if (versions_find(fetch->repository, request->name, request->commit, &request->version,
+                          NULL) == 0 &&
             is_current(job, &request->version))
             job_finish(job, 0, NULL);
     }
-}
-
-/* A pinned tag never moves. Who wants the commit that the tag is at now gets that by its id. */
-static int keep_pinned_tag(struct fetch *fetch, struct target *target, struct error *e)
-{
-    const struct oid commit = target->commit;
-    struct version pinned;
-
-    if (target->state != TARGET_LISTED || target->kind != VERSION_TAG ||
-        !pins_find(fetch->repository, target->ref, &pinned) || oid_equal(&pinned.commit, &commit))
-        return 0;
-    return target_set_commit(target, &commit, e);
-}
-
-static int resolve_job(struct fetch *fetch, struct job *job, const struct listing *listing,
-                       struct error *e)
-{
-    int r = target_resolve(&job->target, job->request, listing, fetch->repository->shown, e);
-
-    if (!r)
-        r = keep_pinned_tag(fetch, &job->target, e);
-    if (!r && job->refused && job->target.state == TARGET_ID)
-        job->target.state = TARGET_DIGITS;
-    return r;
-}
-
-static void resolve_all(struct fetch *fetch)
-{
-    const struct listing *listing = repository_listing_get(fetch->repository);
-    struct error e = {0};
-
-    for (size_t i = 0; i < fetch->count; i++) {
-        struct job *job = &fetch->jobs[i];
-        int r = job->done ? 0 : resolve_job(fetch, job, listing, &e);
-
-        if (r)
-            job_finish(job, r, &e);
-    }
-    repository_listing_put(fetch->repository, listing);
-}
-
-int jobs_list(struct fetch *fetch)
-{
-    struct error e = {0};
-    int r = repository_list(fetch->repository, fetch->remote, fetch->watch, &e);
-
-    if (r) {
-        jobs_finish(fetch, r, &e);
-        return r;
-    }
-    fetch->listed = true;
-    resolve_all(fetch);
-    return 0;
 }
 
 static bool needs_listing(const struct fetch *fetch)
@@ -137,7 +63,7 @@ static int resolve(struct fetch *fetch)
     struct error e = {0};
     int r;
 
-    resolve_all(fetch);
+    jobs_resolve(fetch);
     if (needs_listing(fetch)) {
         r = jobs_list(fetch);
         if (r)
@@ -161,19 +87,11 @@ static int resolve(struct fetch *fetch)
     return 0;
 }
 
-bool jobs_have(const struct fetch *fetch, enum target_state state)
-{
-    for (size_t i = 0; i < fetch->count; i++)
-        if (!fetch->jobs[i].done && fetch->jobs[i].target.state == state)
-            return true;
-    return false;
-}
-
 static void fetch_left(struct fetch *fetch)
 {
-    jobs_receive(fetch);
+    receive_jobs(fetch);
     if (jobs_have(fetch, TARGET_DIGITS) && (fetch->listed || jobs_list(fetch) == 0))
-        jobs_search(fetch);
+        search_jobs(fetch);
 }
 
 static bool wants_again(const struct fetch *fetch)
@@ -200,21 +118,6 @@ static void fetch_locked(struct fetch *fetch)
     fetch_left(fetch);
 }
 
-static int take_lock(struct fetch *fetch, struct error *e)
-{
-    char *path;
-    int fd = repository_make(fetch->repository, e);
-
-    if (fd)
-        return fd;
-    path = disk_path(fetch->repository->folder, LOCK_FILE);
-    if (!path)
-        return error_no_memory(e);
-    fd = disk_lock(path, fetch->watch, e);
-    free(path);
-    return fd;
-}
-
 static void fetch_all(struct fetch *fetch)
 {
     struct repository *repository = fetch->repository;
@@ -237,7 +140,7 @@ static void fetch_all(struct fetch *fetch)
     answer_from_cache(fetch, false);
     if (!jobs_left(fetch))
         return;
-    lock = take_lock(fetch, &e);
+    lock = repository_lock(repository, fetch->watch, &e);
     if (lock < 0) {
         jobs_finish(fetch, lock, &e);
         return;

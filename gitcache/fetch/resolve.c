@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/store/repository.h"
+#include "gitcache/store/pins.h"
 
 static int set_ref(struct target *target, const char *prefix, const char *name, struct error *e)
 {
@@ -29,7 +29,7 @@ int target_set_commit(struct target *target, const struct oid *commit, struct er
 static int set_listed(struct target *target, const struct ref *ref, struct error *e)
 {
     target->state = TARGET_LISTED;
-    if (!pin_kind(ref->name, &target->kind)) /* a detached HEAD */
+    if (!pins_kind(ref->name, &target->kind)) /* a detached HEAD */
         return target_set_commit(target, &ref->peeled, e);
     target->want = ref->oid;
     target->commit = ref->peeled;

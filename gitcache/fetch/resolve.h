@@ -2,7 +2,7 @@
 #ifndef GITCACHE_FETCH_RESOLVE_H
 #define GITCACHE_FETCH_RESOLVE_H
 
-#include "gitcache/store/cache.h"
+#include "gitcache/fetch/request.h"
 
 enum target_state {
     TARGET_NONE,   /* not in the listing, and no commit id */

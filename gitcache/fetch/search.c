@@ -1,10 +1,11 @@
-/* search.c - jobs that name a commit which the listing does not show: found in the history. */
-#include "gitcache/fetch/jobs.h"
+#include "gitcache/fetch/search.h"
 
 #include <errno.h>
 #include <stdlib.h>
 
 #include "gitcache/fetch/history.h"
+#include "gitcache/fetch/receive.h"
+#include "gitcache/store/repository_state.h"
 
 /* Names the digits that are looked for: the request's name, or the commit it must be. */
 static const char *digits_of(const struct job *job)
@@ -71,13 +72,13 @@ static void receive_with_history(struct fetch *fetch)
         if (!fetch->jobs[i].done && fetch->jobs[i].target.state == TARGET_DIGITS)
             fetch->jobs[i].target.state = TARGET_ID;
     fetch->whole_history = true;
-    jobs_receive(fetch);
+    receive_jobs(fetch);
 }
 
-void jobs_search(struct fetch *fetch)
+void search_jobs(struct fetch *fetch)
 {
     search_history(fetch);
-    jobs_receive(fetch);
+    receive_jobs(fetch);
     if (jobs_have(fetch, TARGET_DIGITS))
         receive_with_history(fetch);
 }

@@ -9,6 +9,7 @@
 #include <strings.h>
 #include <unistd.h>
 
+#include "gitcache/base/library.h"
 #include "gitcache/net/urlmatch.h"
 
 struct entry {
@@ -142,7 +143,7 @@ static int load(struct gitconfig *config, struct error *e)
     if (r == 0)
         r = copy_entries(config, files);
     if (r < 0 && r != -ENOMEM)
-        error_git(e, r, "git's configuration cannot be read; `git config --list` says where");
+        library_error(e, r, "git's configuration cannot be read; `git config --list` says where");
     git_config_free(files);
     if (r == 0)
         r = add_environment(config);

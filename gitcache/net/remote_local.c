@@ -37,7 +37,7 @@ static int open_local(git_repository **out, const char *url, const char *shown, 
         return error_set(e, ENOENT, "%s is not a git repository; look for a spelling mistake",
                          shown);
     if (r < 0)
-        return error_git(e, r, "cannot open the repository %s", shown);
+        return library_error(e, r, "cannot open the repository %s", shown);
     return 0;
 }
 
@@ -171,7 +171,7 @@ int remote_local_list(const char *url, const char *const *branches, size_t count
     if (r == -ENOMEM)
         r = error_set(e, ENOMEM, "out of memory while listing %s", shown);
     else if (r)
-        r = error_git(e, r, "cannot list the refs of %s", shown);
+        r = library_error(e, r, "cannot list the refs of %s", shown);
     if (r)
         goto out;
     listing_finish(&listing);
@@ -396,7 +396,7 @@ int remote_local_fetch(const char *url, const struct fetch_command_request *requ
                       "the repository %s is damaged, an object is missing; run git fsck there",
                       shown);
     else if (r)
-        r = error_git(e, r, "cannot read from the repository %s", shown);
+        r = library_error(e, r, "cannot read from the repository %s", shown);
 out:
     git_packbuilder_free(transfer.builder);
     git_repository_free(transfer.repository);

@@ -67,7 +67,7 @@ static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out,
     if (r == GIT_ENOTFOUND)
         return error_set(e, EIO, "the object %s is missing", oid_format(id, hex));
     if (r)
-        return error_git(e, r, "the object %s is damaged", oid_format(id, hex));
+        return library_error(e, r, "the object %s is damaged", oid_format(id, hex));
     return 0;
 }
 

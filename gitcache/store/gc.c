@@ -11,6 +11,7 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/store/cache_folder.h"
 #include "gitcache/store/gc_repository.h"
+#include "gitcache/store/versions.h"
 
 #define NANOSECONDS ((int64_t)1000000000)
 #define DEPTH_MAX   64 /* folders between the cache's and a repository */
@@ -27,13 +28,13 @@ int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *
         return error_no_memory(e);
     gc->cache = cache;
     /* In this order: who comes after we have looked reads later than our now. */
-    gc->use = use_begin(cache_folder(cache));
-    if (!gc->use) {
+    gc->lease = lease_begin(cache_folder(cache));
+    if (!gc->lease) {
         free(gc);
         return error_set(e, EACCES, "can't write in the cache %s", cache_folder(cache));
     }
-    gc->oldest = use_oldest_other(gc->use);
-    gc->before = use_since(gc->use) - (int64_t)days * 24 * 3600 * NANOSECONDS;
+    gc->oldest = lease_oldest_other(gc->lease);
+    gc->before = lease_since(gc->lease) - (int64_t)days * 24 * 3600 * NANOSECONDS;
     if (gc->oldest < gc->before)
         gc->before = gc->oldest;
     *out = gc;
@@ -44,7 +45,7 @@ void gc_end(struct gc *gc)
 {
     if (!gc)
         return;
-    use_end(gc->use);
+    lease_end(gc->lease);
     for (size_t i = 0; i < gc->count; i++)
         free(gc->sources[i].folder);
     free(gc->sources);
@@ -61,7 +62,7 @@ static int find_commit(struct gc *gc, const char *url, const char *name, const c
 
     if (r < 0)
         return r;
-    r = repository_find(repository, name, commit, &version, e);
+    r = versions_find(repository, name, commit, &version, e);
     repository_close(repository);
     if (r == 0)
         *out = version.commit;

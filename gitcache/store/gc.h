@@ -7,10 +7,10 @@
  *     gc_end(gc)
  *
  * A version goes if no kept source is at its commit, and it was last read more than `days` days
- * ago, and before the longest-standing user of the cache that still lives began (use.h). So what a
+ * ago, and before the longest-standing other lease of the cache began (lease.h). So what a
  * running mount has open stays, whatever `days` is, and counts as read when gc runs; and the sets
  * are to be read after gc_begin, so that one which `create` is just making is either seen or
- * protected by its maker's use.
+ * protected by its maker's lease.
  *
  * Then the packs that no remaining version needs go. A version's pack is whole in itself, but
  * versions fetched together share one: of such a pack, what is still needed is packed anew; that
@@ -21,6 +21,9 @@
  * crash in between leaves a cache that git accepts, and the next gc finishes the work. */
 #ifndef GITCACHE_STORE_GC_H
 #define GITCACHE_STORE_GC_H
+
+#include <stddef.h>
+#include <stdint.h>
 
 #include "gitcache/store/cache.h"
 
@@ -45,7 +48,7 @@ struct gc_report {
 /* EROFS for a read-only cache. */
 int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e);
 
-/* Keeps a source's version: `name` and `commit` as for repository_find. */
+/* Keeps a source's version: `name` and `commit` as for versions_find. */
 int gc_keep(struct gc *gc, const char *url, const char *name, const char *commit, struct error *e);
 
 /* 0, also where repositories were skipped; else a negative errno. */

@@ -5,7 +5,9 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/odb.h"
 #include "gitcache/store/pack.h"
+#include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
 
 struct collection {
@@ -159,7 +161,7 @@ static int drop(struct collection *collection, struct error *e)
     if (r == 0)
         r = shallow_rewrite(collection->repository, rest, false, e);
     git_odb_free(rest);
-    repository_odb_reopen(collection->repository);
+    odb_reopen(collection->repository);
     return r;
 }
 

@@ -11,6 +11,9 @@
 #include "gitcache/store/gc_needed.h"
 #include "gitcache/store/gc_packs.h"
 #include "gitcache/store/last_read.h"
+#include "gitcache/store/odb.h"
+#include "gitcache/store/pins.h"
+#include "gitcache/store/repository_state.h"
 
 #define NANOSECONDS ((int64_t)1000000000)
 
@@ -44,7 +47,7 @@ static int add_ref(struct collection *collection, git_repository *git, const cha
     if (git_reference_name_to_id(&id, git, name))
         return error_set(e, EIO, "its ref %s can't be read", name);
     oid_from_git(&ref.target, &id);
-    ref.ours = pin_kind(name, &kind);
+    ref.ours = pins_kind(name, &kind);
     if (ref.ours && !pins_find(collection->repository, name, &version))
         return error_set(e, EIO, "what its ref %s names is missing or damaged", name);
     if (ref.ours)
@@ -69,7 +72,7 @@ static int read_refs(struct collection *collection, struct error *e)
     if (!r)
         r = git_reference_list(&names, git);
     if (r)
-        r = error_git(e, r, "its refs can't be read");
+        r = library_error(e, r, "its refs can't be read");
     for (size_t i = 0; i < names.count && r == 0; i++)
         r = add_ref(collection, git, names.strings[i], e);
     git_strarray_dispose(&names);
@@ -95,13 +98,13 @@ static bool was_read(const struct collection *collection, const struct found_ref
 
 static int keep(struct collection *collection, struct found_ref *ref, struct error *e)
 {
-    git_odb *odb = repository_odb_get(collection->repository);
+    git_odb *odb = odb_get(collection->repository);
     int r = odb ? gc_needed_add(&collection->needed, odb, &ref->target, e)
                 : error_set(e, EIO, "its objects can't be read");
 
     ref->goes = false;
     if (odb)
-        repository_odb_put(collection->repository);
+        odb_put(collection->repository);
     return r;
 }
 
@@ -137,7 +140,7 @@ static int remove_ref(struct collection *collection, struct found_ref *ref, stru
     if (r == 0 && oid_set_add(&collection->gone, &ref->commit))
         r = error_no_memory(e);
     if (r == 0 && options->removed)
-        options->removed(options->data, shown_folder(collection), pin_name(ref->name),
+        options->removed(options->data, shown_folder(collection), pins_name(ref->name),
                          read_at / NANOSECONDS);
     return r;
 }

@@ -9,6 +9,7 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/repository_state.h"
 
 #define INCOMING_FOLDER "startpointfs-incoming"
 
@@ -26,7 +27,8 @@ static int open_odb(struct incoming *incoming, struct error *e)
     if (!r)
         r = git_odb_add_disk_alternate(incoming->odb, objects);
     free(objects);
-    return r ? error_git(e, r, "can't open the objects of %s", incoming->repository->folder) : 0;
+    return r ? library_error(e, r, "can't open the objects of %s", incoming->repository->folder)
+             : 0;
 }
 
 int incoming_open(struct incoming *out, struct repository *repository, struct error *e)
@@ -78,9 +80,9 @@ static int indexer_failed(struct reception *reception, int git_code)
     const git_error *error = git_error_last();
 
     if (error && error->klass == GIT_ERROR_OS)
-        return error_git(reception->e, git_code, "can't write the pack that %s sent",
-                         reception->shown);
-    return error_git(reception->e, git_code, "%s sent a damaged pack", reception->shown);
+        return library_error(reception->e, git_code, "can't write the pack that %s sent",
+                             reception->shown);
+    return library_error(reception->e, git_code, "%s sent a damaged pack", reception->shown);
 }
 
 static int flush(struct reception *reception)
@@ -147,7 +149,7 @@ int incoming_receive(struct incoming *incoming, struct remote *remote,
     /* No odb: each pack must be whole in itself. */
     r = git_indexer_new(&reception.indexer, packs, 0444, NULL, NULL);
     if (r) {
-        r = error_git(e, r, "can't write a pack in %s", packs);
+        r = library_error(e, r, "can't write a pack in %s", packs);
     } else {
         r = remote_fetch(remote, incoming->repository->url, request, receive_bytes, &reception,
                          watch, e);

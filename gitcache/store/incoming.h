@@ -9,6 +9,9 @@
 #ifndef GITCACHE_STORE_INCOMING_H
 #define GITCACHE_STORE_INCOMING_H
 
+#include <git2.h>
+
+#include "gitcache/net/remote.h"
 #include "gitcache/store/repository.h"
 
 struct incoming {

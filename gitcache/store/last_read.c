@@ -3,11 +3,13 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
+#include <string.h>
 #include <sys/file.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/store/pins.h"
 
 #define PACKED_REFS "packed-refs"
 #define READS_FILE  "startpointfs-reads"
@@ -79,4 +81,62 @@ int64_t last_read_at(const char *repository_folder, const char *ref)
     if (time_of(repository_folder, ref, &time) || time_of(repository_folder, PACKED_REFS, &time))
         return time;
     return INT64_MAX;
+}
+
+/* The refs that name a commit. */
+struct names {
+    const struct oid *commit;
+    char **items;
+    size_t count;
+};
+
+static int add_name(void *data, const struct pin *pin)
+{
+    struct names *names = data;
+    char **items, *name;
+
+    if (!oid_equal(&pin->version.commit, names->commit))
+        return 0;
+    items = reallocarray(names->items, names->count + 1, sizeof *items);
+    if (items)
+        names->items = items;
+    name = items ? strdup(pin->ref) : NULL;
+    if (!name)
+        return -ENOMEM;
+    names->items[names->count++] = name;
+    return 0;
+}
+
+/* Whether the ref is there still. */
+static bool touch_ref(struct repository *repository, const char *ref)
+{
+    struct version version;
+
+    if (last_read_touch(repository_folder(repository), ref))
+        return true;
+    pins_forget(repository, ref);
+    if (!pins_find(repository, ref, &version))
+        return false;
+    last_read_set_packed(repository_folder(repository), &(struct timespec){.tv_nsec = UTIME_NOW});
+    return true;
+}
+
+int last_read_now(struct repository *repository, const struct version *version)
+{
+    struct names names = {.commit = &version->commit};
+    int r = pins_each(repository, add_name, &names), lock = -1;
+    size_t there = 0;
+
+    if (r == 0 && !cache_is_read_only(repository_cache(repository)))
+        lock = last_read_lock(repository_folder(repository), LOCK_SH);
+    for (size_t i = 0; i < names.count && r == 0; i++)
+        there += lock < 0 || touch_ref(repository, names.items[i]);
+    if (lock >= 0)
+        close(lock);
+    for (size_t i = 0; i < names.count; i++)
+        free(names.items[i]);
+    free(names.items);
+    if (r < 0)
+        return r;
+    return there ? 0 : -ENOENT;
 }

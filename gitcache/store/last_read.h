@@ -1,5 +1,4 @@
-/* last_read.h - the time at which a ref's version was last read: that of its file. Private to
- * gitcache/. */
+/* last_read.h - the time at which a version was last read: that of its ref's file. */
 #ifndef GITCACHE_STORE_LAST_READ_H
 #define GITCACHE_STORE_LAST_READ_H
 
@@ -7,7 +6,15 @@
 #include <stdint.h>
 #include <time.h>
 
-/* Holds gc and readers apart for the moment in which one looks at times and removes refs, and the
+#include "gitcache/store/versions.h"
+
+/* A version that versions_find gave is about to be read: for now it stays. -ENOENT if gc has
+ * removed it since it was found; it has been forgotten then, and can be fetched again. */
+int last_read_now(struct repository *repository, const struct version *version);
+
+/* What follows is gc's.
+ *
+ * Holds gc and readers apart for the moment in which one looks at times and removes refs, and the
  * other touches them. `how` is LOCK_SH or LOCK_EX. A descriptor, or a negative errno. */
 int last_read_lock(const char *repository_folder, int how);
 

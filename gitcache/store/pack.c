@@ -11,6 +11,7 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/repository_state.h"
 
 /* In the order of removal: without its index, git passes a pack over. */
 static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap", ".mtimes"};
@@ -56,7 +57,7 @@ static int add_backend(git_odb *odb, const struct pack *pack, struct error *e)
     if (!r)
         r = git_odb_add_backend(odb, backend, 1);
     free(index);
-    return r ? error_git(e, r, "can't open the pack %s", pack->base) : 0;
+    return r ? library_error(e, r, "can't open the pack %s", pack->base) : 0;
 }
 
 int pack_each(const struct repository *repository, const char *suffix,
@@ -219,7 +220,7 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
     if (!r)
         r = git_odb_open(&packing.fresh, incoming.folder);
     if (r)
-        r = error_git(e, r, "can't pack %s anew", repository->folder);
+        r = library_error(e, r, "can't pack %s anew", repository->folder);
     else if (git_odb_foreach(pack->odb, find_missing, &packing))
         r = error_set(e, EIO, "packing %s anew left something out", repository->folder);
     if (r == 0) {

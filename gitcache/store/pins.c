@@ -1,3 +1,5 @@
+#include "gitcache/store/pins.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -5,14 +7,16 @@
 #include <unistd.h>
 
 #include "gitcache/base/library.h"
-#include "gitcache/store/repository.h"
+#include "gitcache/store/commit.h"
+#include "gitcache/store/odb.h"
+#include "gitcache/store/repository_state.h"
 
 static bool starts_with(const char *text, const char *prefix)
 {
     return strncmp(text, prefix, strlen(prefix)) == 0;
 }
 
-bool pin_kind(const char *ref, enum version_kind *out)
+bool pins_kind(const char *ref, enum version_kind *out)
 {
     if (starts_with(ref, TAG_PREFIX))
         *out = VERSION_TAG;
@@ -25,7 +29,7 @@ bool pin_kind(const char *ref, enum version_kind *out)
     return true;
 }
 
-const char *pin_name(const char *ref)
+const char *pins_name(const char *ref)
 {
     return strchr(ref + strlen("refs/"), '/') + 1;
 }
@@ -121,18 +125,18 @@ static bool learn(struct repository *repository, const char *ref, const struct o
     git_odb *odb;
     int r;
 
-    if (!pin_kind(ref, &out->kind))
+    if (!pins_kind(ref, &out->kind))
         return false;
     if (recall(repository, ref, &known, out) && oid_equal(&known, target))
         return true;
-    odb = repository_odb_get(repository);
+    odb = odb_get(repository);
     if (!odb)
         return false;
     r = commit_load(odb, target, &commit, NULL);
-    repository_odb_put(repository);
+    odb_put(repository);
     if (r)
         return false;
-    pin_kind(ref, &out->kind);
+    pins_kind(ref, &out->kind);
     out->commit = commit.id;
     out->tree = commit.tree;
     out->time = commit.time;
@@ -196,7 +200,7 @@ static int collect(struct found_refs *found, const git_reference *ref)
     enum version_kind kind;
     char *copy;
 
-    if (!target || !pin_kind(git_reference_name(ref), &kind))
+    if (!target || !pins_kind(git_reference_name(ref), &kind))
         return 0;
     if (found->count == found->room) {
         size_t room = found->room ? 2 * found->room : 64;
@@ -241,7 +245,7 @@ int pins_scan(struct repository *repository, struct error *e)
     if (refs)
         r = collect_all(&found, refs);
     if (r)
-        r = error_git(e, r, "can't read the refs in %s", repository->folder);
+        r = library_error(e, r, "can't read the refs in %s", repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
     for (size_t i = 0; i < found.count; i++) {
         if (!r)
@@ -292,7 +296,7 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     oid_to_git(&id, target);
     r = create_ref(repository, ref, &id, version->kind == VERSION_BRANCH);
     if (r)
-        return error_git(e, r, "can't write %s in %s", ref, repository->folder);
+        return library_error(e, r, "can't write %s in %s", ref, repository->folder);
     if (remember(repository, ref, target, version))
         return error_no_memory(e);
     return 0;
@@ -322,7 +326,7 @@ int pins_remove(struct repository *repository, const char *ref, struct error *e)
     refs = open_refs(repository);
     r = refs ? git_reference_remove(refs, ref) : GIT_ENOTFOUND;
     if (r)
-        r = error_git(e, r, "can't remove %s in %s", ref, repository->folder);
+        r = library_error(e, r, "can't remove %s in %s", ref, repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
     if (!r)
         pins_forget(repository, ref);

@@ -10,6 +10,7 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/url.h"
 #include "gitcache/store/cache_folder.h"
+#include "gitcache/store/repository_state.h"
 
 #define LISTING_FILE "startpointfs-listing"
 #define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
@@ -99,9 +100,7 @@ void repository_close(struct repository *repository)
         return;
     if (repository->listing)
         repository_listing_put(repository, &repository->listing->listing);
-    for (size_t i = 0; i < repository->branch_count; i++)
-        free(repository->branches[i]);
-    free(repository->branches);
+    repository_free_branches(repository->branches, repository->branch_count);
     pins_release(repository);
     git_repository_free(repository->refs);
     git_odb_free(repository->odb);
@@ -112,6 +111,16 @@ void repository_close(struct repository *repository)
     free(repository->shown);
     free(repository->folder);
     free(repository);
+}
+
+struct cache *repository_cache(const struct repository *repository)
+{
+    return repository->cache;
+}
+
+const char *repository_shown(const struct repository *repository)
+{
+    return repository->shown;
 }
 
 const char *repository_url(const struct repository *repository)
@@ -148,6 +157,35 @@ int repository_name_branch(struct repository *repository, const char *branch)
     return r;
 }
 
+void repository_free_branches(char **branches, size_t count)
+{
+    for (size_t i = 0; i < count; i++)
+        free(branches[i]);
+    free(branches);
+}
+
+int repository_copy_branches(struct repository *repository, char ***out, size_t *count)
+{
+    char **branches;
+    size_t n = 0;
+    int r = 0;
+
+    pthread_rwlock_rdlock(&repository->lock);
+    branches = calloc(repository->branch_count + 1, sizeof *branches);
+    r = branches ? 0 : -ENOMEM;
+    for (; !r && n < repository->branch_count; n++) {
+        branches[n] = strdup(repository->branches[n]);
+        if (!branches[n])
+            r = -ENOMEM;
+    }
+    pthread_rwlock_unlock(&repository->lock);
+    if (r)
+        repository_free_branches(branches, n);
+    *out = branches;
+    *count = n;
+    return r;
+}
+
 const struct listing *repository_listing_get(struct repository *repository)
 {
     struct shared_listing *shared;
@@ -169,78 +207,6 @@ void repository_listing_put(struct repository *repository, const struct listing 
         listing_release(&shared->listing);
         free(shared);
     }
-}
-
-static void free_branches(char **branches, size_t count)
-{
-    for (size_t i = 0; i < count; i++)
-        free(branches[i]);
-    free(branches);
-}
-
-/* A copy, as other threads may name branches while the remote is asked. */
-static int copy_branches(struct repository *repository, char ***out, size_t *count)
-{
-    char **branches;
-    size_t n = 0;
-    int r = 0;
-
-    pthread_rwlock_rdlock(&repository->lock);
-    branches = calloc(repository->branch_count + 1, sizeof *branches);
-    r = branches ? 0 : -ENOMEM;
-    for (; !r && n < repository->branch_count; n++) {
-        branches[n] = strdup(repository->branches[n]);
-        if (!branches[n])
-            r = -ENOMEM;
-    }
-    pthread_rwlock_unlock(&repository->lock);
-    if (r)
-        free_branches(branches, n);
-    *out = branches;
-    *count = n;
-    return r;
-}
-
-static int keep_listing(struct repository *repository, const struct listing *listing,
-                        struct error *e)
-{
-    char *path = disk_path(repository->folder, LISTING_FILE), *text;
-    size_t size;
-    int r;
-
-    text = listing_format(listing, &size);
-    if (!path || !text)
-        r = error_no_memory(e);
-    else
-        r = repository_make(repository, e);
-    if (!r)
-        r = disk_replace(path, text, size, false, e);
-    free(text);
-    free(path);
-    return r;
-}
-
-int repository_list(struct repository *repository, struct remote *remote, const struct watch *watch,
-                    struct error *e)
-{
-    struct listing listing = {.refs = NULL};
-    char **branches;
-    size_t count;
-    int r = copy_branches(repository, &branches, &count);
-
-    if (r)
-        return error_no_memory(e);
-    r = remote_list(remote, repository->url, (const char *const *)branches, count, watch, &listing,
-                    e);
-    free_branches(branches, count);
-    /* A full disk is no reason to hide what the remote has answered. */
-    if (!r && !cache_is_read_only(repository->cache))
-        keep_listing(repository, &listing, NULL);
-    if (!r && set_listing(repository, &listing)) {
-        listing_release(&listing);
-        r = error_no_memory(e);
-    }
-    return r;
 }
 
 static int write_skeleton(const char *folder, struct error *e)
@@ -274,7 +240,8 @@ static int write_skeleton(const char *folder, struct error *e)
     return r ? r : disk_sync_folder(folder, e);
 }
 
-int repository_make(struct repository *repository, struct error *e)
+/* Makes the bare repository's folder if it is not there. Safe against other processes doing so. */
+static int make_repository(struct repository *repository, struct error *e)
 {
     char *slash = strrchr(repository->folder, '/'), *temporary = NULL, *head;
     int r;
@@ -311,37 +278,43 @@ int repository_make(struct repository *repository, struct error *e)
     return r;
 }
 
-git_odb *repository_odb_get(struct repository *repository)
+static int write_listing(struct repository *repository, const struct listing *listing,
+                         struct error *e)
 {
-    char *objects;
+    char *path = disk_path(repository->folder, LISTING_FILE), *text;
+    size_t size;
+    int r;
 
-    pthread_rwlock_rdlock(&repository->odb_lock);
-    if (repository->odb)
-        return repository->odb;
-    pthread_rwlock_unlock(&repository->odb_lock);
-    objects = disk_path(repository->folder, "objects");
-    pthread_rwlock_wrlock(&repository->odb_lock);
-    if (objects && !repository->odb && access(objects, X_OK) == 0 &&
-        git_odb_open(&repository->odb, objects))
-        repository->odb = NULL;
-    pthread_rwlock_unlock(&repository->odb_lock);
-    free(objects);
-    pthread_rwlock_rdlock(&repository->odb_lock);
-    if (repository->odb)
-        return repository->odb;
-    pthread_rwlock_unlock(&repository->odb_lock);
-    return NULL;
+    text = listing_format(listing, &size);
+    if (!path || !text)
+        r = error_no_memory(e);
+    else
+        r = make_repository(repository, e);
+    if (!r)
+        r = disk_replace(path, text, size, false, e);
+    free(text);
+    free(path);
+    return r;
 }
 
-void repository_odb_put(struct repository *repository)
+int repository_keep_listing(struct repository *repository, struct listing *listing, struct error *e)
 {
-    pthread_rwlock_unlock(&repository->odb_lock);
+    if (!cache_is_read_only(repository->cache))
+        write_listing(repository, listing, NULL);
+    return set_listing(repository, listing) < 0 ? error_no_memory(e) : 0;
 }
 
-void repository_odb_reopen(struct repository *repository)
+int repository_lock(struct repository *repository, const struct watch *watch, struct error *e)
 {
-    pthread_rwlock_wrlock(&repository->odb_lock);
-    git_odb_free(repository->odb);
-    repository->odb = NULL;
-    pthread_rwlock_unlock(&repository->odb_lock);
+    char *path;
+    int fd = make_repository(repository, e);
+
+    if (fd < 0)
+        return fd;
+    path = disk_path(repository->folder, LOCK_FILE);
+    if (!path)
+        return error_no_memory(e);
+    fd = disk_lock(path, watch, e);
+    free(path);
+    return fd;
 }

@@ -7,6 +7,9 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/commit.h"
+#include "gitcache/store/odb.h"
+#include "gitcache/store/repository_state.h"
 
 #define MAX_SHALLOW ((size_t)64 << 20)
 
@@ -44,10 +47,10 @@ int shallow_add(struct repository *repository, const struct oid *commits, size_t
     }
     if (disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
         fwrite(old, 1, old_size, out);
-    odb = repository_odb_get(repository);
+    odb = odb_get(repository);
     if (odb) {
         r = print_new(out, odb, old ? old : "", commits, count, &added, e);
-        repository_odb_put(repository);
+        odb_put(repository);
     }
     if (fclose(out) && !r)
         r = error_no_memory(e);

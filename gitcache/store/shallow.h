@@ -2,6 +2,9 @@
 #ifndef GITCACHE_STORE_SHALLOW_H
 #define GITCACHE_STORE_SHALLOW_H
 
+#include <git2.h>
+
+#include "gitcache/base/oid.h"
 #include "gitcache/store/repository.h"
 
 /* Adds the commits whose parents are not in the cache, durably. The caller has the repository's

@@ -1,15 +1,11 @@
-/* verify.c - is everything there that a version needs?
- *
- * Walks the tree with a stack of its own and reads each distinct tree once: a "git bomb", few
- * trees that name each other many times, costs no more than its few trees. Blobs are only looked
- * up: the indexer has hashed them. Submodules live in other repositories. */
+#include "gitcache/store/verify.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gitcache/base/library.h"
 #include "gitcache/store/raw_tree.h"
-#include "gitcache/store/repository.h"
 
 /* Trees that were seen (an open hash table), and those still to be read (an index into `order`). */
 struct walk {

@@ -1,11 +1,13 @@
-/* versions.c - a cached repository's versions: finding one by name, and telling of all of them. */
+#include "gitcache/store/versions.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gitcache/base/source.h"
-#include "gitcache/store/repository.h"
+#include "gitcache/store/pins.h"
+#include "gitcache/store/repository_state.h"
 
 static bool find_below(struct repository *repository, const char *prefix, const char *name,
                        struct version *out)
@@ -113,8 +115,8 @@ static int find_named(struct repository *repository, const struct listing *listi
     return find_commit(repository, name, out, e);
 }
 
-int repository_find(struct repository *repository, const char *name, const char *commit,
-                    struct version *out, struct error *e)
+int versions_find(struct repository *repository, const char *name, const char *commit,
+                  struct version *out, struct error *e)
 {
     const struct listing *listing = repository_listing_get(repository);
     const char *shown = name ? name : "the default branch";
@@ -189,23 +191,23 @@ static int copy_pins(struct repository *repository, struct copied *out, struct e
     return r;
 }
 
-int repository_versions(struct repository *repository,
-                        int (*visit)(void *data, const char *name, const struct version *version),
-                        void *data, struct error *e)
+int versions_each(struct repository *repository,
+                  int (*visit)(void *data, const char *name, const struct version *version),
+                  void *data, struct error *e)
 {
     struct copied copied = {.items = NULL};
     int r = copy_pins(repository, &copied, e);
 
     for (size_t i = 0; i < copied.count && !r; i++)
-        r = visit(data, pin_name(copied.items[i].ref), &copied.items[i].version);
+        r = visit(data, pins_name(copied.items[i].ref), &copied.items[i].version);
     release_copied(&copied);
     return r;
 }
 
-int repository_moved(struct repository *repository,
-                     int (*visit)(void *data, const char *tag, const struct oid *pinned,
-                                  const struct oid *now),
-                     void *data, struct error *e)
+int versions_moved(struct repository *repository,
+                   int (*visit)(void *data, const char *tag, const struct oid *pinned,
+                                const struct oid *now),
+                   void *data, struct error *e)
 {
     const struct listing *listing = repository_listing_get(repository);
     struct copied copied = {.items = NULL};
@@ -217,7 +219,7 @@ int repository_moved(struct repository *repository,
 
         if (pin->version.kind == VERSION_TAG && now &&
             !oid_equal(&now->peeled, &pin->version.commit))
-            r = visit(data, pin_name(pin->ref), &pin->version.commit, &now->peeled);
+            r = visit(data, pins_name(pin->ref), &pin->version.commit, &now->peeled);
     }
     release_copied(&copied);
     repository_listing_put(repository, listing);

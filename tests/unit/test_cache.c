@@ -4,7 +4,8 @@
 #include <sys/stat.h>
 
 #include "gitcache/base/library.h"
-#include "gitcache/store/cache.h"
+#include "gitcache/fetch/list_refs.h"
+#include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/cache_folder.h"
 #include "tests/unit/sandbox.h"
 
@@ -72,7 +73,7 @@ static void assert_fetched(struct setup *setup, const char *name, enum version_k
     assert_string_equal(oid_format(&version.tree, hex),
                         output(setup->box, "git -C remote rev-parse '%s^{tree}'", revision));
     assert_int_equal(version.time, 1600000000);
-    assert_int_equal(repository_find(setup->repository, name, NULL, &found, &e), 0);
+    assert_int_equal(versions_find(setup->repository, name, NULL, &found, &e), 0);
     assert_memory_equal(&found.commit, &version.commit, sizeof found.commit);
 }
 
@@ -157,7 +158,7 @@ static void test_unknown_names(void **state)
     make_remote(state);
     open_setup(&setup, state);
     for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        assert_int_equal(repository_find(setup.repository, names[i], NULL, &version, &e), -ENOENT);
+        assert_int_equal(versions_find(setup.repository, names[i], NULL, &version, &e), -ENOENT);
         if (fetch(&setup, names[i], NULL, &version, &e, NULL) != -ENOENT)
             fail_msg("%s: %s", names[i], e.text);
     }
@@ -191,9 +192,9 @@ static void test_remote_gone(void **state)
     close_setup(&setup);
     run(*state, "rm -rf remote");
     open_setup(&setup, state);
-    assert_int_equal(repository_find(setup.repository, "v1", NULL, &version, &e), 0);
+    assert_int_equal(versions_find(setup.repository, "v1", NULL, &version, &e), 0);
     assert_int_equal(version.kind, VERSION_TAG);
-    assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+    assert_int_equal(versions_find(setup.repository, NULL, NULL, &version, &e), 0);
     assert_int_equal(version.kind, VERSION_BRANCH);
     assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
     listing = repository_listing_get(setup.repository);
@@ -240,21 +241,21 @@ static void test_moved_tag_keeps_its_first_commit(void **state)
     strcpy(first, output(setup.box, "git -C remote rev-parse v5"));
     run(setup.box, "cd remote; git commit -q --allow-empty -m four; git tag -f v5 >/dev/null");
     strcpy(second, output(setup.box, "git -C remote rev-parse v5"));
-    assert_int_equal(repository_list(setup.repository, setup.remote, NULL, &e), 0);
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
     assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, NULL), 0);
     assert_string_equal(oid_format(&version.commit, hex), first);
-    assert_int_equal(repository_moved(setup.repository, note_moved, &note, &e), 0);
+    assert_int_equal(versions_moved(setup.repository, note_moved, &note, &e), 0);
     snprintf(expected, sizeof expected, "v5 %s %s", first, second);
     assert_string_equal(note, expected);
 
     /* commit= asks for what it says, whatever the name means here */
-    assert_int_equal(repository_find(setup.repository, "v5", first, &version, &e), 0);
-    assert_int_equal(repository_find(setup.repository, "v5", second, &version, &e), -ENOENT);
+    assert_int_equal(versions_find(setup.repository, "v5", first, &version, &e), 0);
+    assert_int_equal(versions_find(setup.repository, "v5", second, &version, &e), -ENOENT);
     assert_non_null(strstr(e.text, first));
     assert_int_equal(fetch(&setup, "v5", second, &version, &e, NULL), 0);
     assert_int_equal(version.kind, VERSION_COMMIT);
     assert_string_equal(oid_format(&version.commit, hex), second);
-    assert_int_equal(repository_find(setup.repository, "v5", NULL, &version, &e), 0);
+    assert_int_equal(versions_find(setup.repository, "v5", NULL, &version, &e), 0);
     assert_string_equal(oid_format(&version.commit, hex), first);
     close_setup(&setup);
 }
@@ -304,7 +305,7 @@ static void test_branch_follows(void **state)
         assert_string_equal(oid_format(&request.version.commit, hex),
                             output(setup.box, "git -C remote rev-parse main"));
     }
-    assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+    assert_int_equal(versions_find(setup.repository, NULL, NULL, &version, &e), 0);
     assert_memory_equal(&version.commit, &request.version.commit, sizeof version.commit);
     assert_git_is_content(&setup);
     close_setup(&setup);
@@ -392,7 +393,7 @@ static void test_waiting_for_the_lock_can_be_cancelled(void **state)
 
     make_remote(state);
     open_setup(&setup, state);
-    assert_int_equal(repository_list(setup.repository, setup.remote, NULL, &e), 0);
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
     snprintf(path, sizeof path, "%s/startpointfs-lock", repository_folder(setup.repository));
     fd = open(path, O_RDWR | O_CREAT, 0644);
     assert_int_equal(flock(fd, LOCK_EX), 0);
@@ -419,7 +420,7 @@ static void test_full_disk(void **state)
     open_setup(&setup, state);
     assert_int_equal(fetch(&setup, "big", NULL, &version, &e, NULL), -ENOSPC);
     assert_non_null(strstr(e.text, "can't write the pack"));
-    assert_int_equal(repository_find(setup.repository, "big", NULL, &version, &e), -ENOENT);
+    assert_int_equal(versions_find(setup.repository, "big", NULL, &version, &e), -ENOENT);
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     close_setup(&setup);
     run(*state, "umount cache");
@@ -509,7 +510,7 @@ static void test_ambiguous_abbreviation(void **state)
     assert_non_null(strstr(e.text, "write more digits"));
     assert_int_equal(fetch(&setup, "same0", NULL, &version, &e, NULL), 0);
     assert_int_equal(fetch(&setup, "same1", NULL, &version, &e, NULL), 0);
-    assert_int_equal(repository_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
+    assert_int_equal(versions_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
     assert_non_null(strstr(e.text, "write more digits"));
     close_setup(&setup);
 }
@@ -528,8 +529,8 @@ static void test_read_only_cache(void **state)
     run(setup.box, "find cache | sort >before");
     assert_int_equal(cache_open(&cache, setup.cache_folder, true, &e), 0);
     assert_int_equal(repository_open(&repository, cache, setup.url, &e), 0);
-    assert_int_equal(repository_find(repository, "v1", NULL, &version, &e), 0);
-    assert_int_equal(repository_list(repository, setup.remote, NULL, &e), 0);
+    assert_int_equal(versions_find(repository, "v1", NULL, &version, &e), 0);
+    assert_int_equal(list_refs(repository, setup.remote, NULL, &e), 0);
     struct version_request request = {.name = "v5"};
     assert_int_equal(repository_fetch(repository, setup.remote, &request, 1, NULL, NULL, &e),
                      -EROFS);
@@ -565,12 +566,12 @@ static void test_versions_of_another_process_are_seen(void **state)
     make_remote(state);
     open_setup(&setup, state);
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    assert_int_equal(repository_find(other, "v1", NULL, &version, &e), -ENOENT);
+    assert_int_equal(versions_find(other, "v1", NULL, &version, &e), -ENOENT);
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
-    assert_int_equal(repository_find(other, "v1", NULL, &version, &e), 0);
+    assert_int_equal(versions_find(other, "v1", NULL, &version, &e), 0);
     assert_fetched(&setup, "main", VERSION_BRANCH, "main");
     assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
-    assert_int_equal(repository_versions(other, note_version, &seen, &e), 0);
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
     assert_int_equal(seen.count, 3);
     assert_string_equal(seen.names[0], "main");
     assert_string_equal(seen.names[1], "deep/er/v4");
@@ -604,7 +605,7 @@ static void test_incomplete_remote_pins_nothing(void **state)
     run(*state, "cd remote; rm -f .git/objects/$(git rev-parse v5:top | sed 's,^..,&/,')");
     open_setup(&setup, state);
     assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, NULL), -EIO);
-    assert_int_equal(repository_find(setup.repository, "v5", NULL, &version, &e), -ENOENT);
+    assert_int_equal(versions_find(setup.repository, "v5", NULL, &version, &e), -ENOENT);
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     assert_string_equal(
         output(setup.box, "ls %s/objects/pack | wc -l; ls %s | grep -c incoming || true",
@@ -739,7 +740,7 @@ static void test_local_remotes(void **state)
         if (fetch(&setup, "v3", NULL, &version, &e, NULL) ||
             fetch(&setup, NULL, NULL, &version, &e, NULL))
             fail_msg("%s: %s", places[i], e.text);
-        assert_int_equal(repository_find(setup.repository, NULL, NULL, &version, &e), 0);
+        assert_int_equal(versions_find(setup.repository, NULL, NULL, &version, &e), 0);
     }
     close_setup(&setup);
 }

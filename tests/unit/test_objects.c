@@ -3,7 +3,7 @@
 #include <sys/stat.h>
 
 #include "gitcache/checkout/objects.h"
-#include "gitcache/store/cache.h"
+#include "gitcache/fetch/repository_fetch.h"
 #include "tests/unit/sandbox.h"
 
 #define MAX_SIZE ((uint64_t)1 << 30)

@@ -1,10 +1,13 @@
-#include "gitcache/store/stored.h"
+#include "gitcache/store/raw_object.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "gitcache/base/library.h"
+#include "gitcache/store/commit.h"
+#include "gitcache/store/odb.h"
+#include "gitcache/store/repository_state.h"
 
 /* A failed read of an object: the cache is damaged, unless the cause is another. */
 static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
@@ -17,8 +20,8 @@ static int read_failed(const struct repository *repository, const struct oid *id
                          oid_format(id, hex), repository->folder);
     if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
         return error_no_memory(e);
-    error_git(e, git_code, "the object %s is damaged in %s; fetch the version again",
-              oid_format(id, hex), repository->folder);
+    library_error(e, git_code, "the object %s is damaged in %s; fetch the version again",
+                  oid_format(id, hex), repository->folder);
     if (e)
         e->errnum = EIO;
     return -EIO;
@@ -30,10 +33,10 @@ static int no_repository(const struct repository *repository, struct error *e)
                      repository->folder);
 }
 
-int stored_read(struct repository *repository, const struct oid *id, git_object_t type,
-                git_odb_object **out, struct error *e)
+int raw_object_read(struct repository *repository, const struct oid *id, git_object_t type,
+                    git_odb_object **out, struct error *e)
 {
-    git_odb *odb = repository_odb_get(repository);
+    git_odb *odb = odb_get(repository);
     git_oid git_id;
     int r;
 
@@ -43,7 +46,7 @@ int stored_read(struct repository *repository, const struct oid *id, git_object_
     r = git_odb_read(out, odb, &git_id);
     if (r)
         r = read_failed(repository, id, r, e);
-    repository_odb_put(repository);
+    odb_put(repository);
     if (!r && git_odb_object_type(*out) != type) {
         char hex[OID_HEX_SIZE];
         git_odb_object_free(*out);
@@ -53,9 +56,10 @@ int stored_read(struct repository *repository, const struct oid *id, git_object_
     return r;
 }
 
-int stored_size(struct repository *repository, const struct oid *id, uint64_t *out, struct error *e)
+int raw_object_size(struct repository *repository, const struct oid *id, uint64_t *out,
+                    struct error *e)
 {
-    git_odb *odb = repository_odb_get(repository);
+    git_odb *odb = odb_get(repository);
     git_object_t type;
     git_oid git_id;
     size_t size;
@@ -69,15 +73,15 @@ int stored_size(struct repository *repository, const struct oid *id, uint64_t *o
         r = read_failed(repository, id, r, e);
     else
         *out = size;
-    repository_odb_put(repository);
+    odb_put(repository);
     return r;
 }
 
-int stored_blob(struct repository *repository, const struct oid *id, struct bytes *out,
-                struct error *e)
+int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                    struct error *e)
 {
     git_odb_object *object;
-    int r = stored_read(repository, id, GIT_OBJECT_BLOB, &object, e);
+    int r = raw_object_read(repository, id, GIT_OBJECT_BLOB, &object, e);
 
     if (r)
         return r;
@@ -89,10 +93,10 @@ int stored_blob(struct repository *repository, const struct oid *id, struct byte
     return out->data ? 0 : error_no_memory(e);
 }
 
-int stored_tree_of(struct repository *repository, const struct oid *id, struct oid *out,
-                   struct error *e)
+int raw_object_tree_of(struct repository *repository, const struct oid *id, struct oid *out,
+                       struct error *e)
 {
-    git_odb *odb = repository_odb_get(repository);
+    git_odb *odb = odb_get(repository);
     struct error inner = {0};
     struct commit commit;
     int r;
@@ -100,7 +104,7 @@ int stored_tree_of(struct repository *repository, const struct oid *id, struct o
     if (!odb)
         return no_repository(repository, e);
     r = commit_load(odb, id, &commit, &inner);
-    repository_odb_put(repository);
+    odb_put(repository);
     if (r)
         return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
                          repository->folder);

@@ -1,0 +1,12 @@
+/* search.h - jobs that name a commit which the listing does not show: found in the remote's history.
+ * Private to gitcache/fetch/. */
+#ifndef GITCACHE_FETCH_SEARCH_H
+#define GITCACHE_FETCH_SEARCH_H
+
+#include "gitcache/fetch/jobs.h"
+
+/* Looks for the jobs' TARGET_DIGITS in the remote's history, and fetches what is found. The caller
+ * has the repository's lock. */
+void search_jobs(struct fetch *fetch);
+
+#endif

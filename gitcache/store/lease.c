@@ -1,0 +1,115 @@
+#include "gitcache/store/lease.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/file.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+
+#define USERS_FOLDER "startpointfs-users"
+
+struct lease {
+    char *path;
+    int fd;
+    int64_t since;
+};
+
+static int64_t modified_at(const struct stat *st)
+{
+    return (int64_t)st->st_mtim.tv_sec * 1000000000 + st->st_mtim.tv_nsec;
+}
+
+/* Between making the file and locking it, gc may take it for a dead user's: then once more. */
+static int make_locked(const char *folder, char **path, struct stat *st)
+{
+    for (int attempt = 0; attempt < 10; attempt++) {
+        int fd = asprintf(path, "%s/user-XXXXXX", folder) < 0 ? -1 : mkostemp(*path, O_CLOEXEC);
+
+        if (fd < 0)
+            break;
+        if (flock(fd, LOCK_EX | LOCK_NB) == 0 && fstat(fd, st) == 0 && st->st_nlink > 0)
+            return fd;
+        close(fd);
+        free(*path);
+        *path = NULL;
+    }
+    return -1;
+}
+
+struct lease *lease_begin(const char *cache_folder)
+{
+    char *folder = disk_path(cache_folder, USERS_FOLDER);
+    struct lease *lease = calloc(1, sizeof *lease);
+    struct stat st;
+
+    if (lease && folder && disk_make_folders(folder, NULL) == 0) {
+        lease->fd = make_locked(folder, &lease->path, &st);
+        if (lease->fd >= 0)
+            lease->since = modified_at(&st);
+    }
+    free(folder);
+    if (lease && lease->since)
+        return lease;
+    if (lease)
+        free(lease->path);
+    free(lease);
+    return NULL;
+}
+
+void lease_end(struct lease *lease)
+{
+    if (!lease)
+        return;
+    unlink(lease->path);
+    close(lease->fd);
+    free(lease->path);
+    free(lease);
+}
+
+int64_t lease_since(const struct lease *lease)
+{
+    return lease->since;
+}
+
+/* When the file's owner began; INT64_MAX if that has died: then the file goes. */
+static int64_t look_at(int folder, const char *name)
+{
+    int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    int64_t since = INT64_MAX;
+    struct stat st;
+
+    if (fd < 0)
+        return since;
+    if (flock(fd, LOCK_EX | LOCK_NB) == 0)
+        unlinkat(folder, name, 0);
+    else if (fstat(fd, &st) == 0)
+        since = modified_at(&st);
+    close(fd);
+    return since;
+}
+
+int64_t lease_oldest_other(const struct lease *lease)
+{
+    const char *own = strrchr(lease->path, '/') + 1;
+    char *folder = strndup(lease->path, (size_t)(own - lease->path));
+    DIR *users = folder ? opendir(folder) : NULL;
+    int64_t oldest = INT64_MAX;
+    struct dirent *entry;
+
+    while (users && (entry = readdir(users))) {
+        if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
+            continue;
+        int64_t since = look_at(dirfd(users), entry->d_name);
+        oldest = since < oldest ? since : oldest;
+    }
+    if (users)
+        closedir(users);
+    free(folder);
+    return users ? oldest : 0;
+}

@@ -1,0 +1,30 @@
+/* lease.h - a lease on a cache: while a process holds one, gc leaves alone what it may be reading.
+ *
+ * A process that uses a cache (a mount for as long as it stands, `create` until it has recorded
+ * the set) holds a lock on a file of its own in CACHE/startpointfs-users/; the file's time is when
+ * it began. The lock goes with the process, however that ends.
+ *
+ * Whoever is about to read a version marks it first (last_read_now). So what is being read was
+ * marked after the oldest living lease began, and gc takes nothing that was. Only who can write in a
+ * cache takes part in this: one that is read-only for its mount must not be collected behind its
+ * back. */
+#ifndef GITCACHE_STORE_LEASE_H
+#define GITCACHE_STORE_LEASE_H
+
+#include <stdint.h>
+
+struct lease;
+
+/* From now on this process uses the cache in that folder, which is made if need be. NULL where that
+ * cannot be written down: then gc cannot be run there either, or does not know. */
+struct lease *lease_begin(const char *cache_folder);
+void lease_end(struct lease *lease); /* NULL is allowed */
+
+/* When the lease began; nanoseconds since the epoch, by the clock of the cache's disk. */
+int64_t lease_since(const struct lease *lease);
+
+/* When the longest-standing other lease that still lives began; INT64_MAX if there is none. Removes
+ * what dead ones have left. */
+int64_t lease_oldest_other(const struct lease *lease);
+
+#endif

@@ -1,0 +1,28 @@
+/* raw_object.h - objects of a cached repository, unpacked but not converted. Private to gitcache/.
+ *
+ * All these fail with EIO where the object is missing or damaged, with a sentence that names it. */
+#ifndef GITCACHE_STORE_RAW_OBJECT_H
+#define GITCACHE_STORE_RAW_OBJECT_H
+
+#include <git2.h>
+
+#include "gitcache/base/bytes.h"
+#include "gitcache/store/repository.h"
+
+/* The caller frees *out; the type must be this one. */
+int raw_object_read(struct repository *repository, const struct oid *id, git_object_t type,
+                    git_odb_object **out, struct error *e);
+
+/* Only the object's size, in bytes. */
+int raw_object_size(struct repository *repository, const struct oid *id, uint64_t *out,
+                    struct error *e);
+
+/* A blob's bytes; the caller frees out->data, which is never NULL. */
+int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                    struct error *e);
+
+/* The root tree of a commit. */
+int raw_object_tree_of(struct repository *repository, const struct oid *commit, struct oid *tree,
+                       struct error *e);
+
+#endif

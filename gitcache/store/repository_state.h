@@ -1,0 +1,48 @@
+/* repository_state.h - what a struct repository is made of. Private to gitcache/.
+ *
+ * Its three locks are never held while another is taken, nor while anything waits for a network:
+ * `lock` and `refs_lock` for microseconds, `odb_lock` shared while one object is read. */
+#ifndef GITCACHE_STORE_REPOSITORY_STATE_H
+#define GITCACHE_STORE_REPOSITORY_STATE_H
+
+#include <git2.h>
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "gitcache/store/pins.h"
+#include "gitcache/store/repository.h"
+
+struct shared_listing {
+    struct listing listing; /* first, so that a pointer to it is one to this */
+    atomic_uint users;
+};
+
+struct repository {
+    struct cache *cache;
+    char *url;
+    char *shown; /* url without credentials, for sentences */
+    char *folder;
+
+    pthread_rwlock_t lock; /* protects what follows */
+    struct pin *pins;      /* sorted by ref; what this process has seen of the refs on disk */
+    size_t pin_count, pin_room;
+    struct shared_listing *listing;
+    char **branches; /* that listings shall include */
+    size_t branch_count;
+
+    pthread_mutex_t refs_lock; /* protects refs, and its use */
+    git_repository *refs;      /* NULL until the folder is there */
+
+    pthread_rwlock_t odb_lock; /* protects the pointer; the odb itself is for all threads */
+    git_odb *odb;              /* NULL until the folder is there */
+};
+
+/* The file whose lock the one process holds that writes the repository. */
+#define LOCK_FILE "startpointfs-lock"
+
+/* Opens what lies in a folder of the cache, whatever its URL was; repository_url is then the
+ * folder. */
+int repository_open_folder(struct repository **out, struct cache *cache, const char *folder,
+                           struct error *e);
+
+#endif
