@@ -12,6 +12,8 @@
 struct cache {
     char *folder;
     bool read_only;
+    void (*say)(void *data, const char *sentence);
+    void *say_data;
 };
 
 static int open_folder(struct cache *cache, struct error *e)
@@ -66,6 +68,25 @@ void cache_close(struct cache *cache)
 const char *cache_folder(const struct cache *cache)
 {
     return cache->folder;
+}
+
+void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence), void *data)
+{
+    cache->say = say;
+    cache->say_data = data;
+}
+
+void cache_say(const struct cache *cache, const char *format, ...)
+{
+    struct error sentence;
+    va_list args;
+
+    if (!cache->say)
+        return;
+    va_start(args, format);
+    error_vset(&sentence, EIO, format, args);
+    va_end(args);
+    cache->say(cache->say_data, sentence.text);
 }
 
 bool cache_is_read_only(const struct cache *cache)

@@ -9,6 +9,7 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/checked_odb.h"
 #include "gitcache/store/repository_state.h"
 
 #define INCOMING_FOLDER "startpointfs-incoming"
@@ -23,12 +24,11 @@ static int open_odb(struct incoming *incoming, struct error *e)
 
     if (!objects)
         return error_no_memory(e);
-    r = git_odb_open(&incoming->odb, incoming->folder);
+    r = checked_odb_open(&incoming->odb, incoming->repository->cache, incoming->folder, e);
     if (!r)
-        r = git_odb_add_disk_alternate(incoming->odb, objects);
+        r = checked_odb_add(incoming->odb, incoming->repository->cache, objects, e);
     free(objects);
-    return r ? library_error(e, r, "can't open the objects of %s", incoming->repository->folder)
-             : 0;
+    return r;
 }
 
 int incoming_open(struct incoming *out, struct repository *repository, struct error *e)

@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/store/checked_odb.h"
 #include "gitcache/store/repository_state.h"
 
 git_odb *odb_get(struct repository *repository)
@@ -17,7 +18,7 @@ git_odb *odb_get(struct repository *repository)
     objects = disk_path(repository->folder, "objects");
     pthread_rwlock_wrlock(&repository->odb_lock);
     if (objects && !repository->odb && access(objects, X_OK) == 0 &&
-        git_odb_open(&repository->odb, objects))
+        checked_odb_open(&repository->odb, repository->cache, objects, NULL))
         repository->odb = NULL;
     pthread_rwlock_unlock(&repository->odb_lock);
     free(objects);

@@ -8,8 +8,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <git2/sys/repository.h>
+
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/checked_odb.h"
 #include "gitcache/store/incoming.h"
 #include "gitcache/store/repository_state.h"
 
@@ -46,18 +49,6 @@ void pack_remove(const struct pack *pack)
             unlink(path);
         free(path);
     }
-}
-
-static int add_backend(git_odb *odb, const struct pack *pack, struct error *e)
-{
-    git_odb_backend *backend;
-    char *index = file_of(pack, ".idx");
-    int r = index ? git_odb_backend_one_pack(&backend, index) : -1;
-
-    if (!r)
-        r = git_odb_add_backend(odb, backend, 1);
-    free(index);
-    return r ? library_error(e, r, "can't open the pack %s", pack->base) : 0;
 }
 
 int pack_each(const struct repository *repository, const char *suffix,
@@ -109,12 +100,12 @@ static int add_pack(void *data, const char *base, struct error *e)
     pack->bytes = size_of(pack);
     if (git_odb_new(&pack->odb))
         return error_no_memory(e);
-    return add_backend(pack->odb, pack, e);
+    return checked_odb_add_pack(pack->odb, packs->cache, base, e);
 }
 
 int packs_open(struct packs *packs, const struct repository *repository, struct error *e)
 {
-    *packs = (struct packs){.items = NULL};
+    *packs = (struct packs){.cache = repository->cache};
     return pack_each(repository, ".idx", add_pack, packs, e);
 }
 
@@ -140,18 +131,17 @@ int packs_open_rest(git_odb **out, const struct packs *packs, const struct repos
                     struct error *e)
 {
     char *objects = disk_path(repository->folder, "objects");
-    git_odb_backend *loose;
     git_odb *odb = NULL;
     struct packs now; /* there may be new ones */
     int r = packs_open(&now, repository, e);
 
-    if (r == 0 &&
-        (!objects || git_odb_new(&odb) || git_odb_backend_loose(&loose, objects, -1, 0, 0, 0) ||
-         git_odb_add_backend(odb, loose, 1)))
-        r = error_set(e, EIO, "can't open the objects of %s", repository->folder);
+    if (r == 0 && (!objects || git_odb_new(&odb)))
+        r = error_no_memory(e);
+    if (r == 0)
+        r = checked_odb_add_loose(odb, objects, e);
     for (size_t i = 0; i < now.count && r == 0; i++)
         if (!is_dropped(packs, &now.items[i]))
-            r = add_backend(odb, &now.items[i], e);
+            r = checked_odb_add_pack(odb, repository->cache, now.items[i].base, e);
     packs_close(&now);
     free(objects);
     if (r < 0)
@@ -187,12 +177,25 @@ static int find_missing(const git_oid *id, void *data)
     return is_wanted(packing, id) && !git_odb_exists(packing->fresh, id);
 }
 
-static int write_wanted(struct packing *packing, const struct pack *pack,
-                        const struct repository *repository, const char *folder)
+/* libgit2 packs what a repository has; this one is nothing but the objects that passed our checks,
+ * and an empty configuration. */
+static int open_source(git_repository **out, git_odb *odb)
+{
+    git_config *config = NULL;
+    int r = git_repository_wrap_odb(out, odb);
+
+    if (!r)
+        r = git_config_new(&config);
+    if (!r)
+        r = git_repository_set_config(*out, config);
+    git_config_free(config);
+    return r;
+}
+
+static int write_wanted(struct packing *packing, const struct pack *pack, const char *folder)
 {
     git_repository *source = NULL;
-    int r = git_repository_open_ext(&source, repository->folder,
-                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+    int r = open_source(&source, pack->odb);
 
     if (!r)
         r = git_packbuilder_new(&packing->builder, source);
@@ -216,12 +219,12 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
     if (r < 0)
         return r;
     folder = disk_path(incoming.folder, "pack");
-    r = folder ? write_wanted(&packing, pack, repository, folder) : GIT_ERROR;
-    if (!r)
-        r = git_odb_open(&packing.fresh, incoming.folder);
+    r = folder ? write_wanted(&packing, pack, folder) : GIT_ERROR;
     if (r)
         r = library_error(e, r, "can't pack %s anew", repository->folder);
-    else if (git_odb_foreach(pack->odb, find_missing, &packing))
+    else
+        r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
+    if (r == 0 && git_odb_foreach(pack->odb, find_missing, &packing))
         r = error_set(e, EIO, "packing %s anew left something out", repository->folder);
     if (r == 0) {
         *bytes = disk_size(folder);

@@ -20,6 +20,7 @@ struct pack {
 };
 
 struct packs {
+    struct cache *cache;
     struct pack *items;
     size_t count;
 };

@@ -1,0 +1,16 @@
+/* checked_packs.h - a libgit2 backend for the packs of a folder that pass pack_file.h. Private to
+ * gitcache/store. */
+#ifndef GITCACHE_STORE_CHECKED_PACKS_H
+#define GITCACHE_STORE_CHECKED_PACKS_H
+
+#include <git2.h>
+#include <git2/sys/odb_backend.h>
+
+#include "gitcache/store/cache.h"
+
+/* Exactly one of `folder` (all its packs, also those that come later) and `base` (that pack alone,
+ * without .pack) is not NULL. The caller gives *out to git_odb_add_backend. */
+int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *folder,
+                      const char *base, struct error *e);
+
+#endif

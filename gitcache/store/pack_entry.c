@@ -1,0 +1,421 @@
+#include "gitcache/store/pack_entry.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "gitcache/store/pack_delta.h"
+
+#define CHUNK       ((size_t)64 << 10)
+#define HEADER_ROOM 64 /* more than type, size and base can take */
+#define DELTA_ROOM  18 /* the two sizes that a delta begins with */
+
+/* The types in a pack that are no git_object_t of a whole object. */
+#define OFFSET_DELTA 6
+#define ID_DELTA     7
+
+/* An object as it is in the pack, its bytes known to be good. */
+struct entry {
+    unsigned type;
+    uint64_t size;        /* inflated: of a delta, the delta's */
+    uint64_t begin, end;  /* of its compressed bytes */
+    uint32_t base;        /* of a delta: the position of what it is applied to */
+    unsigned char *chunk; /* the first bytes from `begin` on, owned */
+    size_t chunk_size;
+};
+
+static int damaged(const struct pack_reader *reader, uint32_t position, const char *what,
+                   struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+    struct oid id;
+
+    pack_index_id(reader->index, position, &id);
+    return error_set(e, EIO, "the object %s in the pack %s is damaged: %s", oid_format(&id, hex),
+                     reader->shown, what);
+}
+
+/* Bytes read; fewer only at the file's end, or at an error of the disk. */
+static size_t read_at(int fd, unsigned char *bytes, size_t size, uint64_t offset)
+{
+    size_t got = 0;
+
+    while (got < size) {
+        ssize_t n = pread(fd, bytes + got, size - got, (off_t)(offset + got));
+
+        if (n < 0 && errno == EINTR)
+            continue;
+        if (n <= 0)
+            break;
+        got += (size_t)n;
+    }
+    return got;
+}
+
+/* Reads all bytes of the object and compares their CRC; `first` gets the first ones. */
+static int check_bytes(const struct pack_reader *reader, uint32_t position, unsigned char *first,
+                       size_t *first_size, struct error *e)
+{
+    uint64_t begin = pack_index_offset(reader->index, position);
+    uint64_t end = pack_index_end(reader->index, position);
+    unsigned char *chunk = first;
+    uLong crc = crc32(0, NULL, 0);
+
+    *first_size = 0;
+    for (uint64_t at = begin; at < end;) {
+        size_t wanted = end - at < CHUNK ? (size_t)(end - at) : CHUNK;
+
+        if (at > begin && chunk == first && !(chunk = malloc(CHUNK)))
+            return error_no_memory(e);
+        if (read_at(reader->fd, chunk, wanted, at) != wanted) {
+            if (chunk != first)
+                free(chunk);
+            return damaged(reader, position, "its bytes cannot be read", e);
+        }
+        if (at == begin)
+            *first_size = wanted;
+        crc = crc32(crc, chunk, (uInt)wanted);
+        at += wanted;
+    }
+    if (chunk != first)
+        free(chunk);
+    return crc == pack_index_crc(reader->index, position)
+               ? 0
+               : damaged(reader, position, "its checksum does not fit", e);
+}
+
+/* The type, three bits, and the size: four bits, then seven a byte. Bytes taken, or 0. */
+static size_t parse_header(const unsigned char *at, size_t size, struct entry *entry)
+{
+    int shift = 4;
+
+    if (!size)
+        return 0;
+    entry->type = at[0] >> 4 & 7;
+    entry->size = at[0] & 0xf;
+    for (size_t i = 0; i < size && shift < 60; shift += 7) {
+        if (!(at[i++] & 0x80))
+            return i;
+        if (i < size)
+            entry->size |= (uint64_t)(at[i] & 0x7f) << shift;
+    }
+    return 0;
+}
+
+/* How far before the delta its base begins: seven bits a byte, the highest first, each further byte
+ * adding one. Bytes taken, or 0. */
+static size_t parse_distance(const unsigned char *at, size_t size, uint64_t *out)
+{
+    *out = 0;
+    for (size_t i = 0; i < size && i < 9; i++) {
+        *out = (*out << 7) + (at[i] & 0x7f) + (i > 0 ? (uint64_t)1 << 7 : 0);
+        if (!(at[i] & 0x80))
+            return i + 1;
+    }
+    return 0;
+}
+
+/* Bytes taken, or 0 if the pack has no such base. */
+static size_t parse_base(const struct pack_reader *reader, uint64_t offset,
+                         const unsigned char *at, size_t size, struct entry *entry)
+{
+    uint64_t distance;
+    struct oid id;
+    size_t taken;
+
+    if (entry->type == ID_DELTA) {
+        if (size < OID_SIZE)
+            return 0;
+        memcpy(id.id, at, OID_SIZE);
+        return pack_index_find(reader->index, &id, &entry->base) ? OID_SIZE : 0;
+    }
+    taken = parse_distance(at, size, &distance);
+    if (!taken || distance == 0 || distance > offset ||
+        !pack_index_at(reader->index, offset - distance, &entry->base))
+        return 0;
+    return taken;
+}
+
+static bool is_delta(const struct entry *entry)
+{
+    return entry->type == OFFSET_DELTA || entry->type == ID_DELTA;
+}
+
+static int parse_entry(const struct pack_reader *reader, uint32_t position,
+                       const unsigned char *at, size_t size, struct entry *entry, struct error *e)
+{
+    uint64_t offset = pack_index_offset(reader->index, position);
+    size_t taken = parse_header(at, size, entry), base;
+
+    if (!taken || entry->type == 0 || entry->type == 5)
+        return damaged(reader, position, "its header is none", e);
+    if (is_delta(entry)) {
+        base = parse_base(reader, offset, at + taken, size - taken, entry);
+        if (!base)
+            return damaged(reader, position, "what it is a delta to is not there", e);
+        taken += base;
+    }
+    entry->begin = offset + taken;
+    entry->end = pack_index_end(reader->index, position);
+    return 0;
+}
+
+/* Checks an object's bytes and reads what they begin with. The caller frees entry->chunk. */
+static int open_entry(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+                      struct error *e)
+{
+    unsigned char *chunk = malloc(CHUNK);
+    size_t size = 0, taken;
+    int r = chunk ? check_bytes(reader, position, chunk, &size, e) : error_no_memory(e);
+
+    *entry = (struct entry){.type = 0};
+    if (r == 0)
+        r = parse_entry(reader, position, chunk, size, entry, e);
+    if (r < 0) {
+        free(chunk);
+        return r;
+    }
+    taken = (size_t)(entry->begin - pack_index_offset(reader->index, position));
+    entry->chunk_size = size - taken;
+    memmove(chunk, chunk + taken, entry->chunk_size);
+    entry->chunk = chunk;
+    return 0;
+}
+
+/* Gives zlib the next of the compressed bytes; false if there are none. */
+static bool feed(const struct pack_reader *reader, struct entry *entry, z_stream *stream,
+                 uint64_t *at)
+{
+    size_t n = entry->chunk_size;
+
+    if (*at > entry->begin) {
+        n = entry->end - *at < CHUNK ? (size_t)(entry->end - *at) : CHUNK;
+        n = read_at(reader->fd, entry->chunk, n, *at);
+    }
+    stream->next_in = entry->chunk;
+    stream->avail_in = (uInt)n;
+    *at += n;
+    return n > 0;
+}
+
+/* Inflates the first `size` bytes; all of them if that is the entry's size. */
+static int inflate_into(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+                        unsigned char *out, size_t size, struct error *e)
+{
+    z_stream stream = {.next_in = NULL};
+    uint64_t at = entry->begin;
+    unsigned char end[1]; /* zlib wants room even for nothing */
+    size_t left = size;
+    int z = inflateInit(&stream);
+
+    if (z != Z_OK)
+        return error_no_memory(e);
+    stream.next_out = left ? out : end;
+    while (z == Z_OK && (left || size == entry->size)) {
+        uInt room = left < CHUNK ? (uInt)left : (uInt)CHUNK;
+
+        if (stream.avail_in == 0 && !feed(reader, entry, &stream, &at))
+            break;
+        stream.avail_out = room;
+        z = inflate(&stream, Z_NO_FLUSH);
+        left -= room - stream.avail_out;
+        if (z == Z_BUF_ERROR && stream.avail_in == 0)
+            z = Z_OK;
+    }
+    inflateEnd(&stream);
+    if (z == Z_MEM_ERROR)
+        return error_no_memory(e);
+    if (left || (size == entry->size && z != Z_STREAM_END))
+        return damaged(reader, position, "it cannot be inflated", e);
+    return 0;
+}
+
+/* What comes out of a delta is as large as it says at its beginning. */
+static int size_of_delta(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+                         uint64_t *out, struct error *e)
+{
+    unsigned char begin[DELTA_ROOM];
+    size_t size = entry->size < sizeof begin ? (size_t)entry->size : sizeof begin;
+    uint64_t base;
+    int r = inflate_into(reader, position, entry, begin, size, e);
+
+    if (r == 0 && !pack_delta_sizes(begin, size, &base, out))
+        r = damaged(reader, position, "it is no delta", e);
+    return r;
+}
+
+/* The type of what a delta is applied to, at the end of all deltas; read without a checksum, as
+ * nothing hangs on it. */
+static int type_of_base(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+                        struct error *e)
+{
+    struct entry at = *entry;
+    int r = 0;
+
+    for (uint32_t steps = 0; r == 0 && is_delta(&at); steps++) {
+        unsigned char header[HEADER_ROOM];
+        uint64_t offset = pack_index_offset(reader->index, at.base);
+        uint64_t size = pack_index_end(reader->index, at.base) - offset;
+
+        if (steps == reader->index->count)
+            return damaged(reader, position, "it is a delta to itself", e);
+        position = at.base;
+        size = read_at(reader->fd, header, size < sizeof header ? size : sizeof header, offset);
+        r = parse_entry(reader, position, header, (size_t)size, &at, e);
+    }
+    entry->type = at.type;
+    return r;
+}
+
+int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t *size,
+                    git_object_t *type, struct error *e)
+{
+    struct entry entry;
+    uint64_t found;
+    int r = open_entry(reader, position, &entry, e);
+
+    if (r < 0)
+        return r;
+    found = entry.size;
+    if (is_delta(&entry)) {
+        r = size_of_delta(reader, position, &entry, &found, e);
+        if (r == 0)
+            r = type_of_base(reader, position, &entry, e);
+    }
+    free(entry.chunk);
+    *size = (size_t)found;
+    *type = (git_object_t)entry.type;
+    return r;
+}
+
+/* Bytes of an object, or of a delta on the way to it. */
+struct piece {
+    unsigned char *bytes;
+    size_t size;
+};
+
+static int allocate(const struct pack_reader *reader, uint64_t size, struct piece *out,
+                    struct error *e)
+{
+    out->size = (size_t)size;
+    out->bytes = size < SIZE_MAX / 2 ? reader->allocate(reader->data, out->size + 1) : NULL;
+    if (!out->bytes)
+        return error_no_memory(e);
+    out->bytes[size] = '\0';
+    return 0;
+}
+
+static void release(const struct pack_reader *reader, struct piece *piece)
+{
+    if (piece->bytes)
+        reader->release(reader->data, piece->bytes);
+    piece->bytes = NULL;
+}
+
+/* Replaces *base by what the delta makes of it. */
+static int apply(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+                 struct piece *base, struct error *e)
+{
+    struct piece delta = {.bytes = NULL}, result = {.bytes = NULL};
+    uint64_t base_size, size;
+    size_t taken = 0;
+    int r = allocate(reader, entry->size, &delta, e);
+
+    if (r == 0)
+        r = inflate_into(reader, position, entry, delta.bytes, delta.size, e);
+    if (r == 0) {
+        taken = pack_delta_sizes(delta.bytes, delta.size, &base_size, &size);
+        if (!taken || base_size != base->size)
+            r = damaged(reader, position, "it is a delta to something else", e);
+    }
+    if (r == 0)
+        r = allocate(reader, size, &result, e);
+    if (r == 0 && !pack_delta_apply(delta.bytes + taken, delta.size - taken, base->bytes,
+                                    base->size, result.bytes, result.size))
+        r = damaged(reader, position, "its delta does not fit", e);
+    release(reader, &delta);
+    release(reader, base);
+    *base = result;
+    return r;
+}
+
+/* The positions from an object down to the one that is no delta. */
+struct chain {
+    uint32_t *items;
+    size_t count, room;
+};
+
+static int add_link(struct chain *chain, uint32_t position)
+{
+    if (chain->count == chain->room) {
+        size_t room = chain->room ? 2 * chain->room : 16;
+        uint32_t *items = reallocarray(chain->items, room, sizeof *items);
+
+        if (!items)
+            return -ENOMEM;
+        chain->items = items;
+        chain->room = room;
+    }
+    chain->items[chain->count++] = position;
+    return 0;
+}
+
+/* Reads the whole object at the chain's end. */
+static int read_base(const struct pack_reader *reader, const struct chain *chain,
+                     struct entry *entry, struct piece *out, struct error *e)
+{
+    uint32_t position = chain->items[chain->count - 1];
+    int r = allocate(reader, entry->size, out, e);
+
+    return r ? r : inflate_into(reader, position, entry, out->bytes, out->size, e);
+}
+
+/* From the object's own delta down: *type is that of the whole object. */
+static int follow(const struct pack_reader *reader, uint32_t position, struct chain *chain,
+                  struct piece *out, git_object_t *type, struct error *e)
+{
+    struct entry entry;
+    int r;
+
+    do {
+        if (chain->count > reader->index->count)
+            return damaged(reader, position, "it is a delta to itself", e);
+        if (add_link(chain, position) < 0)
+            return error_no_memory(e);
+        r = open_entry(reader, position, &entry, e);
+        if (r < 0)
+            return r;
+        if (!is_delta(&entry)) {
+            *type = (git_object_t)entry.type;
+            r = read_base(reader, chain, &entry, out, e);
+        }
+        position = entry.base;
+        free(entry.chunk);
+    } while (r == 0 && is_delta(&entry));
+    return r;
+}
+
+int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes,
+                    size_t *size, git_object_t *type, struct error *e)
+{
+    struct chain chain = {.items = NULL};
+    struct piece piece = {.bytes = NULL};
+    struct entry entry;
+    int r = follow(reader, position, &chain, &piece, type, e);
+
+    for (size_t i = chain.count; r == 0 && i-- > 1;) {
+        r = open_entry(reader, chain.items[i - 1], &entry, e);
+        if (r == 0) {
+            r = apply(reader, chain.items[i - 1], &entry, &piece, e);
+            free(entry.chunk);
+        }
+    }
+    free(chain.items);
+    if (r < 0)
+        release(reader, &piece);
+    *bytes = piece.bytes;
+    *size = piece.size;
+    return r;
+}

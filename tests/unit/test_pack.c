@@ -1,0 +1,373 @@
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include "gitcache/base/library.h"
+#include "gitcache/base/sha1.h"
+#include "gitcache/store/checked_odb.h"
+#include "gitcache/store/pack_delta.h"
+#include "gitcache/store/pack_file.h"
+#include "tests/unit/sandbox.h"
+
+/* A repository with one pack, in which most objects are deltas. */
+struct packed {
+    struct sandbox *box;
+    char base[256]; /* the pack's path without .pack */
+    struct cache *cache;
+};
+
+static void open_packed(struct packed *packed, void **state)
+{
+    struct error e = {0};
+    char folder[128];
+
+    packed->box = *state;
+    run(packed->box, "git init -q r; cd r;"
+                     "for i in 1 2 3 4 5 6; do seq $i 400 >numbers; seq 1 $i 300 >more; echo $i >x;"
+                     "head -c 3000 /dev/zero | tr '\\0' $i >z; : >empty; git add .;"
+                     "git commit -qm $i; git tag -am $i t$i; done;"
+                     "git repack -q -a -d -f --depth=20; git prune-packed");
+    snprintf(packed->base, sizeof packed->base, "%s/%s", packed->box->folder,
+             output(packed->box, "ls r/.git/objects/pack/*.pack | sed 's/[.]pack$//'"));
+    run(packed->box, "chmod u+w r/.git/objects/pack/*");
+    snprintf(folder, sizeof folder, "%s/cache", packed->box->folder);
+    assert_int_equal(cache_open(&packed->cache, folder, false, &e), 0);
+}
+
+static void close_packed(struct packed *packed)
+{
+    cache_close(packed->cache);
+}
+
+static void test_sha1(void **state)
+{
+    static const struct {
+        const char *text, *sum;
+    } cases[] = {
+        {"", "da39a3ee5e6b4b0d3255bfef95601890afd80709"},
+        {"abc", "a9993e364706816aba3e25717850c26c9cd0d89d"},
+        {"abcdbcdecdefdefgefghfghighijhijkijkljklmklmnlmnomnopnopq",
+         "84983e441c3bd26ebaae4aa1f95129e5e54670f1"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char hex[OID_HEX_SIZE];
+        struct sha1 sha1;
+        struct oid id;
+
+        sha1_of(cases[i].text, strlen(cases[i].text), id.id);
+        assert_string_equal(oid_format(&id, hex), cases[i].sum);
+        sha1_begin(&sha1);
+        for (const char *at = cases[i].text; *at; at++)
+            sha1_add(&sha1, at, 1);
+        sha1_end(&sha1, id.id);
+        assert_string_equal(oid_format(&id, hex), cases[i].sum);
+    }
+}
+
+static int compare_with_git(const git_oid *id, void *data)
+{
+    git_odb **odbs = data;
+    git_odb_object *ours, *gits;
+    git_object_t type;
+    size_t size;
+
+    assert_int_equal(git_odb_read(&ours, odbs[0], id), 0);
+    assert_int_equal(git_odb_read(&gits, odbs[1], id), 0);
+    assert_int_equal(git_odb_object_type(ours), git_odb_object_type(gits));
+    assert_int_equal(git_odb_object_size(ours), git_odb_object_size(gits));
+    assert_memory_equal(git_odb_object_data(ours), git_odb_object_data(gits),
+                        git_odb_object_size(ours));
+    assert_int_equal(git_odb_read_header(&size, &type, odbs[0], id), 0);
+    assert_int_equal(size, git_odb_object_size(gits));
+    assert_int_equal(type, git_odb_object_type(gits));
+    git_odb_object_free(ours);
+    git_odb_object_free(gits);
+    return 0;
+}
+
+static int count_one(const git_oid *id, void *data)
+{
+    (void)id;
+    ++*(size_t *)data;
+    return 0;
+}
+
+static void test_every_object_is_gits(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    git_odb *odbs[2];
+    char objects[128];
+    size_t count = 0;
+
+    open_packed(&packed, state);
+    assert_string_not_equal(output(packed.box, "cd r; git verify-pack -v .git/objects/pack/*.idx | "
+                                               "grep -c '^chain length' || true"),
+                            "0");
+    snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
+    assert_int_equal(checked_odb_open(&odbs[0], packed.cache, objects, &e), 0);
+    assert_int_equal(git_odb_open(&odbs[1], objects), 0);
+    assert_int_equal(git_odb_foreach(odbs[1], compare_with_git, odbs), 0);
+    assert_int_equal(git_odb_foreach(odbs[0], count_one, &count), 0);
+    assert_int_equal(count, atoi(output(packed.box, "git -C r rev-list --objects --all | wc -l")));
+    git_odb_free(odbs[0]);
+    git_odb_free(odbs[1]);
+    close_packed(&packed);
+}
+
+static void test_other_ways_to_pack(void **state)
+{
+    static const char *const ways[] = {
+        "-c pack.compression=0 repack -adfq", /* loose headers and stored blocks */
+        "repack -adfq --depth=0",
+        "-c repack.useDeltaBaseOffset=false repack -adfq", /* deltas that name their base */
+        "-c pack.writeReverseIndex=true repack -adfq",
+        "multi-pack-index write",
+        "commit-graph write --reachable",
+    };
+    struct error e = {0};
+    struct packed packed;
+    git_odb *odbs[2];
+    char objects[128];
+
+    open_packed(&packed, state);
+    snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
+    for (size_t i = 0; i < sizeof ways / sizeof *ways; i++) {
+        run(packed.box, "git -C r %s", ways[i]);
+        assert_int_equal(checked_odb_open(&odbs[0], packed.cache, objects, &e), 0);
+        assert_int_equal(git_odb_open(&odbs[1], objects), 0);
+        assert_int_equal(git_odb_foreach(odbs[1], compare_with_git, odbs), 0);
+        git_odb_free(odbs[0]);
+        git_odb_free(odbs[1]);
+    }
+    close_packed(&packed);
+}
+
+static void flip(const char *path, off_t at, unsigned char bits)
+{
+    int fd = open(path, O_RDWR | O_CLOEXEC);
+    unsigned char byte;
+
+    assert_true(fd >= 0);
+    assert_int_equal(pread(fd, &byte, 1, at), 1);
+    byte ^= bits;
+    assert_int_equal(pwrite(fd, &byte, 1, at), 1);
+    close(fd);
+}
+
+static off_t size_of_file(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_size;
+}
+
+static void test_no_flipped_bit_of_an_index_passes(void **state)
+{
+    struct packed packed;
+    struct pack_file *pack;
+    char path[300];
+    off_t size;
+
+    open_packed(&packed, state);
+    snprintf(path, sizeof path, "%s.idx", packed.base);
+    size = size_of_file(path);
+    for (off_t i = 0; i < size; i++) {
+        struct error e = {0};
+
+        flip(path, i, (unsigned char)(1 << i % 8));
+        assert_int_equal(pack_file_open(&pack, packed.base, &e), -EIO);
+        assert_non_null(strstr(e.text, "damaged"));
+        flip(path, i, (unsigned char)(1 << i % 8));
+    }
+    assert_int_equal(pack_file_open(&pack, packed.base, &(struct error){0}), 0);
+    pack_file_put(pack);
+    close_packed(&packed);
+}
+
+/* Also one that somebody has given a checksum that fits is not believed. */
+static void test_an_index_with_a_good_checksum_is_checked_all_the_same(void **state)
+{
+    struct packed packed;
+    char path[300];
+    unsigned char *whole, sum[SHA1_SIZE];
+    size_t size, refused = 0;
+    uint64_t pack_size;
+    int fd;
+
+    open_packed(&packed, state);
+    snprintf(path, sizeof path, "%s.pack", packed.base);
+    pack_size = (uint64_t)size_of_file(path);
+    snprintf(path, sizeof path, "%s.idx", packed.base);
+    size = (size_t)size_of_file(path);
+    whole = malloc(size);
+    fd = open(path, O_RDONLY | O_CLOEXEC);
+    assert_non_null(whole);
+    assert_int_equal(read(fd, whole, size), size);
+    close(fd);
+    for (size_t i = 0; i < (size - SHA1_SIZE) * 8; i += 3) {
+        struct pack_index index;
+        struct error e = {0};
+        unsigned char *copy = malloc(size);
+
+        assert_non_null(copy);
+        memcpy(copy, whole, size);
+        copy[i / 8] ^= (unsigned char)(1 << i % 8);
+        sha1_of(copy, size - SHA1_SIZE, sum);
+        memcpy(copy + size - SHA1_SIZE, sum, SHA1_SIZE);
+        if (pack_index_parse(&index, copy, size, pack_size, "x", &e) == 0) {
+            for (uint32_t n = 0; n < index.count; n++)
+                assert_in_range(pack_index_offset(&index, n), 12, pack_size - 21);
+            pack_index_release(&index);
+        } else {
+            refused++;
+            free(copy);
+        }
+    }
+    assert_true(refused > 1000);
+    free(whole);
+    close_packed(&packed);
+}
+
+/* For each flipped byte of a pack: each object is right, with its right size, or EIO. */
+static void test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    struct pack_file *sound;
+    char path[300], objects[128];
+    size_t sizes[512], right = 0, refused = 0;
+    git_odb *odb;
+
+    open_packed(&packed, state);
+    snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
+    assert_int_equal(pack_file_open(&sound, packed.base, &e), 0);
+    assert_in_range(sound->index.count, 20, 512);
+    for (int flipped = 0; flipped < 2; flipped++) {
+        snprintf(path, sizeof path, "%s.pack", packed.base);
+        for (off_t i = 0, end = flipped ? size_of_file(path) : 1; i < end; i += 3) {
+            if (flipped)
+                flip(path, i, (unsigned char)(1 << i % 8));
+            assert_int_equal(checked_odb_open(&odb, packed.cache, objects, &e), 0);
+            for (uint32_t n = 0; n < sound->index.count; n++) {
+                git_odb_object *object;
+                git_object_t type;
+                struct oid id;
+                git_oid git_id;
+                size_t size;
+
+                pack_index_id(&sound->index, n, &id);
+                oid_to_git(&git_id, &id);
+                if (git_odb_read_header(&size, &type, odb, &git_id) == 0) {
+                    if (!flipped)
+                        sizes[n] = size;
+                    assert_int_equal(size, sizes[n]);
+                    right++;
+                } else {
+                    refused++;
+                }
+                /* What is read was hashed by libgit2: it is right, or it is an error. */
+                if (i % 5 == 0 && git_odb_read(&object, odb, &git_id) == 0) {
+                    assert_int_equal(git_odb_object_size(object), sizes[n]);
+                    git_odb_object_free(object);
+                }
+            }
+            git_odb_free(odb);
+            if (flipped)
+                flip(path, i, (unsigned char)(1 << i % 8));
+        }
+    }
+    assert_true(right > 0 && refused > 0);
+    pack_file_put(sound);
+    close_packed(&packed);
+}
+
+static void read_all(git_odb *odb, const struct pack_file *pack, size_t *right)
+{
+    *right = 0;
+    for (uint32_t n = 0; n < pack->index.count; n++) {
+        git_odb_object *object;
+        struct oid id;
+        git_oid git_id;
+
+        pack_index_id(&pack->index, n, &id);
+        oid_to_git(&git_id, &id);
+        if (git_odb_read(&object, odb, &git_id) == 0) {
+            git_odb_object_free(object);
+            ++*right;
+        }
+    }
+}
+
+/* A pack that is cut, replaced or mended while it is open is noticed; the process lives. */
+static void test_packs_that_change_while_they_are_open(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    struct pack_file *pack;
+    char objects[128];
+    size_t right;
+    git_odb *odb;
+
+    open_packed(&packed, state);
+    snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
+    assert_int_equal(pack_file_open(&pack, packed.base, &e), 0);
+    assert_int_equal(checked_odb_open(&odb, packed.cache, objects, &e), 0);
+    git_odb_refresh(odb);
+    run(packed.box, "cd r/.git/objects/pack; cp *.pack ../../sound; truncate -s 100 *.pack");
+    read_all(odb, pack, &right);
+    assert_int_equal(right, 0);
+    run(packed.box, "cd r/.git/objects/pack; cp ../../sound *.pack");
+    read_all(odb, pack, &right);
+    assert_int_equal(right, pack->index.count);
+    run(packed.box, "cd r/.git/objects/pack; p=$(echo *.pack); rm $p; mkfifo $p");
+    read_all(odb, pack, &right);
+    run(packed.box, "cd r/.git/objects/pack; p=$(echo *.pack); rm $p; ln -s ../../sound $p");
+    read_all(odb, pack, &right);
+    run(packed.box, "cd r/.git/objects/pack; p=$(echo *.pack); rm $p; cp ../../sound $p");
+    read_all(odb, pack, &right);
+    assert_int_equal(right, pack->index.count);
+    run(packed.box, "git -C r repack -adfq"); /* under another name, or the same */
+    read_all(odb, pack, &right);
+    assert_int_equal(right, pack->index.count);
+    git_odb_free(odb);
+    pack_file_put(pack);
+    close_packed(&packed);
+}
+
+static void test_deltas_that_lie(void **state)
+{
+    static const unsigned char beyond[] = {0x91, 9, 9}, nothing[] = {0}, cut[] = {5, 'a'},
+                               good[] = {0x91, 1, 2, 1, 'x'};
+    unsigned char out[8];
+
+    (void)state;
+    assert_false(pack_delta_apply(beyond, sizeof beyond, (const unsigned char *)"abcd", 4, out, 8));
+    assert_false(
+        pack_delta_apply(nothing, sizeof nothing, (const unsigned char *)"abcd", 4, out, 8));
+    assert_false(pack_delta_apply(cut, sizeof cut, (const unsigned char *)"abcd", 4, out, 8));
+    assert_false(pack_delta_apply(good, sizeof good, (const unsigned char *)"abcd", 4, out, 8));
+    assert_false(pack_delta_apply(good, sizeof good, (const unsigned char *)"abcd", 4, out, 2));
+    assert_true(pack_delta_apply(good, sizeof good, (const unsigned char *)"abcd", 4, out, 3));
+    assert_memory_equal(out, "bcx", 3);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sha1),
+        cmocka_unit_test(test_deltas_that_lie),
+        TEST(test_every_object_is_gits),
+        TEST(test_other_ways_to_pack),
+        TEST(test_no_flipped_bit_of_an_index_passes),
+        TEST(test_an_index_with_a_good_checksum_is_checked_all_the_same),
+        TEST(test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size),
+        TEST(test_packs_that_change_while_they_are_open),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
