@@ -8,14 +8,14 @@ static uint32_t rotate(uint32_t x, int bits)
 }
 
 /* One of the four rounds of FIPS 180-4, for twenty words. */
-#define ROUND(from, f, k)                                                                          \
-    for (int t = from; t < from + 20; t++) {                                                       \
-        uint32_t sum = rotate(a, 5) + (f) + e + (k) + w[t];                                        \
-        e = d;                                                                                     \
-        d = c;                                                                                     \
-        c = rotate(b, 30);                                                                         \
-        b = a;                                                                                     \
-        a = sum;                                                                                   \
+#define ROUND(from, f, k)                                   \
+    for (int t = from; t < from + 20; t++) {                \
+        uint32_t sum = rotate(a, 5) + (f) + e + (k) + w[t]; \
+        e = d;                                              \
+        d = c;                                              \
+        c = rotate(b, 30);                                  \
+        b = a;                                              \
+        a = sum;                                            \
     }
 
 static void add_block(uint32_t state[5], const unsigned char *block)

@@ -29,7 +29,8 @@ bool cache_is_read_only(const struct cache *cache);
 
 /* Where sentences go about damage that was found or mended; without it, nowhere. `say` is called on
  * any thread, also several at once. Call it before the first repository is opened. */
-void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence), void *data);
+void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence),
+                     void *data);
 /* Says one. */
 void cache_say(const struct cache *cache, const char *format, ...)
     __attribute__((format(printf, 2, 3)));

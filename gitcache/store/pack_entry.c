@@ -17,7 +17,7 @@
 #define ID_DELTA     7
 
 /* An object as it is in the pack, its bytes known to be good. */
-struct entry {
+struct pack_entry {
     unsigned type;
     uint64_t size;        /* inflated: of a delta, the delta's */
     uint64_t begin, end;  /* of its compressed bytes */
@@ -87,7 +87,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
 }
 
 /* The type, three bits, and the size: four bits, then seven a byte. Bytes taken, or 0. */
-static size_t parse_header(const unsigned char *at, size_t size, struct entry *entry)
+static size_t parse_header(const unsigned char *at, size_t size, struct pack_entry *entry)
 {
     int shift = 4;
 
@@ -118,8 +118,8 @@ static size_t parse_distance(const unsigned char *at, size_t size, uint64_t *out
 }
 
 /* Bytes taken, or 0 if the pack has no such base. */
-static size_t parse_base(const struct pack_reader *reader, uint64_t offset,
-                         const unsigned char *at, size_t size, struct entry *entry)
+static size_t parse_base(const struct pack_reader *reader, uint64_t offset, const unsigned char *at,
+                         size_t size, struct pack_entry *entry)
 {
     uint64_t distance;
     struct oid id;
@@ -138,13 +138,13 @@ static size_t parse_base(const struct pack_reader *reader, uint64_t offset,
     return taken;
 }
 
-static bool is_delta(const struct entry *entry)
+static bool is_delta(const struct pack_entry *entry)
 {
     return entry->type == OFFSET_DELTA || entry->type == ID_DELTA;
 }
 
-static int parse_entry(const struct pack_reader *reader, uint32_t position,
-                       const unsigned char *at, size_t size, struct entry *entry, struct error *e)
+static int parse_entry(const struct pack_reader *reader, uint32_t position, const unsigned char *at,
+                       size_t size, struct pack_entry *entry, struct error *e)
 {
     uint64_t offset = pack_index_offset(reader->index, position);
     size_t taken = parse_header(at, size, entry), base;
@@ -163,14 +163,14 @@ static int parse_entry(const struct pack_reader *reader, uint32_t position,
 }
 
 /* Checks an object's bytes and reads what they begin with. The caller frees entry->chunk. */
-static int open_entry(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+static int open_entry(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
                       struct error *e)
 {
     unsigned char *chunk = malloc(CHUNK);
     size_t size = 0, taken;
     int r = chunk ? check_bytes(reader, position, chunk, &size, e) : error_no_memory(e);
 
-    *entry = (struct entry){.type = 0};
+    *entry = (struct pack_entry){.type = 0};
     if (r == 0)
         r = parse_entry(reader, position, chunk, size, entry, e);
     if (r < 0) {
@@ -185,7 +185,7 @@ static int open_entry(const struct pack_reader *reader, uint32_t position, struc
 }
 
 /* Gives zlib the next of the compressed bytes; false if there are none. */
-static bool feed(const struct pack_reader *reader, struct entry *entry, z_stream *stream,
+static bool feed(const struct pack_reader *reader, struct pack_entry *entry, z_stream *stream,
                  uint64_t *at)
 {
     size_t n = entry->chunk_size;
@@ -201,8 +201,8 @@ static bool feed(const struct pack_reader *reader, struct entry *entry, z_stream
 }
 
 /* Inflates the first `size` bytes; all of them if that is the entry's size. */
-static int inflate_into(const struct pack_reader *reader, uint32_t position, struct entry *entry,
-                        unsigned char *out, size_t size, struct error *e)
+static int inflate_into(const struct pack_reader *reader, uint32_t position,
+                        struct pack_entry *entry, unsigned char *out, size_t size, struct error *e)
 {
     z_stream stream = {.next_in = NULL};
     uint64_t at = entry->begin;
@@ -233,8 +233,8 @@ static int inflate_into(const struct pack_reader *reader, uint32_t position, str
 }
 
 /* What comes out of a delta is as large as it says at its beginning. */
-static int size_of_delta(const struct pack_reader *reader, uint32_t position, struct entry *entry,
-                         uint64_t *out, struct error *e)
+static int size_of_delta(const struct pack_reader *reader, uint32_t position,
+                         struct pack_entry *entry, uint64_t *out, struct error *e)
 {
     unsigned char begin[DELTA_ROOM];
     size_t size = entry->size < sizeof begin ? (size_t)entry->size : sizeof begin;
@@ -248,10 +248,10 @@ static int size_of_delta(const struct pack_reader *reader, uint32_t position, st
 
 /* The type of what a delta is applied to, at the end of all deltas; read without a checksum, as
  * nothing hangs on it. */
-static int type_of_base(const struct pack_reader *reader, uint32_t position, struct entry *entry,
-                        struct error *e)
+static int type_of_base(const struct pack_reader *reader, uint32_t position,
+                        struct pack_entry *entry, struct error *e)
 {
-    struct entry at = *entry;
+    struct pack_entry at = *entry;
     int r = 0;
 
     for (uint32_t steps = 0; r == 0 && is_delta(&at); steps++) {
@@ -272,7 +272,7 @@ static int type_of_base(const struct pack_reader *reader, uint32_t position, str
 int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t *size,
                     git_object_t *type, struct error *e)
 {
-    struct entry entry;
+    struct pack_entry entry;
     uint64_t found;
     int r = open_entry(reader, position, &entry, e);
 
@@ -315,7 +315,7 @@ static void release(const struct pack_reader *reader, struct piece *piece)
 }
 
 /* Replaces *base by what the delta makes of it. */
-static int apply(const struct pack_reader *reader, uint32_t position, struct entry *entry,
+static int apply(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
                  struct piece *base, struct error *e)
 {
     struct piece delta = {.bytes = NULL}, result = {.bytes = NULL};
@@ -364,7 +364,7 @@ static int add_link(struct chain *chain, uint32_t position)
 
 /* Reads the whole object at the chain's end. */
 static int read_base(const struct pack_reader *reader, const struct chain *chain,
-                     struct entry *entry, struct piece *out, struct error *e)
+                     struct pack_entry *entry, struct piece *out, struct error *e)
 {
     uint32_t position = chain->items[chain->count - 1];
     int r = allocate(reader, entry->size, out, e);
@@ -376,7 +376,7 @@ static int read_base(const struct pack_reader *reader, const struct chain *chain
 static int follow(const struct pack_reader *reader, uint32_t position, struct chain *chain,
                   struct piece *out, git_object_t *type, struct error *e)
 {
-    struct entry entry;
+    struct pack_entry entry;
     int r;
 
     do {
@@ -397,12 +397,12 @@ static int follow(const struct pack_reader *reader, uint32_t position, struct ch
     return r;
 }
 
-int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes,
-                    size_t *size, git_object_t *type, struct error *e)
+int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes, size_t *size,
+                    git_object_t *type, struct error *e)
 {
     struct chain chain = {.items = NULL};
     struct piece piece = {.bytes = NULL};
-    struct entry entry;
+    struct pack_entry entry;
     int r = follow(reader, position, &chain, &piece, type, e);
 
     for (size_t i = chain.count; r == 0 && i-- > 1;) {

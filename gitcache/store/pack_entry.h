@@ -22,7 +22,7 @@ int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t 
                     git_object_t *type, struct error *e);
 
 /* An object's bytes, with a NUL behind them; what failed is released. EIO, ENOMEM. */
-int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes,
-                    size_t *size, git_object_t *type, struct error *e);
+int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes, size_t *size,
+                    git_object_t *type, struct error *e);
 
 #endif

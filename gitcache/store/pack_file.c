@@ -7,7 +7,6 @@
 #include <string.h>
 #include <unistd.h>
 
-
 #define HEADER_SIZE 12
 #define MAX_INDEX   ((uint64_t)1 << 32)
 #define CHUNK       ((size_t)256 << 10)
@@ -77,9 +76,18 @@ static int read_index(struct pack_file *pack, uint64_t pack_size, struct error *
 static int check_pair(struct pack_file *pack, int fd, uint64_t size, struct error *e)
 {
     const uint32_t count = pack->index.count;
-    const unsigned char wanted[HEADER_SIZE] = {
-        'P', 'A', 'C', 'K', 0, 0, 0, 2, (unsigned char)(count >> 24), (unsigned char)(count >> 16),
-        (unsigned char)(count >> 8), (unsigned char)count};
+    const unsigned char wanted[HEADER_SIZE] = {'P',
+                                               'A',
+                                               'C',
+                                               'K',
+                                               0,
+                                               0,
+                                               0,
+                                               2,
+                                               (unsigned char)(count >> 24),
+                                               (unsigned char)(count >> 16),
+                                               (unsigned char)(count >> 8),
+                                               (unsigned char)count};
     unsigned char header[HEADER_SIZE], sum[SHA1_SIZE];
     int r = read_exactly(fd, header, sizeof header, 0, pack->base, e);
 
