@@ -76,7 +76,7 @@ static const struct verb verbs[] = {
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_DAYS | ACCEPTS_DRY_RUN | ACCEPTS_QUIET, 0, 0, verb_gc},
     /* What a mount's supervisor starts; not for people, so without a summary. */
     {"worker", "", NULL, NULL,
-     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 0, ANY,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 1, ANY,
      verb_worker},
     {"probe", "", NULL, NULL, 0, 0, 0, verb_probe},
 };

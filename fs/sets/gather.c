@@ -188,13 +188,14 @@ static void fetch_all(struct gather_work *gather, const struct gather_repository
 }
 
 /* What a thread of the pool does for one repository. */
-static void run(void *data, void *subject, struct remote *remote)
+static void run(void *data, void *subject, int kind, struct remote *remote)
 {
     struct gather_work *gather = data;
     const struct gather_repository *from = subject;
     struct version_request *requests;
     struct error error;
 
+    (void)kind;
     if (interrupted)
         return;
     requests = requests_of(gather, from);
@@ -297,7 +298,7 @@ static int prepare(struct gather_work *gather, const struct source_list *sources
     gather->by_url = calloc(sources->count + 1, sizeof *gather->by_url);
     gather->repositories = calloc(sources->count + 1, sizeof *gather->repositories);
     gather->progress = progress_new(sources->count, !gather->options->progress);
-    gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, gather);
+    gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, run, gather);
     if (!out->items || !gather->by_url || !gather->repositories || !gather->progress ||
         !gather->pool)
         return error_no_memory(e);
@@ -328,7 +329,7 @@ int gather_run(struct gather *out, const struct settings *settings,
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);
     for (size_t i = 0; r == 0 && i < gather->repository_count; i++)
-        r = pool_queue(gather->pool, gather->repositories[i].host, run, &gather->repositories[i]);
+        r = pool_queue(gather->pool, gather->repositories[i].host, &gather->repositories[i], 0);
     pool_drain(gather->pool);
     sigaction(SIGINT, &old_int, NULL);
     sigaction(SIGTERM, &old_term, NULL);

@@ -7,6 +7,7 @@
 #define FS_SHARED_STATE_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "fs/shared/crash_record.h"
@@ -63,6 +64,12 @@ struct state {
 
 /* The name that status.json gives an operation: "lookup". */
 const char *operation_name(enum operation operation);
+
+/* Whether the kernel can be told so; asked once in the life of a mount (connection.c). */
+static inline bool state_has_epochs(const struct state *state)
+{
+    return atomic_load(&state->has_epochs) == EPOCHS_KNOWN;
+}
 
 void state_count_fetch(struct state *state, int64_t milliseconds);
 /* The most milliseconds that a class of fetch_times holds; -1: no limit. */

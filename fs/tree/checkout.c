@@ -137,7 +137,10 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
         goto out;
     r = last_read_now(repo->repository, version);
     if (r < 0) {
-        error_set(e, -r, "gc has removed the version from the cache");
+        if (r == -ENOENT)
+            error_set(e, ENOENT, "gc has removed the version from the cache");
+        else
+            error_set(e, -r, "cannot tell gc that the version is in use: %s", strerror(-r));
         goto out;
     }
     r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
@@ -148,25 +151,6 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
 out:
     pthread_mutex_unlock(&repo->trees);
     return r;
-}
-
-struct repo *checkout_repo(struct mount *mount, uint32_t index)
-{
-    struct repo *repo = repos_find(&mount->repos, index);
-    const struct node *node = node_get(mount->nodes, index);
-
-    if (repo || !node || node->kind != NODE_REPO)
-        return repo;
-    pthread_mutex_lock(&mount->folders);
-    repo = repos_find(&mount->repos, index);
-    if (!repo && repo_new(&repo, mount->cache, node_name(mount->nodes, node),
-                          node_string(mount->nodes, node->data), index, NULL) == 0) {
-        repo->in_use = false;
-        if (repos_add(&mount->repos, repo) < 0)
-            repo = NULL;
-    }
-    pthread_mutex_unlock(&mount->folders);
-    return repo;
 }
 
 int checkout_owner(struct mount *mount, uint32_t index, uint32_t *version, struct repo **repo)
@@ -180,7 +164,7 @@ int checkout_owner(struct mount *mount, uint32_t index, uint32_t *version, struc
     if (!owner || owner->kind != NODE_VERSION)
         return -EIO;
     *version = checkout->parent;
-    *repo = checkout_repo(mount, (uint32_t)owner->data);
+    *repo = repos_of_node(&mount->repos, checkout->parent);
     return *repo ? 0 : -EIO;
 }
 

@@ -20,11 +20,6 @@ int checkout_open_tree(struct mount *mount, uint32_t node, struct error *e);
 /* Reads a file's or symlink's bytes into a malloc'd buffer. */
 int checkout_read(struct mount *mount, uint32_t node, void **bytes, size_t *size, struct error *e);
 
-/* The repository of a repository's node; after a restart of the worker it is opened anew from what
- * the node says, also if no list names it any more: files that are open go on. NULL if that fails.
- */
-struct repo *checkout_repo(struct mount *mount, uint32_t node);
-
 /* The version node above a tree, file or symlink, and the repository it is of. 0 or -EIO. */
 int checkout_owner(struct mount *mount, uint32_t node, uint32_t *version, struct repo **repo);
 

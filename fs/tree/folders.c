@@ -4,7 +4,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "fs/worker/connection.h"
 #include "gitcache/base/clock.h"
 
 #define SMALL_FOLDER 2000 /* above it, comparing costs more than looking up anew */
@@ -82,7 +81,7 @@ static void tidy(struct version_names *names)
 int folders_child(struct mount *mount, uint32_t folder, const struct node_spec *spec,
                   const char *string, uint32_t *child)
 {
-    struct node_spec wanted = *spec;
+    struct node_spec new = *spec;
     int r = node_lookup(mount->nodes, folder, spec->name, spec->name_length, child);
 
     if (r == 0) {
@@ -96,14 +95,14 @@ int folders_child(struct mount *mount, uint32_t folder, const struct node_spec *
         return r;
     }
     if (string) {
-        r = nodes_keep_string(mount->nodes, string, &wanted.data);
+        r = nodes_keep_string(mount->nodes, string, &new.data);
         if (r < 0)
             return r;
     }
-    return nodes_append(mount->nodes, &wanted, 1, child);
+    return nodes_append(mount->nodes, &new, 1, child);
 }
 
-struct remaining {
+struct links_to_come {
     const struct node_link *links;
     size_t count;
 };
@@ -111,27 +110,35 @@ struct remaining {
 /* Non-zero for a child that is not among those to come. */
 static int is_gone(void *data, uint32_t child, bool listed)
 {
-    const struct remaining *remaining = data;
+    const struct links_to_come *to_come = data;
 
     (void)listed;
-    for (size_t i = 0; i < remaining->count; i++)
-        if (remaining->links[i].index == child)
+    for (size_t i = 0; i < to_come->count; i++)
+        if (to_come->links[i].index == child)
             return 0;
     return 1;
+}
+
+static void tell_observer(const struct mount *mount, uint32_t folder, bool renamed)
+{
+    const struct mount_observer *observer = &mount->observer;
+
+    if (observer->folder_changed)
+        observer->folder_changed(observer->data, folder, renamed);
 }
 
 int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,
                     size_t count)
 {
-    struct remaining remaining = {links, count};
+    struct links_to_come to_come = {links, count};
     bool renamed =
-        count < SMALL_FOLDER && node_each_link(mount->nodes, folder, is_gone, &remaining) != 0;
+        count < SMALL_FOLDER && node_each_link(mount->nodes, folder, is_gone, &to_come) != 0;
     int r = node_publish_links(mount->nodes, folder, links, count);
 
     if (r > 0) {
         atomic_store(&mount->changed_at,
                      clock_wall() * 1000000); /* the root's and control folders' time */
-        connection_folder_changed(mount->connection, folder, renamed || count >= SMALL_FOLDER);
+        tell_observer(mount, folder, renamed || count >= SMALL_FOLDER);
     }
     return r;
 }
@@ -188,44 +195,44 @@ int folders_publish_versions(struct mount *mount, struct repo *repo, struct vers
     return publish_level(mount, repo, repo->node, names->items, names->count, 0);
 }
 
-struct present {
+struct link_list {
     struct node_link *links;
     size_t count, room;
 };
 
 static int copy_link(void *data, uint32_t child, bool listed)
 {
-    struct present *present = data;
+    struct link_list *all = data;
 
-    if (present->count == present->room) {
-        size_t room = present->room ? 2 * present->room : 64;
-        struct node_link *links = realloc(present->links, room * sizeof *links);
+    if (all->count == all->room) {
+        size_t room = all->room ? 2 * all->room : 64;
+        struct node_link *links = realloc(all->links, room * sizeof *links);
         if (!links)
             return -ENOMEM;
-        present->links = links;
-        present->room = room;
+        all->links = links;
+        all->room = room;
     }
-    present->links[present->count++] = (struct node_link){child, listed};
+    all->links[all->count++] = (struct node_link){child, listed};
     return 0;
 }
 
 int folders_add_unlisted(struct mount *mount, struct repo *repo, uint32_t folder, uint32_t child)
 {
     const struct node *node = node_get(mount->nodes, child);
-    struct present present = {0};
+    struct link_list all = {0};
     uint32_t found;
     int r;
 
     pthread_mutex_lock(&repo->folders);
     r = node_lookup(mount->nodes, folder, node_name(mount->nodes, node), node->name_length, &found);
     if (r == -ENOENT || r == -EAGAIN) {
-        r = node_each_link(mount->nodes, folder, copy_link, &present);
+        r = node_each_link(mount->nodes, folder, copy_link, &all);
         if (r == 0)
-            r = copy_link(&present, child, false);
+            r = copy_link(&all, child, false);
         if (r == 0)
-            r = node_publish_links(mount->nodes, folder, present.links, present.count);
+            r = node_publish_links(mount->nodes, folder, all.links, all.count);
     }
     pthread_mutex_unlock(&repo->folders);
-    free(present.links);
+    free(all.links);
     return r < 0 ? r : 0;
 }

@@ -29,7 +29,7 @@ void version_names_release(struct version_names *names);
  * anything changed, 0 if nothing did, else a negative errno. The caller holds repo->folders. */
 int folders_publish_versions(struct mount *mount, struct repo *repo, struct version_names *names);
 
-/* Publishes a folder's children and tells the kernel of what has changed. 1 if anything did, 0 if
+/* Publishes a folder's children and tells the mount's observer of a change. 1 if anything did, 0 if
  * nothing, else a negative errno. */
 int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,
                     size_t count);

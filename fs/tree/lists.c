@@ -7,6 +7,8 @@
 #include <string.h>
 
 #include "fs/sets/set.h"
+#include "fs/tree/ask.h"
+#include "fs/tree/publish.h"
 #include "fs/tree/set_folders.h"
 
 /* "pp" of /etc/startpointfs/pp.list. */
@@ -79,12 +81,12 @@ int lists_show(struct mount *mount, struct error *e)
 
     if (unite(mount->lists, NULL, NULL, &all) < 0)
         return error_no_memory(e);
-    int r = namespace_set_sources(mount, &all, e);
+    int r = publish_sources(mount, &all, e);
     free(all.items);
     if (r == 0)
         r = set_folders_publish(mount, e);
     if (r == 0 && mount->settings->prefetch)
-        namespace_prefetch(mount);
+        ask_sources_later(mount);
     return r;
 }
 

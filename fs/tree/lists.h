@@ -12,7 +12,6 @@
 
 #include "fs/tree/mount.h"
 #include "fs/tree/mounted_set.h"
-#include "fs/tree/namespace.h"
 
 struct list_folder {
     char *path; /* absolute */

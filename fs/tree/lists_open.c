@@ -71,20 +71,41 @@ static int open_folder(struct mount *mount, const char *operand, struct error *e
     return r;
 }
 
-static int open_direct(struct mount *mount, const char *operand, struct error *e)
+static int open_source(struct mount *mount, const char *operand, const char *folder,
+                       struct error *e)
 {
     struct mounted_set *mounted = calloc(1, sizeof *mounted);
 
     if (!mounted)
         return error_no_memory(e);
     lists_append(mount->lists, mounted);
-    return source_list_add(&mounted->set.sources, operand, e);
+    return source_list_add_source(&mounted->set.sources, operand, folder, e);
 }
 
-int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e)
+static int open_operand(struct mount *mount, const char *operand, const char *folder,
+                        struct error *e)
+{
+    char *path = NULL;
+    struct stat st;
+    int r;
+
+    if (asprintf(&path, "%s%s%s", *operand == '/' ? "" : folder, *operand == '/' ? "" : "/",
+                 operand) < 0)
+        return error_no_memory(e);
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        r = open_list(mount, path, NULL, e);
+    else if (list_folder_is(path, true))
+        r = open_folder(mount, path, e);
+    else
+        r = open_source(mount, operand, folder, e);
+    free(path);
+    return r;
+}
+
+int lists_open(struct mount *mount, const char *folder, char *const *operands, size_t count,
+               struct error *e)
 {
     struct lists *lists = calloc(1, sizeof *lists);
-    struct stat st;
     int r = 0;
 
     if (!lists)
@@ -92,14 +113,8 @@ int lists_open(struct mount *mount, char *const *operands, size_t count, struct 
     pthread_mutex_init(&lists->lock, NULL);
     mount->lists = lists;
     lists->serves_sets = count == 0;
-    for (size_t i = 0; i < count && r == 0; i++) {
-        if (stat(operands[i], &st) == 0 && S_ISREG(st.st_mode))
-            r = open_list(mount, operands[i], NULL, e);
-        else if (list_folder_is(operands[i], true))
-            r = open_folder(mount, operands[i], e);
-        else
-            r = open_direct(mount, operands[i], e);
-    }
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = open_operand(mount, operands[i], folder, e);
     if (r == 0)
         r = lists_check(lists, NULL, NULL, e);
     if (r == 0)

@@ -4,7 +4,8 @@
 
 #include "fs/tree/mount.h"
 
-/* Reads what `mount` was given, relative to the present folder. Any fault is an error. */
-int lists_open(struct mount *mount, char *const *operands, size_t count, struct error *e);
+/* Reads what `mount` was given, relative to `folder` (absolute). Any fault is an error. */
+int lists_open(struct mount *mount, const char *folder, char *const *operands, size_t count,
+               struct error *e);
 
 #endif

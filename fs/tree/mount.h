@@ -14,6 +14,13 @@
 #include "fs/tree/repos.h"
 #include "gitcache/store/cache.h"
 
+/* Who wants to know that a folder has other children than before. `renamed`: a name that was there
+ * means something else now, or nothing. Called from any thread; set before there is more than one. */
+struct mount_observer {
+    void (*folder_changed)(void *data, uint32_t folder, bool renamed);
+    void *data;
+};
+
 struct mount {
     const struct settings *settings;
     struct log *log;
@@ -24,14 +31,11 @@ struct mount {
     struct pool *pool;           /* threads that wait for the network */
     struct parked_lot *parked;   /* requests that wait for those */
     struct blobs *blobs;         /* files' bytes, inflated */
-    struct lists *lists;         /* what is served */
-    struct control *control;     /* the generated files of .startpointfs */
-    pthread_mutex_t folders;     /* who changes root, repository, prefix and control folders */
+    struct lists *lists;         /* what is mounted */
+    pthread_mutex_t folders;     /* who changes root and control folders */
     pthread_mutex_t fetch_trial; /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at;  /* nanoseconds since the epoch: when the lists last changed */
-    bool no_open, no_opendir;    /* the kernel does without them; set before the first request */
-    struct connection *_Atomic connection;
-    struct list_watch *watch; /* reloads the lists when they change */
+    struct mount_observer observer;
 };
 
 #endif

@@ -1,11 +1,11 @@
-/* publish.c - what the root and the repositories' folders show: from sources, listings and the
- * cache to folders. */
+#include "fs/tree/publish.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
-#include "fs/tree/namespace.h"
 #include "gitcache/base/clock.h"
 
 /* ---- what a repository's folder shows ---- */
@@ -53,7 +53,7 @@ static const char *branch_of(const struct ref *ref)
 }
 
 /* What sources name. A tag that the remote is known not to have is not shown. */
-static int add_named(struct collecting *c, struct repo *repo, const struct listing *listing)
+static int add_sources(struct collecting *c, struct repo *repo, const struct listing *listing)
 {
     const struct ref *head = listing ? listing_default(listing) : NULL;
     int r = 0;
@@ -61,25 +61,25 @@ static int add_named(struct collecting *c, struct repo *repo, const struct listi
     /* The default branch is there by name also if no source names it. */
     if (head && branch_of(head))
         r = version_names_add(c->names, branch_of(head), false, true);
-    for (size_t i = 0; i < repo->named_count && r == 0; i++) {
-        const struct named *named = &repo->named[i];
+    for (size_t i = 0; i < repo->source_count && r == 0; i++) {
+        const struct repo_source *source = &repo->sources[i];
         const struct ref *ref = NULL;
         if (listing)
-            ref =
-                named->name ? listing_find_version(listing, named->name) : listing_default(listing);
-        if (named->kind == SOURCE_DEFAULT) {
+            ref = source->version ? listing_find_version(listing, source->version)
+                                  : listing_default(listing);
+        if (source->kind == SOURCE_DEFAULT) {
             if (ref && branch_of(ref))
                 r = version_names_add(c->names, branch_of(ref), true, true);
-        } else if (named->kind == SOURCE_COMMIT || !listing || ref ||
-                   versions_find(repo->repository, named->name, NULL, &(struct version){0}, NULL) ==
-                       0) {
-            r = version_names_add(c->names, named->name, true, ref && branch_of(ref));
+        } else if (source->kind == SOURCE_COMMIT || !listing || ref ||
+                   versions_find(repo->repository, source->version, NULL, &(struct version){0},
+                                 NULL) == 0) {
+            r = version_names_add(c->names, source->version, true, ref && branch_of(ref));
         }
     }
     return r;
 }
 
-int namespace_publish(struct mount *mount, struct repo *repo)
+int publish_repo(struct mount *mount, struct repo *repo)
 {
     struct version_names names = {0};
     struct collecting c = {mount, &names, mount->settings->browse == BROWSE_ALL};
@@ -97,7 +97,7 @@ int namespace_publish(struct mount *mount, struct repo *repo)
         r = node_each_link(mount->nodes, repo->node, add_found, &c);
     if (r == 0) {
         pthread_mutex_lock(&repo->lock);
-        r = add_named(&c, repo, listing);
+        r = add_sources(&c, repo, listing);
         pthread_mutex_unlock(&repo->lock);
     }
     if (r == 0)
@@ -114,21 +114,6 @@ int namespace_publish(struct mount *mount, struct repo *repo)
 
 /* ---- the root ---- */
 
-static struct repo *find_repo(struct mount *mount, const char *name, const char *url)
-{
-    struct repo *repo;
-
-    for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
-        if (strcmp(repo->name, name) == 0 && strcmp(repository_url(repo->repository), url) == 0)
-            return repo;
-    return NULL;
-}
-
-struct repo *namespace_repo_of_source(struct mount *mount, const struct source *source)
-{
-    return find_repo(mount, source->name, source->url);
-}
-
 static int add_repo(struct mount *mount, const struct source *source, struct repo **out,
                     struct error *e)
 {
@@ -143,33 +128,27 @@ static int add_repo(struct mount *mount, const struct source *source, struct rep
 
     if (r < 0)
         return error_set(e, -r, "cannot make a folder for %s: %s", source->name, strerror(-r));
-    r = repo_new(out, mount->cache, source->name, source->url, node, e);
-    if (r == 0 && repos_add(&mount->repos, *out) < 0)
-        r = error_no_memory(e);
-    return r;
+    return repos_add(&mount->repos, source->name, source->url, node, out, e);
 }
 
 static int use_source(struct mount *mount, const struct source *source, struct error *e)
 {
-    struct repo *repo = find_repo(mount, source->name, source->url);
-    int r = 0;
+    struct repo *repo = repos_find(&mount->repos, source->name, source->url);
+    int r = repo ? 0 : add_repo(mount, source, &repo, e);
 
-    if (!repo)
-        r = add_repo(mount, source, &repo, e);
-    if (r == 0) {
-        repo->in_use = true;
-        r = repo_name_version(repo, source);
-    }
-    return r;
+    if (r < 0)
+        return r;
+    repo->in_use = true;
+    return repo_add_source(repo, source) < 0 ? error_no_memory(e) : 0;
 }
 
 /* The root's links: the repositories in use, and the control folder. */
-static int publish_root(struct mount *mount)
+static int link_root(struct mount *mount)
 {
     struct node_spec spec = {
         .kind = NODE_CONTROL,
-        .name = CONTROL_NAME,
-        .name_length = strlen(CONTROL_NAME),
+        .name = CONTROL_FOLDER_NAME,
+        .name_length = strlen(CONTROL_FOLDER_NAME),
         .mtime = mount->state->mounted_at / 1000,
     };
     size_t count = 0;
@@ -192,7 +171,7 @@ static int publish_root(struct mount *mount)
     return r < 0 ? r : 0;
 }
 
-int namespace_open(struct mount *mount, struct error *e)
+int publish_root(struct mount *mount, struct error *e)
 {
     const struct node *root = node_get(mount->nodes, NODE_ROOT_INDEX);
     int r = root ? 0 : -EIO;
@@ -200,11 +179,11 @@ int namespace_open(struct mount *mount, struct error *e)
     /* A later worker finds the root as the one before left it; its folders keep their numbers only
      * if they are found there. */
     if (root && !node_has_children(root))
-        r = publish_root(mount);
+        r = link_root(mount);
     return r < 0 ? error_set(e, -r, "cannot make the root folder: %s", strerror(-r)) : 0;
 }
 
-int namespace_set_sources(struct mount *mount, const struct source_list *sources, struct error *e)
+int publish_sources(struct mount *mount, const struct source_list *sources, struct error *e)
 {
     struct repo *repo;
     int r = 0;
@@ -212,17 +191,17 @@ int namespace_set_sources(struct mount *mount, const struct source_list *sources
     pthread_mutex_lock(&mount->folders);
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++) {
         repo->in_use = false;
-        repo_forget_named(repo);
+        repo_forget_sources(repo);
     }
     for (size_t i = 0; i < sources->count && r == 0; i++)
         r = use_source(mount, &sources->items[i], e);
     if (r == 0) {
-        r = publish_root(mount);
+        r = link_root(mount);
         if (r < 0)
             error_set(e, -r, "cannot make the root folder: %s", strerror(-r));
     }
     pthread_mutex_unlock(&mount->folders);
     for (size_t i = 0; r == 0 && (repo = repos_at(&mount->repos, i)); i++)
-        namespace_publish(mount, repo);
+        publish_repo(mount, repo);
     return r;
 }

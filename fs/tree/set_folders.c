@@ -6,9 +6,9 @@
 #include <string.h>
 
 #include "fs/sets/sets.h"
+#include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/lists.h"
-#include "fs/worker/texts.h"
 
 /* The links of a folder while they are collected. */
 struct collecting {
@@ -70,8 +70,9 @@ static int add_version(struct mount *mount, const struct mounted_set *mounted, s
                        struct collecting *c)
 {
     const struct source *source = &mounted->set.sources.items[i];
-    struct repo *repo = namespace_repo_of_source(mount, source);
-    struct wanted *wanted = repo ? repo_want(repo, source->version, source->commit) : NULL;
+    struct repo *repo = repos_find(&mount->repos, source->name, source->url);
+    struct repo_version *wanted =
+        repo ? repo_version_get(repo, source->version, source->commit) : NULL;
     char name[24];
     uint32_t node;
 
@@ -90,12 +91,12 @@ static int add_version(struct mount *mount, const struct mounted_set *mounted, s
     };
     int r = folders_child(mount, mounted->folder, &spec, NULL, &node);
     if (r == 0)
-        r = wanted_add_node(wanted, node);
+        r = repo_version_add_node(wanted, node);
     return r == 0 ? collect(c, node) : r;
 }
 
-static int add_text(struct mount *mount, uint32_t folder, const char *name, enum control_text which,
-                    struct collecting *c)
+static int add_text(struct mount *mount, uint32_t folder, const char *name,
+                    enum control_folder_text which, struct collecting *c)
 {
     struct node_spec spec = {
         .kind = NODE_CONTROL_FILE,
@@ -126,9 +127,9 @@ static int publish_set(struct mount *mount, struct mounted_set *mounted)
     for (size_t i = 0; i < mounted->set.sources.count && r == 0; i++)
         r = add_version(mount, mounted, i, &c);
     if (r == 0)
-        r = add_text(mount, mounted->folder, "shas.txt", CONTROL_SHAS, &c);
+        r = add_text(mount, mounted->folder, "shas.txt", CONTROL_FOLDER_SHAS, &c);
     if (r == 0 && mounted->set.type != TYPE_NONE)
-        r = add_text(mount, mounted->folder, "image.type", CONTROL_TYPE, &c);
+        r = add_text(mount, mounted->folder, "image.type", CONTROL_FOLDER_TYPE, &c);
     return publish(mount, mounted->folder, &c, r);
 }
 
@@ -194,7 +195,7 @@ static int publish_level(struct mount *mount, uint32_t folder, const char *prefi
 int set_folders_publish(struct mount *mount, struct error *e)
 {
     uint32_t folder;
-    int r = control_sets_folder(mount, &folder);
+    int r = control_folder_sets(mount, &folder);
 
     if (r == 0)
         r = publish_level(mount, folder, "");
@@ -213,11 +214,11 @@ static struct mounted_set *find_by_folder(struct mount *mount, uint32_t folder)
 }
 
 /* The commit of one source: pinned, or cached; else it is asked for. */
-static int commit_of(struct mount *mount, const struct source *source, struct asking *asking,
+static int commit_of(struct mount *mount, const struct source *source, struct ask *ask,
                      struct oid *commit)
 {
-    struct repo *repo = namespace_repo_of_source(mount, source);
-    struct wanted *wanted;
+    struct repo *repo = repos_find(&mount->repos, source->name, source->url);
+    struct repo_version *wanted;
     struct version version;
     int r;
 
@@ -227,8 +228,8 @@ static int commit_of(struct mount *mount, const struct source *source, struct as
         return -EIO;
     r = versions_find(repo->repository, source->version, NULL, &version, NULL);
     if (r == -ENOENT) {
-        wanted = repo_want(repo, source->version, source->commit);
-        return wanted ? namespace_ask_for_version(mount, wanted, asking) : -ENOMEM;
+        wanted = repo_version_get(repo, source->version, source->commit);
+        return wanted ? ask_version(mount, wanted, ask) : -ENOMEM;
     }
     if (r == 0)
         *commit = version.commit;
@@ -236,20 +237,20 @@ static int commit_of(struct mount *mount, const struct source *source, struct as
 }
 
 /* All that is missing is asked for at once; the first failure counts. */
-static int write_shas(struct mount *mount, const struct mounted_set *mounted, struct asking *asking,
+static int write_shas(struct mount *mount, const struct mounted_set *mounted, struct ask *ask,
                       FILE *out)
 {
-    struct asking before = *asking;
+    struct ask before = *ask;
     char hex[OID_HEX_SIZE];
     int result = 0;
 
     for (size_t i = 0; i < mounted->set.sources.count; i++) {
-        struct asking mine = before;
+        struct ask mine = before;
         struct oid commit;
         int r = commit_of(mount, &mounted->set.sources.items[i], &mine, &commit);
         if (r == -EAGAIN) {
-            *asking = mine;
-            asking->version = before.version;
+            *ask = mine;
+            ask->version = before.version;
             result = r;
         } else if (r < 0) {
             return r;
@@ -260,7 +261,7 @@ static int write_shas(struct mount *mount, const struct mounted_set *mounted, st
     return result;
 }
 
-int set_folders_shas(struct mount *mount, uint32_t folder, struct asking *asking, char **text)
+int set_folders_shas(struct mount *mount, uint32_t folder, struct ask *ask, char **text)
 {
     struct mounted_set *mounted;
     size_t size;
@@ -272,7 +273,7 @@ int set_folders_shas(struct mount *mount, uint32_t folder, struct asking *asking
     pthread_mutex_lock(&mount->lists->lock);
     mounted = find_by_folder(mount, folder);
     if (mounted)
-        r = write_shas(mount, mounted, asking, out);
+        r = write_shas(mount, mounted, ask, out);
     pthread_mutex_unlock(&mount->lists->lock);
     if (fclose(out) != 0 && r == 0)
         r = -ENOMEM;

@@ -16,4 +16,12 @@ struct work {
     _Atomic uint64_t bytes;      /* received so far */
 };
 
+/* Before it is queued. */
+static inline void work_begin(struct work *work)
+{
+    atomic_store(&work->bytes, 0);
+    atomic_store(&work->progress_at, 0);
+    atomic_store(&work->running, true);
+}
+
 #endif

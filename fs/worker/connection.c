@@ -28,7 +28,8 @@ struct reader {
 };
 
 struct connection {
-    struct mount *mount;
+    struct worker *worker;
+    struct mount *mount; /* its */
     struct fuse_session *fuse;
     int fuse_fd;
     atomic_bool is_open; /* fuse can be used: INIT has been served */
@@ -65,7 +66,8 @@ static void complete_init(struct iovec *iov, int count, const struct init_reques
 
 static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata)
 {
-    const struct mount *mount = userdata;
+    const struct worker *worker = userdata;
+    const struct mount *mount = &worker->mount;
     const struct init_request *init = (const struct init_request *)mount->state->init;
     const struct answer_header *answer = iov[0].iov_base;
     bool is_init = answer->unique == init->header.unique;
@@ -302,7 +304,7 @@ static int open_session(struct connection *connection, struct error *e)
     const char *argv[] = {"startpointfs", NULL};
     struct fuse_args args = FUSE_ARGS_INIT(1, (char **)argv);
 
-    connection->fuse = fuse_session_new(&args, &operations, sizeof operations, connection->mount);
+    connection->fuse = fuse_session_new(&args, &operations, sizeof operations, connection->worker);
     fuse_opt_free_args(&args);
     if (!connection->fuse)
         return error_set(e, ENOMEM, "cannot make a FUSE session");
@@ -311,20 +313,27 @@ static int open_session(struct connection *connection, struct error *e)
                  : serve_init(connection, e);
 }
 
-int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(void *data),
-                   void *data, struct error *e)
+struct connection *connection_new(struct worker *worker, int fuse_fd)
 {
     struct connection *connection = calloc(1, sizeof *connection);
-    struct sigaction wake = {.sa_handler = on_wake};
-    int r;
 
     if (!connection)
-        return error_no_memory(e);
-    mount->connection = connection;
-    connection->mount = mount;
+        return NULL;
+    connection->worker = worker;
+    connection->mount = &worker->mount;
     connection->fuse_fd = fuse_fd;
     connection->wakeup = eventfd(0, EFD_CLOEXEC);
     pthread_mutex_init(&connection->request_trial, NULL);
+    return connection;
+}
+
+int connection_run(struct connection *connection, bool again, void (*ready)(void *data), void *data,
+                   struct error *e)
+{
+    struct mount *mount = connection->mount;
+    struct sigaction wake = {.sa_handler = on_wake};
+    int r;
+
     sigaction(WAKE_SIGNAL, &wake, NULL);
     r = open_session(connection, e);
     if (r < 0)
@@ -369,16 +378,11 @@ void connection_drain(struct connection *connection)
     eventfd_write(connection->wakeup, 1);
 }
 
-bool connection_has_epochs(const struct connection *connection)
-{
-    return connection && atomic_load(&connection->mount->state->has_epochs) == EPOCHS_KNOWN;
-}
-
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed)
 {
-    if (!connection || !atomic_load(&connection->is_open))
+    if (!atomic_load(&connection->is_open))
         return;
-    if (renamed && connection_has_epochs(connection))
+    if (renamed && state_has_epochs(connection->mount->state))
         notify_epoch(connection);
     fuse_lowlevel_notify_inval_inode(connection->fuse, folder + 1ull, -1, 0);
 }

@@ -11,20 +11,22 @@
 #ifndef FS_WORKER_CONNECTION_H
 #define FS_WORKER_CONNECTION_H
 
-#include "fs/tree/mount.h"
+#include "fs/worker/worker.h"
+
+struct connection;
 
 enum connection_end { CONNECTION_UNMOUNTED, CONNECTION_DRAINED };
+
+/* Owns the descriptor on success. Call it before any other thread is started. NULL: out of memory. */
+struct connection *connection_new(struct worker *worker, int fuse_fd);
+/* After the last request has been answered. */
+void connection_free(struct connection *connection);
 
 /* Serves the mount until it is unmounted or connection_drain is called. `ready` is called once
  * requests are being taken. `again`: this worker replaces another. An enum connection_end, or a
  * negative errno. */
-int connection_run(struct mount *mount, int fuse_fd, bool again, void (*ready)(void *data),
-                   void *data, struct error *e);
-
-/* Gives mount->connection back, after the last request has been answered, and closes the
- * descriptor.
- */
-void connection_free(struct connection *connection);
+int connection_run(struct connection *connection, bool again, void (*ready)(void *data), void *data,
+                   struct error *e);
 
 /* Makes connection_run stop taking requests, answer what it has, and return. For a signal handler.
  */
@@ -33,11 +35,8 @@ void connection_drain(struct connection *connection);
 /* Tells the kernel that a folder has changed: its attributes are asked for anew, and with them, as
  * its time has changed, its listing. `renamed`: a name that it may know means something else now,
  * or nothing; then it looks up all names once more (an epoch, Linux 6.16; where there is none,
- * names that can change are good for a second only: has_epochs). Takes no lock of the kernel's: may
- * be called from any thread. connection may be NULL. */
+ * names that can change are good for a second only: state_has_epochs). Takes no lock of the
+ * kernel's: may be called from any thread; does nothing before the connection is open. */
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed);
-
-/* Whether the kernel knows epochs; asked once in the life of a mount. */
-bool connection_has_epochs(const struct connection *connection);
 
 #endif

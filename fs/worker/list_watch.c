@@ -8,7 +8,6 @@
 #include <sys/inotify.h>
 #include <unistd.h>
 
-#include "fs/supervisor/spawn.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_reload.h"
 
@@ -20,6 +19,8 @@
 
 struct list_watch {
     struct mount *mount;
+    void (*reloaded)(void *data);
+    void *data;
     pthread_t thread;
     int inotify;
     int wakeup; /* an eventfd: reload, or stop */
@@ -87,8 +88,7 @@ static void wait_for_change(struct list_watch *watch)
 static void reload(struct list_watch *watch)
 {
     lists_reload(watch->mount);
-    if (write(WORKER_READY_FD, "", 1) < 0)
-        log_debug(watch->mount->log, "the supervisor does not listen: %s", strerror(errno));
+    watch->reloaded(watch->data);
 }
 
 static void *run(void *arg)
@@ -104,13 +104,15 @@ static void *run(void *arg)
     return NULL;
 }
 
-struct list_watch *list_watch_open(struct mount *mount)
+struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *data), void *data)
 {
     struct list_watch *watch = calloc(1, sizeof *watch);
 
     if (!watch)
         return NULL;
     watch->mount = mount;
+    watch->reloaded = reloaded;
+    watch->data = data;
     watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->inotify < 0 || watch->wakeup < 0 ||

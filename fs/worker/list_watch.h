@@ -7,8 +7,9 @@
 
 struct list_watch;
 
-/* Starts it. NULL: it can't be; lists are then reloaded on SIGHUP only, and the log says so. */
-struct list_watch *list_watch_open(struct mount *mount);
+/* Starts it; `reloaded` is called on its thread each time the lists have been read. NULL: it cannot
+ * be started; lists are then read again by the next worker only, and the log says so. */
+struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *data), void *data);
 void list_watch_close(struct list_watch *watch);
 
 /* Reloads soon, on the watch's thread. Safe in a signal handler. */

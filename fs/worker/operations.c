@@ -12,19 +12,20 @@ static uint32_t node_of(fuse_ino_t ino)
     return (uint32_t)(ino - 1);
 }
 
-static void count(struct mount *mount, enum operation operation)
+static void count(struct worker *worker, enum operation operation)
 {
-    atomic_fetch_add_explicit(&mount->state->requests[operation], 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&worker->mount.state->requests[operation], 1, memory_order_relaxed);
 }
 
 static void start(fuse_req_t req, enum operation operation, fuse_ino_t ino, struct request *request,
                   int (*serve)(struct request *))
 {
-    request->mount = fuse_req_userdata(req);
+    request->worker = fuse_req_userdata(req);
+    request->mount = &request->worker->mount;
     request->req = req;
     request->node = node_of(ino);
     request->serve = serve;
-    count(request->mount, operation);
+    count(request->worker, operation);
     request_run(request);
 }
 
@@ -86,11 +87,11 @@ static void op_readdirplus(fuse_req_t req, fuse_ino_t ino, size_t size, off_t of
  * cached. */
 static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct mount *mount = fuse_req_userdata(req);
+    struct worker *worker = fuse_req_userdata(req);
 
     (void)ino;
-    count(mount, OPERATION_OPEN);
-    if (mount->no_open) {
+    count(worker, OPERATION_OPEN);
+    if (worker->no_open) {
         fuse_reply_err(req, ENOSYS);
         return;
     }
@@ -100,11 +101,11 @@ static void op_open(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 
 static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi)
 {
-    struct mount *mount = fuse_req_userdata(req);
+    struct worker *worker = fuse_req_userdata(req);
 
     (void)ino;
-    count(mount, OPERATION_OPENDIR);
-    if (mount->no_opendir) {
+    count(worker, OPERATION_OPENDIR);
+    if (worker->no_opendir) {
         fuse_reply_err(req, ENOSYS);
         return;
     }
@@ -116,16 +117,16 @@ static void op_opendir(fuse_req_t req, fuse_ino_t ino, struct fuse_file_info *fi
 /* `df` shows the disk that the cache is on. */
 static void op_statfs(fuse_req_t req, fuse_ino_t ino)
 {
-    struct mount *mount = fuse_req_userdata(req);
+    struct worker *worker = fuse_req_userdata(req);
     struct statvfs st;
 
     (void)ino;
-    count(mount, OPERATION_STATFS);
-    if (statvfs(cache_folder(mount->cache), &st) < 0)
+    count(worker, OPERATION_STATFS);
+    if (statvfs(cache_folder(worker->mount.cache), &st) < 0)
         st = (struct statvfs){.f_bsize = 4096, .f_frsize = 4096};
     st.f_namemax = NODE_NAME_MAX;
-    st.f_files = nodes_max(mount->nodes);
-    st.f_ffree = st.f_favail = nodes_max(mount->nodes) - nodes_used(mount->nodes);
+    st.f_files = nodes_max(worker->mount.nodes);
+    st.f_ffree = st.f_favail = nodes_max(worker->mount.nodes) - nodes_used(worker->mount.nodes);
     fuse_reply_statfs(req, &st);
 }
 
@@ -154,11 +155,11 @@ static void want(struct fuse_conn_info *conn, unsigned capability)
 
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
-    struct mount *mount = userdata;
+    struct worker *worker = userdata;
 
-    count(mount, OPERATION_INIT);
-    mount->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
-    mount->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
+    count(worker, OPERATION_INIT);
+    worker->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
+    worker->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
     want(conn, FUSE_CAP_READDIRPLUS);
     want(conn, FUSE_CAP_CACHE_SYMLINKS);
     want(conn, FUSE_CAP_AUTO_INVAL_DATA);

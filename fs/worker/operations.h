@@ -13,7 +13,7 @@
 
 struct fuse_lowlevel_ops;
 
-/* For fuse_session_new with a `struct mount *` as user data. */
+/* For fuse_session_new with a `struct worker *` as user data. */
 extern const struct fuse_lowlevel_ops operations;
 
 #endif

@@ -45,7 +45,7 @@ static void on_end(struct parked *parked, enum parked_end how)
 static int park(struct request **here)
 {
     struct request *request = *here;
-    struct work *work = request->asking.work;
+    struct work *work = request->ask.work;
 
     if (!request->parked_once) {
         struct request *copy = malloc(sizeof *copy);
@@ -57,11 +57,11 @@ static int park(struct request **here)
     }
     request->parked.end = on_end;
     request->parked.patience = 0;
-    if (request->asking.impatient) {
+    if (request->ask.impatient) {
         int64_t began = atomic_load(&work->progress_at);
         request->parked.patience = (began ? began : clock_now()) + PATIENCE;
     }
-    request->asking.impatient = false;
+    request->ask.impatient = false;
     fuse_req_interrupt_func(request->req, on_interrupt, request->mount);
     return parked_wait(request->mount->parked, &request->parked, work, is_interrupted,
                        request->req);

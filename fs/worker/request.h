@@ -8,21 +8,22 @@
 
 #include <fuse_lowlevel.h>
 
-#include "fs/tree/mount.h"
-#include "fs/tree/namespace.h"
+#include "fs/tree/ask.h"
 #include "fs/tree/parked.h"
+#include "fs/worker/worker.h"
 
 /* One FUSE request with its arguments: on the stack while it is served, on the heap while it is
  * parked. */
 struct request {
     struct parked parked; /* first, so that the lot's pointer is ours */
     fuse_req_t req;
-    struct mount *mount;
+    struct worker *worker;
+    struct mount *mount;                   /* its */
     int (*serve)(struct request *request); /* serve.h */
     uint32_t node;
     size_t size;
     off_t offset;
-    struct asking asking;
+    struct ask ask;
     bool parked_once; /* it is on the heap */
     char name[NODE_NAME_MAX + 1];
 };

@@ -5,18 +5,20 @@
 #include <string.h>
 
 #include "fs/tree/blobs.h"
+#include "fs/tree/branch.h"
+#include "fs/tree/namespace.h"
 #include "fs/worker/stat.h"
 #include "fs/worker/texts.h"
 
-static int entry_of(struct mount *mount, uint32_t folder, uint32_t child, struct asking *asking,
+static int entry_of(struct worker *worker, uint32_t folder, uint32_t child, struct ask *ask,
                     struct fuse_entry_param *entry)
 {
-    uint32_t present = namespace_present(mount, child);
+    uint32_t shown = branch_shown(&worker->mount, child);
 
     memset(entry, 0, sizeof *entry);
-    entry->ino = present + 1ull;
-    entry->entry_timeout = stat_entry_timeout(mount, folder, child);
-    return stat_fill(mount, present, asking, &entry->attr, &entry->attr_timeout);
+    entry->ino = shown + 1ull;
+    entry->entry_timeout = stat_entry_timeout(&worker->mount, folder, child);
+    return stat_fill(worker, shown, ask, &entry->attr, &entry->attr_timeout);
 }
 
 int serve_lookup(struct request *request)
@@ -24,7 +26,7 @@ int serve_lookup(struct request *request)
     struct mount *mount = request->mount;
     struct fuse_entry_param entry;
     uint32_t child;
-    int r = namespace_lookup(mount, request->node, request->name, &request->asking, &child);
+    int r = namespace_lookup(mount, request->node, request->name, &request->ask, &child);
 
     if (r == -ENOENT && stat_missing_timeout(mount, request->node) > 0) {
         entry =
@@ -32,8 +34,10 @@ int serve_lookup(struct request *request)
         fuse_reply_entry(request->req, &entry);
         return 0;
     }
-    if (r == 0)
-        r = entry_of(mount, request->node, child, &request->asking, &entry);
+    if (r == 0) {
+        branch_follow(mount, child);
+        r = entry_of(request->worker, request->node, child, &request->ask, &entry);
+    }
     if (r == 0)
         fuse_reply_entry(request->req, &entry);
     return r;
@@ -43,7 +47,7 @@ int serve_getattr(struct request *request)
 {
     struct stat st;
     double timeout;
-    int r = stat_fill(request->mount, request->node, &request->asking, &st, &timeout);
+    int r = stat_fill(request->worker, request->node, &request->ask, &st, &timeout);
 
     if (r == 0)
         fuse_reply_attr(request->req, &st, timeout);
@@ -56,7 +60,7 @@ static int get_blob(struct request *request, struct blob **blob)
     int r = blobs_get(request->mount->blobs, request->node, blob);
 
     if (r == -EIO)
-        r = namespace_refetch(request->mount, request->node, &request->asking);
+        r = namespace_refetch(request->mount, request->node, &request->ask);
     return r;
 }
 
@@ -98,9 +102,9 @@ int serve_read(struct request *request)
     if (!node)
         return -EIO;
     if (node->kind == NODE_CONTROL_FILE) {
-        r = control_get(mount, request->node, NULL, &text);
+        r = texts_get(request->worker->texts, request->node, NULL, &text);
         if (r == -EAGAIN)
-            r = control_get(mount, request->node, &request->asking, &text);
+            r = texts_get(request->worker->texts, request->node, &request->ask, &text);
         if (r < 0)
             return r;
         reply_part(request, text_bytes(text), text_size(text));
@@ -173,7 +177,7 @@ static int add_children(struct listing_reply *reply)
     int r;
 
     while ((r = node_next(mount->nodes, request->node, &offset, &child)) == 0) {
-        r = entry_of(mount, request->node, child, NULL, &entry);
+        r = entry_of(request->worker, request->node, child, NULL, &entry);
         if (r < 0)
             return r;
         const char *name = node_name(mount->nodes, node_get(mount->nodes, child));
@@ -189,7 +193,7 @@ static int serve_list(struct request *request, bool plus)
     int r = 0;
 
     if (request->offset == 0)
-        r = namespace_open_folder(request->mount, request->node, &request->asking);
+        r = namespace_open_folder(request->mount, request->node, &request->ask);
     /* To the C library ENOENT is the end of a folder: a version that is not there would look empty.
      */
     if (r == -ENOENT)

@@ -1,5 +1,5 @@
 /* serve.h - answering requests: each function replies once and returns 0, or replies to nothing and
- * returns a negative errno: -EAGAIN if the request is to wait for request->asking.work. Called
+ * returns a negative errno: -EAGAIN if the request is to wait for request->ask.work. Called
  * again with the same request after that. */
 #ifndef FS_WORKER_SERVE_H
 #define FS_WORKER_SERVE_H

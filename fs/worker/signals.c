@@ -25,25 +25,25 @@ void signals_block(void)
 
 static void *take_signals(void *arg)
 {
-    struct mount *mount = arg;
+    struct worker *worker = arg;
     sigset_t signals;
     int signal;
 
     understood(&signals);
     while (sigwait(&signals, &signal) == 0) {
         if (signal == SIGHUP) {
-            list_watch_reload(mount->watch);
+            list_watch_reload(worker->list_watch);
             continue;
         }
-        connection_drain(mount->connection);
+        connection_drain(worker->connection);
         break;
     }
     return NULL;
 }
 
-int signals_start(pthread_t *thread, struct mount *mount)
+int signals_start(pthread_t *thread, struct worker *worker)
 {
-    return -pthread_create(thread, NULL, take_signals, mount);
+    return -pthread_create(thread, NULL, take_signals, worker);
 }
 
 void signals_stop(pthread_t thread)

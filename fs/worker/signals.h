@@ -9,14 +9,14 @@
 
 #include <pthread.h>
 
-#include "fs/tree/mount.h"
+#include "fs/worker/worker.h"
 
 /* Blocks them; call before any thread is started, so that all inherit it. */
 void signals_block(void);
 
 /* Starts the thread. Signals that came before are not lost. mount->connection must be there. 0 or a
  * negative errno. */
-int signals_start(pthread_t *thread, struct mount *mount);
+int signals_start(pthread_t *thread, struct worker *worker);
 void signals_stop(pthread_t thread);
 
 #endif

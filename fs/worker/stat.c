@@ -2,8 +2,6 @@
 
 #include <errno.h>
 
-#include "fs/tree/namespace.h"
-#include "fs/worker/connection.h"
 #include "fs/worker/texts.h"
 #include "gitcache/base/clock.h"
 
@@ -46,14 +44,14 @@ static void fill_with_lists(struct mount *mount, struct stat *st)
     st->st_mtim.tv_nsec = changed_at % 1000000000;
 }
 
-static int fill_control_file(struct mount *mount, uint32_t index, struct asking *asking,
+static int fill_control_file(struct worker *worker, uint32_t index, struct ask *ask,
                              struct stat *st)
 {
     struct text *text;
-    int r = control_get(mount, index, asking, &text);
+    int r = texts_get(worker->texts, index, ask, &text);
 
     if (r < 0)
-        return asking ? r : 0;
+        return ask ? r : 0;
     st->st_size = (off_t)text_size(text);
     st->st_mtim.tv_sec = text_made_at(text) / 1000000000;
     st->st_mtim.tv_nsec = text_made_at(text) % 1000000000;
@@ -72,9 +70,10 @@ static void fill_version(struct mount *mount, uint32_t index, struct stat *st, d
         st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
 }
 
-int stat_fill(struct mount *mount, uint32_t index, struct asking *asking, struct stat *st,
+int stat_fill(struct worker *worker, uint32_t index, struct ask *ask, struct stat *st,
               double *timeout)
 {
+    struct mount *mount = &worker->mount;
     const struct node *node = node_get(mount->nodes, index);
     struct repo *repo;
     int r = 0;
@@ -99,7 +98,7 @@ int stat_fill(struct mount *mount, uint32_t index, struct asking *asking, struct
         break;
     case NODE_CONTROL_FILE:
         *timeout = 0;
-        r = fill_control_file(mount, index, asking, st);
+        r = fill_control_file(worker, index, ask, st);
         break;
     case NODE_VERSION:
         fill_version(mount, index, st, timeout);
@@ -107,7 +106,7 @@ int stat_fill(struct mount *mount, uint32_t index, struct asking *asking, struct
     case NODE_REPO:
     case NODE_PREFIX:
         *timeout = 1;
-        repo = namespace_repo(mount, node);
+        repo = repos_of_node(&mount->repos, index);
         if (repo)
             fill_changing(mount, repo, st);
         break;
@@ -132,7 +131,7 @@ double stat_entry_timeout(const struct mount *mount, uint32_t folder, uint32_t c
         return 1;
     /* What a change of the lists takes away or renames, the kernel is told, if it can be. */
     if ((parent->kind == NODE_ROOT || parent->kind == NODE_CONTROL) &&
-        !connection_has_epochs(mount->connection))
+        !state_has_epochs(mount->state))
         return 1;
     return FOR_EVER;
 }

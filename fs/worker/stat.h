@@ -4,16 +4,15 @@
 
 #include <sys/stat.h>
 
-#include "fs/tree/mount.h"
-#include "fs/tree/namespace.h"
+#include "fs/tree/ask.h"
+#include "fs/worker/worker.h"
 
 #define FOR_EVER 1e9 /* seconds */
 
-/* Fills st and the time for which it is good. 0 or a negative errno; -EAGAIN for a control file
- * whose text needs the network
- * (`asking` as in namespace.h). With `asking` NULL nothing is asked for: such a file shows the size
- * of its last text. */
-int stat_fill(struct mount *mount, uint32_t node, struct asking *asking, struct stat *st,
+/* Fills st and the time for which it is good. 0 or a negative errno; -EAGAIN for a control file whose
+ * text needs the network (as in ask.h). With `ask` NULL nothing is asked for: such a file shows the
+ * size of its last text. */
+int stat_fill(struct worker *worker, uint32_t node, struct ask *ask, struct stat *st,
               double *timeout);
 
 /* For how long a name found (or missed) in this folder is good. */

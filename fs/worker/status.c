@@ -13,10 +13,10 @@
 #define PADDING 4096 /* bytes */
 
 static const char *const state_names[] = {
-    [WANTED_LISTED] = "listed",
-    [WANTED_FETCHING] = "fetching",
-    [WANTED_READY] = "ready",
-    [WANTED_FAILED] = "failed",
+    [VERSION_LISTED] = "listed",
+    [VERSION_FETCHING] = "fetching",
+    [VERSION_READY] = "ready",
+    [VERSION_FAILED] = "failed",
 };
 
 /* JSON wants UTF-8; a tag's name need not be. */
@@ -70,7 +70,7 @@ static json_t *fetch_seconds_json(const struct state *state)
 
 /* Adds a version, or what is newly known of it. */
 static void set_version(json_t *versions, const char *name, const struct oid *commit,
-                        enum wanted_state state, const char *error)
+                        enum repo_version_state state, const char *error)
 {
     char hex[OID_HEX_SIZE];
     json_t *version = json_object();
@@ -85,7 +85,7 @@ static void set_version(json_t *versions, const char *name, const struct oid *co
 
 static int add_cached(void *data, const char *name, const struct version *version)
 {
-    set_version(data, name, &version->commit, WANTED_READY, NULL);
+    set_version(data, name, &version->commit, VERSION_READY, NULL);
     return 0;
 }
 
@@ -96,19 +96,21 @@ static void add_listed(json_t *versions, const struct listing *listing)
     for (size_t i = 0; listing && i < listing->count; i++)
         if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
             set_version(versions, listing->refs[i].name + sizeof tags - 1, &listing->refs[i].peeled,
-                        WANTED_LISTED, NULL);
+                        VERSION_LISTED, NULL);
 }
 
 /* What is being fetched or has failed; and what sources name. */
-static void add_wanted(json_t *versions, struct repo *repo)
+static void add_known(json_t *versions, struct repo *repo)
 {
-    for (const struct named *named = repo->named; named < repo->named + repo->named_count; named++)
-        if (named->name && !json_object_get(versions, named->name))
-            set_version(versions, named->name, NULL, WANTED_LISTED, NULL);
-    for (const struct wanted *w = repo->wanted; w; w = w->next)
-        if (w->state == WANTED_FETCHING || w->state == WANTED_FAILED)
-            set_version(versions, w->name ? w->name : "(default branch)", NULL, w->state,
-                        w->state == WANTED_FAILED ? w->error.text : NULL);
+    for (size_t i = 0; i < repo->source_count; i++) {
+        const char *name = repo->sources[i].version;
+        if (name && !json_object_get(versions, name))
+            set_version(versions, name, NULL, VERSION_LISTED, NULL);
+    }
+    for (const struct repo_version *w = repo->versions; w; w = w->next)
+        if (w->state == VERSION_FETCHING || w->state == VERSION_FAILED)
+            set_version(versions, repo_version_label(w), NULL, w->state,
+                        w->state == VERSION_FAILED ? w->error.text : NULL);
 }
 
 static json_t *versions_json(struct repo *repo, const struct listing *listing)
@@ -119,7 +121,7 @@ static json_t *versions_json(struct repo *repo, const struct listing *listing)
     add_listed(by_name, listing);
     versions_each(repo->repository, add_cached, by_name, NULL);
     pthread_mutex_lock(&repo->lock);
-    add_wanted(by_name, repo);
+    add_known(by_name, repo);
     pthread_mutex_unlock(&repo->lock);
     json_object_foreach (by_name, name, version)
         json_array_append(versions, version);

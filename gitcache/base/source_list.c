@@ -132,9 +132,22 @@ static int add_file(struct source_list *list, const char *file, bool is_pipe, st
     return r;
 }
 
-int source_list_add(struct source_list *list, const char *argument, struct error *e)
+int source_list_add_source(struct source_list *list, const char *text, const char *base,
+                           struct error *e)
 {
     struct source source;
+    int r = source_parse(&source, text, base, e);
+
+    if (r < 0)
+        return r;
+    r = append(list, &source, e);
+    if (r < 0)
+        source_release(&source);
+    return r;
+}
+
+int source_list_add(struct source_list *list, const char *argument, struct error *e)
+{
     struct stat st;
     char *base;
     int r;
@@ -144,13 +157,8 @@ int source_list_add(struct source_list *list, const char *argument, struct error
     base = getcwd(NULL, 0);
     if (!base)
         return error_set(e, errno, "can't find the current folder: %s", strerror(errno));
-    r = source_parse(&source, argument, base, e);
+    r = source_list_add_source(list, argument, base, e);
     free(base);
-    if (r)
-        return r;
-    r = append(list, &source, e);
-    if (r)
-        source_release(&source);
     return r;
 }
 

@@ -17,6 +17,10 @@ struct source_list {
  * line. A list without a single source is EINVAL; one that can't be read gets that errno. */
 int source_list_add(struct source_list *list, const char *argument, struct error *e);
 
+/* Appends one source; `base` is the folder that a relative path is relative to (absolute). */
+int source_list_add_source(struct source_list *list, const char *text, const char *base,
+                           struct error *e);
+
 /* EINVAL if one repository name is claimed by two different URLs; the sentence names both places.
  */
 int source_list_check(const struct source_list *list, struct error *e);

@@ -23,8 +23,8 @@ struct pool_host {
 
 struct pool_job {
     struct pool_host *host;
-    pool_run run;
     void *subject;
+    int kind;
     struct pool_job *next;
 };
 
@@ -38,6 +38,7 @@ struct pool_idler {
 struct pool {
     unsigned jobs;
     struct net_settings settings;
+    pool_run run;
     void *data;
     atomic_bool stopping;
     pthread_mutex_t lock;   /* guards all below */
@@ -52,7 +53,7 @@ struct pool {
     unsigned running;
 };
 
-struct pool *pool_new(unsigned jobs, const struct net_settings *settings, void *data)
+struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_run run, void *data)
 {
     struct pool *pool = calloc(1, sizeof *pool);
     pthread_condattr_t attributes;
@@ -61,6 +62,7 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, void *
         return NULL;
     pool->jobs = jobs;
     pool->settings = *settings;
+    pool->run = run;
     pool->data = data;
     pool->last = &pool->first;
     pthread_mutex_init(&pool->lock, NULL);
@@ -152,7 +154,7 @@ static bool idle(struct pool *pool, int milliseconds)
 static void run_job(struct pool *pool, struct pool_job *job, struct remote *remote)
 {
     pthread_mutex_unlock(&pool->lock);
-    job->run(pool->data, job->subject, remote);
+    pool->run(pool->data, job->subject, job->kind, remote);
     pthread_mutex_lock(&pool->lock);
     job->host->running--;
     pool->running--;
@@ -251,15 +253,15 @@ static int engage_thread(struct pool *pool, struct pool_host *host)
     return r;
 }
 
-int pool_queue(struct pool *pool, const char *host_name, pool_run run, void *subject)
+int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind)
 {
     struct pool_job *job = calloc(1, sizeof *job);
     int r = 0;
 
     if (!job)
         return -ENOMEM;
-    job->run = run;
     job->subject = subject;
+    job->kind = kind;
     pthread_mutex_lock(&pool->lock);
     struct pool_host *host = job->host = find_host(pool, host_name);
     if (!host) {

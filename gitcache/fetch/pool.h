@@ -15,16 +15,17 @@
 
 struct pool;
 
-/* A job: `data` is the pool's owner's, `subject` what the job is about. remote is NULL if the
- * thread could not make one (out of memory): then the job fails. */
-typedef void (*pool_run)(void *data, void *subject, struct remote *remote);
+/* Runs a job on a thread: `data` is the owner's; what the job is about and of which kind is what
+ * pool_queue was told. remote is NULL if the thread could not make one (out of memory): then the
+ * job fails. */
+typedef void (*pool_run)(void *data, void *subject, int kind, struct remote *remote);
 
-/* `data` goes to every job. Settings are copied. NULL: out of memory. */
-struct pool *pool_new(unsigned jobs, const struct net_settings *settings, void *data);
+/* Settings are copied. NULL: out of memory. */
+struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_run run, void *data);
 
 /* Queues a job for a host ("" for what needs no network). Whether the same is queued already is the
  * caller's to know. 0 or a negative errno: then it will not run. */
-int pool_queue(struct pool *pool, const char *host, pool_run run, void *subject);
+int pool_queue(struct pool *pool, const char *host, void *subject, int kind);
 
 /* Starts nothing more, makes pool_is_stopping true, waits until all threads have ended, at most
  * `patience` milliseconds. True if all have: then the pool is freed, and jobs that no thread has

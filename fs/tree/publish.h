@@ -1,0 +1,20 @@
+/* publish.h - what the root and the repositories' folders show: from sources, listings and the cache
+ * to folders. */
+#ifndef FS_TREE_PUBLISH_H
+#define FS_TREE_PUBLISH_H
+
+#include "fs/tree/mount.h"
+#include "gitcache/base/source_list.h"
+
+/* Makes the root, with nothing in it but the control folder. 0 or a negative errno. */
+int publish_root(struct mount *mount, struct error *e);
+
+/* Makes the mount show these sources' repositories; those that no source names any more leave the
+ * root. Called at the start, and when a list has changed. 0 or a negative errno. */
+int publish_sources(struct mount *mount, const struct source_list *sources, struct error *e);
+
+/* Brings a repository's folder up to date with its listing, sources and cache. 0 or a negative
+ * errno. */
+int publish_repo(struct mount *mount, struct repo *repo);
+
+#endif

@@ -1,0 +1,116 @@
+/* repo.h - one repository of a mount, and what the worker knows and does about its versions.
+ *
+ * A `struct repo` stands for one top-level folder. It holds no network code and makes no nodes: it
+ * is the state that the name space reads and the fetch threads write:
+ *
+ *     versions   LISTED -> FETCHING -> READY, or FAILED (-> FETCHING ...)
+ *     listing    the work of asking the remote for its refs
+ *     back-off   after a failure, the time before which the remote is not asked again
+ *
+ * Repositories and their versions live as long as the worker: pointers to them stay good. */
+#ifndef FS_TREE_REPO_H
+#define FS_TREE_REPO_H
+
+#include <pthread.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "fs/tree/work.h"
+#include "gitcache/base/error.h"
+#include "gitcache/base/source.h"
+#include "gitcache/store/versions.h"
+
+struct repo;
+
+enum repo_version_state { VERSION_LISTED, VERSION_FETCHING, VERSION_READY, VERSION_FAILED };
+
+/* A version that somebody has asked for, or that a set shows. */
+struct repo_version {
+    struct repo *repo;
+    char *name;   /* tag, branch or commit id; NULL: the default branch */
+    char *commit; /* what it must be, 40 digits, or NULL */
+    struct work work;
+    struct repo_version *next; /* in its repository; constant once linked */
+    /* under repo->lock: */
+    enum repo_version_state state;
+    bool queued;            /* a fetch is queued for it, but has not begun */
+    bool again;             /* fetch although the cache has it: what it has is damaged */
+    bool newest;            /* fetch what the branch is at the remote now */
+    struct version version; /* READY */
+    struct error error;     /* FAILED */
+    int64_t retry_at;       /* FAILED: clock_now() before which the same error is answered */
+    uint32_t *nodes;        /* version nodes that show it: a branch's are switched together */
+    size_t node_count;
+};
+
+/* What a source says of a version. */
+struct repo_source {
+    char *version; /* NULL: the default branch */
+    char *commit;  /* what it must be, or NULL */
+    enum source_kind kind;
+};
+
+struct repo {
+    uint32_t node;
+    char *name;  /* its folder */
+    char *shown; /* its URL without credentials */
+    char *host;  /* "" for a local path */
+    struct repository *repository;
+    struct work listing;
+    pthread_mutex_t trees;         /* who reads a tree into nodes: one at a time for a repository */
+    pthread_mutex_t folders;       /* who changes its folder and those of prefixes */
+    pthread_mutex_t lock;          /* held for moments, never while waiting; guards all below */
+    struct repo_version *versions; /* prepended */
+    struct repo_source *sources;   /* what the lists say */
+    size_t source_count;
+    atomic_bool in_use;         /* a list names it; else only its open files go on */
+    _Atomic int64_t changed_at; /* nanoseconds since the epoch: the folder's mtime */
+    bool fetch_queued, fetch_running;
+    int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
+    int64_t missed_at;  /* clock_now() when a missing name last made us ask */
+    struct error error; /* why the last listing or fetch failed; errnum 0 after a success */
+    unsigned failures;  /* in a row */
+    int64_t retry_at;
+    struct repo *next_by_node, *next_by_name; /* private to repos.c */
+};
+
+/* Makes a repository for a node. Takes nothing over. 0 or a negative errno. */
+int repo_new(struct repo **out, struct cache *cache, const char *name, const char *url,
+             uint32_t node, struct error *e);
+/* No thread may be left that uses it. */
+void repo_free(struct repo *repo);
+
+/* Records what a source says; a branch is asked for in later listings. 0 or -ENOMEM. */
+int repo_add_source(struct repo *repo, const struct source *source);
+/* Forgets what sources say, before a new reading of the lists. */
+void repo_forget_sources(struct repo *repo);
+/* What sources say that a version must be: a copy, the caller's; NULL if they do not say, or not the
+ * same. */
+char *repo_pin(struct repo *repo, const char *name);
+
+/* The version with that name and pin, made if there is none. NULL: out of memory. */
+struct repo_version *repo_version_get(struct repo *repo, const char *name, const char *commit);
+/* The same for a caller that holds repo->lock. */
+struct repo_version *repo_version_get_locked(struct repo *repo, const char *name,
+                                             const char *commit);
+/* "(default branch)" where it has no name: for sentences. */
+const char *repo_version_label(const struct repo_version *version);
+/* Remembers that a version node shows it, to switch branches. Idempotent. 0 or -ENOMEM. */
+int repo_version_add_node(struct repo_version *version, uint32_t node);
+/* The version that was remembered for a node; NULL if none was. */
+struct repo_version *repo_version_of_node(struct repo *repo, uint32_t node);
+/* A copy of its nodes, the caller's; *count how many. NULL: out of memory. */
+uint32_t *repo_version_nodes(struct repo_version *version, size_t *count);
+
+/* After an attempt to reach the remote. A failure sets the back-off: 1 s, doubling to 60 s. Returns
+ * true if this differs from what was known before: then it is worth a log line. */
+bool repo_succeeded(struct repo *repo);
+bool repo_failed(struct repo *repo, const struct error *error);
+
+/* 0, or the negative errno of the failure that still makes us back off. */
+int repo_backoff(struct repo *repo);
+
+/* Seconds since the listing that is known was made; -1 if none is known. */
+int64_t repo_listing_age(struct repo *repo);
+
+#endif

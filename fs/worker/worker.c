@@ -1,0 +1,179 @@
+#include "fs/worker/worker.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/tree/blobs.h"
+#include "fs/tree/checkout.h"
+#include "fs/tree/control_folder.h"
+#include "fs/tree/lists.h"
+#include "fs/tree/lists_open.h"
+#include "fs/tree/parked.h"
+#include "fs/tree/publish.h"
+#include "fs/tree/refresh.h"
+#include "fs/tree/set_folders.h"
+#include "fs/worker/connection.h"
+#include "fs/worker/list_watch.h"
+#include "fs/worker/privileges.h"
+#include "fs/worker/signals.h"
+#include "fs/worker/status.h"
+#include "fs/worker/texts.h"
+#include "gitcache/fetch/pool.h"
+
+#define BLOBS_MAX     ((size_t)128 << 20)
+#define STOP_PATIENCE 2000 /* milliseconds for fetch threads to end */
+
+static int load_blob(void *data, uint32_t key, void **bytes, size_t *size)
+{
+    struct mount *mount = data;
+    struct error error = {0};
+    int r = checkout_read(mount, key, bytes, size, &error);
+
+    if (r < 0)
+        log_error(mount->log, "%s", error.text);
+    return r;
+}
+
+static int make_text(void *data, uint32_t index, struct ask *ask, char **bytes)
+{
+    struct mount *mount = data;
+    const struct node *node = node_get(mount->nodes, index);
+
+    if (!node || node->kind != NODE_CONTROL_FILE)
+        return -EIO;
+    switch ((enum control_folder_text)node->data) {
+    case CONTROL_FOLDER_STATUS:
+        *bytes = status_make(mount);
+        return *bytes ? 0 : -ENOMEM;
+    case CONTROL_FOLDER_SHAS:
+        return set_folders_shas(mount, node->parent, ask, bytes);
+    case CONTROL_FOLDER_TYPE:
+        return set_folders_type(mount, node->parent, bytes);
+    }
+    return -EIO;
+}
+
+static void report_damage(void *data, uint32_t index)
+{
+    struct mount *mount = data;
+    log_error(mount->log, "the node table is damaged at inode %llu: unmount and mount again",
+              index + 1ull);
+}
+
+static void on_folder_changed(void *data, uint32_t folder, bool renamed)
+{
+    connection_folder_changed(data, folder, renamed);
+}
+
+/* What lies in memory and on disk; no thread is started yet. */
+static int open_parts(struct worker *worker, struct error *e)
+{
+    const struct worker_start *start = worker->start;
+    const struct settings *settings = start->settings;
+    struct mount *mount = &worker->mount;
+    int r = log_open(&mount->log, settings->log_level, settings->log_file, settings->foreground);
+
+    if (r < 0)
+        return error_set(e, -r, "cannot open the log %s: %s", settings->log_file, strerror(-r));
+    r = nodes_map(&mount->nodes, start->nodes_fd, e);
+    if (r == 0)
+        r = state_map(&mount->state, start->state_fd, e);
+    if (r == 0)
+        r = cache_open(&mount->cache, settings->cache, false, e);
+    if (r == 0)
+        r = privileges_drop(cache_folder(mount->cache), e);
+    return r;
+}
+
+static int open_mount(struct worker *worker, struct error *e)
+{
+    const struct worker_start *start = worker->start;
+    const struct settings *settings = start->settings;
+    struct mount *mount = &worker->mount;
+    int r;
+
+    mount->settings = settings;
+    pthread_mutex_init(&mount->folders, NULL);
+    pthread_mutex_init(&mount->fetch_trial, NULL);
+    r = open_parts(worker, e);
+    if (r < 0)
+        return r;
+    repos_init(&mount->repos, mount->nodes, mount->cache);
+    nodes_on_damage(mount->nodes, report_damage, mount);
+    mount->changed_at = mount->state->mounted_at * 1000000;
+    worker->connection = connection_new(worker, start->fuse_fd);
+    worker->texts = texts_new(make_text, mount);
+    mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
+    mount->parked = parked_new((int64_t)settings->timeout * 1000);
+    mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
+    if (!worker->connection || !worker->texts || !mount->blobs || !mount->parked || !mount->pool)
+        return error_no_memory(e);
+    mount->observer = (struct mount_observer){on_folder_changed, worker->connection};
+    r = publish_root(mount, e);
+    if (r == 0)
+        r = control_folder_open(mount, e);
+    if (r == 0)
+        r = lists_open(mount, start->folder, start->operands, start->operand_count, e);
+    return r;
+}
+
+/* Everything is given back, so that leak checkers see what is not; but a thread that hangs in a
+ * library must not keep the process. */
+static void close_mount(struct worker *worker)
+{
+    struct mount *mount = &worker->mount;
+
+    list_watch_close(worker->list_watch);
+    if (!pool_stop(mount->pool, STOP_PATIENCE))
+        _exit(0);
+    parked_free(mount->parked);
+    connection_free(worker->connection);
+    blobs_free(mount->blobs);
+    texts_free(worker->texts);
+    lists_close(mount);
+    repos_release(&mount->repos);
+    cache_close(mount->cache);
+    nodes_unmap(mount->nodes);
+    log_close(mount->log);
+}
+
+static void on_ready(void *data)
+{
+    struct worker *worker = data;
+    struct mount *mount = &worker->mount;
+
+    worker->list_watch = list_watch_open(mount, worker->start->reloaded, worker->start->data);
+    worker->has_signals = signals_start(&worker->signals, worker) == 0;
+    log_info(mount->log, "serving, worker %d", (int)getpid());
+    worker->start->ready(worker->start->data);
+}
+
+int worker_run(const struct worker_start *start, struct error *e)
+{
+    struct worker worker = {.start = start};
+    struct mount *mount = &worker.mount;
+    int r;
+
+    signals_block();
+    r = open_mount(&worker, e);
+    if (r == 0)
+        r = connection_run(worker.connection, atomic_load(&mount->state->workers) > 1, on_ready,
+                           &worker, e);
+    if (worker.has_signals)
+        signals_stop(worker.signals);
+    if (r < 0) {
+        log_error(mount->log, "%s", e->text);
+        return r;
+    }
+    if (r == CONNECTION_DRAINED) {
+        /* Nothing is taken down: a fetch that fails now would be an answer to those who wait for
+         * it. They are the next worker's. */
+        log_info(mount->log, "worker %d ends", (int)getpid());
+        return WORKER_REPLACED;
+    }
+    log_info(mount->log, "worker %d ends: unmounted", (int)getpid());
+    close_mount(&worker);
+    return WORKER_UNMOUNTED;
+}
