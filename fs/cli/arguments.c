@@ -87,6 +87,28 @@ static int take_custom(struct arguments *a, const char *value, struct error *e)
     return take_type(a, TYPE_CUSTOM, e);
 }
 
+static int take_listen(struct arguments *a, const char *value, struct error *e)
+{
+    (void)e;
+    a->listen = value;
+    return 0;
+}
+
+static int take_port(struct arguments *a, const char *value, struct error *e)
+{
+    unsigned port;
+
+    a->port = value;
+    return take_number("--port", value, 0, 65535, &port, e);
+}
+
+static int take_mount(struct arguments *a, const char *value, struct error *e)
+{
+    (void)e;
+    a->mount = value;
+    return 0;
+}
+
 #define FLAG(field)                                                                  \
     static int take_##field(struct arguments *a, const char *value, struct error *e) \
     {                                                                                \
@@ -132,6 +154,10 @@ static const struct option_row rows[] = {
     {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
     {"--days", "N", ACCEPTS_DAYS,
      "what was read in the last N days stays (" NUMBER(DAYS_DEFAULT) ")", take_days},
+    {"--listen", "HOST", ACCEPTS_SERVE, "the address to listen on (127.0.0.1)", take_listen},
+    {"--port", "N", ACCEPTS_SERVE, "the port to listen on ($PORT, else 4524)", take_port},
+    {"--mount", "MOUNTPOINT", ACCEPTS_SERVE, "a mount whose health and numbers are shown, too",
+     take_mount},
     {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
     {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
     {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},

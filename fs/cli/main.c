@@ -74,6 +74,18 @@ static const struct verb verbs[] = {
      "these\n"
      "name is fetched again when it is read.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_DAYS | ACCEPTS_DRY_RUN | ACCEPTS_QUIET, 0, 0, verb_gc},
+    {"serve", "[NAME|LIST|FOLDER]...", "answer over HTTP what services ask about start-points",
+     "The routes are those of cyber-dojo's start-point services: alive, ready, sha, names, "
+     "manifests,\n"
+     "manifest and image_names. A FOLDER is laid out as /app/repos, and stands alone. Changes of "
+     "the\n"
+     "set, list or folder are seen, and SIGHUP reads it again; what cannot be read leaves the "
+     "last\n"
+     "good answers. /healthz and /metrics tell Kubernetes and Prometheus how it is, and with "
+     "--mount\n"
+     "how that mount is, also without a set. The sha that it answers is $SHA.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_JOBS | ACCEPTS_SERVE, 0, ANY,
+     verb_serve},
     /* What a mount's supervisor starts; not for people, so without a summary. */
     {"worker", "", NULL, NULL,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 1, ANY,

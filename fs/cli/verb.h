@@ -25,6 +25,7 @@ enum accepts {
     ACCEPTS_PROMETHEUS = 1 << 11,
     ACCEPTS_JOBS = 1 << 12,
     ACCEPTS_PROGRESS = 1 << 13,
+    ACCEPTS_SERVE = 1 << 14, /* --listen, --port, --mount */
 };
 
 /* A command line, parsed. */
@@ -34,7 +35,8 @@ struct arguments {
     char *options; /* all -o, joined with commas, as given; "" if none */
     bool force, strict, dry_run, prometheus, progress;
     unsigned days;
-    char **operands; /* borrowed from argv */
+    const char *listen, *port, *mount; /* NULL: not given */
+    char **operands;                   /* borrowed from argv */
     size_t count;
 };
 
@@ -64,5 +66,6 @@ int verb_images(struct arguments *arguments);
 int verb_update(struct arguments *arguments);
 int verb_rm(struct arguments *arguments);
 int verb_gc(struct arguments *arguments);
+int verb_serve(struct arguments *arguments);
 
 #endif

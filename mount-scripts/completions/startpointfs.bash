@@ -41,6 +41,14 @@ _startpointfs() {
         COMPREPLY=($(compgen -d -- "$word"))
         return
         ;;
+    --mount)
+        COMPREPLY=($(compgen -W "$(_startpointfs_mountpoints)" -- "$word"))
+        return
+        ;;
+    --listen)
+        COMPREPLY=($(compgen -W "127.0.0.1 0.0.0.0 ::" -- "$word"))
+        return
+        ;;
     -o)
         COMPREPLY=($(compgen -P "${word%"${word##*,}"}" -W "$(_startpointfs_mount_options)" -- "${word##*,}"))
         compopt -o nospace 2>/dev/null
@@ -58,7 +66,7 @@ _startpointfs() {
     inspect | update | rm | images)
         COMPREPLY=($(compgen -W "$(_startpointfs_sets)" -- "$word"))
         ;;
-    fetch)
+    fetch | serve)
         COMPREPLY=($(compgen -W "$(_startpointfs_sets)" -- "$word") $(compgen -f -- "$word"))
         ;;
     *)
