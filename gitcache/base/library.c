@@ -14,8 +14,8 @@ int library_open(struct error *e)
     /*
      * Owner validation protects from a repository whose configuration names commands to run
      * (hooks, filters, pagers, fsmonitor). libgit2 runs none of them, and of a repository's
-     * configuration we use nothing but its format. So a cache that was filled by root, or a local
-     * repository of a colleague, may be read as any other folder with the right permissions.
+     * configuration we use nothing but its format. So a cache that was filled by root may be read as any
+     * other folder with the right permissions. Nothing but the cache is read with libgit2.
      */
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
     /* A ref that is there is complete, also after a power failure. */

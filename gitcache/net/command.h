@@ -13,6 +13,7 @@ struct command {
     void (*build)(const void *data, struct pktline_buffer *out,
                   const struct capabilities *capabilities);
     const void *data;
+    bool lists;              /* it is ls-refs */
     bool needs_capabilities; /* the server must be asked what it can do before the request */
     struct answer answer;
 };

@@ -67,12 +67,15 @@ static int take_pack(struct fetch_command *fetch, const char *bytes, size_t leng
     if (fetch->pack_bytes > fetch->max_pack)
         return error_set(e, EIO, "%s: the pack has more than %llu bytes, which is refused",
                          fetch->reader.who, (unsigned long long)fetch->max_pack);
+    if (e)
+        e->errnum = 0;
     r = fetch->sink(fetch->sink_data, bytes, length);
-    if (r < 0)
-        return error_set(e, -r, "%s: the pack that arrives cannot be stored: %s", fetch->reader.who,
-                         strerror(-r));
-    report(fetch, NULL);
-    return 0;
+    if (r == 0)
+        report(fetch, NULL);
+    else if (!(e && e->errnum == -r))
+        error_set(e, -r, "%s: the pack that arrives cannot be stored: %s", fetch->reader.who,
+                  strerror(-r));
+    return r;
 }
 
 /* Progress comes in pieces; a line ends with a carriage return or a newline. */
@@ -82,6 +85,8 @@ static void take_progress(struct fetch_command *fetch, const char *bytes, size_t
         unsigned char c = (unsigned char)bytes[i];
         if (c == '\r' || c == '\n') {
             fetch->line[fetch->line_length] = '\0';
+            if (strncmp(fetch->line, "fatal: ", 7) == 0)
+                strcpy(fetch->fatal, fetch->line + 7);
             if (fetch->line_length)
                 report(fetch, fetch->line);
             fetch->line_length = 0;
@@ -89,6 +94,23 @@ static void take_progress(struct fetch_command *fetch, const char *bytes, size_t
             fetch->line[fetch->line_length++] = c < ' ' || c == 0x7f ? '?' : (char)c;
         }
     }
+}
+
+static int gave_up(const struct fetch_command *fetch, const char *text, size_t length,
+                   struct error *e)
+{
+    const char *who = fetch->reader.who, *fatal = fetch->fatal;
+
+    length = pktline_text_length(text, length);
+    if (length > 400)
+        length = 400;
+    if (strstr(fatal, "promisor remote"))
+        return error_set(e, EIO,
+                         "%s: a partial clone that lacks an object of what is asked for (%s); name "
+                         "the repository that it was cloned from",
+                         who, fatal);
+    return error_set(e, EIO, "%s: the server gave up: %.*s%s%s%s", who, (int)length, text,
+                     *fatal ? " (" : "", fatal, *fatal ? ")" : "");
 }
 
 static int take_sideband(struct fetch_command *fetch, const char *bytes, size_t length,
@@ -103,9 +125,7 @@ static int take_sideband(struct fetch_command *fetch, const char *bytes, size_t 
         take_progress(fetch, bytes + 1, length - 1);
         return 0;
     case 3:
-        length = pktline_text_length(bytes, length) - (length > 1);
-        return error_set(e, EIO, "%s: the server gave up: %.*s", fetch->reader.who,
-                         (int)(length < 400 ? length : 400), bytes + 1);
+        return gave_up(fetch, bytes + 1, length - 1, e);
     }
     return unexpected(fetch, "an unknown sideband", 19, e);
 }

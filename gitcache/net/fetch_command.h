@@ -19,7 +19,9 @@ struct fetch_command_request {
     bool lines;        /* the server's progress lines are wanted */
 };
 
-/* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the transfer. */
+/* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the
+ * transfer; the sentence is the sink's, if it puts that errno into the error that the caller of
+ * remote_fetch gave. */
 typedef int (*fetch_command_sink)(void *data, const void *bytes, size_t size);
 
 /* The server must be known to have filter where request->commits_only shall have an effect. */
@@ -44,6 +46,7 @@ struct fetch_command {
     uint64_t other_bytes; /* everything that is not pack: progress, sections, keep-alives */
     char line[200];       /* a progress line that is not ended yet; a longer one is cut */
     size_t line_length;
+    char fatal[200]; /* the last of them that says why git died */
 };
 
 /* `who` (the URL as shown) and watch (may be NULL) are borrowed. */

@@ -53,8 +53,8 @@ static int open_pipes(struct pipes *pipes)
 static bool is_replaced(const char *variable, const char *const variables[])
 {
     for (; *variables; variables++) {
-        size_t name = (size_t)(strchr(*variables, '=') + 1 - *variables);
-        if (strncmp(variable, *variables, name) == 0)
+        size_t name = strcspn(*variables, "=");
+        if (strncmp(variable, *variables, name) == 0 && variable[name] == '=')
             return true;
     }
     return false;
@@ -78,7 +78,8 @@ static char **make_environment(const char *const variables[])
         if (!is_replaced(environ[i], variables))
             *to++ = environ[i];
     for (size_t i = 0; i < added; i++)
-        *to++ = (char *)variables[i];
+        if (strchr(variables[i], '='))
+            *to++ = (char *)variables[i];
     return environment;
 }
 

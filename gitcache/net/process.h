@@ -1,4 +1,4 @@
-/* process.h - a program that is talked to over pipes: ssh, git credential.
+/* process.h - a program that is talked to over pipes: ssh, git upload-pack, git credential.
  *
  * Started with vfork, since a fork of a many-threaded program that maps much memory is slow and
  * unsafe, and not with posix_spawn, which cannot say that it must not outlive us: it gets SIGTERM
@@ -20,7 +20,7 @@ struct process {
 };
 
 /* Starts argv[0], searched in PATH, with the environment and these NAME=VALUE (NULL-terminated)
- * added or replaced. The error is the errno of what failed (ENOENT: no such program), its sentence
+ * added or replaced; a NAME alone is taken out. The error is the errno of what failed (ENOENT: no such program), its sentence
  * names the program. */
 int process_start(struct process *out, const char *const argv[], const char *const variables[],
                   struct error *e);

@@ -10,7 +10,6 @@
 #include "gitcache/net/fetch_command.h"
 #include "gitcache/net/gitconfig.h"
 #include "gitcache/net/lsrefs_command.h"
-#include "gitcache/net/remote_local.h"
 #include "gitcache/net/session.h"
 #include "gitcache/net/sigpipe.h"
 #include "gitcache/net/smart_http.h"
@@ -86,7 +85,7 @@ static void target_release(struct goal *target)
     free(target->url);
 }
 
-/* Sends a command to a network URL and feeds the answer. */
+/* Sends a command and feeds the answer. */
 static int run(struct remote *remote, const struct goal *target, const struct command *command,
                const struct watch *watch, struct error *e)
 {
@@ -120,7 +119,7 @@ static int list(struct remote *remote, const struct goal *target,
                 struct listing *out, struct error *e)
 {
     struct lsrefs_command lsrefs;
-    struct command command = {.build = build_list, .data = branches};
+    struct command command = {.build = build_list, .data = branches, .lists = true};
     int r;
 
     lsrefs_command_init(&lsrefs, target->who, branches, remote->settings.max_listing, watch);
@@ -141,9 +140,7 @@ int remote_list(struct remote *remote, const char *url, const char *const *branc
     struct goal target = {0};
     int r = target_init(&target, remote, url, e);
 
-    if (r == 0 && target.scheme == URL_LOCAL)
-        r = remote_local_list(target.url, branches, count, &remote->settings, out, e);
-    else if (r == 0)
+    if (r == 0)
         r = list(remote, &target, &(struct lsrefs_command_branches){branches, count}, watch, out,
                  e);
     target_release(&target);
@@ -165,9 +162,7 @@ int remote_fetch(struct remote *remote, const char *url,
     struct fetch_command fetch;
     int r = target_init(&target, remote, url, e);
 
-    if (r == 0 && target.scheme == URL_LOCAL) {
-        r = remote_local_fetch(target.url, request, &remote->settings, sink, sink_data, watch, e);
-    } else if (r == 0) {
+    if (r == 0) {
         fetch_command_init(&fetch, target.who, remote->settings.max_pack, sink, sink_data, watch);
         command.needs_capabilities = request->commits_only;
         command.answer = fetch_command_answer(&fetch);

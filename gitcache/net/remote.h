@@ -1,9 +1,9 @@
 /* remote.h - the two things that are asked of a remote: its refs, and a pack with the versions
  * wanted.
  *
- * This is the narrow interface between the cache and the network. Network URLs speak git's protocol
- * version 2 (gitprotocol-v2(5)), two commands: ls-refs and fetch. Local paths are read with
- * libgit2.
+ * This is the narrow interface between the cache and the network. It speaks git's protocol
+ * version 2 (gitprotocol-v2(5)), two commands: ls-refs and fetch; for a local path to a
+ * `git upload-pack` that it starts.
  *
  * A `struct remote` holds one thread's connections, to any number of servers, and keeps them open
  * for the next call. Only one thread at a time may use it. Every wait has a deadline: no call

@@ -7,8 +7,10 @@
 
 #include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
+#include "gitcache/net/git_daemon.h"
 #include "gitcache/net/ssh.h"
 #include "gitcache/net/stream.h"
+#include "gitcache/net/upload_pack.h"
 
 #define MAX_IDLE 5000 /* milliseconds; servers close what is idle for longer, some soon */
 
@@ -16,9 +18,10 @@ struct session {
     const struct net_settings *settings;
     const struct gitconfig *config;
     char *url; /* of the connection that stands; NULL: there is none */
-    bool ssh;
+    enum url_scheme scheme;
     struct stream stream;
     struct capabilities capabilities; /* known once the server has said them */
+    bool listed;                      /* its server has read its refs, and may keep what it read */
     int64_t used_at;                  /* milliseconds */
     char buffer[32768];
     size_t start, end; /* of what has been read and not yet been fed */
@@ -52,51 +55,6 @@ void session_free(struct session *session)
     free(session);
 }
 
-/* What git daemon is told: the path and, for virtual hosting, the host; then the protocol. */
-static int greet_daemon(struct session *session, const struct url_parts *parts, struct error *e)
-{
-    char *text = NULL, header[8];
-    bool v6 = strchr(parts->host, ':') != NULL;
-    /* Each %c is the NUL that ends a part; the length goes to the start afterwards. */
-    int r, length = asprintf(&text, "0000git-upload-pack %s%chost=%s%s%s%s%s%c%cversion=2%c",
-                             parts->path, 0, v6 ? "[" : "", parts->host, v6 ? "]" : "",
-                             parts->port ? ":" : "", parts->port ? parts->port : "", 0, 0, 0);
-
-    if (length < 0)
-        return error_set(e, ENOMEM, "%s: out of memory", session->stream.who);
-    if (length > PKTLINE_MAX_DATA) {
-        r = error_set(e, EINVAL, "%s: the path is too long", session->stream.who);
-    } else {
-        snprintf(header, sizeof header, "%04x", (unsigned)length);
-        memcpy(text, header, 4);
-        r = stream_write(&session->stream, text, (size_t)length, e);
-    }
-    free(text);
-    return r;
-}
-
-static int open_daemon(struct session *session, struct http *http, const char *url, const char *who,
-                       const struct watch *watch, struct error *e)
-{
-    struct url_parts parts;
-    int fd, r = url_split(&parts, url);
-
-    if (r < 0)
-        return error_set(e, -r, "%s: not a URL of a git daemon", who);
-    r = http_connect(http, parts.host, parts.port ? parts.port : "9418", who, watch, &fd, e);
-    if (r == 0) {
-        stream_init_socket(&session->stream, fd);
-        session->stream.who = who;
-        session->stream.silence = session->settings->silence_timeout;
-        session->stream.watch = watch;
-        r = greet_daemon(session, &parts, e);
-        if (r < 0)
-            stream_close(&session->stream);
-    }
-    url_parts_release(&parts);
-    return r;
-}
-
 static int open_session(struct session *session, struct http *http, const char *url,
                         const char *who, const struct watch *watch, struct error *e)
 {
@@ -105,11 +63,13 @@ static int open_session(struct session *session, struct http *http, const char *
 
     if (!copy)
         return error_set(e, ENOMEM, "%s: out of memory", who);
-    session->ssh = url_scheme(url) == URL_SSH;
-    if (session->ssh)
+    session->scheme = url_scheme(url);
+    if (session->scheme == URL_SSH)
         r = ssh_open(&session->stream, url, who, session->settings, session->config, e);
+    else if (session->scheme == URL_LOCAL)
+        r = upload_pack_open(&session->stream, url, who, e);
     else
-        r = open_daemon(session, http, url, who, watch, e);
+        r = git_daemon_open(&session->stream, http, url, who, session->settings, watch, e);
     if (r < 0) {
         free(copy);
         return r;
@@ -117,6 +77,7 @@ static int open_session(struct session *session, struct http *http, const char *
     session->url = copy;
     session->capabilities = (struct capabilities){0};
     session->start = session->end = 0;
+    session->listed = false;
     return 0;
 }
 
@@ -136,8 +97,12 @@ static int fill_buffer(struct session *session, bool *more, struct error *e)
 
 static int ended_early(struct session *session, struct error *e)
 {
-    int r = session->ssh ? ssh_failed(&session->stream, e) : 0;
+    int r = 0;
 
+    if (session->scheme == URL_SSH)
+        r = ssh_failed(&session->stream, e);
+    else if (session->scheme == URL_LOCAL)
+        r = upload_pack_failed(&session->stream, e);
     if (r == 0 && session->capabilities.known)
         r = answer_cut_off(e, session->stream.who);
     else if (r == 0)
@@ -156,9 +121,10 @@ static int read_capabilities(struct session *session, struct error *e)
     int r = 0;
 
     advertisement_init(&advertisement, session->stream.who,
-                       session->ssh ? "it needs git 2.18 or newer, and its sshd must accept the "
-                                      "variable (AcceptEnv GIT_PROTOCOL)"
-                                    : "it needs git 2.18 or newer");
+                       session->scheme == URL_SSH
+                           ? "it needs git 2.18 or newer, and its sshd must accept the "
+                             "variable (AcceptEnv GIT_PROTOCOL)"
+                           : "it needs git 2.18 or newer");
     answer = advertisement_answer(&advertisement);
     while (r == 0 && !answer.is_whole(answer.parser)) {
         r = fill_buffer(session, &more, e);
@@ -224,16 +190,17 @@ static int run_command(struct session *session, const struct command *command, b
     return r < 0 ? r : read_answer(session, &command->answer, begun, e);
 }
 
-static bool can_be_used(const struct session *session, const char *url)
+static bool can_be_used(const struct session *session, const char *url,
+                        const struct command *command)
 {
-    return session->url && strcmp(session->url, url) == 0 &&
+    return session->url && !(command->lists && session->listed) && strcmp(session->url, url) == 0 &&
            clock_now() - session->used_at <= MAX_IDLE;
 }
 
 int session_run(struct session *session, struct http *http, const char *url, const char *who,
                 const struct command *command, const struct watch *watch, struct error *e)
 {
-    bool kept = can_be_used(session, url), begun = false;
+    bool kept = can_be_used(session, url, command), begun = false;
     int r = 0;
 
     for (;; kept = false) {
@@ -251,6 +218,7 @@ int session_run(struct session *session, struct http *http, const char *url, con
         if (r != -EIO || !kept || begun)
             break;
     }
+    session->listed |= command->lists;
     session->used_at = clock_now();
     session->stream.watch = NULL;
     if (r < 0)

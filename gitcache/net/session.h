@@ -1,8 +1,10 @@
-/* session.h - a conversation in protocol version 2 over a connection that lasts: ssh and git://.
+/* session.h - a conversation in protocol version 2 over a connection that lasts: ssh, git:// and
+ * the pipe to a local git upload-pack.
  *
  * The first request is sent before the server's capabilities are read, so that a list costs one
  * round trip. One session is kept for the next command to the same URL, for at most five idle
- * seconds; one that turns out to be closed is opened once more. */
+ * seconds; one that turns out to be closed is opened once more. A listing never comes second: git's
+ * server would answer with the refs as they were at the first one. */
 #ifndef GITCACHE_NET_SESSION_H
 #define GITCACHE_NET_SESSION_H
 

@@ -8,6 +8,7 @@ import signal
 from support.case import EndToEnd
 from support.container import Container, shared
 from support.processes import PROGRAM, PROJECT, eventually
+from support.servers import GitDaemon
 
 SCRIPTS = PROJECT / "mount-scripts" / "containers"
 MANIFEST = "/start-points/python-unittest/3.7.4-19/manifest.json"
@@ -116,14 +117,15 @@ class Inside(EndToEnd):
         self.call("chmod", "-R", "a+rX", self.repositories)
         self.lists = self.folder / "lists"
         self.lists.mkdir()
-        (self.lists / "languages.list").write_text(f"{self.repository.path}?tag=3.7.4-19\n")
+        # Not by its path: for that the container would need git, and git to trust a repository of the host's root.
+        server = self.serve(GitDaemon, self.repositories)
+        (self.lists / "languages.list").write_text(f"{server.url('python-unittest')}?tag=3.7.4-19\n")
 
     def container(self, *arguments, user=0, binds=()):
         return Container(
             self, "own", "startpointfs", "mount", "-f", "-o", "cache=/tmp/cache,allow_other",
             *arguments, "/etc/startpointfs", "/start-points", with_program=True, fuse=True, user=user,
-            binds=[(self.lists, "/etc/startpointfs", "bind", "ro"),
-                   (self.repositories, self.repositories, "bind", "ro"), *binds])
+            binds=[(self.lists, "/etc/startpointfs", "bind", "ro"), *binds])
 
     def check(self, user):
         container = self.container(user=user)

@@ -114,10 +114,12 @@ class Node(EndToEnd):
     with_sanitizers = False
 
     def test_a_pod_that_mounts_is_seen_by_a_pod_that_reads_and_may_be_replaced(self):
-        repository = self.make_start_point()
+        self.make_start_point()
         lists = self.folder / "lists"
         lists.mkdir()
-        (lists / "languages.list").write_text(f"{repository.path}?tag=3.7.4-19\n")
+        # Not by its path: for that the pod would need git.
+        server = self.serve(servers.GitDaemon, self.repositories)
+        (lists / "languages.list").write_text(f"{server.url('python-unittest')}?tag=3.7.4-19\n")
         host = shared(self, "host")
         (host / "start-points").mkdir()
         reader = Container(self, "reader", "sleep", "1000", binds=[
@@ -128,8 +130,7 @@ class Node(EndToEnd):
                             "allow_other,cache=/tmp/cache", "/etc/startpointfs/lists",
                             "/host/start-points", with_program=True, fuse=True, binds=[
                                 (host, "/host", "rbind", "rshared"),
-                                (lists, "/etc/startpointfs/lists", "bind", "ro"),
-                                (self.repositories, self.repositories, "bind", "ro")]).start()
+                                (lists, "/etc/startpointfs/lists", "bind", "ro")]).start()
             eventually(lambda pod=pod: pod.call("startpointfs", "status", "/host/start-points",
                                                 check=False).returncode == 0, 20, "readiness")
             self.assertIn("python-unittest", reader.call("cat", shas).stdout)
