@@ -86,6 +86,7 @@ sanitize: test-deps
 # things that take longer.
 soak: test-deps
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
+	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
 
 unit: $(UNITS)
 

@@ -40,6 +40,7 @@ int verb_worker(struct arguments *arguments)
         .fuse_fd = WORKER_FUSE_FD,
         .nodes_fd = WORKER_NODES_FD,
         .state_fd = WORKER_STATE_FD,
+        .lists_fd = -1,
         .ready = say_ready,
         .reloaded = tell_supervisor,
         .data = &arguments->settings,
@@ -50,6 +51,9 @@ int verb_worker(struct arguments *arguments)
     for (int fd = WORKER_FUSE_FD; fd <= WORKER_READY_FD; fd++)
         if (arguments->count == 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
             return exit_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
+    /* A supervisor of version 0.1.0 has none. */
+    if (fcntl(WORKER_LISTS_FD, F_SETFD, FD_CLOEXEC) == 0)
+        start.lists_fd = WORKER_LISTS_FD;
     int r = worker_run(&start, &error);
     if (r == WORKER_REPLACED)
         _exit(EXIT_REPLACE);

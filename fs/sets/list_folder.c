@@ -75,7 +75,7 @@ int list_folder_read(const char *path, char ***out, struct error *e)
     int r = 0;
 
     if (!folder) {
-        r = error_set(e, errno, "can't read the folder of lists %s: %s", path, strerror(errno));
+        r = error_set(e, errno, "cannot read the folder of lists %s: %s", path, strerror(errno));
         goto out;
     }
     if (!paths)
@@ -101,6 +101,13 @@ void list_folder_free(char **paths)
     for (char **path = paths; path && *path; path++)
         free(*path);
     free(paths);
+}
+
+uint64_t list_folder_device(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 ? st.st_dev : 0;
 }
 
 int list_folder_add(struct source_list *list, const char *argument, struct error *e)

@@ -5,6 +5,7 @@
 #define FS_SETS_LIST_FOLDER_H
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "gitcache/base/source_list.h"
 
@@ -15,6 +16,9 @@ bool list_folder_is(const char *path, bool may_be_empty);
  * (list_folder_free). */
 int list_folder_read(const char *path, char ***out, struct error *e);
 void list_folder_free(char **paths);
+
+/* The file system that a folder is on; 0 if that cannot be found out. */
+uint64_t list_folder_device(const char *path);
 
 /* source_list_add, which takes a folder of lists too. */
 int list_folder_add(struct source_list *list, const char *argument, struct error *e);

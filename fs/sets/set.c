@@ -65,6 +65,17 @@ static int no_such_set(const char *name, struct error *e)
     return error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name);
 }
 
+int set_add_list(struct set *set, const char *path, struct error *e)
+{
+    enum start_point_type type = TYPE_NONE;
+    int64_t made_at;
+    int r = set_file_read(set, path, &type, &made_at, e);
+
+    if (set->type == TYPE_NONE)
+        set->type = type;
+    return r;
+}
+
 static int add_folder(struct set *set, const char *folder, struct error *e)
 {
     char **paths;
@@ -73,7 +84,7 @@ static int add_folder(struct set *set, const char *folder, struct error *e)
     if (r < 0)
         return r;
     for (char **path = paths; *path && r == 0; path++)
-        r = set_add(set, *path, e);
+        r = set_add_list(set, *path, e);
     list_folder_free(paths);
     return r;
 }
@@ -82,14 +93,9 @@ int set_add(struct set *set, const char *argument, struct error *e)
 {
     if (list_folder_is(argument, false))
         return add_folder(set, argument, e);
-
-    enum start_point_type type = TYPE_NONE;
-    int64_t made_at;
-    int r = set_file_read(set, argument, &type, &made_at, e);
-
-    if (set->type == TYPE_NONE)
-        set->type = type;
-    return r;
+    if (source_list_is(argument))
+        return set_add_list(set, argument, e);
+    return set_file_take_source(set, argument, e);
 }
 
 static int load(struct set *set, const char *path, struct error *e)
@@ -173,50 +179,15 @@ bool set_exists(const char *folder, const char *name)
     return exists;
 }
 
-/* As in a query: everything but what can mean nothing else. */
-static void put_encoded(FILE *out, const char *text)
-{
-    for (; *text; text++)
-        if (is_name_character(*text) || *text == '/')
-            fputc(*text, out);
-        else
-            fprintf(out, "%%%02X", (unsigned char)*text);
-}
-
 /* The line that records a source with its commit: malloc'd, NULL: out of memory. */
 static char *pinned_line(const struct source *source, const char *commit)
 {
-    struct source plain = {0};
-    char *line = NULL;
-    size_t size;
-    FILE *out = open_memstream(&line, &size);
-    char separator = '?';
+    struct source pinned = *source; /* borrows all */
 
-    if (!out)
-        return NULL;
-    bool aliased =
-        source_parse(&plain, source->url, "/", NULL) < 0 || strcmp(plain.name, source->name) != 0;
-    source_release(&plain);
+    pinned.commit = source->kind == SOURCE_COMMIT ? NULL : (char *)commit;
     if (source->kind == SOURCE_COMMIT)
-        fprintf(out, "%s@", commit);
-    fputs(source->url, out);
-    if (source->kind == SOURCE_NAMED) {
-        fputs("?tag=", out);
-        put_encoded(out, source->version);
-        separator = '&';
-    }
-    if (aliased) {
-        fprintf(out, "%cname=", separator);
-        put_encoded(out, source->name);
-        separator = '&';
-    }
-    if (source->kind != SOURCE_COMMIT)
-        fprintf(out, "%ccommit=%s", separator, commit);
-    if (fclose(out) != 0) {
-        free(line);
-        return NULL;
-    }
-    return line;
+        pinned.version = (char *)commit;
+    return source_format(&pinned);
 }
 
 /* A list's line ends at a comment, and blanks around it mean nothing. */

@@ -45,6 +45,8 @@ void set_release(struct set *set);
  * was given. A list that is another machine's set says that itself, and its type where set->type is
  * not known yet. */
 int set_add(struct set *set, const char *argument, struct error *e);
+/* The same for what must be a list: a file that is gone is ENOENT, not a source of its name. */
+int set_add_list(struct set *set, const char *path, struct error *e);
 
 /* Writes it; makes the folder if need be. One of that name is replaced, or (unless `replace`)
  * EEXIST. */

@@ -95,7 +95,7 @@ static int read_notes(struct set *set, size_t first, const char *path, struct no
     FILE *file;
     int r;
 
-    /* An argument may be no file at all, and a pipe can't be read twice. */
+    /* A pipe can be read only once. */
     if (stat(path, &st) < 0 || !S_ISREG(st.st_mode) || !(file = fopen(path, "re")))
         return 0;
     r = read_comments(set, first, file, notes);
@@ -103,27 +103,57 @@ static int read_notes(struct set *set, size_t first, const char *path, struct no
     return r;
 }
 
-int set_file_read(struct set *set, const char *argument, enum start_point_type *type,
-                  int64_t *made_at, struct error *e)
+/* Makes room in `given` for the sources from `first` on. */
+static int add_given(struct set *set, size_t first)
+{
+    size_t count = set->sources.count;
+    char **given = reallocarray(set->given, count + 1, sizeof *given);
+
+    if (!given) {
+        while (set->sources.count > first) /* released with the set, which looks at given[] */
+            source_release(&set->sources.items[--set->sources.count]);
+        return -ENOMEM;
+    }
+    set->given = given;
+    memset(given + first, 0, (count - first) * sizeof *given);
+    return 0;
+}
+
+static int fill_given(struct set *set, size_t first)
+{
+    for (size_t i = first; i < set->sources.count; i++)
+        if (!set->given[i] && !(set->given[i] = given_of(&set->sources.items[i])))
+            return -ENOMEM;
+    return 0;
+}
+
+int set_file_read(struct set *set, const char *path, enum start_point_type *type, int64_t *made_at,
+                  struct error *e)
 {
     struct notes notes = {.type = type, .made_at = made_at};
+    size_t first = set->sources.count;
+    int r = source_list_add_list(&set->sources, path, e);
+
+    if (r < 0)
+        return r;
+    r = add_given(set, first);
+    if (r == 0)
+        r = read_notes(set, first, path, &notes);
+    if (r == 0)
+        r = fill_given(set, first);
+    return r < 0 ? error_no_memory(e) : 0;
+}
+
+int set_file_take_source(struct set *set, const char *argument, struct error *e)
+{
     size_t first = set->sources.count;
     int r = source_list_add(&set->sources, argument, e);
 
     if (r < 0)
         return r;
-    char **given = reallocarray(set->given, set->sources.count + 1, sizeof *given);
-    if (!given) {
-        while (set->sources.count > first) /* released with the set, which looks at given[] */
-            source_release(&set->sources.items[--set->sources.count]);
-        return error_no_memory(e);
-    }
-    set->given = given;
-    memset(given + first, 0, (set->sources.count - first) * sizeof *given);
-    r = read_notes(set, first, argument, &notes);
-    for (size_t i = first; i < set->sources.count && r == 0; i++)
-        if (!given[i] && !(given[i] = given_of(&set->sources.items[i])))
-            r = -ENOMEM;
+    r = add_given(set, first);
+    if (r == 0)
+        r = fill_given(set, first);
     return r < 0 ? error_no_memory(e) : 0;
 }
 

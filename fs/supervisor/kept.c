@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "fs/exit.h"
+#include "fs/shared/last_reading.h"
 #include "fs/shared/nodes.h"
 #include "gitcache/base/clock.h"
 
@@ -74,7 +75,11 @@ static int make_memory(struct kept *kept, const struct settings *settings)
     if (fd < 0 || state_map(&kept->state, fd, &error) < 0)
         return exit_fail(EXIT_FAILED, "%s", error.text);
     kept->state_fd = kept_descriptor(fd);
-    return kept->nodes_fd < 0 || kept->state_fd < 0
+    fd = last_reading_create(&error);
+    if (fd < 0)
+        return exit_fail(EXIT_FAILED, "%s", error.text);
+    kept->lists_fd = kept_descriptor(fd);
+    return kept->nodes_fd < 0 || kept->state_fd < 0 || kept->lists_fd < 0
                ? exit_fail(EXIT_FAILED, "cannot keep a descriptor: %s", strerror(errno))
                : EXIT_OK;
 }
@@ -93,7 +98,8 @@ static int find_program(struct kept *kept)
 int kept_open(struct kept *kept, const struct settings *settings, const char *options,
               const char *mountpoint)
 {
-    *kept = (struct kept){.fuse_fd = -1, .nodes_fd = -1, .state_fd = -1, .exe_fd = -1};
+    *kept =
+        (struct kept){.fuse_fd = -1, .nodes_fd = -1, .state_fd = -1, .lists_fd = -1, .exe_fd = -1};
     int code = make_memory(kept, settings);
 
     if (code == EXIT_OK)

@@ -13,7 +13,7 @@
 struct kept {
     struct fuse_session *fuse;
     struct state *state;
-    int fuse_fd, nodes_fd, state_fd, exe_fd;
+    int fuse_fd, nodes_fd, state_fd, lists_fd, exe_fd;
     char exe_path[PATH_MAX]; /* where `reload` looks for the program */
 };
 

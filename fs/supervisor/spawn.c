@@ -19,7 +19,8 @@ static void become(const struct kept *kept, int exe_fd, const char *const *argv,
     if (getppid() != supervisor)
         _exit(EXIT_FAILED);
     if (dup2(kept->fuse_fd, WORKER_FUSE_FD) < 0 || dup2(kept->nodes_fd, WORKER_NODES_FD) < 0 ||
-        dup2(kept->state_fd, WORKER_STATE_FD) < 0 || dup2(talk, WORKER_READY_FD) < 0)
+        dup2(kept->state_fd, WORKER_STATE_FD) < 0 || dup2(talk, WORKER_READY_FD) < 0 ||
+        dup2(kept->lists_fd, WORKER_LISTS_FD) < 0)
         _exit(EXIT_FAILED);
     fexecve(exe_fd, (char *const *)argv, environ);
     _exit(exit_fail(EXIT_FAILED, "cannot start the worker: %s", strerror(errno)));

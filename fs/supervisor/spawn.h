@@ -15,6 +15,7 @@ enum worker_fd {
     /* Gets a byte when requests are being taken, and one each time that the lists were read again.
      */
     WORKER_READY_FD = 6,
+    WORKER_LISTS_FD = 7, /* last_reading.h */
 };
 
 /* Runs the program at exe_fd; it dies with the caller. *talk is the reading end of what it says on

@@ -8,6 +8,7 @@
 
 #include "fs/sets/set.h"
 #include "fs/tree/ask.h"
+#include "fs/tree/lists_saved.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/set_folders.h"
 
@@ -27,6 +28,22 @@ void lists_append(struct lists *lists, struct mounted_set *mounted)
     while (*last)
         last = &(*last)->next;
     *last = mounted;
+}
+
+struct list_folder *lists_add_folder(struct lists *lists, const char *path)
+{
+    struct list_folder *folder = calloc(1, sizeof *folder), **last = &lists->folders;
+
+    if (!folder)
+        return NULL;
+    folder->path = strdup(path);
+    if (!folder->path) {
+        free(folder);
+        return NULL;
+    }
+    while (*last)
+        last = &(*last)->next;
+    return *last = folder;
 }
 
 struct mounted_set *lists_find(struct lists *lists, const char *name)
@@ -74,7 +91,6 @@ int lists_check(const struct lists *lists, const struct mounted_set *of,
     return r;
 }
 
-/* Shows what the lists say now. */
 int lists_show(struct mount *mount, struct error *e)
 {
     struct source_list all;
@@ -87,6 +103,12 @@ int lists_show(struct mount *mount, struct error *e)
         r = set_folders_publish(mount, e);
     if (r == 0 && mount->settings->prefetch)
         ask_sources_later(mount);
+    if (r == 0 && mount->last_reading >= 0) {
+        int saved = lists_saved_write(mount->lists, mount->last_reading);
+        if (saved < 0)
+            log_warning(mount->log, "cannot keep what the lists say for the next worker: %s",
+                        strerror(-saved));
+    }
     return r;
 }
 
@@ -103,21 +125,33 @@ int lists_check_name(struct lists *lists, const char *name, const char *path, st
     return 0;
 }
 
+static void free_folder(struct list_folder *folder)
+{
+    free(folder->path);
+    free(folder->fault);
+    free(folder->refused);
+    free(folder);
+}
+
+void lists_clear(struct lists *lists)
+{
+    while (lists->first) {
+        struct mounted_set *next = lists->first->next;
+        mounted_set_free(lists->first);
+        lists->first = next;
+    }
+    while (lists->folders) {
+        struct list_folder *next = lists->folders->next;
+        free_folder(lists->folders);
+        lists->folders = next;
+    }
+}
+
 void lists_close(struct mount *mount)
 {
     if (!mount->lists)
         return;
-    while (mount->lists->first) {
-        struct mounted_set *next = mount->lists->first->next;
-        mounted_set_free(mount->lists->first);
-        mount->lists->first = next;
-    }
-    while (mount->lists->folders) {
-        struct list_folder *next = mount->lists->folders->next;
-        free(mount->lists->folders->path);
-        free(mount->lists->folders);
-        mount->lists->folders = next;
-    }
+    lists_clear(mount->lists);
     pthread_mutex_destroy(&mount->lists->lock);
     free(mount->lists);
 }
@@ -156,8 +190,6 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
                        void *data)
 {
     pthread_mutex_lock(&mount->lists->lock);
-    if (mount->lists->serves_sets)
-        visit(data, mount->settings->sets);
     for (const struct list_folder *folder = mount->lists->folders; folder; folder = folder->next)
         visit(data, folder->path);
     for (struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next)

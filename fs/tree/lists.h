@@ -5,16 +5,22 @@
  * layout that the cyber-dojo services read. Together their sources, and those given directly, make
  * the mount's root.
  *
- * A list that has become faulty changes nothing: the last good one stays, and its fault is
- * reported. */
+ * A list that has become faulty, or is gone, changes nothing: what was read last stays, also for the
+ * next worker (lists_saved.h), and its fault is reported. The same goes for a folder of lists. A list
+ * that was taken out of a folder which is still there is meant to go. */
 #ifndef FS_TREE_LISTS_H
 #define FS_TREE_LISTS_H
 
 #include "fs/tree/mount.h"
 #include "fs/tree/mounted_set.h"
 
+/* A folder whose lists (or sets) come and go. */
 struct list_folder {
-    char *path; /* absolute */
+    char *path;      /* absolute */
+    bool holds_sets; /* those that `create` made */
+    uint64_t device; /* the file system that it was on when it was last read; 0: not read yet */
+    char *fault;     /* why it could not be read when it was tried last; NULL: it could */
+    char *refused;   /* lists of it that have no name of their own, as the log said; or NULL */
     struct list_folder *next;
 };
 
@@ -22,8 +28,7 @@ struct lists {
     pthread_mutex_t lock; /* guards all below; held while lists are read, never on the way of a read
                              of a version */
     struct mounted_set *first;
-    struct list_folder *folders; /* whose lists come and go */
-    bool serves_sets;            /* `mount` got no source */
+    struct list_folder *folders;
 };
 
 void lists_close(struct mount *mount);
@@ -36,19 +41,23 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
  */
 int lists_publish(struct mount *mount);
 
-/* ---- for lists_open.c and lists_reload.c; the caller holds the lock ---- */
+/* ---- for lists_*.c; the caller holds the lock ---- */
 
 /* "pp" of /etc/startpointfs/pp.list; malloc'd. */
 char *lists_name_of_file(const char *path);
 /* Whether a list may be served by that name: EINVAL. */
 int lists_check_name(struct lists *lists, const char *name, const char *path, struct error *e);
 struct mounted_set *lists_find(struct lists *lists, const char *name);
+/* Frees what they hold. */
+void lists_clear(struct lists *lists);
+/* A folder that nobody has read yet. NULL: out of memory. */
+struct list_folder *lists_add_folder(struct lists *lists, const char *path);
 /* Takes ownership. */
 void lists_append(struct lists *lists, struct mounted_set *mounted);
 /* Whether all sources agree, with `instead` in the place of `of` (both may be NULL): EINVAL. */
 int lists_check(const struct lists *lists, const struct mounted_set *of,
                 const struct mounted_set *instead, struct error *e);
-/* Makes the mount's folders what the lists say now. */
+/* Makes the mount's folders what the lists say now, and keeps that for the next worker. */
 int lists_show(struct mount *mount, struct error *e);
 
 #endif

@@ -9,34 +9,32 @@
 #include "fs/sets/list_folder.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_reload.h"
+#include "fs/tree/lists_saved.h"
 
 /* The path with its folder's symlinks resolved, not its own: what it points to may be replaced, as
- * in a ConfigMap that is mounted. */
-static char *path_of_list(const char *operand)
+ * in a ConfigMap that is mounted. Where the folder is not there, as it is written. */
+static char *path_of_list(const char *path)
 {
-    const char *slash = strrchr(operand, '/');
-    char *folder = slash ? strndup(operand, (size_t)(slash - operand + 1)) : strdup(".");
-    char *real = folder ? realpath(folder, NULL) : NULL, *path = NULL;
+    const char *slash = strrchr(path, '/');
+    char *folder = strndup(path, (size_t)(slash - path + 1));
+    char *real = folder ? realpath(folder, NULL) : NULL, *out = NULL;
 
-    if (real && asprintf(&path, "%s/%s", strcmp(real, "/") == 0 ? "" : real,
-                         slash ? slash + 1 : operand) < 0)
-        path = NULL;
+    if (folder && !real)
+        out = strdup(path);
+    else if (real && asprintf(&out, "%s%s", strcmp(real, "/") == 0 ? "" : real, slash) < 0)
+        out = NULL;
     free(folder);
     free(real);
-    return path;
+    return out;
 }
 
-static int open_list(struct mount *mount, const char *operand, const char *found_in,
+static int open_list(struct mount *mount, const char *file, struct list_folder *found_in,
                      struct error *e)
 {
-    char *path = path_of_list(operand), *name = path ? lists_name_of_file(path) : NULL;
+    char *path = path_of_list(file), *name = path ? lists_name_of_file(path) : NULL;
     struct mounted_set *mounted;
-    int r;
+    int r = name ? lists_check_name(mount->lists, name, file, e) : error_no_memory(e);
 
-    if (!name)
-        r = error_set(e, errno, "cannot read the list %s: %s", operand, strerror(errno));
-    else
-        r = lists_check_name(mount->lists, name, operand, e);
     if (r == 0)
         r = mounted_set_read(mount->settings, name, path, &mounted, e);
     if (r == 0) {
@@ -48,78 +46,204 @@ static int open_list(struct mount *mount, const char *operand, const char *found
     return r;
 }
 
-static int open_folder(struct mount *mount, const char *operand, struct error *e)
+static struct list_folder *add_folder(struct mount *mount, const char *path)
 {
-    struct list_folder *folder = calloc(1, sizeof *folder);
+    char *real = realpath(path, NULL);
+    struct list_folder *folder = lists_add_folder(mount->lists, real ? real : path);
+
+    free(real);
+    return folder;
+}
+
+static int open_folder(struct mount *mount, const char *path, struct error *e)
+{
+    struct list_folder *folder = add_folder(mount, path);
     char **paths;
     int r;
 
     if (!folder)
         return error_no_memory(e);
-    folder->next = mount->lists->folders;
-    mount->lists->folders = folder;
-    folder->path = realpath(operand, NULL);
-    if (!folder->path)
-        return error_set(e, errno, "cannot read the folder of lists %s: %s", operand,
-                         strerror(errno));
     r = list_folder_read(folder->path, &paths, e);
     if (r < 0)
         return r;
-    for (char **path = paths; *path && r == 0; path++)
-        r = open_list(mount, *path, folder->path, e);
+    if (!*paths)
+        log_warning(mount->log, "the folder of lists %s is empty: it shows nothing yet",
+                    folder->path);
+    for (char **file = paths; *file && r == 0; file++)
+        r = open_list(mount, *file, folder, e);
     list_folder_free(paths);
+    folder->device = list_folder_device(folder->path);
     return r;
 }
 
-static int open_source(struct mount *mount, const char *operand, const char *folder,
-                       struct error *e)
+static int open_direct(struct mount *mount, const char *operand, const char *base, struct error *e)
 {
     struct mounted_set *mounted = calloc(1, sizeof *mounted);
 
     if (!mounted)
         return error_no_memory(e);
     lists_append(mount->lists, mounted);
-    return source_list_add_source(&mounted->set.sources, operand, folder, e);
+    return source_list_add_source(&mounted->set.sources, operand, base, e);
 }
 
-static int open_operand(struct mount *mount, const char *operand, const char *folder,
-                        struct error *e)
+/* What an operand is. */
+enum operand_kind { OPERAND_LIST, OPERAND_FOLDER, OPERAND_SOURCE };
+
+static enum operand_kind kind_of(const char *path)
+{
+    struct stat st;
+
+    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+        return OPERAND_LIST;
+    return list_folder_is(path, true) ? OPERAND_FOLDER : OPERAND_SOURCE;
+}
+
+/* Malloc'd; NULL: out of memory. */
+static char *absolute(const char *base, const char *operand)
 {
     char *path = NULL;
-    struct stat st;
-    int r;
 
-    if (asprintf(&path, "%s%s%s", *operand == '/' ? "" : folder, *operand == '/' ? "" : "/",
-                 operand) < 0)
+    if (*operand == '/')
+        return strdup(operand);
+    return asprintf(&path, "%s/%s", base, operand) < 0 ? NULL : path;
+}
+
+static int open_operand(struct mount *mount, const char *base, const char *operand, struct error *e)
+{
+    char *path = absolute(base, operand);
+    int r = -ENOMEM;
+
+    if (!path)
         return error_no_memory(e);
-    if (stat(path, &st) == 0 && S_ISREG(st.st_mode))
+    switch (kind_of(path)) {
+    case OPERAND_LIST:
         r = open_list(mount, path, NULL, e);
-    else if (list_folder_is(path, true))
+        break;
+    case OPERAND_FOLDER:
         r = open_folder(mount, path, e);
-    else
-        r = open_source(mount, operand, folder, e);
+        break;
+    case OPERAND_SOURCE:
+        r = open_direct(mount, operand, base, e);
+        break;
+    }
     free(path);
     return r;
 }
 
-int lists_open(struct mount *mount, const char *folder, char *const *operands, size_t count,
-               struct error *e)
+static int begin(struct mount *mount, struct error *e)
 {
     struct lists *lists = calloc(1, sizeof *lists);
-    int r = 0;
 
     if (!lists)
         return error_no_memory(e);
     pthread_mutex_init(&lists->lock, NULL);
     mount->lists = lists;
-    lists->serves_sets = count == 0;
+    return 0;
+}
+
+static int add_sets(struct mount *mount, struct error *e)
+{
+    struct list_folder *folder = lists_add_folder(mount->lists, mount->settings->sets);
+
+    if (!folder)
+        return error_no_memory(e);
+    folder->holds_sets = true;
+    return 0;
+}
+
+int lists_open(struct mount *mount, const char *folder, char *const *operands, size_t count,
+               struct error *e)
+{
+    int r = begin(mount, e);
+
+    if (r == 0 && count == 0)
+        r = add_sets(mount, e);
     for (size_t i = 0; i < count && r == 0; i++)
-        r = open_operand(mount, operands[i], folder, e);
+        r = open_operand(mount, folder, operands[i], e);
     if (r == 0)
-        r = lists_check(lists, NULL, NULL, e);
+        r = lists_check(mount->lists, NULL, NULL, e);
     if (r == 0)
         r = lists_show(mount, e);
-    if (r == 0 && lists->serves_sets)
+    if (r == 0 && count == 0)
         lists_reload(mount);
+    return r;
+}
+
+/* ---- a later worker ---- */
+
+/* Remembers an operand that cannot be read now as what it seems to be, so that it is read when it
+ * can be. */
+static int remember(struct mount *mount, const char *path, const struct error *fault)
+{
+    char *name = lists_name_of_file(path);
+    struct mounted_set *mounted = name ? mounted_set_faulty(name, path, fault->text) : NULL;
+
+    free(name);
+    if (!mounted)
+        return -ENOMEM;
+    lists_append(mount->lists, mounted);
+    return 0;
+}
+
+/* Reads what can be read. */
+static int salvage_operand(struct mount *mount, const char *base, const char *operand,
+                           struct error *e)
+{
+    char *path = absolute(base, operand);
+    struct error fault;
+    int r = 0;
+
+    if (!path)
+        return error_no_memory(e);
+    switch (kind_of(path)) {
+    case OPERAND_LIST:
+        if (open_list(mount, path, NULL, &fault) < 0) {
+            log_error(mount->log, "%s", fault.text);
+            r = remember(mount, path, &fault);
+        }
+        break;
+    case OPERAND_FOLDER: /* its lists come with the reload that follows */
+        r = add_folder(mount, path) ? 0 : -ENOMEM;
+        break;
+    case OPERAND_SOURCE:
+        if (open_direct(mount, operand, base, &fault) < 0) {
+            log_error(mount->log, "%s", fault.text);
+            r = fault.errnum == ENOMEM ? -ENOMEM : remember(mount, path, &fault);
+        }
+        break;
+    }
+    free(path);
+    return r < 0 ? error_no_memory(e) : 0;
+}
+
+static int salvage(struct mount *mount, const char *folder, char *const *operands, size_t count,
+                   struct error *e)
+{
+    int r = 0;
+
+    if (count == 0)
+        r = add_sets(mount, e);
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = salvage_operand(mount, folder, operands[i], e);
+    if (r == 0)
+        lists_reload(mount);
+    return r;
+}
+
+int lists_resume(struct mount *mount, const char *folder, char *const *operands, size_t count,
+                 struct error *e)
+{
+    struct error why;
+    int r = begin(mount, e);
+
+    if (r < 0)
+        return r;
+    int saved = lists_saved_read(mount->lists, mount->last_reading, &why);
+    if (saved < 0) {
+        log_warning(mount->log, "%s: the lists are read again", why.text);
+        r = salvage(mount, folder, operands, count, e);
+    }
+    if (r == 0 && lists_show(mount, &why) < 0)
+        log_error(mount->log, "%s", why.text);
     return r;
 }

@@ -1,78 +1,98 @@
 #include "fs/tree/lists_reload.h"
 
+#include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/sets/list_folder.h"
 #include "fs/sets/sets.h"
 #include "fs/tree/lists.h"
 
-static void set_fault(struct mount *mount, struct mounted_set *mounted, const char *fault)
+/* Keeps the newest fault in *fault. True if it is news. */
+static bool note_fault(char **fault, const char *now)
 {
-    if (fault && (!mounted->fault || strcmp(mounted->fault, fault) != 0))
-        log_error(mount->log, "%s: %s (what was read last goes on)", mounted->set.name, fault);
-    if (!fault && mounted->fault)
-        log_info(mount->log, "%s: it is in order again", mounted->set.name);
-    free(mounted->fault);
-    mounted->fault = fault ? strdup(fault) : NULL;
+    bool news = now ? !*fault || strcmp(*fault, now) != 0 : *fault != NULL;
+
+    if (news) {
+        free(*fault);
+        *fault = now ? strdup(now) : NULL;
+    }
+    return news;
 }
 
-/* Reads one again. True if it has changed. */
-static bool reread(struct mount *mount, struct mounted_set *mounted)
+static void set_fault(struct mount *mount, struct mounted_set *mounted, const char *fault)
+{
+    if (!note_fault(&mounted->fault, fault))
+        return;
+    if (fault)
+        log_error(mount->log, "%s: %s (what was read last goes on)", mounted->set.name, fault);
+    else
+        log_info(mount->log, "%s: it is in order again", mounted->set.name);
+}
+
+/* Reads one again. 0; 1 if it has changed; or a negative errno, noted as its fault. What it says is checked against the others only then, so
+ * that many lists are read in a time that grows with their lines. */
+static int reread(struct mount *mount, struct mounted_set *mounted)
 {
     struct mounted_set *fresh;
     struct error error;
     bool changed = false;
     int r = mounted_set_read(mount->settings, mounted->set.name, mounted->path, &fresh, &error);
 
-    if (r == 0)
-        r = lists_check(mount->lists, mounted, fresh, &error);
-    set_fault(mount, mounted, r < 0 ? error.text : NULL);
     if (r == 0 && !mounted_set_is_same(mounted, fresh)) {
+        r = lists_check(mount->lists, mounted, fresh, &error);
+        changed = r == 0;
+    }
+    set_fault(mount, mounted, r < 0 ? error.text : NULL);
+    if (changed) {
         mounted_set_swap(mounted, fresh);
         log_info(mount->log, "%s: has changed, %zu sources", mounted->set.name,
                  mounted->set.sources.count);
-        changed = true;
     }
     if (fresh)
         mounted_set_free(fresh);
-    return changed;
+    return r < 0 ? r : changed;
 }
 
-static bool is_among(char *const *names, const char *name)
+static const char *key_of(const struct mounted_set *mounted)
 {
-    for (; *names; names++)
-        if (strcmp(*names, name) == 0)
+    return mounted->path ? mounted->path : mounted->set.name;
+}
+
+static bool is_among(char *const *keys, const char *key)
+{
+    for (; *keys; keys++)
+        if (strcmp(*keys, key) == 0)
             return true;
     return false;
 }
 
-/* Drops what is gone: the sets that are not among `present`, or the lists that were found in a
- * folder and whose paths are not among it. */
-static bool drop_missing(struct mount *mount, const char *found_in, char *const *present)
+/* Drops what was found in the folder and is no longer there. Returns how many. */
+static size_t drop_missing(struct mount *mount, const struct list_folder *folder,
+                           char *const *present)
 {
-    bool changed = false;
+    size_t count = 0;
 
     for (struct mounted_set **link = &mount->lists->first; *link;) {
         struct mounted_set *mounted = *link;
-        const char *key = found_in ? mounted->path : mounted->set.name;
-        if (!mounted->set.name || mounted->found_in != found_in || (!found_in && mounted->path) ||
-            is_among(present, key)) {
+        if (mounted->found_in != folder || is_among(present, key_of(mounted))) {
             link = &mounted->next;
             continue;
         }
         log_info(mount->log, "%s: the %s was removed", mounted->set.name,
-                 found_in ? "list" : "set");
+                 folder->holds_sets ? "set" : "list");
         *link = mounted->next;
         mounted_set_free(mounted);
-        changed = true;
+        count++;
     }
-    return changed;
+    return count;
 }
 
 /* A set, or with path a list, that was not there before. One that is faulty is kept, so that
- * status.json says why it is not served. NULL: out of memory. */
-static struct mounted_set *add(struct mount *mount, const char *name, const char *path)
+ * status.json says why it is not shown. False: out of memory. */
+static bool add(struct mount *mount, struct list_folder *folder, const char *name, const char *path)
 {
     struct mounted_set *mounted;
     struct error error;
@@ -84,95 +104,172 @@ static struct mounted_set *add(struct mount *mount, const char *name, const char
         log_error(mount->log, "%s: %s", name, error.text);
         if (mounted)
             mounted_set_free(mounted);
-        mounted = calloc(1, sizeof *mounted);
+        mounted = mounted_set_faulty(name, path, error.text);
         if (!mounted)
-            return NULL;
-        mounted->set.name = strdup(name);
-        mounted->path = path ? strdup(path) : NULL;
-        mounted->fault = strdup(error.text);
+            return false;
     } else {
         log_info(mount->log, "%s: a %s with %zu sources", name, path ? "list" : "set",
                  mounted->set.sources.count);
     }
+    mounted->found_in = folder;
     lists_append(mount->lists, mounted);
-    return mounted;
+    return true;
 }
 
-static bool reread_sets(struct mount *mount)
-{
-    struct error error;
-    char **names;
-    bool changed;
-
-    if (sets_names(mount->settings->sets, &names, &error) < 0) {
-        log_error(mount->log, "%s", error.text);
-        return false;
-    }
-    changed = drop_missing(mount, NULL, names);
-    for (char **name = names; *name; name++)
-        if (!lists_find(mount->lists, *name))
-            changed |= add(mount, *name, NULL) != NULL;
-    sets_names_free(names);
-    return changed;
-}
-
-static bool add_list(struct mount *mount, const struct list_folder *folder, const char *path)
+/* True if it was added; one that can have no name is described in `refused`. */
+static bool add_list(struct mount *mount, struct list_folder *folder, const char *path,
+                     FILE *refused)
 {
     char *name = lists_name_of_file(path);
     struct error error;
-    struct mounted_set *mounted = NULL;
+    bool added = false;
 
     if (!name || lists_check_name(mount->lists, name, path, &error) < 0)
-        log_error(mount->log, "%s", name ? error.text : "out of memory");
-    else if ((mounted = add(mount, name, path)))
-        mounted->found_in = folder->path;
+        fprintf(refused, "%s%s", ftell(refused) ? "; " : "", name ? error.text : "out of memory");
+    else
+        added = add(mount, folder, name, path);
     free(name);
-    return mounted != NULL;
+    return added;
 }
 
-static bool has_path(const struct lists *lists, const char *path)
+/* Who was found in the folder; NULL at the end. `after` NULL: the first. */
+static struct mounted_set *next_of(const struct mount *mount, const struct list_folder *folder,
+                                   const struct mounted_set *after)
 {
-    const struct mounted_set *mounted = lists->first;
+    struct mounted_set *mounted = after ? after->next : mount->lists->first;
 
-    while (mounted && (!mounted->path || strcmp(mounted->path, path) != 0))
+    while (mounted && mounted->found_in != folder)
         mounted = mounted->next;
+    return mounted;
+}
+
+static bool has_key(const struct mount *mount, const struct list_folder *folder, const char *key)
+{
+    const struct mounted_set *mounted = next_of(mount, folder, NULL);
+
+    while (mounted && strcmp(key_of(mounted), key) != 0)
+        mounted = next_of(mount, folder, mounted);
     return mounted != NULL;
 }
 
-/* A folder that can't be read now takes nothing away. */
-static bool reread_folder(struct mount *mount, const struct list_folder *folder)
+/* The paths of a folder's lists, or the names of its sets. That there is no folder is a fault, but
+ * for the one of sets before there is any. */
+static int read_names(const struct mount *mount, const struct list_folder *folder, char ***names,
+                      struct error *e)
 {
-    struct error error;
-    char **paths;
-    bool changed;
+    if (!folder->holds_sets)
+        return list_folder_read(folder->path, names, e);
+    if (next_of(mount, folder, NULL) && access(folder->path, F_OK) < 0)
+        return error_set(e, errno, "cannot read the sets folder %s: %s", folder->path,
+                         strerror(errno));
+    return sets_names(folder->path, names, e);
+}
 
-    if (list_folder_read(folder->path, &paths, &error) < 0) {
-        log_error(mount->log, "%s", error.text);
+/* A folder that is empty because what was mounted on it is not there (yet, or any more). */
+static bool has_lost_its_disk(const struct mount *mount, const struct list_folder *folder,
+                              char *const *names)
+{
+    uint64_t device = list_folder_device(folder->path);
+
+    return !*names && next_of(mount, folder, NULL) && folder->device && device &&
+           folder->device != device;
+}
+
+/* What is found in the folder goes on as it was read last. */
+static void fail_folder(struct mount *mount, struct list_folder *folder, const char *fault)
+{
+    if (note_fault(&folder->fault, fault))
+        log_error(mount->log, "%s (what was read last goes on)", fault);
+    for (struct mounted_set *one = NULL; (one = next_of(mount, folder, one));)
+        note_fault(&one->fault, fault);
+}
+
+/* Adds what was not there before. What the log says of it is said once. */
+static bool add_new(struct mount *mount, struct list_folder *folder, char *const *names)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *refused = open_memstream(&text, &size);
+    bool changed = false;
+
+    if (!refused)
         return false;
-    }
-    changed = drop_missing(mount, folder->path, paths);
-    for (char **path = paths; *path; path++)
-        if (!has_path(mount->lists, *path))
-            changed |= add_list(mount, folder, *path);
-    list_folder_free(paths);
+    for (char *const *name = names; *name; name++)
+        if (!has_key(mount, folder, *name))
+            changed |= folder->holds_sets ? add(mount, folder, *name, NULL)
+                                          : add_list(mount, folder, *name, refused);
+    if (fclose(refused) == 0 && note_fault(&folder->refused, size ? text : NULL) && size)
+        log_error(mount->log, "%s", text);
+    free(text);
     return changed;
 }
 
-void lists_reload(struct mount *mount)
+/* The folder's names have been read. True if one came or went. */
+static bool take_names(struct mount *mount, struct list_folder *folder, char *const *names)
 {
-    struct lists *lists = mount->lists;
+    size_t gone = drop_missing(mount, folder, names);
+    bool changed = gone > 0;
+
+    if (note_fault(&folder->fault, NULL))
+        log_info(mount->log, "%s can be read again", folder->path);
+    if (gone > 0 && !*names && !folder->holds_sets)
+        log_warning(mount->log, "the folder of lists %s holds no list any more", folder->path);
+    changed |= add_new(mount, folder, names);
+    folder->device = list_folder_device(folder->path);
+    return changed;
+}
+
+static bool reread_folder(struct mount *mount, struct list_folder *folder)
+{
     struct error error;
     bool changed = false;
+    char **names;
+    int r = read_names(mount, folder, &names, &error);
 
-    pthread_mutex_lock(&lists->lock);
-    if (lists->serves_sets)
-        changed = reread_sets(mount);
-    for (const struct list_folder *folder = lists->folders; folder; folder = folder->next)
+    if (r < 0) {
+        fail_folder(mount, folder, error.text);
+        return false;
+    }
+    if (has_lost_its_disk(mount, folder, names)) {
+        error_set(&error, ENODEV,
+                  "%s is empty and on another file system than it was: the one with the %s is not "
+                  "mounted",
+                  folder->path, folder->holds_sets ? "sets" : "lists");
+        fail_folder(mount, folder, error.text);
+    } else {
+        changed = take_names(mount, folder, names);
+    }
+    list_folder_free(names);
+    return changed;
+}
+
+/* True if one has changed; *unread counts those that could not be read. */
+static bool reread_all(struct mount *mount, size_t *unread)
+{
+    bool changed = false;
+
+    for (struct list_folder *folder = mount->lists->folders; folder; folder = folder->next) {
         changed |= reread_folder(mount, folder);
-    for (struct mounted_set *mounted = lists->first; mounted; mounted = mounted->next)
-        if (mounted->set.name)
-            changed |= reread(mount, mounted);
-    if (changed && lists_show(mount, &error) < 0)
+        *unread += folder->fault != NULL;
+    }
+    for (struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next) {
+        if (!mounted->set.name || (mounted->found_in && mounted->found_in->fault))
+            continue;
+        int r = reread(mount, mounted);
+        changed |= r > 0;
+        *unread += r < 0 && r != -EINVAL;
+    }
+    return changed;
+}
+
+size_t lists_reload(struct mount *mount)
+{
+    struct error error;
+    size_t unread = 0;
+
+    pthread_mutex_lock(&mount->lists->lock);
+    if (reread_all(mount, &unread) && lists_show(mount, &error) < 0)
         log_error(mount->log, "%s", error.text);
-    pthread_mutex_unlock(&lists->lock);
+    pthread_mutex_unlock(&mount->lists->lock);
+    return unread;
 }

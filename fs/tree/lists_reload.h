@@ -5,7 +5,8 @@
 #include "fs/tree/mount.h"
 
 /* Reads all lists and sets anew, and shows what has changed. Faults are logged and kept for
- * status.json. */
-void lists_reload(struct mount *mount);
+ * status.json. Returns how many lists and folders could not be read, so that it is
+ * worth trying again before anybody says that they have changed. */
+size_t lists_reload(struct mount *mount);
 
 #endif

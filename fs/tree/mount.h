@@ -26,6 +26,7 @@ struct mount {
     struct log *log;
     struct nodes *nodes; /* shared with the supervisor and the next worker */
     struct state *state; /* likewise */
+    int last_reading;    /* what the lists said, for the next worker; -1: it cannot be kept */
     struct cache *cache;
     struct repos repos;
     struct pool *pool;           /* threads that wait for the network */

@@ -24,7 +24,7 @@ static int read_list(struct mounted_set *mounted, const char *name, enum start_p
     set->name = strdup(name);
     if (!set->name)
         return error_no_memory(e);
-    r = set_add(set, mounted->path, e);
+    r = set_add_list(set, mounted->path, e);
     if (set->type == TYPE_NONE)
         set->type = type_find(name);
     return r;
@@ -51,6 +51,21 @@ int mounted_set_read(const struct settings *settings, const char *name, const ch
     else
         *out = mounted;
     return r;
+}
+
+struct mounted_set *mounted_set_faulty(const char *name, const char *path, const char *fault)
+{
+    struct mounted_set *mounted = calloc(1, sizeof *mounted);
+
+    if (!mounted)
+        return NULL;
+    mounted->set.name = strdup(name);
+    mounted->path = path ? strdup(path) : NULL;
+    mounted->fault = strdup(fault);
+    if (mounted->set.name && (mounted->path || !path) && mounted->fault)
+        return mounted;
+    mounted_set_free(mounted);
+    return NULL;
 }
 
 bool mounted_set_is_same(const struct mounted_set *mounted, const struct mounted_set *other)

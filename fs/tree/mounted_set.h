@@ -6,11 +6,11 @@
 #include "fs/settings.h"
 
 struct mounted_set {
-    struct set set;       /* as last read without a fault; its name NULL: sources given directly */
-    char *path;           /* the list file, absolute; NULL for sets and direct sources */
-    const char *found_in; /* the folder of lists that it lies in; borrowed; NULL: given by itself */
-    char *fault;          /* why the newest reading is not served; NULL: it is */
-    uint32_t folder;      /* its node, once it has one */
+    struct set set; /* as last read without a fault; its name NULL: sources given directly */
+    char *path;     /* the list file, absolute; NULL for sets and direct sources */
+    struct list_folder *found_in; /* borrowed; NULL: given by itself */
+    char *fault;                  /* why what it says now is not what is shown; NULL: it is */
+    uint32_t node;                /* its folder, once it has one */
     struct mounted_set *next;
 };
 
@@ -18,6 +18,8 @@ struct mounted_set {
  * on failure. */
 int mounted_set_read(const struct settings *settings, const char *name, const char *path,
                      struct mounted_set **out, struct error *e);
+/* One that could not be read yet: without sources. NULL: out of memory. */
+struct mounted_set *mounted_set_faulty(const char *name, const char *path, const char *fault);
 void mounted_set_free(struct mounted_set *mounted);
 
 /* Whether both have the same sources, written alike, and the same type. */

@@ -193,8 +193,14 @@ int publish_sources(struct mount *mount, const struct source_list *sources, stru
         repo->in_use = false;
         repo_forget_sources(repo);
     }
-    for (size_t i = 0; i < sources->count && r == 0; i++)
+    for (size_t i = 0; i < sources->count && r == 0; i++) {
         r = use_source(mount, &sources->items[i], e);
+        /* One that cannot be opened takes no other's place. */
+        if (r < 0 && r != -ENOMEM) {
+            log_error(mount->log, "%s", e->text);
+            r = 0;
+        }
+    }
     if (r == 0) {
         r = link_root(mount);
         if (r < 0)

@@ -9,6 +9,7 @@
 #include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/lists.h"
+#include "gitcache/base/hash.h"
 
 /* The links of a folder while they are collected. */
 struct collecting {
@@ -31,15 +32,11 @@ static int collect(struct collecting *c, uint32_t node)
  * node. */
 static struct oid fingerprint(const struct source *source)
 {
-    const char *parts[] = {source->url, source->version, source->commit};
-    uint64_t hash = 14695981039346656037ull; /* FNV-1a */
+    uint64_t hash = hash_string(HASH_BEGIN, source->url);
     struct oid oid = {{0}};
 
-    for (size_t i = 0; i < 3; i++) {
-        for (const char *c = parts[i] ? parts[i] : ""; *c; c++)
-            hash = (hash ^ (unsigned char)*c) * 1099511628211ull;
-        hash = (hash ^ '\n') * 1099511628211ull;
-    }
+    hash = hash_string(hash, source->version);
+    hash = hash_string(hash, source->commit);
     memcpy(oid.id, &hash, sizeof hash);
     return oid;
 }
@@ -84,12 +81,12 @@ static int add_version(struct mount *mount, const struct mounted_set *mounted, s
         .flags = is_branch(repo, source) ? NODE_BRANCH : 0,
         .name = name,
         .name_length = strlen(name),
-        .parent = mounted->folder,
+        .parent = mounted->node,
         .data = repo->node,
         .oid = fingerprint(source),
         .mtime = mount->state->mounted_at / 1000,
     };
-    int r = folders_child(mount, mounted->folder, &spec, NULL, &node);
+    int r = folders_child(mount, mounted->node, &spec, NULL, &node);
     if (r == 0)
         r = repo_version_add_node(wanted, node);
     return r == 0 ? collect(c, node) : r;
@@ -127,10 +124,10 @@ static int publish_set(struct mount *mount, struct mounted_set *mounted)
     for (size_t i = 0; i < mounted->set.sources.count && r == 0; i++)
         r = add_version(mount, mounted, i, &c);
     if (r == 0)
-        r = add_text(mount, mounted->folder, "shas.txt", CONTROL_FOLDER_SHAS, &c);
+        r = add_text(mount, mounted->node, "shas.txt", CONTROL_FOLDER_SHAS, &c);
     if (r == 0 && mounted->set.type != TYPE_NONE)
-        r = add_text(mount, mounted->folder, "image.type", CONTROL_FOLDER_TYPE, &c);
-    return publish(mount, mounted->folder, &c, r);
+        r = add_text(mount, mounted->node, "image.type", CONTROL_FOLDER_TYPE, &c);
+    return publish(mount, mounted->node, &c, r);
 }
 
 static bool is_collected(struct mount *mount, const struct collecting *c, const char *name,
@@ -154,7 +151,7 @@ static int publish_name(struct mount *mount, uint32_t folder, char *path, size_t
         if (!mounted->set.name || strncmp(mounted->set.name, path, length) != 0 ||
             mounted->set.name[length] || mounted->set.sources.count == 0)
             continue;
-        mounted->folder = folder;
+        mounted->node = folder;
         return publish_set(mount, mounted);
     }
     return publish_level(mount, folder, path);
@@ -208,7 +205,7 @@ static struct mounted_set *find_by_folder(struct mount *mount, uint32_t folder)
 {
     struct mounted_set *mounted = mount->lists->first;
 
-    while (mounted && (!mounted->set.name || mounted->folder != folder))
+    while (mounted && (!mounted->set.name || mounted->node != folder))
         mounted = mounted->next;
     return mounted;
 }

@@ -12,20 +12,22 @@
 #include "fs/tree/lists_reload.h"
 
 #define SETTLE 100  /* milliseconds of quiet after a change: editors write in several steps */
-#define RETRY  5000 /* milliseconds until a folder that was not there is looked for again */
+#define RETRY  5000 /* milliseconds until what could not be read or watched is tried again */
 /* Not what is written, but what is complete: a list is read when its writer has closed it. */
-#define EVENTS \
-    (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
+#define EVENTS                                                                                  \
+    (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF | \
+     IN_ATTRIB)
 
 struct list_watch {
     struct mount *mount;
     void (*reloaded)(void *data);
     void *data;
     pthread_t thread;
-    int inotify;
-    int wakeup; /* an eventfd: reload, or stop */
+    int inotify; /* -1: only a SIGHUP says that something has changed */
+    int wakeup;  /* an eventfd: reload, or stop */
     atomic_bool stopping;
-    bool missing; /* a folder can't be watched yet */
+    bool again;    /* something could not be watched or read: look again soon */
+    bool has_said; /* that a folder cannot be watched */
 };
 
 /* A folder that is not there yet: its nearest parent tells when that changes. */
@@ -50,17 +52,20 @@ static void add_folder(void *data, const char *folder)
     /* A folder that is watched already keeps its watch. */
     if (inotify_add_watch(watch->inotify, folder, EVENTS | IN_ONLYDIR | IN_MASK_ADD) >= 0)
         return;
-    if (errno == ENOENT)
+    watch->again = true;
+    if (errno == ENOENT) {
         add_parent(watch, folder);
-    else if (!watch->missing)
+    } else if (!watch->has_said) {
         log_warning(watch->mount->log, "cannot watch %s: %s", folder, strerror(errno));
-    watch->missing = true;
+        watch->has_said = true;
+    }
 }
 
 static void add_folders(struct list_watch *watch)
 {
-    watch->missing = false;
-    lists_each_folder(watch->mount, add_folder, watch);
+    watch->again = false;
+    if (watch->inotify >= 0)
+        lists_each_folder(watch->mount, add_folder, watch);
 }
 
 static void empty(int fd)
@@ -76,7 +81,7 @@ static void wait_for_change(struct list_watch *watch)
 {
     struct pollfd events[2] = {{.fd = watch->inotify, .events = POLLIN},
                                {.fd = watch->wakeup, .events = POLLIN}};
-    int timeout = watch->missing ? RETRY : -1;
+    int timeout = watch->again ? RETRY : -1;
 
     while (poll(events, 2, timeout) > 0 && !atomic_load(&watch->stopping)) {
         empty(watch->inotify);
@@ -87,7 +92,8 @@ static void wait_for_change(struct list_watch *watch)
 
 static void reload(struct list_watch *watch)
 {
-    lists_reload(watch->mount);
+    if (lists_reload(watch->mount) > 0)
+        watch->again = true;
     watch->reloaded(watch->data);
 }
 
@@ -97,11 +103,18 @@ static void *run(void *arg)
 
     while (!atomic_load(&watch->stopping)) {
         add_folders(watch);
+        reload(watch); /* what has changed before the folders were watched */
         wait_for_change(watch);
-        if (!atomic_load(&watch->stopping))
-            reload(watch);
     }
     return NULL;
+}
+
+static void close_descriptors(struct list_watch *watch)
+{
+    if (watch->inotify >= 0)
+        close(watch->inotify);
+    if (watch->wakeup >= 0)
+        close(watch->wakeup);
 }
 
 struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *data), void *data)
@@ -115,17 +128,15 @@ struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *d
     watch->data = data;
     watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
-    if (watch->inotify < 0 || watch->wakeup < 0 ||
-        pthread_create(&watch->thread, NULL, run, watch) != 0) {
-        log_warning(mount->log, "cannot watch the lists: a change needs a SIGHUP to be seen");
-        if (watch->inotify >= 0)
-            close(watch->inotify);
-        if (watch->wakeup >= 0)
-            close(watch->wakeup);
-        free(watch);
-        return NULL;
-    }
-    return watch;
+    if (watch->inotify < 0)
+        log_warning(mount->log, "cannot watch the lists (%s): a change needs a SIGHUP to be seen",
+                    strerror(errno));
+    if (watch->wakeup >= 0 && pthread_create(&watch->thread, NULL, run, watch) == 0)
+        return watch;
+    log_error(mount->log, "the lists stay as they are: no thread can watch them");
+    close_descriptors(watch);
+    free(watch);
+    return NULL;
 }
 
 void list_watch_close(struct list_watch *watch)
@@ -135,8 +146,7 @@ void list_watch_close(struct list_watch *watch)
     atomic_store(&watch->stopping, true);
     list_watch_reload(watch);
     pthread_join(watch->thread, NULL);
-    close(watch->inotify);
-    close(watch->wakeup);
+    close_descriptors(watch);
     free(watch);
 }
 

@@ -175,6 +175,21 @@ static json_t *sets_json(struct mount *mount)
     return sets;
 }
 
+/* The folders that lists and sets are found in, and why one of them cannot be read. */
+static json_t *list_folders_json(struct mount *mount)
+{
+    json_t *folders = json_array();
+
+    pthread_mutex_lock(&mount->lists->lock);
+    for (const struct list_folder *folder = mount->lists->folders; folder; folder = folder->next) {
+        const char *fault = folder->fault ? folder->fault : folder->refused;
+        json_array_append_new(folders, json_pack("{s:o, s:o}", "path", text_json(folder->path),
+                                                 "error", fault ? text_json(fault) : json_null()));
+    }
+    pthread_mutex_unlock(&mount->lists->lock);
+    return folders;
+}
+
 char *status_make(struct mount *mount)
 {
     const struct state *state = mount->state;
@@ -207,6 +222,7 @@ char *status_make(struct mount *mount)
     json_object_set_new(json, "bytes_fetched",
                         json_integer((json_int_t)atomic_load(&state->bytes_fetched)));
     json_object_set_new(json, "sets", sets_json(mount));
+    json_object_set_new(json, "list_folders", list_folders_json(mount));
     json_object_set_new(json, "fetch_seconds", fetch_seconds_json(state));
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
         if (repo->in_use)

@@ -87,6 +87,15 @@ static int open_parts(struct worker *worker, struct error *e)
     return r;
 }
 
+/* A later worker must begin, whatever has become of the lists: everybody waits for it. */
+static int open_lists(struct mount *mount, const struct worker_start *start, struct error *e)
+{
+    bool first = atomic_load(&mount->state->workers) == 1;
+
+    return (first ? lists_open : lists_resume)(mount, start->folder, start->operands,
+                                               start->operand_count, e);
+}
+
 static int open_mount(struct worker *worker, struct error *e)
 {
     const struct worker_start *start = worker->start;
@@ -95,6 +104,7 @@ static int open_mount(struct worker *worker, struct error *e)
     int r;
 
     mount->settings = settings;
+    mount->last_reading = start->lists_fd;
     pthread_mutex_init(&mount->folders, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
     r = open_parts(worker, e);
@@ -115,7 +125,7 @@ static int open_mount(struct worker *worker, struct error *e)
     if (r == 0)
         r = control_folder_open(mount, e);
     if (r == 0)
-        r = lists_open(mount, start->folder, start->operands, start->operand_count, e);
+        r = open_lists(mount, start, e);
     return r;
 }
 

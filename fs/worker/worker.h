@@ -12,6 +12,7 @@ struct worker_start {
     char *const *operands; /* sources, lists and folders of lists; none: the sets */
     size_t operand_count;
     int fuse_fd, nodes_fd, state_fd; /* from the supervisor; owned from then on */
+    int lists_fd;                    /* likewise (last_reading.h); -1: it has none */
     void (*ready)(void *data);       /* requests are being taken */
     void (*reloaded)(void *data);    /* the lists have been read again; on another thread */
     void *data;

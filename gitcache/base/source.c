@@ -1,5 +1,6 @@
 #include "gitcache/base/source.h"
 
+#include <ctype.h>
 #include <errno.h>
 #include <limits.h>
 #include <stdio.h>
@@ -297,6 +298,57 @@ out:
     else
         *out = source;
     return r;
+}
+
+/* As in a query: everything but what can mean nothing else. */
+static void put_encoded(FILE *out, const char *text)
+{
+    for (; *text; text++)
+        if (isalnum((unsigned char)*text) || strchr("._-/", *text))
+            fputc(*text, out);
+        else
+            fprintf(out, "%%%02X", (unsigned char)*text);
+}
+
+/* Whether the folder has another name than its URL gives it; also if that is not to be known. */
+static bool is_renamed(const struct source *source)
+{
+    char *name = name_of_url(source->url);
+    bool renamed = !name || strcmp(name, source->name) != 0;
+
+    free(name);
+    return renamed;
+}
+
+char *source_format(const struct source *source)
+{
+    char *line = NULL;
+    size_t size;
+    FILE *out = open_memstream(&line, &size);
+    char separator = '?';
+
+    if (!out)
+        return NULL;
+    if (source->kind == SOURCE_COMMIT)
+        fprintf(out, "%s@", source->version);
+    fputs(source->url, out);
+    if (source->kind == SOURCE_NAMED) {
+        fputs("?tag=", out);
+        put_encoded(out, source->version);
+        separator = '&';
+    }
+    if (is_renamed(source)) {
+        fprintf(out, "%cname=", separator);
+        put_encoded(out, source->name);
+        separator = '&';
+    }
+    if (source->commit)
+        fprintf(out, "%ccommit=%s", separator, source->commit);
+    if (fclose(out) != 0) {
+        free(line);
+        return NULL;
+    }
+    return line;
 }
 
 void source_release(struct source *source)

@@ -42,6 +42,10 @@ struct source {
 int source_parse(struct source *out, const char *text, const char *base, struct error *e);
 void source_release(struct source *source);
 
+/* The spelling of a source that means the same wherever it is parsed: without relative paths.
+ * Malloc'd; NULL: out of memory. */
+char *source_format(const struct source *source);
+
 /* True if a ref can have this name below refs/tags/ or refs/heads/: the rules of
  * git-check-ref-format(1), with one level allowed. */
 bool ref_name_is_valid(const char *name, size_t length);

@@ -91,7 +91,7 @@ static int add_lines(struct source_list *list, FILE *stream, const char *base, c
             r = add_line(list, text, base, file, line, e);
     }
     if (!r && ferror(stream))
-        r = error_set(e, errno, "can't read the list %s: %s", file, strerror(errno));
+        r = error_set(e, errno, "cannot read the list %s: %s", file, strerror(errno));
     if (!r && list->count == before)
         r = error_set(e, EINVAL, "%s: a list without a source; write one URL?tag=NAME a line",
                       file);
@@ -111,21 +111,34 @@ static char *folder_of(const char *file, bool is_pipe)
     return path;
 }
 
-static int add_file(struct source_list *list, const char *file, bool is_pipe, struct error *e)
+bool source_list_is(const char *path)
 {
-    FILE *stream = fopen(file, "re");
+    struct stat st;
+
+    return stat(path, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode));
+}
+
+static bool is_pipe(FILE *stream)
+{
+    struct stat st;
+
+    return fstat(fileno(stream), &st) == 0 && S_ISFIFO(st.st_mode);
+}
+
+int source_list_add_list(struct source_list *list, const char *path, struct error *e)
+{
+    FILE *stream = fopen(path, "re");
     size_t before = list->count;
-    char *base = NULL;
     int r;
 
     if (!stream)
-        return error_set(e, errno, "can't read the list %s: %s", file, strerror(errno));
-    base = folder_of(file, is_pipe);
+        return error_set(e, errno, "cannot read the list %s: %s", path, strerror(errno));
+    char *base = folder_of(path, is_pipe(stream));
     if (!base)
-        r = error_set(e, errno, "can't find the folder of the list %s: %s", file, strerror(errno));
+        r = error_set(e, errno, "cannot find the folder of the list %s: %s", path, strerror(errno));
     else
-        r = add_lines(list, stream, base, file, e);
-    if (r)
+        r = add_lines(list, stream, base, path, e);
+    if (r < 0)
         drop_from(list, before);
     free(base);
     fclose(stream);
@@ -148,15 +161,14 @@ int source_list_add_source(struct source_list *list, const char *text, const cha
 
 int source_list_add(struct source_list *list, const char *argument, struct error *e)
 {
-    struct stat st;
     char *base;
     int r;
 
-    if (stat(argument, &st) == 0 && (S_ISREG(st.st_mode) || S_ISFIFO(st.st_mode)))
-        return add_file(list, argument, S_ISFIFO(st.st_mode), e);
+    if (source_list_is(argument))
+        return source_list_add_list(list, argument, e);
     base = getcwd(NULL, 0);
     if (!base)
-        return error_set(e, errno, "can't find the current folder: %s", strerror(errno));
+        return error_set(e, errno, "cannot find the current folder: %s", strerror(errno));
     r = source_list_add_source(list, argument, base, e);
     free(base);
     return r;

@@ -11,10 +11,21 @@ struct source_list {
     size_t count;
 };
 
-/* Appends what one command-line argument means: a regular file is a list (a source a line, #
- * comments, blank lines, CRLF and a byte order mark accepted; relative paths are relative to the
- * list's folder), a folder is a local repository, anything else a source. Errors name file and
- * line. A list without a single source is EINVAL; one that can't be read gets that errno. */
+/* Whether there is a file (or a pipe) at that path: then it is a list. */
+bool source_list_is(const char *path);
+
+/* Appends the sources of a list: a source a line, # comments, blank lines, CRLF and a byte order
+ * mark accepted; relative paths are relative to the list's folder. Errors name file and line. A
+ * list without a single source is EINVAL; one that cannot be read gets that errno. On failure
+ * nothing is appended. */
+int source_list_add_list(struct source_list *list, const char *path, struct error *e);
+
+/* Appends one source as it is written on a command line, relative to the folder `base`. */
+int source_list_add_source(struct source_list *list, const char *text, const char *base,
+                           struct error *e);
+
+/* Appends what one command-line argument means, relative to the current folder: a list, or else a
+ * source. */
 int source_list_add(struct source_list *list, const char *argument, struct error *e);
 
 /* Appends one source; `base` is the folder that a relative path is relative to (absolute). */
