@@ -18,7 +18,7 @@
 static int failed(struct error *e, const char *what, const char *path)
 {
     int errnum = errno;
-    return error_set(e, errnum, "can't %s %s: %s", what, path, strerror(errnum));
+    return error_set(e, errnum, "cannot %s %s: %s", what, path, strerror(errnum));
 }
 
 char *disk_path(const char *folder, const char *name)
@@ -118,7 +118,7 @@ int disk_sync_folder(const char *path, struct error *e)
 
     if (fd < 0)
         return failed(e, "open the folder", path);
-    /* Some file systems can't sync a folder, and need not. */
+    /* Some file systems cannot sync a folder, and need not. */
     if (fsync(fd) && errno != EINVAL)
         r = failed(e, "sync the folder", path);
     close(fd);

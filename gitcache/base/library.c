@@ -10,7 +10,7 @@ int library_open(struct error *e)
     int r = git_libgit2_init();
 
     if (r < 0)
-        return library_error(e, r, "can't start libgit2");
+        return library_error(e, r, "cannot start libgit2");
     /*
      * Owner validation protects from a repository whose configuration names commands to run
      * (hooks, filters, pagers, fsmonitor). libgit2 runs none of them, and of a repository's

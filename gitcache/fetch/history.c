@@ -4,9 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/base/library.h"
-#include "gitcache/store/incoming.h"
-#include "gitcache/store/repository_state.h"
+#include "gitcache/fetch/reception.h"
+#include "gitcache/store/pins.h"
 
 static int compare_oids(const void *a, const void *b)
 {
@@ -32,38 +31,25 @@ struct oid *history_tips(const struct listing *listing, bool tags, size_t *count
 }
 
 struct scan {
-    git_odb *odb;
     struct history_search *searches;
     size_t count;
 };
 
-static bool is_commit(git_odb *odb, const git_oid *id)
-{
-    git_object_t type;
-    size_t size;
-
-    return git_odb_read_header(&size, &type, odb, id) == 0 && type == GIT_OBJECT_COMMIT;
-}
-
-static int compare_object(const git_oid *id, void *data)
+static void compare_commit(void *data, const struct oid *commit)
 {
     struct scan *scan = data;
     char hex[OID_HEX_SIZE];
-    struct oid oid;
 
-    oid_from_git(&oid, id);
-    oid_format(&oid, hex);
+    oid_format(commit, hex);
     for (size_t i = 0; i < scan->count; i++) {
         struct history_search *search = &scan->searches[i];
 
-        if (strncasecmp(hex, search->digits, strlen(search->digits)) != 0)
+        if (strncasecmp(hex, search->digits, strlen(search->digits)) != 0 ||
+            (search->found && oid_equal(&search->commit, commit)))
             continue;
-        if ((search->found && oid_equal(&search->commit, &oid)) || !is_commit(scan->odb, id))
-            continue;
-        search->commit = oid;
+        search->commit = *commit;
         search->found++;
     }
-    return 0;
 }
 
 static bool all_found(const struct history_search *searches, size_t count)
@@ -79,7 +65,7 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
                        size_t count, const struct watch *watch, unsigned *fetched, struct error *e)
 {
     struct fetch_command_request request = {.depth = 0, .commits_only = true};
-    struct scan scan = {.odb = incoming->odb, .searches = searches, .count = count};
+    struct scan scan = {.searches = searches, .count = count};
     struct oid *tips = history_tips(listing, tags, &request.count);
     int r = 0;
 
@@ -87,11 +73,10 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
         return error_no_memory(e);
     request.wants = tips;
     if (request.count) {
-        r = incoming_receive(incoming, remote, &request, watch, e);
-        if (!r) {
+        r = reception_run(incoming, remote, &request, watch, e);
+        if (r == 0) {
             ++*fetched;
-            if (git_odb_foreach(incoming->odb, compare_object, &scan))
-                r = error_set(e, EIO, "can't read the history of %s", incoming->repository->shown);
+            r = incoming_each_commit(incoming, compare_commit, &scan, e);
         }
     }
     free(tips);

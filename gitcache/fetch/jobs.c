@@ -2,7 +2,6 @@
 
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/store/pins.h"
-#include "gitcache/store/repository_state.h"
 
 void job_finish(struct job *job, int status, const struct error *e)
 {
@@ -42,7 +41,8 @@ static int keep_pinned_tag(struct fetch *fetch, struct target *target, struct er
 static int resolve_job(struct fetch *fetch, struct job *job, const struct listing *listing,
                        struct error *e)
 {
-    int r = target_resolve(&job->target, job->request, listing, fetch->repository->shown, e);
+    int r =
+        target_resolve(&job->target, job->request, listing, repository_shown(fetch->repository), e);
 
     if (!r)
         r = keep_pinned_tag(fetch, &job->target, e);

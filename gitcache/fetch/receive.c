@@ -4,11 +4,10 @@
 #include <stdlib.h>
 
 #include "gitcache/fetch/history.h"
-#include "gitcache/store/commit.h"
+#include "gitcache/fetch/reception.h"
 #include "gitcache/store/incoming.h"
-#include "gitcache/store/repository_state.h"
+#include "gitcache/store/pins.h"
 #include "gitcache/store/shallow.h"
-#include "gitcache/store/verify.h"
 
 static bool is_wanted(const struct job *job, const struct job *only)
 {
@@ -49,23 +48,21 @@ static struct oid *collect_wants(struct fetch *fetch, const struct job *only, si
 static int check_job(struct fetch *fetch, struct incoming *incoming, struct job *job,
                      struct error *e)
 {
-    const char *shown = fetch->repository->shown;
+    const char *shown = repository_shown(fetch->repository);
     struct error inner = {0};
-    struct commit commit;
-    int r = commit_load(incoming->odb, &job->target.want, &commit, &inner);
+    struct version version;
+    int r = incoming_check(incoming, &job->target.want, &version, &inner);
 
-    if (!r && !oid_equal(&commit.id, &job->target.commit))
+    if (!r && !oid_equal(&version.commit, &job->target.commit))
         r = error_set(&inner, EIO, "it is another commit than the listing said");
-    if (!r)
-        r = verify_tree(incoming->odb, &commit.tree, &inner);
     if (r == -ENOENT)
         return error_set(e, ENOENT, "%s of %s is no version: %s", job_shown_name(job), shown,
                          inner.text);
     if (r)
         return error_set(e, inner.errnum, "%s sent %s damaged: %s", shown, job_shown_name(job),
                          inner.text);
-    job->tree = commit.tree;
-    job->time = commit.time;
+    job->tree = version.tree;
+    job->time = version.time;
     return 0;
 }
 
@@ -109,7 +106,7 @@ static int receive_into(struct fetch *fetch, struct incoming *incoming, const st
 
     request.wants = wants;
     if (!r)
-        r = incoming_receive(incoming, fetch->remote, &request, fetch->watch, e);
+        r = reception_run(incoming, fetch->remote, &request, fetch->watch, e);
     free(wants);
     if (r)
         return r;

@@ -1,232 +1,49 @@
 #include "gitcache/fetch/repair.h"
 
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
-#include <unistd.h>
-
-#include "gitcache/base/disk.h"
-#include "gitcache/base/library.h"
-#include "gitcache/store/commit.h"
+#include "gitcache/fetch/reception.h"
+#include "gitcache/store/damaged_packs.h"
 #include "gitcache/store/incoming.h"
-#include "gitcache/store/odb.h"
-#include "gitcache/store/pack.h"
-#include "gitcache/store/repository_state.h"
-#include "gitcache/store/verify.h"
-
-#define ASIDE       ".damaged" /* behind .idx: git and libgit2 pass such a pack over */
-#define SCRATCH     "startpointfs-check"
-#define MAX_INDEX   ((size_t)1 << 30)
-#define BUFFER_SIZE ((size_t)128 << 10)
-
-/* Indexes a pack once more, into the scratch folder. */
-static int reindex(git_indexer *indexer, const char *pack)
-{
-    git_indexer_progress progress = {0};
-    char *buffer = malloc(BUFFER_SIZE);
-    int fd = open(pack, O_RDONLY | O_CLOEXEC), r = -1;
-    ssize_t n = 1;
-
-    if (fd >= 0 && buffer) {
-        for (r = 0; !r && (n = read(fd, buffer, BUFFER_SIZE)) > 0;)
-            r = git_indexer_append(indexer, buffer, (size_t)n, &progress);
-        if (!r)
-            r = n < 0 ? -1 : git_indexer_commit(indexer, &progress);
-    }
-    if (fd >= 0)
-        close(fd);
-    free(buffer);
-    return r;
-}
-
-static bool same_bytes(const char *a, const char *b)
-{
-    char *x = NULL, *y = NULL;
-    size_t x_size, y_size;
-    bool same = disk_read(a, MAX_INDEX, &x, &x_size, NULL) == 0 &&
-                disk_read(b, MAX_INDEX, &y, &y_size, NULL) == 0 && x_size == y_size &&
-                memcmp(x, y, x_size) == 0;
-
-    free(x);
-    free(y);
-    return same;
-}
-
-/* A pack is good if indexing it gives the very index that stands beside it. `base` is its path
- * without .pack. */
-static bool pack_is_good(const char *scratch, const char *base)
-{
-    git_indexer *indexer = NULL;
-    char *pack = NULL, *index = NULL, *made = NULL;
-    bool good = false;
-
-    if (asprintf(&pack, "%s.pack", base) < 0 || asprintf(&index, "%s.idx", base) < 0 ||
-        git_indexer_new(&indexer, scratch, 0444, NULL, NULL))
-        goto out;
-    if (reindex(indexer, pack) ||
-        asprintf(&made, "%s/pack-%s.idx", scratch, git_indexer_name(indexer)) < 0)
-        goto out;
-    good = same_bytes(index, made);
-out:
-    git_indexer_free(indexer);
-    free(made);
-    free(index);
-    free(pack);
-    return good;
-}
-
-static int rename_index(const char *base, const char *from, const char *to)
-{
-    char *old = NULL, *new = NULL;
-    int r = -1;
-
-    if (asprintf(&old, "%s%s", base, from) >= 0 && asprintf(&new, "%s%s", base, to) >= 0)
-        r = rename(old, new);
-    free(old);
-    free(new);
-    return r;
-}
-
-static int set_aside_if_damaged(void *data, const char *base, struct error *e)
-{
-    (void)e; /* what can't be checked is damaged */
-    if (!pack_is_good(data, base))
-        rename_index(base, ".idx", ".idx" ASIDE);
-    return 0;
-}
-
-static int put_back(void *data, const char *base, struct error *e)
-{
-    (void)data, (void)e;
-    rename_index(base, ".idx" ASIDE, ".idx");
-    return 0;
-}
-
-static int remove_pack(void *data, const char *base, struct error *e)
-{
-    static const char *const suffixes[] = {".pack", ".idx" ASIDE};
-
-    (void)data, (void)e;
-    for (size_t i = 0; i < 2; i++) {
-        char *path;
-        if (asprintf(&path, "%s%s", base, suffixes[i]) >= 0) {
-            unlink(path);
-            free(path);
-        }
-    }
-    return 0;
-}
-
-static int set_aside_damaged_packs(struct repository *repository, struct error *e)
-{
-    char *scratch = disk_path(repository->folder, SCRATCH);
-    int r = scratch ? 0 : error_no_memory(e);
-
-    if (!r) {
-        disk_remove(scratch);
-        r = disk_make_folders(scratch, e);
-    }
-    if (!r)
-        r = pack_each(repository, ".idx", set_aside_if_damaged, scratch, e);
-    if (scratch)
-        disk_remove(scratch);
-    free(scratch);
-    odb_reopen(repository);
-    return r;
-}
-
-struct oids {
-    struct oid *items;
-    size_t count, room;
-};
-
-static int add_oid(struct oids *oids, const struct oid *oid)
-{
-    if (oids->count == oids->room) {
-        size_t room = oids->room ? 2 * oids->room : 16;
-        struct oid *items = reallocarray(oids->items, room, sizeof *items);
-        if (!items)
-            return -ENOMEM;
-        oids->items = items;
-        oids->room = room;
-    }
-    oids->items[oids->count++] = *oid;
-    return 0;
-}
-
-static int add_target(void *data, const struct pin *pin)
-{
-    return add_oid(data, &pin->target);
-}
-
-static int check(git_odb *odb, const struct oid *target, struct error *e)
-{
-    struct commit commit;
-    int r = commit_load(odb, target, &commit, e);
-
-    return r ? r : verify_tree(odb, &commit.tree, e);
-}
-
-/* Of all pins, those that are not whole without the damaged packs. */
-static int find_broken_pins(struct repository *repository, struct oids *broken, struct error *e)
-{
-    struct oids all = {.items = NULL};
-    git_odb *odb;
-    int r = pins_each(repository, add_target, &all);
-
-    odb = odb_get(repository);
-    for (size_t i = 0; odb && i < all.count && !r; i++)
-        if (check(odb, &all.items[i], NULL))
-            r = add_oid(broken, &all.items[i]);
-    if (odb)
-        odb_put(repository);
-    free(all.items);
-    return r ? error_no_memory(e) : 0;
-}
+#include "gitcache/store/pins.h"
 
 static int fetch_broken(struct repository *repository, struct remote *remote,
-                        const struct oids *broken, const struct watch *watch, unsigned *fetched,
+                        const struct oid_set *broken, const struct watch *watch, unsigned *fetched,
                         struct error *e)
 {
     const struct fetch_command_request request = {
         .wants = broken->items, .count = broken->count, .depth = 1};
+    struct version version;
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);
 
-    if (r)
+    if (r < 0)
         return r;
-    r = incoming_receive(&incoming, remote, &request, watch, e);
-    if (!r)
+    r = reception_run(&incoming, remote, &request, watch, e);
+    if (r == 0)
         ++*fetched;
-    for (size_t i = 0; i < broken->count && !r; i++)
-        r = check(incoming.odb, &broken->items[i], e);
-    if (!r) /* a damaged pack of the same name must not be in the way */
-        r = pack_each(repository, ".idx" ASIDE, remove_pack, NULL, e);
-    if (!r)
+    for (size_t i = 0; i < broken->count && r == 0; i++)
+        r = incoming_check(&incoming, &broken->items[i], &version, e);
+    if (r == 0) /* a damaged pack of the same name must not be in the way */
+        r = damaged_packs_remove(repository, e);
+    if (r == 0)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);
     return r;
 }
 
-int repair(struct repository *repository, struct remote *remote, const struct watch *watch,
-           unsigned *fetched, struct error *e)
+int repair_packs(struct repository *repository, struct remote *remote, const struct watch *watch,
+                 unsigned *fetched, struct error *e)
 {
-    struct oids broken = {.items = NULL};
+    struct oid_set broken = {.items = NULL};
     int r = pins_scan(repository, e);
 
-    if (!r)
-        r = set_aside_damaged_packs(repository, e);
-    if (!r)
-        r = find_broken_pins(repository, &broken, e);
-    if (!r && broken.count)
-        r = fetch_broken(repository, remote, &broken, watch, fetched, e);
-    else if (!r)
-        r = pack_each(repository, ".idx" ASIDE, remove_pack, NULL, e);
-    if (r)
-        pack_each(repository, ".idx" ASIDE, put_back, NULL, NULL);
-    odb_reopen(repository);
-    free(broken.items);
+    if (r == 0)
+        r = damaged_packs_set_aside(repository, e);
+    if (r == 0)
+        r = damaged_packs_find_pins(repository, &broken, e);
+    if (r == 0)
+        r = broken.count ? fetch_broken(repository, remote, &broken, watch, fetched, e)
+                         : damaged_packs_remove(repository, e);
+    damaged_packs_put_back(repository); /* none is left where all went well */
+    oid_set_release(&broken);
     return r;
 }

@@ -1,4 +1,4 @@
-/* repair.h - replacing what is damaged in the cache. Private to gitcache/. */
+/* repair.h - replacing what is damaged in the cache. Private to gitcache/fetch/. */
 #ifndef GITCACHE_FETCH_REPAIR_H
 #define GITCACHE_FETCH_REPAIR_H
 
@@ -9,7 +9,7 @@
  * versions that need them once more, at the commits they are pinned to. If that fails, the damaged
  * packs are put back, as parts of them may be good. The caller has the repository's lock. Counts
  * packs that were transferred into *fetched. */
-int repair(struct repository *repository, struct remote *remote, const struct watch *watch,
-           unsigned *fetched, struct error *e);
+int repair_packs(struct repository *repository, struct remote *remote, const struct watch *watch,
+                 unsigned *fetched, struct error *e);
 
 #endif

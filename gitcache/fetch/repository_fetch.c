@@ -12,7 +12,6 @@
 #include "gitcache/fetch/repair.h"
 #include "gitcache/fetch/search.h"
 #include "gitcache/store/pins.h"
-#include "gitcache/store/repository_state.h"
 
 static size_t jobs_left(const struct fetch *fetch)
 {
@@ -75,13 +74,13 @@ static int resolve(struct fetch *fetch)
         if (job->done || job->target.state != TARGET_NONE)
             continue;
         if (job->request->name)
-            error_set(&e, ENOENT, "%s has no tag, branch or commit %s", fetch->repository->shown,
-                      job->request->name);
+            error_set(&e, ENOENT, "%s has no tag, branch or commit %s",
+                      repository_shown(fetch->repository), job->request->name);
         else
             error_set(&e, ENOENT,
                       "%s has no default branch: neither master, main nor what HEAD "
                       "names; name a tag with ?tag=",
-                      fetch->repository->shown);
+                      repository_shown(fetch->repository));
         job_finish(job, -ENOENT, &e);
     }
     return 0;
@@ -109,7 +108,7 @@ static void fetch_locked(struct fetch *fetch)
     int r = 0;
 
     if (wants_again(fetch))
-        r = repair(fetch->repository, fetch->remote, fetch->watch, &fetch->packs, &e);
+        r = repair_packs(fetch->repository, fetch->remote, fetch->watch, &fetch->packs, &e);
     answer_from_cache(fetch, r == 0);
     if (r)
         for (size_t i = 0; i < fetch->count; i++)
@@ -127,11 +126,11 @@ static void fetch_all(struct fetch *fetch)
     answer_from_cache(fetch, false);
     if (!jobs_left(fetch))
         return;
-    if (cache_is_read_only(repository->cache)) {
+    if (cache_is_read_only(repository_cache(repository))) {
         lock = error_set(&e, EROFS,
                          "the cache %s is read-only and lacks a version of %s; fetch it "
                          "with a cache that can be written",
-                         cache_folder(repository->cache), repository->shown);
+                         cache_folder(repository_cache(repository)), repository_shown(repository));
         jobs_finish(fetch, lock, &e);
         return;
     }
@@ -145,8 +144,8 @@ static void fetch_all(struct fetch *fetch)
         jobs_finish(fetch, lock, &e);
         return;
     }
-    disk_remove_leftovers(repository->folder, "startpointfs-listing.");
-    disk_remove_leftovers(repository->folder, "shallow.");
+    disk_remove_leftovers(repository_folder(repository), "startpointfs-listing.");
+    disk_remove_leftovers(repository_folder(repository), "shallow.");
     fetch_locked(fetch);
     close(lock);
 }

@@ -5,7 +5,6 @@
 
 #include "gitcache/fetch/history.h"
 #include "gitcache/fetch/receive.h"
-#include "gitcache/store/repository_state.h"
 
 /* Names the digits that are looked for: the request's name, or the commit it must be. */
 static const char *digits_of(const struct job *job)
@@ -23,13 +22,13 @@ static void take_found(struct fetch *fetch, struct job *job, const struct histor
         r = target_set_commit(&job->target, &search->commit, &e);
     } else if (search->found > 1) {
         r = error_set(&e, ENOENT, "%s begins the ids of %u commits of %s; write more digits",
-                      search->digits, search->found, fetch->repository->shown);
+                      search->digits, search->found, repository_shown(fetch->repository));
     } else if (job->request->commit && job->request->name) {
         r = error_set(&e, ENOENT, "%s of %s is not the commit %s, which the remote does not have",
-                      job->request->name, fetch->repository->shown, search->digits);
+                      job->request->name, repository_shown(fetch->repository), search->digits);
     } else {
         r = error_set(&e, ENOENT, "%s has no commit %s in the history of its branches and tags",
-                      fetch->repository->shown, search->digits);
+                      repository_shown(fetch->repository), search->digits);
     }
     if (r)
         job_finish(job, r, &e);

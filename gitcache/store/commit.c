@@ -6,7 +6,7 @@
 
 #include "gitcache/base/library.h"
 
-/* A chain of tag objects can't be a circle (ids are hashes), but it may be absurdly long. */
+/* A chain of tag objects cannot be a circle (ids are hashes), but it may be absurdly long. */
 #define MAX_TAG_CHAIN 64
 
 struct text {
@@ -116,7 +116,8 @@ int commit_follow(git_odb *odb, const struct oid *id,
         if (!valid)
             return damaged(&at, git_object_type2string(type), e);
         if (visit && (r = visit(data, &at)) < 0)
-            return error_set(e, -r, "%s can't be followed: %s", oid_format(&at, hex), strerror(-r));
+            return error_set(e, -r, "%s cannot be followed: %s", oid_format(&at, hex),
+                             strerror(-r));
         if (type == GIT_OBJECT_COMMIT)
             return 0;
         at = out->tree;

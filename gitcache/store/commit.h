@@ -13,7 +13,7 @@
 struct commit {
     struct oid id;
     struct oid tree;
-    int64_t time; /* the committer's, seconds since the epoch; 0 if it can't be read */
+    int64_t time; /* the committer's, seconds since the epoch; 0 if it cannot be read */
 };
 
 /* Follows `id` through tag objects to a commit. ENOENT if it ends elsewhere (a tag may name a tree

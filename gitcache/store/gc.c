@@ -31,7 +31,7 @@ int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *
     gc->lease = lease_begin(cache_folder(cache));
     if (!gc->lease) {
         free(gc);
-        return error_set(e, EACCES, "can't write in the cache %s", cache_folder(cache));
+        return error_set(e, EACCES, "cannot write in the cache %s", cache_folder(cache));
     }
     gc->oldest = lease_oldest_other(gc->lease);
     gc->before = lease_since(gc->lease) - (int64_t)days * 24 * 3600 * NANOSECONDS;
@@ -133,7 +133,7 @@ static int walk(struct gc *gc, const char *folder, int depth, struct error *e)
     int r = 0;
 
     if (!stream)
-        return error_set(e, errno, "can't read %s: %s", folder, strerror(errno));
+        return error_set(e, errno, "cannot read %s: %s", folder, strerror(errno));
     while (r == 0 && (entry = readdir(stream))) {
         char *path;
 

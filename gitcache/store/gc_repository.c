@@ -8,11 +8,11 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
-#include "gitcache/store/gc_needed.h"
 #include "gitcache/store/gc_packs.h"
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pins.h"
+#include "gitcache/store/reach.h"
 #include "gitcache/store/repository_state.h"
 
 #define NANOSECONDS ((int64_t)1000000000)
@@ -35,7 +35,7 @@ struct collection {
     struct oid_set gone;   /* the commits of what goes */
 };
 
-/* A ref whose objects can't be read may be all that names them: then nothing is removed. */
+/* A ref whose objects cannot be read may be all that names them: then nothing is removed. */
 static int add_ref(struct collection *collection, git_repository *git, const char *name,
                    struct error *e)
 {
@@ -45,7 +45,7 @@ static int add_ref(struct collection *collection, git_repository *git, const cha
     git_oid id;
 
     if (git_reference_name_to_id(&id, git, name))
-        return error_set(e, EIO, "its ref %s can't be read", name);
+        return error_set(e, EIO, "its ref %s cannot be read", name);
     oid_from_git(&ref.target, &id);
     ref.ours = pins_kind(name, &kind);
     if (ref.ours && !pins_find(collection->repository, name, &version))
@@ -72,7 +72,7 @@ static int read_refs(struct collection *collection, struct error *e)
     if (!r)
         r = git_reference_list(&names, git);
     if (r)
-        r = library_error(e, r, "its refs can't be read");
+        r = library_error(e, r, "its refs cannot be read");
     for (size_t i = 0; i < names.count && r == 0; i++)
         r = add_ref(collection, git, names.strings[i], e);
     git_strarray_dispose(&names);
@@ -99,8 +99,8 @@ static bool was_read(const struct collection *collection, const struct found_ref
 static int keep(struct collection *collection, struct found_ref *ref, struct error *e)
 {
     git_odb *odb = odb_get(collection->repository);
-    int r = odb ? gc_needed_add(&collection->needed, odb, &ref->target, e)
-                : error_set(e, EIO, "its objects can't be read");
+    int r = odb ? reach_add(&collection->needed, odb, &ref->target, e)
+                : error_set(e, EIO, "its objects cannot be read");
 
     ref->goes = false;
     if (odb)
@@ -184,7 +184,7 @@ static int remove_refs(struct collection *collection, struct error *e)
     struct timespec packed;
 
     if (lock < 0)
-        return error_set(e, -lock, "it can't be locked: %s", strerror(-lock));
+        return error_set(e, -lock, "it cannot be locked: %s", strerror(-lock));
     last_read_of_packed(folder, &packed);
     r = remove_those_that_go(collection, e);
     last_read_set_packed(folder, &packed);

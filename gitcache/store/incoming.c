@@ -10,6 +10,8 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/checked_odb.h"
+#include "gitcache/store/commit.h"
+#include "gitcache/store/reach.h"
 #include "gitcache/store/repository_state.h"
 
 #define INCOMING_FOLDER "startpointfs-incoming"
@@ -54,8 +56,26 @@ int incoming_open(struct incoming *out, struct repository *repository, struct er
     return r;
 }
 
+/* A pack that is being written. */
+struct incoming_pack {
+    git_indexer *indexer;
+    git_indexer_progress progress;
+    uint64_t size; /* bytes received */
+    size_t used;   /* bytes in the buffer */
+    char buffer[BUFFER_SIZE];
+};
+
+static void drop_pack(struct incoming *incoming)
+{
+    if (incoming->pack)
+        git_indexer_free(incoming->pack->indexer);
+    free(incoming->pack);
+    incoming->pack = NULL;
+}
+
 void incoming_close(struct incoming *incoming)
 {
+    drop_pack(incoming);
     git_odb_free(incoming->odb);
     if (incoming->folder)
         disk_remove(incoming->folder);
@@ -63,105 +83,126 @@ void incoming_close(struct incoming *incoming)
     *incoming = (struct incoming){.repository = NULL};
 }
 
-/* Between the remote and libgit2's indexer. */
-struct reception {
-    git_indexer *indexer;
-    git_indexer_progress progress;
-    const char *shown;
-    char *buffer;
-    size_t used;   /* bytes in it */
-    uint64_t size; /* bytes received */
-    struct error *e;
-};
-
-/* The pack is bad, unless it was the disk that failed. */
-static int indexer_failed(struct reception *reception, int git_code)
+int incoming_begin(struct incoming *incoming, struct error *e)
 {
+    char *packs = disk_path(incoming->folder, "pack");
+    int r = 0;
+
+    drop_pack(incoming);
+    incoming->pack = calloc(1, sizeof *incoming->pack);
+    if (!packs || !incoming->pack)
+        r = error_no_memory(e);
+    /* No odb: each pack must be whole in itself. */
+    else if ((r = git_indexer_new(&incoming->pack->indexer, packs, 0444, NULL, NULL)) < 0)
+        r = library_error(e, r, "cannot write a pack in %s", packs);
+    free(packs);
+    return r;
+}
+
+/* The pack is bad, unless it was the disk or the memory that failed. */
+static int indexer_failed(const struct incoming *incoming, int git_code, struct error *e)
+{
+    const char *shown = repository_shown(incoming->repository);
     const git_error *error = git_error_last();
 
+    if (error && error->klass == GIT_ERROR_NOMEMORY)
+        return error_no_memory(e);
     if (error && error->klass == GIT_ERROR_OS)
-        return library_error(reception->e, git_code, "can't write the pack that %s sent",
-                             reception->shown);
-    return library_error(reception->e, git_code, "%s sent a damaged pack", reception->shown);
+        return library_error(e, git_code, "cannot write the pack that %s sent", shown);
+    return library_error(e, git_code, "%s sent a damaged pack", shown);
 }
 
-static int flush(struct reception *reception)
+static int flush(struct incoming *incoming, struct error *e)
 {
-    int r;
+    struct incoming_pack *pack = incoming->pack;
+    int r = git_indexer_append(pack->indexer, pack->buffer, pack->used, &pack->progress);
 
-    r = git_indexer_append(reception->indexer, reception->buffer, reception->used,
-                           &reception->progress);
-    reception->used = 0;
-    return r ? indexer_failed(reception, r) : 0;
+    pack->used = 0;
+    return r < 0 ? indexer_failed(incoming, r, e) : 0;
 }
 
-static int receive_bytes(void *data, const void *bytes, size_t size)
+int incoming_write(struct incoming *incoming, const void *bytes, size_t size, struct error *e)
 {
-    struct reception *reception = data;
+    struct incoming_pack *pack = incoming->pack;
+    int r = 0;
 
-    reception->size += size;
-    while (size > 0) {
-        size_t room = BUFFER_SIZE - reception->used, n = size < room ? size : room;
+    pack->size += size;
+    while (size > 0 && r == 0) {
+        size_t room = BUFFER_SIZE - pack->used, n = size < room ? size : room;
 
-        memcpy(reception->buffer + reception->used, bytes, n);
-        reception->used += n;
+        memcpy(pack->buffer + pack->used, bytes, n);
+        pack->used += n;
         bytes = (const char *)bytes + n;
         size -= n;
-        if (reception->used == BUFFER_SIZE) {
-            int r = flush(reception);
-            if (r)
-                return r;
-        }
+        if (pack->used == BUFFER_SIZE)
+            r = flush(incoming, e);
+    }
+    return r;
+}
+
+int incoming_finish(struct incoming *incoming, struct error *e)
+{
+    struct incoming_pack *pack = incoming->pack;
+    const char *shown = repository_shown(incoming->repository);
+    int r;
+
+    if (pack->size == 0)
+        return error_set(e, EIO, "%s sent no pack", shown);
+    r = flush(incoming, e);
+    if (r < 0)
+        return r;
+    r = git_indexer_commit(pack->indexer, &pack->progress);
+    if (r < 0)
+        return indexer_failed(incoming, r, e);
+    drop_pack(incoming);
+    return git_odb_refresh(incoming->odb) < 0
+               ? error_set(e, EIO, "cannot read the pack that %s sent", shown)
+               : 0;
+}
+
+int incoming_check(const struct incoming *incoming, const struct oid *id, struct version *out,
+                   struct error *e)
+{
+    struct commit commit;
+    int r = commit_load(incoming->odb, id, &commit, e);
+
+    if (r == 0)
+        r = reach_check(incoming->odb, &commit.tree, e);
+    if (r == 0)
+        *out = (struct version){.commit = commit.id, .tree = commit.tree, .time = commit.time};
+    return r;
+}
+
+struct commit_visit {
+    git_odb *odb;
+    void (*visit)(void *data, const struct oid *commit);
+    void *data;
+};
+
+static int visit_commit(const git_oid *id, void *data)
+{
+    const struct commit_visit *visit = data;
+    git_object_t type;
+    struct oid oid;
+    size_t size;
+
+    if (git_odb_read_header(&size, &type, visit->odb, id) == 0 && type == GIT_OBJECT_COMMIT) {
+        oid_from_git(&oid, id);
+        visit->visit(visit->data, &oid);
     }
     return 0;
 }
 
-static int finish(struct reception *reception)
+int incoming_each_commit(const struct incoming *incoming,
+                         void (*visit)(void *data, const struct oid *commit), void *data,
+                         struct error *e)
 {
-    int r;
+    struct commit_visit commits = {incoming->odb, visit, data};
 
-    if (reception->size == 0)
-        return error_set(reception->e, EIO, "%s sent no pack", reception->shown);
-    r = flush(reception);
-    if (r)
-        return r;
-    r = git_indexer_commit(reception->indexer, &reception->progress);
-    return r ? indexer_failed(reception, r) : 0;
-}
-
-int incoming_receive(struct incoming *incoming, struct remote *remote,
-                     const struct fetch_command_request *request, const struct watch *watch,
-                     struct error *e)
-{
-    struct reception reception = {
-        .shown = incoming->repository->shown,
-        .e = e,
-    };
-    char *packs = disk_path(incoming->folder, "pack");
-    int r;
-
-    reception.buffer = malloc(BUFFER_SIZE);
-    if (!packs || !reception.buffer) {
-        free(packs);
-        free(reception.buffer);
-        return error_no_memory(e);
-    }
-    /* No odb: each pack must be whole in itself. */
-    r = git_indexer_new(&reception.indexer, packs, 0444, NULL, NULL);
-    if (r) {
-        r = library_error(e, r, "can't write a pack in %s", packs);
-    } else {
-        r = remote_fetch(remote, incoming->repository->url, request, receive_bytes, &reception,
-                         watch, e);
-        if (!r)
-            r = finish(&reception);
-    }
-    git_indexer_free(reception.indexer);
-    free(reception.buffer);
-    free(packs);
-    if (!r && git_odb_refresh(incoming->odb))
-        r = error_set(e, EIO, "can't read the pack that %s sent", reception.shown);
-    return r;
+    if (git_odb_foreach(incoming->odb, visit_commit, &commits))
+        return error_set(e, EIO, "cannot read the history of %s",
+                         repository_shown(incoming->repository));
+    return 0;
 }
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -179,7 +220,7 @@ static int move_all(const char *from, const char *to, const char *suffix, struct
     int r = 0;
 
     if (!folder)
-        return error_set(e, errno, "can't read %s: %s", from, strerror(errno));
+        return error_set(e, errno, "cannot read %s: %s", from, strerror(errno));
     while (!r && (entry = readdir(folder))) {
         char *old, *new;
 
@@ -190,7 +231,7 @@ static int move_all(const char *from, const char *to, const char *suffix, struct
         if (!old || !new)
             r = error_no_memory(e);
         else if (access(new, F_OK) && rename(old, new))
-            r = error_set(e, errno, "can't move a pack to %s: %s", new, strerror(errno));
+            r = error_set(e, errno, "cannot move a pack to %s: %s", new, strerror(errno));
         free(old);
         free(new);
     }

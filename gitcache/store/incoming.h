@@ -4,29 +4,40 @@
  * after it was checked does it move to where git looks for packs. So nothing that is damaged or
  * incomplete is ever seen, and what a killed process leaves is known to be nobody's.
  *
- * Order of calls: open (with the repository's lock held), receive any number of times, look at
- * incoming_odb, publish or not, close. */
+ * Order of calls: open (with the repository's lock held); for each pack begin, write, finish; check
+ * what has arrived, publish or not; close. */
 #ifndef GITCACHE_STORE_INCOMING_H
 #define GITCACHE_STORE_INCOMING_H
 
-#include <git2.h>
+#include "gitcache/store/versions.h"
 
-#include "gitcache/net/remote.h"
-#include "gitcache/store/repository.h"
+struct git_odb;
+struct incoming_pack;
 
 struct incoming {
     struct repository *repository;
-    char *folder; /* an object folder: packs are in pack/ */
-    git_odb *odb; /* what was received, and what the cache has */
+    char *folder;               /* an object folder: packs are in pack/ */
+    struct git_odb *odb;        /* what was received, and what the cache has */
+    struct incoming_pack *pack; /* between begin and finish */
 };
 
 int incoming_open(struct incoming *out, struct repository *repository, struct error *e);
 void incoming_close(struct incoming *incoming); /* drops what was not published */
 
-/* Fetches one pack. EIO if what arrives is no whole pack. */
-int incoming_receive(struct incoming *incoming, struct remote *remote,
-                     const struct fetch_command_request *request, const struct watch *watch,
-                     struct error *e);
+/* One pack; what was begun and not finished is dropped. EIO if the bytes are no whole pack. */
+int incoming_begin(struct incoming *incoming, struct error *e);
+int incoming_write(struct incoming *incoming, const void *bytes, size_t size, struct error *e);
+int incoming_finish(struct incoming *incoming, struct error *e);
+
+/* Follows `id`, a commit or a tag object, to a commit: out's commit, tree and time. ENOENT if it ends
+ * elsewhere; EIO unless everything is there that the commit's tree reaches. */
+int incoming_check(const struct incoming *incoming, const struct oid *id, struct version *out,
+                   struct error *e);
+
+/* Calls visit with the id of every commit, of the cache's too. */
+int incoming_each_commit(const struct incoming *incoming,
+                         void (*visit)(void *data, const struct oid *commit), void *data,
+                         struct error *e);
 
 /* Moves the packs into the cache, durably. */
 int incoming_publish(struct incoming *incoming, struct error *e);

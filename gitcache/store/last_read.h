@@ -27,7 +27,7 @@ bool last_read_touch(const char *repository_folder, const char *ref);
 void last_read_of_packed(const char *repository_folder, struct timespec *out);
 void last_read_set_packed(const char *repository_folder, const struct timespec *time);
 
-/* Nanoseconds since the epoch; INT64_MAX if that can't be known. */
+/* Nanoseconds since the epoch; INT64_MAX if that cannot be known. */
 int64_t last_read_at(const char *repository_folder, const char *ref);
 
 #endif

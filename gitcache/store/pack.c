@@ -62,7 +62,8 @@ int pack_each(const struct repository *repository, const char *suffix,
     int r = 0;
 
     if (!stream)
-        r = error_set(e, folder ? errno : ENOMEM, "can't read the packs of %s", repository->folder);
+        r = error_set(e, folder ? errno : ENOMEM, "cannot read the packs of %s",
+                      repository->folder);
     while (stream && r == 0 && (entry = readdir(stream))) {
         size_t length = strlen(entry->d_name);
         char *base;
@@ -221,7 +222,7 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
     folder = disk_path(incoming.folder, "pack");
     r = folder ? write_wanted(&packing, pack, folder) : GIT_ERROR;
     if (r)
-        r = library_error(e, r, "can't pack %s anew", repository->folder);
+        r = library_error(e, r, "cannot pack %s anew", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
     if (r == 0 && git_odb_foreach(pack->odb, find_missing, &packing))

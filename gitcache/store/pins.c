@@ -245,7 +245,7 @@ int pins_scan(struct repository *repository, struct error *e)
     if (refs)
         r = collect_all(&found, refs);
     if (r)
-        r = library_error(e, r, "can't read the refs in %s", repository->folder);
+        r = library_error(e, r, "cannot read the refs in %s", repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
     for (size_t i = 0; i < found.count; i++) {
         if (!r)
@@ -296,7 +296,7 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     oid_to_git(&id, target);
     r = create_ref(repository, ref, &id, version->kind == VERSION_BRANCH);
     if (r)
-        return library_error(e, r, "can't write %s in %s", ref, repository->folder);
+        return library_error(e, r, "cannot write %s in %s", ref, repository->folder);
     if (remember(repository, ref, target, version))
         return error_no_memory(e);
     return 0;
@@ -326,7 +326,7 @@ int pins_remove(struct repository *repository, const char *ref, struct error *e)
     refs = open_refs(repository);
     r = refs ? git_reference_remove(refs, ref) : GIT_ENOTFOUND;
     if (r)
-        r = library_error(e, r, "can't remove %s in %s", ref, repository->folder);
+        r = library_error(e, r, "cannot remove %s in %s", ref, repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
     if (!r)
         pins_forget(repository, ref);

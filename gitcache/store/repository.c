@@ -264,13 +264,13 @@ static int make_repository(struct repository *repository, struct error *e)
     disk_remove_leftovers(temporary, NEW_PREFIX);
     temporary[slash - repository->folder] = '/';
     if (!r && !mkdtemp(temporary))
-        r = error_set(e, errno, "can't make a folder in the cache %s: %s", repository->folder,
+        r = error_set(e, errno, "cannot make a folder in the cache %s: %s", repository->folder,
                       strerror(errno));
     if (!r) {
         chmod(temporary, 0755);
         r = write_skeleton(temporary, e);
         if (!r && rename(temporary, repository->folder) && errno != EEXIST && errno != ENOTEMPTY)
-            r = error_set(e, errno, "can't make the folder %s: %s", repository->folder,
+            r = error_set(e, errno, "cannot make the folder %s: %s", repository->folder,
                           strerror(errno));
         disk_remove(temporary);
     }

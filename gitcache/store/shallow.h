@@ -2,10 +2,10 @@
 #ifndef GITCACHE_STORE_SHALLOW_H
 #define GITCACHE_STORE_SHALLOW_H
 
-#include <git2.h>
-
 #include "gitcache/base/oid.h"
 #include "gitcache/store/repository.h"
+
+struct git_odb;
 
 /* Adds the commits whose parents are not in the cache, durably. The caller has the repository's
  * lock, and their objects are in place. */
@@ -14,6 +14,7 @@ int shallow_add(struct repository *repository, const struct oid *commits, size_t
 
 /* Writes it anew for what is in `odb`: each commit there that has a parent elsewhere. With
  * `keep_old`, what it says now stays in it too. The caller has the repository's lock. */
-int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, struct error *e);
+int shallow_rewrite(struct repository *repository, struct git_odb *odb, bool keep_old,
+                    struct error *e);
 
 #endif

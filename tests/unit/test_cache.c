@@ -419,7 +419,7 @@ static void test_full_disk(void **state)
         skip();
     open_setup(&setup, state);
     assert_int_equal(fetch(&setup, "big", NULL, &version, &e, NULL), -ENOSPC);
-    assert_non_null(strstr(e.text, "can't write the pack"));
+    assert_non_null(strstr(e.text, "cannot write the pack"));
     assert_int_equal(versions_find(setup.repository, "big", NULL, &version, &e), -ENOENT);
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     close_setup(&setup);

@@ -1,0 +1,116 @@
+#include "gitcache/store/reach.h"
+
+#include <errno.h>
+
+#include "gitcache/base/library.h"
+#include "gitcache/store/commit.h"
+#include "gitcache/store/raw_tree.h"
+
+struct reach {
+    git_odb *odb;
+    struct oid_set trees; /* seen; those behind the one that is read are still to be read */
+    struct oid_set *all;  /* every object; NULL: nobody asks */
+};
+
+static bool is_known(const struct reach *reach, const struct oid *id)
+{
+    return reach->all && oid_set_find(reach->all, id) != OID_SET_NONE;
+}
+
+static int add_tree(struct reach *reach, const struct oid *id, struct error *e)
+{
+    if (is_known(reach, id))
+        return 0;
+    if (oid_set_add(&reach->trees, id) < 0 || (reach->all && oid_set_add(reach->all, id) < 0))
+        return error_no_memory(e);
+    return 0;
+}
+
+static int add_blob(struct reach *reach, const struct raw_entry *entry, struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+    git_oid id;
+
+    if (is_known(reach, &entry->oid))
+        return 0;
+    oid_to_git(&id, &entry->oid);
+    if (!git_odb_exists(reach->odb, &id))
+        return error_set(e, EIO, "the file %s is missing (the blob %s)", entry->name,
+                         oid_format(&entry->oid, hex));
+    return reach->all && oid_set_add(reach->all, &entry->oid) < 0 ? error_no_memory(e) : 0;
+}
+
+static int add_entry(struct reach *reach, const struct raw_entry *entry, struct error *e)
+{
+    if (mode_is_tree(entry->mode))
+        return add_tree(reach, &entry->oid, e);
+    if (mode_is_file(entry->mode) || mode_is_symlink(entry->mode))
+        return add_blob(reach, entry, e);
+    return 0; /* a submodule */
+}
+
+static int read_tree(git_odb_object **out, git_odb *odb, const struct oid *id, struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+    git_oid git_id;
+    int r;
+
+    oid_to_git(&git_id, id);
+    r = git_odb_read(out, odb, &git_id);
+    if (r == GIT_ENOTFOUND)
+        return error_set(e, EIO, "the tree %s is missing", oid_format(id, hex));
+    if (r < 0 && git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
+        return error_no_memory(e);
+    if (r < 0)
+        return error_set(e, EIO, "the tree %s is damaged", oid_format(id, hex));
+    if (git_odb_object_type(*out) == GIT_OBJECT_TREE)
+        return 0;
+    git_odb_object_free(*out);
+    return error_set(e, EIO, "%s is no tree", oid_format(id, hex));
+}
+
+static int walk_tree(struct reach *reach, struct oid id, struct error *e)
+{
+    git_odb_object *object;
+    struct raw_entry entry;
+    char hex[OID_HEX_SIZE];
+    int r = read_tree(&object, reach->odb, &id, e), next;
+
+    if (r < 0)
+        return r;
+    const char *data = git_odb_object_data(object);
+    struct raw_tree tree = {data, data + git_odb_object_size(object)};
+    while (r == 0 && (next = raw_tree_next(&tree, &entry)) != 0)
+        r = next < 0 ? error_set(e, EIO, "the tree %s is damaged", oid_format(&id, hex))
+                     : add_entry(reach, &entry, e);
+    git_odb_object_free(object);
+    return r;
+}
+
+static int walk_from(struct reach *reach, const struct oid *tree, struct error *e)
+{
+    int r = add_tree(reach, tree, e);
+
+    for (size_t i = 0; i < reach->trees.count && r == 0; i++)
+        r = walk_tree(reach, reach->trees.items[i], e);
+    oid_set_release(&reach->trees);
+    return r;
+}
+
+int reach_check(git_odb *odb, const struct oid *tree, struct error *e)
+{
+    return walk_from(&(struct reach){.odb = odb}, tree, e);
+}
+
+static int add_link(void *set, const struct oid *id)
+{
+    return oid_set_add(set, id);
+}
+
+int reach_add(struct oid_set *set, git_odb *odb, const struct oid *target, struct error *e)
+{
+    struct commit commit;
+    int r = commit_follow(odb, target, add_link, set, &commit, e);
+
+    return r < 0 ? r : walk_from(&(struct reach){.odb = odb, .all = set}, &commit.tree, e);
+}
