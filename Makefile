@@ -47,9 +47,12 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# Tests that make an allocation fail.
+$(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
+
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) -o $@ \
+	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ \
 	    $(filter %.c %.o,$^) $(LIB_LDLIBS) -lcmocka
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d)

@@ -19,7 +19,11 @@ struct collecting {
 static int add_cached(void *data, const char *name, const struct version *version)
 {
     struct collecting *c = data;
-    return version_names_add(c->names, name, c->listed, version->kind == VERSION_BRANCH);
+
+    /* Branches and commits may be there for others: they are reachable, and listed by who names
+     * them. */
+    return version_names_add(c->names, name, c->listed && version->kind == VERSION_TAG,
+                             version->kind == VERSION_BRANCH);
 }
 
 static int add_found(void *data, uint32_t child, bool listed)

@@ -1,0 +1,176 @@
+/* mounted.h - a mount without a kernel: all that a worker has but FUSE, of local repositories. For the
+ * tests of fs/tree. */
+#ifndef TESTS_MOUNTED_H
+#define TESTS_MOUNTED_H
+
+#include <sys/mman.h>
+
+#include "fs/tree/ask.h"
+#include "fs/tree/control_folder.h"
+#include "fs/tree/lists.h"
+#include "fs/tree/lists_open.h"
+#include "fs/tree/namespace.h"
+#include "fs/tree/parked.h"
+#include "fs/tree/publish.h"
+#include "fs/tree/refresh.h"
+#include "gitcache/base/library.h"
+#include "gitcache/fetch/pool.h"
+#include "tests/unit/sandbox.h"
+
+struct mounted {
+    struct sandbox *box;
+    struct settings settings;
+    struct mount mount;
+    unsigned changes, renames; /* what the observer was told */
+};
+
+static void count_change(void *data, uint32_t folder, bool renamed)
+{
+    struct mounted *mounted = data;
+
+    (void)folder;
+    mounted->changes++;
+    mounted->renames += renamed;
+}
+
+/* A worker begins: it maps what the last one left, at the descriptors given. */
+static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, const char *source)
+{
+    struct mount *mount = &mounted->mount;
+    struct error e = {0};
+    char *operands[] = {(char *)source};
+
+    *mount = (struct mount){.settings = &mounted->settings, .observer = {count_change, mounted}};
+    pthread_mutex_init(&mount->folders, NULL);
+    pthread_mutex_init(&mount->fetch_trial, NULL);
+    assert_int_equal(nodes_map(&mount->nodes, nodes_fd, &e), 0);
+    assert_int_equal(state_map(&mount->state, state_fd, &e), 0);
+    assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);
+    repos_init(&mount->repos, mount->nodes, mount->cache);
+    mount->parked = parked_new(30000);
+    mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
+    assert_non_null(mount->parked);
+    assert_non_null(mount->pool);
+    assert_int_equal(publish_root(mount, &e), 0);
+    assert_int_equal(control_folder_open(mount, &e), 0);
+    if (lists_open(mount, mounted->box->folder, operands, 1, &e) != 0)
+        fail_msg("%s", e.text);
+}
+
+static void worker_ends(struct mounted *mounted)
+{
+    struct mount *mount = &mounted->mount;
+
+    assert_true(pool_stop(mount->pool, 10000));
+    parked_free(mount->parked);
+    lists_close(mount);
+    repos_release(&mount->repos);
+    cache_close(mount->cache);
+    nodes_unmap(mount->nodes);
+    munmap(mount->state, sizeof *mount->state);
+}
+
+/* Mounts a source; relative paths are relative to the sandbox. */
+static void mounted_open(struct mounted *mounted, void **state, const char *source)
+{
+    struct error e = {0};
+    char cache[200];
+    int nodes_fd, state_fd;
+
+    *mounted = (struct mounted){.box = *state};
+    assert_int_equal(library_open(&e), 0);
+    assert_int_equal(settings_init(&mounted->settings), 0);
+    snprintf(cache, sizeof cache, "%s/cache", mounted->box->folder);
+    assert_int_equal(settings_folder(&mounted->settings.cache, cache), 0);
+    nodes_fd = nodes_create(100000, 1, &e);
+    state_fd = state_create(&e);
+    assert_true(nodes_fd >= 0 && state_fd >= 0);
+    worker_begins(mounted, nodes_fd, state_fd, source);
+    close(nodes_fd);
+    close(state_fd);
+}
+
+static void mounted_close(struct mounted *mounted)
+{
+    worker_ends(mounted);
+    settings_release(&mounted->settings);
+    library_close();
+}
+
+/* Waits for what a call that said -EAGAIN asked for, as a request does that is parked. */
+static void wait_for_work(struct mounted *mounted, struct ask *ask)
+{
+    assert_non_null(ask->work);
+    pool_drain(mounted->mount.pool);
+    assert_false(atomic_load(&ask->work->running));
+}
+
+/* Looks a name up as a reader does. 0 or a negative errno. */
+__attribute__((unused)) static int look_up(struct mounted *mounted, uint32_t folder,
+                                           const char *name, uint32_t *child)
+{
+    struct ask ask = {0};
+    int r;
+
+    while ((r = namespace_lookup(&mounted->mount, folder, name, &ask, child)) == -EAGAIN)
+        wait_for_work(mounted, &ask);
+    return r;
+}
+
+/* Opens a folder likewise. */
+__attribute__((unused)) static int open_folder(struct mounted *mounted, uint32_t folder)
+{
+    struct ask ask = {0};
+    int r;
+
+    while ((r = namespace_open_folder(&mounted->mount, folder, &ask)) == -EAGAIN)
+        wait_for_work(mounted, &ask);
+    return r;
+}
+
+/* The node of a path below the root; the test fails if there is none. */
+__attribute__((unused)) static uint32_t walk(struct mounted *mounted, const char *path)
+{
+    char copy[1000], *rest = copy, *name;
+    uint32_t node = NODE_ROOT_INDEX;
+
+    snprintf(copy, sizeof copy, "%s", path);
+    while ((name = strsep(&rest, "/")))
+        if (look_up(mounted, node, name, &node) != 0)
+            fail_msg("%s: there is no %s", path, name);
+    return node;
+}
+
+static int compare_texts(const void *a, const void *b)
+{
+    return strcmp(*(char *const *)a, *(char *const *)b);
+}
+
+/* The names that a folder lists, sorted, with a blank between. Valid until the next call. */
+__attribute__((unused)) static const char *listed(struct mounted *mounted, uint32_t folder)
+{
+    static char text[10000];
+    const char *names[1000];
+    uint64_t offset = 0;
+    size_t count = 0;
+    uint32_t child;
+
+    assert_int_equal(open_folder(mounted, folder), 0);
+    while (count < 1000 && node_next(mounted->mount.nodes, folder, &offset, &child) == 0)
+        names[count++] = node_name(mounted->mount.nodes, node_get(mounted->mount.nodes, child));
+    qsort(names, count, sizeof *names, compare_texts);
+    *text = '\0';
+    for (size_t i = 0; i < count; i++)
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", names[i]);
+    return text;
+}
+
+/* A repository with the tags 1, 2 and release/3 on the branch main, a file and a folder in each. */
+__attribute__((unused)) static void make_repository(const struct sandbox *box)
+{
+    run(box, "git init -q repo; cd repo; mkdir folder; echo deep >folder/file; echo 1 >file;"
+             "git add .; git commit -qm 1; git tag 1; echo 2 >file; git commit -qam 2; git tag 2;"
+             "git tag release/3; git config uploadpack.allowAnySHA1InWant true");
+}
+
+#endif

@@ -1,0 +1,111 @@
+#include "fs/tree/branch.h"
+#include "gitcache/base/clock.h"
+#include "tests/unit/mounted.h"
+
+static void test_a_path_is_walked(void **state)
+{
+    struct mounted mounted;
+    uint32_t node, again;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    node = walk(&mounted, "repo/1/folder/file");
+    assert_int_equal(node_get(mounted.mount.nodes, node)->kind, NODE_FILE);
+    assert_int_equal(node_get(mounted.mount.nodes, node)->data, 5);
+    assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1/folder"), "file", &again), 0);
+    assert_int_equal(again, node);
+    assert_string_equal(listed(&mounted, walk(&mounted, "repo/release/3")), "file folder");
+    mounted_close(&mounted);
+}
+
+static void test_what_is_not_there(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    uint32_t node;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t repo = walk(&mounted, "repo");
+    /* Every shell prompt looks for this: no remote is asked. */
+    assert_int_equal(namespace_lookup(&mounted.mount, repo, ".git", &ask, &node), -ENOENT);
+    assert_int_equal(namespace_lookup(&mounted.mount, NODE_ROOT_INDEX, "other", &ask, &node),
+                     -ENOENT);
+    assert_int_equal(look_up(&mounted, repo, "4", &node), -ENOENT);
+    assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1"), "other", &node), -ENOENT);
+    mounted_close(&mounted);
+}
+
+static void test_a_commit_is_reachable_and_not_listed(void **state)
+{
+    struct mounted mounted;
+    char name[10];
+
+    make_repository(*state);
+    snprintf(name, sizeof name, "%.8s", output(*state, "git -C repo rev-parse 1"));
+    mounted_open(&mounted, state, "./repo?tag=2");
+    uint32_t repo = walk(&mounted, "repo"), node;
+    assert_int_equal(look_up(&mounted, repo, name, &node), 0);
+    assert_string_equal(listed(&mounted, node), "file folder");
+    assert_string_equal(listed(&mounted, repo), "1 2 release");
+    mounted_close(&mounted);
+}
+
+static void test_offline_asks_nobody(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    uint32_t node;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    mounted.settings.offline = true;
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(namespace_lookup(&mounted.mount, version, "file", &ask, &node), -EHOSTUNREACH);
+    assert_null(ask.work);
+    mounted_close(&mounted);
+}
+
+static void test_a_branch_is_followed_by_looking_it_up(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main");
+    assert_int_equal(branch_shown(&mounted.mount, branch), branch);
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    uint32_t shown = branch_shown(&mounted.mount, branch);
+    assert_int_not_equal(shown, branch);
+    run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    mounted.settings.refs_ttl = 0;
+    /* To be asked what it shows starts nothing. */
+    uint64_t listings = atomic_load(&mounted.mount.state->listings);
+    assert_int_equal(branch_shown(&mounted.mount, branch), shown);
+    pool_drain(mounted.mount.pool);
+    assert_int_equal(atomic_load(&mounted.mount.state->listings), listings);
+    branch_follow(&mounted.mount, branch);
+    pool_drain(mounted.mount.pool);
+    assert_int_not_equal(branch_shown(&mounted.mount, branch), shown);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    /* Who is inside the old one stays there. */
+    assert_int_equal(look_up(&mounted, shown, "new", &file), -ENOENT);
+    assert_int_equal(look_up(&mounted, shown, "file", &file), 0);
+    mounted_close(&mounted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_path_is_walked, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_not_there, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_commit_is_reachable_and_not_listed, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_offline_asks_nobody, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,
+                                        sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

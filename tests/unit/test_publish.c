@@ -1,0 +1,98 @@
+#include "tests/unit/mounted.h"
+
+static void test_a_listing_and_what_sources_name(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo");
+    assert_string_equal(listed(&mounted, NODE_ROOT_INDEX), "repo");
+    assert_string_equal(listed(&mounted, walk(&mounted, "repo")), "1 2 main release");
+    assert_string_equal(listed(&mounted, walk(&mounted, "repo/release")), "3");
+    mounted_close(&mounted);
+}
+
+static void test_only_what_sources_name(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=2");
+    mounted.settings.browse = BROWSE_NAMED;
+    assert_string_equal(listed(&mounted, walk(&mounted, "repo")), "2");
+    walk(&mounted, "repo/1/file"); /* reachable all the same */
+    mounted_close(&mounted);
+}
+
+static void test_a_new_tag_keeps_the_numbers_of_the_others(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t repo = walk(&mounted, "repo"), one = walk(&mounted, "repo/1");
+    assert_string_equal(listed(&mounted, repo), "1 2 release");
+    unsigned changes = mounted.changes, renames = mounted.renames;
+    run(*state, "cd repo; git tag 4; git tag -d 2");
+    mounted.settings.refs_ttl = 0;
+    assert_string_equal(listed(&mounted, repo), "1 4 release");
+    assert_true(mounted.changes > changes);
+    assert_true(mounted.renames > renames);
+    assert_int_equal(walk(&mounted, "repo/1"), one);
+    mounted_close(&mounted);
+}
+
+static void test_sources_come_and_go(void **state)
+{
+    struct mounted mounted;
+    struct source_list other = {0};
+    struct error e;
+    uint32_t file;
+
+    make_repository(*state);
+    run(*state, "git clone -q repo other");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t repo = walk(&mounted, "repo"), folder = walk(&mounted, "repo/1/folder");
+    assert_int_equal(source_list_add_source(&other, "./other?tag=1", mounted.box->folder, &e), 0);
+    assert_int_equal(publish_sources(&mounted.mount, &other, &e), 0);
+    assert_string_equal(listed(&mounted, NODE_ROOT_INDEX), "other");
+    /* Who is inside goes on. */
+    assert_int_equal(look_up(&mounted, folder, "file", &file), 0);
+    assert_int_equal(look_up(&mounted, repo, "2", &file), 0);
+    source_list_release(&other);
+    mounted_close(&mounted);
+}
+
+static void test_the_next_worker_finds_the_same_numbers(void **state)
+{
+    struct mounted mounted;
+    struct error e;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    worker_ends(&mounted);
+    int nodes_fd = nodes_create(100000, 1, &e), state_fd = state_create(&e);
+    worker_begins(&mounted, nodes_fd, state_fd, "./repo?tag=1");
+    uint32_t file = walk(&mounted, "repo/1/file");
+    worker_ends(&mounted);
+    worker_begins(&mounted, nodes_fd, state_fd, "./repo?tag=1");
+    assert_int_equal(walk(&mounted, "repo/1/file"), file);
+    close(nodes_fd);
+    close(state_fd);
+    mounted_close(&mounted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_listing_and_what_sources_name, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_only_what_sources_name, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_new_tag_keeps_the_numbers_of_the_others,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_sources_come_and_go, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_the_next_worker_finds_the_same_numbers, sandbox_open,
+                                        sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,128 @@
+#include "tests/unit/mounted.h"
+
+/* The next allocation of so many bytes, or more, fails (linked with --wrap=calloc). 0: none does. */
+static _Atomic size_t refused;
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    size_t least = atomic_load(&refused);
+
+    if (least && count * size >= least && atomic_exchange(&refused, 0))
+        return NULL;
+    return __real_calloc(count, size);
+}
+
+static void test_out_of_memory_is_not_for_ever(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t version = walk(&mounted, "repo/1");
+    atomic_store(&refused, 100000); /* what is fetched together */
+    assert_int_equal(namespace_lookup(&mounted.mount, version, "file", &ask, &file), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(atomic_load(&refused), 0);
+    assert_int_equal(namespace_lookup(&mounted.mount, version, "file", &ask, &file), -ENOMEM);
+    repos_at(&mounted.mount.repos, 0)->versions->retry_at = 0;
+    assert_int_equal(look_up(&mounted, version, "file", &file), 0);
+    mounted_close(&mounted);
+}
+
+static void test_all_that_a_list_names_is_fetched_before(void **state)
+{
+    struct mounted mounted;
+    struct source_list sources = {0};
+    struct version version;
+    struct error e;
+    char source[50];
+
+    make_repository(*state);
+    run(*state, "cd repo; for i in $(seq 300); do git tag t$i; done");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (int i = 1; i <= 300; i++) {
+        snprintf(source, sizeof source, "./repo?tag=t%d", i);
+        assert_int_equal(source_list_add_source(&sources, source, mounted.box->folder, &e), 0);
+    }
+    assert_int_equal(publish_sources(&mounted.mount, &sources, &e), 0);
+    ask_sources_later(&mounted.mount);
+    pool_drain(mounted.mount.pool);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    for (int i = 1; i <= 300; i++) {
+        snprintf(source, sizeof source, "t%d", i);
+        assert_int_equal(versions_find(repo->repository, source, NULL, &version, &e), 0);
+    }
+    source_list_release(&sources);
+    mounted_close(&mounted);
+}
+
+#define FIRST_ADDED 50000 /* nodes that nobody uses */
+#define LAST_ADDED  53000
+
+static void *add_nodes(void *data)
+{
+    for (uint32_t node = FIRST_ADDED; node < LAST_ADDED; node++)
+        if (repo_version_add_node(data, node) != 0)
+            return data;
+    return NULL;
+}
+
+/* Under AddressSanitizer this failed: the list of nodes was walked while it grew. */
+static void test_a_branch_is_switched_while_its_folder_is_opened(void **state)
+{
+    struct mounted mounted;
+    pthread_t thread;
+    uint32_t file;
+    void *failed;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main");
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    assert_int_equal(pthread_create(&thread, NULL, add_nodes, repo->versions), 0);
+    ask_newest_later(&mounted.mount, repo->versions);
+    pthread_join(thread, &failed);
+    assert_null(failed);
+    pool_drain(mounted.mount.pool);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    mounted_close(&mounted);
+}
+
+static void test_a_failure_makes_it_back_off(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    /* Nothing listens there. */
+    mounted_open(&mounted, state, "git://127.0.0.1:1/repo?tag=1");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo/1")), -EHOSTUNREACH);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    assert_int_equal(repo_backoff(repo), -EHOSTUNREACH);
+    assert_int_equal(ask_listing(&mounted.mount, repo, &ask), -EHOSTUNREACH);
+    assert_null(ask.work);
+    assert_true(repo_succeeded(repo));
+    assert_int_equal(repo_backoff(repo), 0);
+    mounted_close(&mounted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_out_of_memory_is_not_for_ever, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_all_that_a_list_names_is_fetched_before, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_branch_is_switched_while_its_folder_is_opened,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_failure_makes_it_back_off, sandbox_open,
+                                        sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
