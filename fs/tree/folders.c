@@ -127,6 +127,16 @@ static void tell_observer(const struct mount *mount, uint32_t folder, bool renam
         observer->folder_changed(observer->data, folder, renamed);
 }
 
+void folders_advance(_Atomic int64_t *changed_at)
+{
+    int64_t before = atomic_load(changed_at), now;
+
+    do {
+        now = clock_wall() * 1000000;
+        now = now > before ? now : before + 1;
+    } while (!atomic_compare_exchange_weak(changed_at, &before, now));
+}
+
 int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,
                     size_t count)
 {
@@ -136,8 +146,7 @@ int folders_publish(struct mount *mount, uint32_t folder, const struct node_link
     int r = node_publish_links(mount->nodes, folder, links, count);
 
     if (r > 0) {
-        atomic_store(&mount->changed_at,
-                     clock_wall() * 1000000); /* the root's and control folders' time */
+        folders_advance(&mount->changed_at); /* the root's and control folders' time */
         tell_observer(mount, folder, renamed || count >= SMALL_FOLDER);
     }
     return r;

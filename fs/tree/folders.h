@@ -29,6 +29,10 @@ void version_names_release(struct version_names *names);
  * anything changed, 0 if nothing did, else a negative errno. The caller holds repo->folders. */
 int folders_publish_versions(struct mount *mount, struct repo *repo, struct version_names *names);
 
+/* Makes a folder's time (nanoseconds since the epoch) now, and later than it was: the kernel keeps
+ * a listing for as long as that time stays, and the clock may stand still between two changes. */
+void folders_advance(_Atomic int64_t *changed_at);
+
 /* Publishes a folder's children and tells the mount's observer of a change. 1 if anything did, 0 if
  * nothing, else a negative errno. */
 int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,

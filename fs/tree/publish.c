@@ -93,7 +93,7 @@ int publish_repo(struct mount *mount, struct repo *repo)
     /* Not before: who waited for the lock would bring back the listing of before. */
     const struct listing *listing = repository_listing_get(repo->repository);
     if (!repo->changed_at)
-        repo->changed_at = clock_wall() * 1000000;
+        folders_advance(&repo->changed_at);
     r = add_listing(&c, listing);
     if (r == 0)
         r = versions_each(repo->repository, add_cached, &c, NULL);
@@ -107,7 +107,7 @@ int publish_repo(struct mount *mount, struct repo *repo)
     if (r == 0)
         r = folders_publish_versions(mount, repo, &names);
     if (r > 0)
-        repo->changed_at = clock_wall() * 1000000;
+        folders_advance(&repo->changed_at);
     pthread_mutex_unlock(&repo->folders);
     version_names_release(&names);
     repository_listing_put(repo->repository, listing);

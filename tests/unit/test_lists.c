@@ -1,0 +1,204 @@
+/* test_lists.c - what a mount shows when its lists change, and what the next worker shows: the tree
+ * alone, without FUSE and without a network. */
+#include "sandbox.h"
+
+#include "fs/shared/last_reading.h"
+#include "fs/tree/control_folder.h"
+#include "fs/tree/lists.h"
+#include "fs/tree/lists_open.h"
+#include "fs/tree/lists_reload.h"
+#include "fs/tree/publish.h"
+
+/* The memory outlives a worker; the mount is one worker's. */
+struct world {
+    struct sandbox *box;
+    struct settings settings;
+    int nodes_fd, state_fd, lists_fd;
+    struct mount mount;
+};
+
+static void begin_worker(struct world *world)
+{
+    struct mount *mount = &world->mount;
+    struct error error = {0};
+
+    *mount = (struct mount){.settings = &world->settings, .last_reading = world->lists_fd};
+    pthread_mutex_init(&mount->folders, NULL);
+    assert_int_equal(nodes_map(&mount->nodes, world->nodes_fd, &error), 0);
+    assert_int_equal(state_map(&mount->state, world->state_fd, &error), 0);
+    assert_int_equal(cache_open(&mount->cache, world->settings.cache, false, &error), 0);
+    repos_init(&mount->repos, mount->nodes, mount->cache);
+    assert_int_equal(publish_root(mount, &error), 0);
+    assert_int_equal(control_folder_open(mount, &error), 0);
+}
+
+static void end_worker(struct world *world)
+{
+    struct mount *mount = &world->mount;
+
+    lists_close(mount);
+    repos_release(&mount->repos);
+    cache_close(mount->cache);
+    nodes_unmap(mount->nodes);
+}
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct error error = {0};
+
+    assert_non_null(world);
+    assert_int_equal(sandbox_open((void **)&world->box), 0);
+    assert_int_equal(settings_init(&world->settings), 0);
+    free(world->settings.cache);
+    assert_true(asprintf(&world->settings.cache, "%s/cache", world->box->folder) > 0);
+    world->nodes_fd = nodes_create(100000, 1700000000, &error);
+    world->state_fd = state_create(&error);
+    world->lists_fd = last_reading_create(&error);
+    assert_true(world->nodes_fd >= 0 && world->state_fd >= 0 && world->lists_fd >= 0);
+    begin_worker(world);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    end_worker(world);
+    close(world->nodes_fd);
+    close(world->state_fd);
+    close(world->lists_fd);
+    settings_release(&world->settings);
+    sandbox_close((void **)&world->box);
+    free(world);
+    return 0;
+}
+
+/* The names in the root, as a listing shows them, with a blank behind each. */
+static const char *shown(const struct world *world)
+{
+    static char text[4096];
+    const struct nodes *nodes = world->mount.nodes;
+    uint64_t offset = 0;
+    uint32_t child;
+
+    text[0] = '\0';
+    while (node_next(nodes, NODE_ROOT_INDEX, &offset, &child) == 0)
+        strcat(strcat(text, node_name(nodes, node_get(nodes, child))), " ");
+    return text;
+}
+
+static void open_operand(struct world *world, const char *operand)
+{
+    struct error error = {0};
+    char *operands[] = {(char *)operand};
+
+    if (lists_open(&world->mount, world->box->folder, operands, 1, &error) < 0)
+        fail_msg("%s", error.text);
+}
+
+static void resume_operand(struct world *world, const char *operand)
+{
+    struct error error = {0};
+    char *operands[] = {(char *)operand};
+
+    end_worker(world);
+    begin_worker(world);
+    if (lists_resume(&world->mount, world->box->folder, operands, 1, &error) < 0)
+        fail_msg("%s", error.text);
+}
+
+/* Two changes may come within one tick of the clock; a kernel that has the listing of the first
+ * would keep it. */
+static void each_change_makes_the_root_later(void **state)
+{
+    struct world *world = *state;
+    int64_t before;
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    before = atomic_load(&world->mount.changed_at);
+    atomic_store(&world->mount.changed_at, before += 1000000000); /* the clock stands still */
+    for (int i = 0; i < 20; i++) {
+        run(world->box, "echo https://h/%c >pp.list", i % 2 ? 'a' : 'b');
+        assert_int_equal(lists_reload(&world->mount), 0);
+        assert_string_equal(shown(world), i % 2 ? "a " : "b ");
+        assert_true(atomic_load(&world->mount.changed_at) > before);
+        before = atomic_load(&world->mount.changed_at);
+    }
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_true(atomic_load(&world->mount.changed_at) == before);
+}
+
+static void a_list_that_is_gone_stays(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    run(world->box, "rm pp.list");
+    assert_int_equal(lists_reload(&world->mount), 1);
+    assert_string_equal(shown(world), "a ");
+    assert_non_null(strstr(world->mount.lists->first->fault, "cannot read the list"));
+    resume_operand(world, "pp.list");
+    assert_string_equal(shown(world), "a ");
+    assert_int_equal(lists_reload(&world->mount), 1);
+    assert_string_equal(shown(world), "a ");
+    run(world->box, "echo https://h/b >pp.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "b ");
+    assert_null(world->mount.lists->first->fault);
+}
+
+static void a_folder_loses_lists_only_while_it_is_there(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "mkdir lists; echo https://h/a >lists/a.list; echo https://h/b >lists/b.list");
+    open_operand(world, "lists");
+    assert_string_equal(shown(world), "a b ");
+    run(world->box, "rm lists/b.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "a ");
+    run(world->box, "mv lists gone");
+    assert_int_equal(lists_reload(&world->mount), 1);
+    assert_string_equal(shown(world), "a ");
+    assert_non_null(world->mount.lists->folders->fault);
+    assert_non_null(world->mount.lists->first->fault);
+    resume_operand(world, "lists");
+    assert_string_equal(shown(world), "a ");
+    run(world->box, "mv gone lists; rm lists/a.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "");
+}
+
+/* Where nothing is kept, a worker shows what can be read, and remembers what cannot. */
+static void nothing_kept(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    run(world->box, "echo nonsense:// >pp.list");
+    assert_int_equal(ftruncate(world->lists_fd, 0), 0);
+    resume_operand(world, "pp.list");
+    assert_string_equal(shown(world), "");
+    assert_non_null(world->mount.lists->first->fault);
+    run(world->box, "echo https://h/b >pp.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "b ");
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(each_change_makes_the_root_later),
+        TEST(a_list_that_is_gone_stays),
+        TEST(a_folder_loses_lists_only_while_it_is_there),
+        TEST(nothing_kept),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
