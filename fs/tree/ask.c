@@ -134,10 +134,11 @@ static void ask_sources_of(struct mount *mount, struct repo *repo)
     struct repo_version **all = named_versions(repo, &count);
     struct version version;
 
-    for (size_t i = 0; all && i < count; i++)
-        if (versions_find(repo->repository, all[i]->name, all[i]->commit, &version, NULL) ==
-            -ENOENT)
+    for (size_t i = 0; all && i < count; i++) {
+        int r = versions_find(repo->repository, all[i]->name, all[i]->commit, &version, NULL);
+        if (r == -ENOENT || r == -EIO)
             start_version(mount, all[i], NULL);
+    }
     free(all);
 }
 

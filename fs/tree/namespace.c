@@ -64,6 +64,8 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (!wanted)
         return -EIO;
     r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
+    if (r == -EIO && !mount->settings->offline) /* damaged: it is fetched anew */
+        r = -ENOENT;
     if (r == 0)
         r = checkout_publish(mount, wanted->repo, index, &version, &error);
     if (r == -ENOENT)
@@ -124,7 +126,7 @@ static int find_commit(struct mount *mount, struct repo *repo, uint32_t folder, 
     if (!wanted)
         return -ENOMEM;
     r = versions_find(repo->repository, name, NULL, &(struct version){0}, NULL);
-    if (r == -ENOENT)
+    if (r == -ENOENT || (r == -EIO && !mount->settings->offline))
         return ask_version(mount, wanted, ask);
     if (r == 0)
         r = folders_child(mount, folder, &spec, NULL, child);

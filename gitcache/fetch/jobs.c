@@ -1,5 +1,7 @@
 #include "gitcache/fetch/jobs.h"
 
+#include <errno.h>
+
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/store/pins.h"
 
@@ -31,11 +33,15 @@ static int keep_pinned_tag(struct fetch *fetch, struct target *target, struct er
 {
     const struct oid commit = target->commit;
     struct version pinned;
+    int r;
 
-    if (target->state != TARGET_LISTED || target->kind != VERSION_TAG ||
-        !pins_find(fetch->repository, target->ref, &pinned) || oid_equal(&pinned.commit, &commit))
+    if (target->state != TARGET_LISTED || target->kind != VERSION_TAG)
         return 0;
-    return target_set_commit(target, &commit, e);
+    r = pins_find(fetch->repository, target->ref, &pinned, e);
+    if (r == -ENOMEM)
+        return r;
+    /* A pin that is damaged holds nobody: what is listed may replace it. */
+    return r < 0 || oid_equal(&pinned.commit, &commit) ? 0 : target_set_commit(target, &commit, e);
 }
 
 static int resolve_job(struct fetch *fetch, struct job *job, const struct listing *listing,

@@ -14,6 +14,7 @@ struct job {
     struct oid tree; /* of what was received */
     int64_t time;
     bool refused; /* the server did not give the commit by its id */
+    bool again;   /* what the cache has of it is damaged */
     bool done;    /* request->status is final */
 };
 

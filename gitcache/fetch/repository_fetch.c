@@ -30,19 +30,26 @@ static bool is_current(const struct job *job, const struct version *version)
     return job->target.state == TARGET_LISTED && oid_equal(&job->target.commit, &version->commit);
 }
 
+/* Out of memory is no reason to ask a remote. What is damaged is one to check all that there is. */
+static void answer_job(struct fetch *fetch, struct job *job)
+{
+    struct version_request *request = job->request;
+    struct error e = {0};
+    int r = versions_find(fetch->repository, request->name, request->commit, &request->version, &e);
+
+    if (r == 0 && is_current(job, &request->version))
+        job_finish(job, 0, NULL);
+    else if (r == -EIO)
+        job->again = true;
+    else if (r < 0 && r != -ENOENT)
+        job_finish(job, r, &e);
+}
+
 static void answer_from_cache(struct fetch *fetch, bool again_too)
 {
-    for (size_t i = 0; i < fetch->count; i++) {
-        struct job *job = &fetch->jobs[i];
-        struct version_request *request = job->request;
-
-        if (job->done || (request->again && !again_too))
-            continue;
-        if (versions_find(fetch->repository, request->name, request->commit, &request->version,
-                          NULL) == 0 &&
-            is_current(job, &request->version))
-            job_finish(job, 0, NULL);
-    }
+    for (size_t i = 0; i < fetch->count; i++)
+        if (!fetch->jobs[i].done && (!fetch->jobs[i].again || again_too))
+            answer_job(fetch, &fetch->jobs[i]);
 }
 
 static bool needs_listing(const struct fetch *fetch)
@@ -96,7 +103,7 @@ static void fetch_left(struct fetch *fetch)
 static bool wants_again(const struct fetch *fetch)
 {
     for (size_t i = 0; i < fetch->count; i++)
-        if (!fetch->jobs[i].done && fetch->jobs[i].request->again)
+        if (!fetch->jobs[i].done && fetch->jobs[i].again)
             return true;
     return false;
 }
@@ -112,7 +119,7 @@ static void fetch_locked(struct fetch *fetch)
     answer_from_cache(fetch, r == 0);
     if (r)
         for (size_t i = 0; i < fetch->count; i++)
-            if (!fetch->jobs[i].done && fetch->jobs[i].request->again)
+            if (!fetch->jobs[i].done && fetch->jobs[i].again)
                 job_finish(&fetch->jobs[i], r, &e);
     fetch_left(fetch);
 }
@@ -150,6 +157,14 @@ static void fetch_all(struct fetch *fetch)
     close(lock);
 }
 
+/* A status of 0 says that a version is there: no request may keep that by accident. */
+static int fail_all(struct version_request *requests, size_t count, struct error *e)
+{
+    for (size_t i = 0; i < count; i++)
+        requests[i].status = error_no_memory(&requests[i].error);
+    return error_no_memory(e);
+}
+
 int repository_fetch(struct repository *repository, struct remote *remote,
                      struct version_request *requests, size_t count, const struct watch *watch,
                      unsigned *fetched, struct error *e)
@@ -161,13 +176,18 @@ int repository_fetch(struct repository *repository, struct remote *remote,
         .jobs = calloc(count + 1, sizeof *fetch.jobs),
         .count = count,
     };
+    struct error unanswered;
     int r = 0;
 
     if (!fetch.jobs)
-        return error_no_memory(e);
-    for (size_t i = 0; i < count; i++)
+        return fail_all(requests, count, e);
+    for (size_t i = 0; i < count; i++) {
         fetch.jobs[i].request = &requests[i];
+        fetch.jobs[i].again = requests[i].again;
+    }
     fetch_all(&fetch);
+    error_set(&unanswered, EIO, "%s was asked in vain", repository_shown(repository));
+    jobs_finish(&fetch, -EIO, &unanswered);
     for (size_t i = 0; i < count; i++) {
         if (requests[i].status && !r) {
             r = requests[i].status;

@@ -48,7 +48,7 @@ static int add_ref(struct collection *collection, git_repository *git, const cha
         return error_set(e, EIO, "its ref %s cannot be read", name);
     oid_from_git(&ref.target, &id);
     ref.ours = pins_kind(name, &kind);
-    if (ref.ours && !pins_find(collection->repository, name, &version))
+    if (ref.ours && pins_find(collection->repository, name, &version, NULL) < 0)
         return error_set(e, EIO, "what its ref %s names is missing or damaged", name);
     if (ref.ours)
         ref.commit = version.commit;

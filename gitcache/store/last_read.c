@@ -115,7 +115,7 @@ static bool touch_ref(struct repository *repository, const char *ref)
     if (last_read_touch(repository_folder(repository), ref))
         return true;
     pins_forget(repository, ref);
-    if (!pins_find(repository, ref, &version))
+    if (pins_find(repository, ref, &version, NULL) < 0)
         return false;
     last_read_set_packed(repository_folder(repository), &(struct timespec){.tv_nsec = UTIME_NOW});
     return true;

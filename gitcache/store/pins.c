@@ -115,32 +115,34 @@ static bool recall(struct repository *repository, const char *ref, struct oid *t
     return found;
 }
 
-/* Makes a ref that stands on disk known. One that names no readable commit is passed over: git
- * was interrupted there, or somebody else wrote it. */
-static bool learn(struct repository *repository, const char *ref, const struct oid *target,
-                  struct version *out)
+/* Makes a ref that stands on disk known. EIO if it names no readable commit: git was interrupted
+ * there, or somebody else wrote it. */
+static int learn(struct repository *repository, const char *ref, const struct oid *target,
+                 struct version *out, struct error *e)
 {
+    struct error inner = {0};
     struct oid known;
     struct commit commit;
     git_odb *odb;
     int r;
 
     if (!pins_kind(ref, &out->kind))
-        return false;
+        return -ENOENT;
     if (recall(repository, ref, &known, out) && oid_equal(&known, target))
-        return true;
+        return 0;
     odb = odb_get(repository);
     if (!odb)
-        return false;
-    r = commit_load(odb, target, &commit, NULL);
+        return error_set(e, EIO, "the objects of %s cannot be read", repository->folder);
+    r = commit_load(odb, target, &commit, &inner);
     odb_put(repository);
-    if (r)
-        return false;
+    if (r < 0)
+        return error_set(e, r == -ENOMEM ? ENOMEM : EIO, "%s in %s: %s", ref, repository->folder,
+                         inner.text);
     pins_kind(ref, &out->kind);
     out->commit = commit.id;
     out->tree = commit.tree;
     out->time = commit.time;
-    return remember(repository, ref, target, out) == 0;
+    return remember(repository, ref, target, out) < 0 ? error_no_memory(e) : 0;
 }
 
 /* The caller holds refs_lock. NULL while there is no repository. */
@@ -153,23 +155,28 @@ static git_repository *open_refs(struct repository *repository)
     return repository->refs;
 }
 
-bool pins_find(struct repository *repository, const char *ref, struct version *out)
+int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e)
 {
     git_repository *refs;
     struct oid target;
     git_oid id;
-    bool found;
+    int r = GIT_ENOTFOUND;
 
     if (recall(repository, ref, &target, out))
-        return true;
+        return 0;
     pthread_mutex_lock(&repository->refs_lock);
     refs = open_refs(repository);
-    found = refs && git_reference_name_to_id(&id, refs, ref) == 0;
+    if (refs)
+        r = git_reference_name_to_id(&id, refs, ref);
+    if (r == GIT_ENOTFOUND || r == GIT_EINVALIDSPEC)
+        r = -ENOENT;
+    else if (r < 0)
+        r = library_error(e, r, "cannot read %s in %s", ref, repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
-    if (!found)
-        return false;
+    if (r < 0)
+        return r;
     oid_from_git(&target, &id);
-    return learn(repository, ref, &target, out);
+    return learn(repository, ref, &target, out, e);
 }
 
 int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
@@ -184,17 +191,17 @@ int pins_each(struct repository *repository, int (*visit)(void *data, const stru
     return r;
 }
 
-struct found_ref {
+struct scanned_ref {
     char *ref;
     struct oid target;
 };
 
-struct found_refs {
-    struct found_ref *items;
+struct scanned_refs {
+    struct scanned_ref *items;
     size_t count, room;
 };
 
-static int collect(struct found_refs *found, const git_reference *ref)
+static int collect(struct scanned_refs *found, const git_reference *ref)
 {
     const git_oid *target = git_reference_target(ref);
     enum version_kind kind;
@@ -204,22 +211,22 @@ static int collect(struct found_refs *found, const git_reference *ref)
         return 0;
     if (found->count == found->room) {
         size_t room = found->room ? 2 * found->room : 64;
-        struct found_ref *items = reallocarray(found->items, room, sizeof *items);
+        struct scanned_ref *items = reallocarray(found->items, room, sizeof *items);
         if (!items)
-            return -1;
+            return -ENOMEM;
         found->items = items;
         found->room = room;
     }
     copy = strdup(git_reference_name(ref));
     if (!copy)
-        return -1;
+        return -ENOMEM;
     found->items[found->count].ref = copy;
     oid_from_git(&found->items[found->count++].target, target);
     return 0;
 }
 
 /* The caller holds refs_lock. */
-static int collect_all(struct found_refs *found, git_repository *refs)
+static int collect_all(struct scanned_refs *found, git_repository *refs)
 {
     git_reference_iterator *iterator = NULL;
     git_reference *ref;
@@ -235,7 +242,7 @@ static int collect_all(struct found_refs *found, git_repository *refs)
 
 int pins_scan(struct repository *repository, struct error *e)
 {
-    struct found_refs found = {.items = NULL};
+    struct scanned_refs found = {.items = NULL};
     struct version version;
     git_repository *refs;
     int r = 0;
@@ -244,12 +251,16 @@ int pins_scan(struct repository *repository, struct error *e)
     refs = open_refs(repository);
     if (refs)
         r = collect_all(&found, refs);
-    if (r)
+    if (r == -ENOMEM)
+        r = error_no_memory(e);
+    else if (r)
         r = library_error(e, r, "cannot read the refs in %s", repository->folder);
     pthread_mutex_unlock(&repository->refs_lock);
     for (size_t i = 0; i < found.count; i++) {
-        if (!r)
-            learn(repository, found.items[i].ref, &found.items[i].target, &version);
+        /* One that is damaged hides no other. */
+        if (r == 0 && learn(repository, found.items[i].ref, &found.items[i].target, &version,
+                            NULL) == -ENOMEM)
+            r = error_no_memory(e);
         free(found.items[i].ref);
     }
     free(found.items);

@@ -18,8 +18,9 @@ struct pin {
     struct version version;
 };
 
-/* Finds a ref, in memory, else on disk. False if there is none; ENOMEM and damage count as none. */
-bool pins_find(struct repository *repository, const char *ref, struct version *out);
+/* Finds a ref, in memory, else on disk. ENOENT (e untouched) if there is none; EIO if it, or
+ * what it names, is damaged. */
+int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e);
 /* Calls visit for each ref in memory until one returns non-zero. Holds the repository's `lock` shared. */
 int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
               void *data);

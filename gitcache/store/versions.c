@@ -9,17 +9,17 @@
 #include "gitcache/store/pins.h"
 #include "gitcache/store/repository_state.h"
 
-static bool find_below(struct repository *repository, const char *prefix, const char *name,
-                       struct version *out)
+static int find_below(struct repository *repository, const char *prefix, const char *name,
+                      struct version *out, struct error *e)
 {
-    bool found;
     char *ref;
+    int r;
 
     if (asprintf(&ref, "%s%s", prefix, name) < 0)
-        return false;
-    found = pins_find(repository, ref, out);
+        return error_no_memory(e);
+    r = pins_find(repository, ref, out, e);
     free(ref);
-    return found;
+    return r;
 }
 
 /* Cached commits whose id begins with some digits. */
@@ -46,19 +46,17 @@ static int compare_digits(void *data, const struct pin *pin)
 }
 
 /* ENOENT without a sentence if there is none. */
-static int find_commit(struct repository *repository, const char *digits, struct version *out,
-                       struct error *e)
+static int find_abbreviated(struct repository *repository, const char *digits, struct version *out,
+                            struct error *e)
 {
     struct search search = {.digits = digits, .length = strlen(digits)};
-    char lower[OID_HEX_SIZE];
-    struct oid id;
+    int r;
 
-    if (oid_parse(&id, digits, search.length) &&
-        find_below(repository, COMMIT_PREFIX, oid_format(&id, lower), out))
-        return 0;
     pins_each(repository, compare_digits, &search);
     if (!search.found) {
-        pins_scan(repository, NULL);
+        r = pins_scan(repository, e);
+        if (r < 0)
+            return r;
         pins_each(repository, compare_digits, &search);
     }
     if (search.found > 1)
@@ -71,13 +69,27 @@ static int find_commit(struct repository *repository, const char *digits, struct
     return 0;
 }
 
-/* The default branch while no listing was ever kept. */
-static int find_any_branch(struct repository *repository, struct version *out)
+static int find_commit(struct repository *repository, const char *digits, struct version *out,
+                       struct error *e)
 {
-    return find_below(repository, BRANCH_PREFIX, "master", out) ||
-                   find_below(repository, BRANCH_PREFIX, "main", out)
-               ? 0
-               : -ENOENT;
+    char lower[OID_HEX_SIZE];
+    struct oid id;
+    int r = -ENOENT;
+
+    if (oid_parse(&id, digits, strlen(digits)))
+        r = find_below(repository, COMMIT_PREFIX, oid_format(&id, lower), out, e);
+    if (r == -ENOENT)
+        return find_abbreviated(repository, digits, out, e);
+    /* Where its own ref is damaged, a tag may have the same commit. */
+    return r == -EIO && find_abbreviated(repository, digits, out, NULL) == 0 ? 0 : r;
+}
+
+/* The default branch while no listing was ever kept. */
+static int find_any_branch(struct repository *repository, struct version *out, struct error *e)
+{
+    int r = find_below(repository, BRANCH_PREFIX, "master", out, e);
+
+    return r == -ENOENT ? find_below(repository, BRANCH_PREFIX, "main", out, e) : r;
 }
 
 static int find_default(struct repository *repository, const struct listing *listing,
@@ -87,12 +99,12 @@ static int find_default(struct repository *repository, const struct listing *lis
     char hex[OID_HEX_SIZE];
 
     if (!listing)
-        return find_any_branch(repository, out);
+        return find_any_branch(repository, out, e);
     if (!ref)
         return -ENOENT;
     if (strcmp(ref->name, "HEAD") == 0) /* detached: a commit, no branch */
         return find_commit(repository, oid_format(&ref->peeled, hex), out, e);
-    return pins_find(repository, ref->name, out) ? 0 : -ENOENT;
+    return pins_find(repository, ref->name, out, e);
 }
 
 /* Order: tag, branch, commit id; and what the listing shows further up is not passed over only
@@ -101,17 +113,16 @@ static int find_named(struct repository *repository, const struct listing *listi
                       const char *name, struct version *out, struct error *e)
 {
     const struct ref *listed = listing ? listing_find_version(listing, name) : NULL;
+    int r;
 
     if (!ref_name_is_valid(name, strlen(name)))
         return -ENOENT;
-    if (find_below(repository, TAG_PREFIX, name, out))
-        return 0;
-    if (listed && strncmp(listed->name, TAG_PREFIX, strlen(TAG_PREFIX)) == 0)
-        return -ENOENT;
-    if (find_below(repository, BRANCH_PREFIX, name, out))
-        return 0;
-    if (listed || !oid_is_abbreviation(name, strlen(name)))
-        return -ENOENT;
+    r = find_below(repository, TAG_PREFIX, name, out, e);
+    if (r != -ENOENT || (listed && pins_kind(listed->name, &out->kind) && out->kind == VERSION_TAG))
+        return r;
+    r = find_below(repository, BRANCH_PREFIX, name, out, e);
+    if (r != -ENOENT || listed || !oid_is_abbreviation(name, strlen(name)))
+        return r;
     return find_commit(repository, name, out, e);
 }
 
@@ -131,19 +142,25 @@ int versions_find(struct repository *repository, const char *name, const char *c
     else
         r = find_default(repository, listing, out, &inner);
     repository_listing_put(repository, listing);
+    if (r < 0 && r != -ENOENT)
+        return error_set(e, -r, "%s", inner.text);
     found = r == 0;
     if (found && (!commit ||
                   (oid_parse(&wanted, commit, strlen(commit)) && oid_equal(&wanted, &out->commit))))
         return 0;
     if (found)
         oid_format(&out->commit, hex);
-    if (commit && find_commit(repository, commit, out, NULL) == 0)
-        return 0;
+    if (commit) {
+        struct error other = {0};
+        r = find_commit(repository, commit, out, &other);
+        if (r != -ENOENT)
+            return r < 0 ? error_set(e, -r, "%s", other.text) : 0;
+    }
     if (found)
         return error_set(e, ENOENT, "%s of %s is pinned to %s in the cache, not to %s", shown,
                          repository->shown, hex, commit);
     if (inner.errnum)
-        return error_set(e, inner.errnum, "%s", inner.text);
+        return error_set(e, ENOENT, "%s", inner.text);
     return error_set(e, ENOENT, "%s of %s is not in the cache", shown, repository->shown);
 }
 

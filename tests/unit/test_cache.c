@@ -1,12 +1,15 @@
+#include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
 #include <sys/file.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/cache_folder.h"
+#include "gitcache/store/pins.h"
 #include "tests/unit/sandbox.h"
 
 /* A remote repository, a cache, and what reads the one into the other. */
@@ -745,11 +748,77 @@ static void test_local_remotes(void **state)
     close_setup(&setup);
 }
 
+/* Out of memory is told to every request: a status of 0 means that the version is there. */
+static void test_out_of_memory_is_no_success(void **state)
+{
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+    (void)state;
+    skip(); /* their allocators end the process */
+#else
+    const size_t count = 1 << 16;
+    struct rlimit old, none = {.rlim_cur = 1};
+    struct version_request *requests;
+    struct error e = {0};
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    requests = calloc(count, sizeof *requests);
+    assert_non_null(requests);
+    for (size_t i = 0; i < count; i++)
+        requests[i].name = "v1";
+    assert_int_equal(getrlimit(RLIMIT_AS, &old), 0);
+    none.rlim_max = old.rlim_max;
+    assert_int_equal(setrlimit(RLIMIT_AS, &none), 0);
+    int r = repository_fetch(setup.repository, setup.remote, requests, count, NULL, NULL, &e);
+    assert_int_equal(setrlimit(RLIMIT_AS, &old), 0);
+    assert_int_equal(r, -ENOMEM);
+    for (size_t i = 0; i < count; i++) {
+        assert_int_equal(requests[i].status, -ENOMEM);
+        assert_int_equal(requests[i].error.errnum, ENOMEM);
+    }
+    free(requests);
+    close_setup(&setup);
+#endif
+}
+
+static void spoil(struct setup *setup, const char *ref, const char *content)
+{
+    run(setup->box, "printf '%s' >'%s/%s'", content, repository_folder(setup->repository), ref);
+}
+
+/* "Not there" and "cannot be read" are two answers: only the first may start a transfer. */
+static void test_a_damaged_ref_is_not_a_missing_one(void **state)
+{
+    const char *const contents[] = {"", "nonsense", "1234567890123456789012345678901234567890"};
+    struct repository *other;
+    struct version version;
+    struct error e = {0};
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
+    for (size_t i = 0; i < 3; i++) {
+        spoil(&setup, "refs/tags/v1", contents[i]);
+        assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+        assert_int_equal(pins_find(other, "refs/tags/v1", &version, &e), -EIO);
+        assert_non_null(strstr(e.text, "refs/tags/v1"));
+        assert_int_equal(versions_find(other, "v1", NULL, &version, &e), -EIO);
+        assert_int_equal(pins_find(other, "refs/tags/v2", &version, &e), -ENOENT);
+        assert_int_equal(versions_find(other, "v2", NULL, &version, &e), -ENOENT);
+        repository_close(other);
+    }
+    close_setup(&setup);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_out_of_memory_is_no_success),
+        TEST(test_a_damaged_ref_is_not_a_missing_one),
         TEST(test_every_kind_of_version),
         TEST(test_nothing_is_fetched_twice),
         TEST(test_several_come_in_one_pack),
