@@ -3,12 +3,14 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/service/start_points.h"
 #include "fs/sets/folder_files.h"
 #include "fs/sets/gather.h"
 #include "fs/sets/git_files.h"
 #include "fs/sets/list_folder.h"
+#include "fs/sets/set.h"
 #include "fs/sets/sets.h"
 #include "gitcache/base/source_list.h"
 #include "gitcache/base/url.h"
@@ -30,11 +32,23 @@ const char *load_folder(const struct load_origin *origin)
     return NULL;
 }
 
+/* A word that could be a set's name, but is none, would else mean a repository in this folder. */
+static int check_operand(const struct load_origin *origin, const char *operand, struct error *e)
+{
+    if (access(operand, F_OK) == 0 || !set_name_is_valid(operand, NULL) ||
+        set_exists(origin->settings->sets, operand))
+        return 0;
+    return error_set(e, ENOENT, "no set, list or folder '%s': 'startpointfs ls' names the sets",
+                     operand);
+}
+
 static int read_lists(struct source_list *sources, const struct load_origin *origin,
                       struct error *e)
 {
     int r = 0;
 
+    for (size_t i = 0; i < origin->count && r == 0; i++)
+        r = check_operand(origin, origin->operands[i], e);
     for (size_t i = 0; i < origin->count && r == 0; i++)
         r = sets_add_sources(sources, origin->settings->sets, origin->operands[i], e);
     return r == 0 ? source_list_check(sources, e) : r;
