@@ -139,7 +139,7 @@ ZSH_DIR  ?= $(PREFIX)/share/zsh/site-functions
 
 INSTALLED = $(PREFIX)/bin/startpointfs $(HELPER_DIR)/mount.startpointfs \
     $(MAN_DIR)/man1/startpointfs.1 $(MAN_DIR)/man5/startpointfs-list.5 $(MAN_DIR)/man8/mount.startpointfs.8 \
-    $(UNIT_DIR)/startpointfs.service \
+    $(UNIT_DIR)/startpointfs.service $(UNIT_DIR)/startpointfs-serve@.service \
     $(BASH_DIR)/startpointfs $(ZSH_DIR)/_startpointfs
 
 install: all
@@ -152,9 +152,9 @@ install: all
 	install -D -m 0644 mount-scripts/completions/startpointfs.bash $(DESTDIR)$(BASH_DIR)/startpointfs
 	install -D -m 0644 mount-scripts/completions/_startpointfs $(DESTDIR)$(ZSH_DIR)/_startpointfs
 	install -d $(DESTDIR)$(UNIT_DIR)
-	sed 's,@BINDIR@,$(PREFIX)/bin,g' mount-scripts/systemd/startpointfs.service \
-	    >$(DESTDIR)$(UNIT_DIR)/startpointfs.service
-	chmod 0644 $(DESTDIR)$(UNIT_DIR)/startpointfs.service
+	for unit in startpointfs.service startpointfs-serve@.service; do \
+	    sed 's,@BINDIR@,$(PREFIX)/bin,g' mount-scripts/systemd/$$unit >$(DESTDIR)$(UNIT_DIR)/$$unit && \
+	    chmod 0644 $(DESTDIR)$(UNIT_DIR)/$$unit || exit 1; done
 
 # The Debian package, built in build-deb with Debian's own flags.
 deb: deps

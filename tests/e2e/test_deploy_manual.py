@@ -165,6 +165,7 @@ class Package(Documented):
             "usr/local/share/man/man1/startpointfs.1", "usr/local/share/man/man5/startpointfs-list.5",
             "usr/local/share/man/man8/mount.startpointfs.8",
             "usr/local/lib/systemd/system/startpointfs.service",
+            "usr/local/lib/systemd/system/startpointfs-serve@.service",
             "usr/local/share/bash-completion/completions/startpointfs",
             "usr/local/share/zsh/site-functions/_startpointfs"}, found)
         self.assertEqual("/usr/local/bin/startpointfs",

@@ -17,10 +17,11 @@ def _mount(destination, kind, *options):
 
 
 class Container:
-    """Created by start(); ends with the test. `binds`: (source, destination, option...)."""
+    """Created by start(); ends with the test. `binds`: (source, destination, option...).
+    `adjust` may change its configuration."""
 
     def __init__(self, test, name, *command, binds=(), with_program=False, user=0, fuse=False,
-                 env=()):
+                 env=(), adjust=None):
         self.test = test
         self.name = f"{test.folder.name}-{name}"
         self.bundle = test.folder / name
@@ -56,6 +57,8 @@ class Container:
                              "fileMode": 0o666, "uid": 0, "gid": 0}] if fuse else [],
             },
         }
+        if adjust:
+            adjust(configuration)
         (self.bundle / "config.json").write_text(json.dumps(configuration))
 
     def _fill(self, with_program):
@@ -68,12 +71,12 @@ class Container:
             (self.root / "bin" / name).symlink_to("busybox")
         (self.root / "etc/passwd").write_text("root:x:0:0::/tmp:/bin/sh\nreader:x:1000:1000::/tmp:/bin/sh\n")
         if with_program:
-            self._add(PROGRAM, "usr/bin/startpointfs")
-            self._add(shutil.which("fusermount3"), "bin/fusermount3")
+            self.add(PROGRAM, "usr/bin/startpointfs")
+            self.add(shutil.which("fusermount3"), "bin/fusermount3")
             os.chmod(self.root / "bin/fusermount3", 0o4755)
             (self.root / "etc/fuse.conf").write_text("user_allow_other\n")
 
-    def _add(self, program, place):
+    def add(self, program, place):
         """A program, and the libraries it needs."""
         shutil.copy(program, self.root / place)
         needed = run(["ldd", program], env=self.test.env).stdout
