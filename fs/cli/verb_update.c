@@ -11,13 +11,9 @@
 
 #include "fs/cli/set_pins.h"
 #include "fs/cli/verb.h"
+#include "gitcache/base/starts_with.h"
 
 #define TAGS "refs/tags/"
-
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 /* Whether the remote says that the source names a branch. What it has no longer is left alone. */
 static bool names_branch(const struct gather_item *item)

@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gitcache/base/disk.h"
+
 #define DEPTH_MAX 200 /* each level keeps a descriptor open */
 
 struct folder_files {
@@ -172,40 +174,6 @@ static int open_parent(const struct folder_files *files, const char *path, const
     return fd < 0 ? -errno : fd;
 }
 
-/* Reads until the end or past max, whatever size the file said it has. */
-static int read_all(int fd, uint64_t max, void **bytes, size_t *size)
-{
-    size_t room = 0, count = 0;
-    char *buffer = NULL;
-
-    for (;;) {
-        if (count == room) {
-            room = room ? room * 2 : 65536;
-            char *more = realloc(buffer, room);
-            if (!more) {
-                free(buffer);
-                return -ENOMEM;
-            }
-            buffer = more;
-        }
-        ssize_t n = read(fd, buffer + count, room - count);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n > 0)
-            count += (size_t)n;
-        if (n < 0 || count > max) {
-            int r = n < 0 ? -errno : -EFBIG;
-            free(buffer);
-            return r;
-        }
-        if (n == 0)
-            break;
-    }
-    *bytes = buffer;
-    *size = count;
-    return 0;
-}
-
 static int read_target(int fd, const char *name, void **bytes, size_t *size)
 {
     char target[PATH_LENGTH];
@@ -230,7 +198,7 @@ static int read_file(int parent, const char *name, uint64_t max, void **bytes, s
     if (fd < 0)
         return -errno;
     int r = fstat(fd, &st) < 0    ? -errno
-            : S_ISREG(st.st_mode) ? read_all(fd, max, bytes, size)
+            : S_ISREG(st.st_mode) ? disk_read_all(fd, max, (char **)bytes, size)
                                   : -EINVAL;
     close(fd);
     return r;

@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gitcache/base/disk.h"
 #include "gitcache/base/url.h"
 
 #define HEADING      "# startpointfs set"
@@ -207,42 +208,9 @@ static int put_in_place(const char *temporary, const char *path, bool replace)
     return rename(temporary, path) < 0 ? -errno : 0;
 }
 
-static int make_folders(const char *folder)
-{
-    char *path = strdup(folder);
-    int r = 0;
-
-    if (!path)
-        return -ENOMEM;
-    for (char *c = path + 1; r == 0; c++) {
-        if (*c && *c != '/')
-            continue;
-        char kept = *c;
-        *c = '\0';
-        if (mkdir(path, 0755) < 0 && errno != EEXIST)
-            r = -errno;
-        *c = kept;
-        if (!kept)
-            break;
-    }
-    free(path);
-    return r;
-}
-
-/* A rename is on disk once the folder is. */
-static int sync_folder(const char *folder)
-{
-    int fd = open(folder, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    int r = fd < 0 || fsync(fd) < 0 ? -errno : 0;
-
-    if (fd >= 0)
-        close(fd);
-    return r;
-}
-
 int set_file_write(const struct set *set, const char *folder, const char *path, bool replace)
 {
-    int r = make_folders(folder), fd;
+    int r = disk_make_folders(folder, NULL), fd;
     char *temporary;
 
     if (r < 0)
@@ -256,7 +224,7 @@ int set_file_write(const struct set *set, const char *folder, const char *path, 
     if (r < 0 && fd >= 0)
         unlink(temporary);
     if (r == 0)
-        r = sync_folder(folder);
+        r = disk_sync_folder(folder, NULL);
     free(temporary);
     return r;
 }

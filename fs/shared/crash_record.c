@@ -4,24 +4,10 @@
 #include <stddef.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/base/hash.h"
 
 /* A freed slot does not end a search: nothing is ever moved, and a search is bounded. */
 #define PROBES 64
-
-#define HASH_BEGIN 14695981039346656037ull /* FNV-1a */
-
-static uint64_t hash_number(uint64_t hash, uint64_t number)
-{
-    return (hash ^ number) * 1099511628211ull;
-}
-
-static uint64_t hash_text(uint64_t hash, const char *text)
-{
-    do /* with the NUL, so that "ab" "c" is not "a" "bc" */
-        hash = hash_number(hash, (unsigned char)*text);
-    while (*text++);
-    return hash;
-}
 
 static uint64_t key_of(uint64_t hash)
 {
@@ -30,14 +16,17 @@ static uint64_t key_of(uint64_t hash)
 
 uint64_t crash_record_key(const char *url, const char *version)
 {
-    uint64_t hash = hash_text(HASH_BEGIN, url);
+    uint64_t hash = hash_string(HASH_BEGIN, url);
 
-    return key_of(version ? hash_text(hash, version) : hash);
+    return key_of(version ? hash_string(hash, version) : hash);
 }
 
 uint64_t crash_record_key_of_request(uint32_t operation, uint64_t inode, const char *name)
 {
-    return key_of(hash_number(hash_number(hash_text(HASH_BEGIN, name), inode), operation));
+    uint64_t hash = hash_string(HASH_BEGIN, name);
+
+    hash = hash_bytes(hash, &inode, sizeof inode);
+    return key_of(hash_bytes(hash, &operation, sizeof operation));
 }
 
 /* The i-th slot in which a key may be. The kernel numbers requests by twos: neighbours in time are

@@ -9,6 +9,8 @@
 #include <sys/mman.h>
 #include <unistd.h>
 
+#include "gitcache/base/disk.h"
+
 #define BUCKETS    1024
 #define LARGE      ((size_t)16 << 20)
 #define MAX_MAPPED 64 /* large files kept at once */
@@ -132,20 +134,6 @@ static void evict(struct blobs *blobs)
     }
 }
 
-static bool write_all(int fd, const char *bytes, size_t size)
-{
-    while (size > 0) {
-        ssize_t n = write(fd, bytes, size);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n <= 0)
-            return false;
-        bytes += n;
-        size -= (size_t)n;
-    }
-    return true;
-}
-
 /* Moves a large blob's bytes to an unlinked file, if that can be done. */
 static void move_to_file(const struct blobs *blobs, struct blob *blob)
 {
@@ -153,7 +141,7 @@ static void move_to_file(const struct blobs *blobs, struct blob *blob)
 
     if (fd < 0)
         return;
-    if (write_all(fd, blob->bytes, blob->size)) {
+    if (disk_write_all(fd, blob->bytes, blob->size) == 0) {
         void *mapping = mmap(NULL, blob->size, PROT_READ, MAP_SHARED, fd, 0);
         if (mapping != MAP_FAILED) {
             free(blob->bytes);

@@ -12,6 +12,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/starts_with.h"
+
 #define LOCK_POLL_NS 20000000L
 #define LEFTOVER_AGE 3600 /* seconds */
 
@@ -54,55 +56,68 @@ int disk_make_folders(const char *path, struct error *e)
     return r;
 }
 
-static int read_all(int fd, char *bytes, size_t size, size_t *got)
+int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
 {
-    *got = 0;
-    while (*got < size) {
-        ssize_t n = read(fd, bytes + *got, size - *got);
+    size_t room = 0, count = 0;
+    char *bytes = NULL, *more;
+    int r = 0;
+
+    while (r == 0) {
+        if (count == room) {
+            room = room ? room * 2 : 4096;
+            more = realloc(bytes, room + 1);
+            if (!more) {
+                r = -ENOMEM;
+                break;
+            }
+            bytes = more;
+        }
+        ssize_t n = read(fd, bytes + count, room - count);
         if (n == 0)
             break;
         if (n < 0 && errno != EINTR)
-            return -1;
-        *got += n > 0 ? (size_t)n : 0;
+            r = -errno;
+        count += n > 0 ? (size_t)n : 0;
+        if (r == 0 && count > max)
+            r = -EFBIG;
     }
+    if (r < 0) {
+        free(bytes);
+        return r;
+    }
+    bytes[count] = '\0';
+    *out = bytes;
+    *size = count;
     return 0;
 }
 
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC);
-    char *bytes = NULL;
+    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
     struct stat st;
     int r = 0;
 
     if (fd < 0)
         return failed(e, "open", path);
-    if (fstat(fd, &st))
+    if (fstat(fd, &st) < 0)
         r = failed(e, "read", path);
     else if (!S_ISREG(st.st_mode))
         r = error_set(e, EIO, "%s is not a file", path);
-    else if ((unsigned long long)st.st_size > max)
-        r = error_set(e, EFBIG, "%s is larger than %zu bytes", path, max);
-    else if (!(bytes = malloc((size_t)st.st_size + 1)))
-        r = error_set(e, ENOMEM, "out of memory while reading %s", path);
-    else if (read_all(fd, bytes, (size_t)st.st_size, size))
-        r = failed(e, "read", path);
-    if (!r) {
-        bytes[*size] = '\0';
-        *out = bytes;
-        bytes = NULL;
-    }
-    free(bytes);
+    else if ((r = (uint64_t)st.st_size > max ? -EFBIG : disk_read_all(fd, max, out, size)) < 0)
+        r = r == -EFBIG ? error_set(e, EFBIG, "%s is larger than %zu bytes", path, max)
+                        : error_set(e, -r, "cannot read %s: %s", path, strerror(-r));
     close(fd);
     return r;
 }
 
-static int write_all(int fd, const char *bytes, size_t size)
+int disk_write_all(int fd, const void *data, size_t size)
 {
+    const char *bytes = data;
+
     while (size > 0) {
         ssize_t n = write(fd, bytes, size);
         if (n < 0 && errno != EINTR)
-            return -1;
+            return -errno;
         if (n > 0) {
             bytes += n;
             size -= (size_t)n;
@@ -142,7 +157,7 @@ int disk_write(const char *path, const char *text, struct error *e)
 
     if (fd < 0)
         return failed(e, "make", path);
-    if (write_all(fd, text, strlen(text)) || fsync(fd))
+    if (disk_write_all(fd, text, strlen(text)) || fsync(fd))
         r = failed(e, "write", path);
     if (close(fd) && !r)
         r = failed(e, "write", path);
@@ -162,7 +177,7 @@ int disk_replace(const char *path, const void *bytes, size_t size, bool durable,
         free(temporary);
         return r;
     }
-    if (write_all(fd, bytes, size) || fchmod(fd, 0644) || (durable && fsync(fd)))
+    if (disk_write_all(fd, bytes, size) || fchmod(fd, 0644) || (durable && fsync(fd)))
         r = failed(e, "write", path);
     if (close(fd) && !r)
         r = failed(e, "write", path);
@@ -217,7 +232,7 @@ void disk_remove_leftovers(const char *folder, const char *prefix)
     while ((entry = readdir(stream))) {
         char *path;
 
-        if (strncmp(entry->d_name, prefix, strlen(prefix)) != 0 ||
+        if (!starts_with(entry->d_name, prefix) ||
             fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
             time(NULL) - st.st_mtime < LEFTOVER_AGE)
             continue;

@@ -1,5 +1,4 @@
-/* disk.h - the few operations on files that a crash must not leave half done. Private to gitcache/.
- * Errors name the path. */
+/* disk.h - the few operations on files that a crash must not leave half done. Errors name the path. */
 #ifndef GITCACHE_BASE_DISK_H
 #define GITCACHE_BASE_DISK_H
 
@@ -19,6 +18,13 @@ int disk_make_folders(const char *path, struct error *e);
 /* Reads a whole file of at most `max` bytes; a NUL stands behind the last one. ENOENT if there is
  * none, EFBIG if it is larger. The caller frees *out. */
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e);
+
+/* Reads from a descriptor until the end, whatever size it is said to have; a NUL stands behind the
+ * last byte. 0, or a negative errno: EFBIG if more than `max` bytes come. The caller frees *out. */
+int disk_read_all(int fd, uint64_t max, char **out, size_t *size);
+
+/* Writes all of it. 0 or a negative errno. */
+int disk_write_all(int fd, const void *data, size_t size);
 
 /* Makes a new file with that text, which is on the disk on return. */
 int disk_write(const char *path, const char *text, struct error *e);

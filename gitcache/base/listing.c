@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gitcache/base/source.h"
+#include "gitcache/base/starts_with.h"
 
 /* The kept text:
  *
@@ -18,11 +19,6 @@
  *     end
  */
 static const char first_line[] = "startpointfs listing 1";
-
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 static bool name_is_listable(const char *name)
 {

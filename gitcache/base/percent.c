@@ -1,19 +1,12 @@
 #include "gitcache/base/percent.h"
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
+#include "gitcache/base/hex.h"
 
 /* The byte that an escape stands for; 0: none that a string can hold. */
 static char byte_of(const char *escape, size_t left)
 {
-    int high = left >= 3 ? hex_digit(escape[1]) : -1;
-    int low = high < 0 ? -1 : hex_digit(escape[2]);
+    int high = left >= 3 ? hex_value(escape[1]) : -1;
+    int low = high < 0 ? -1 : hex_value(escape[2]);
 
     return low < 0 ? 0 : (char)(high << 4 | low);
 }

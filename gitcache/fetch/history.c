@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/starts_with.h"
 #include "gitcache/fetch/reception.h"
 #include "gitcache/store/pins.h"
 
@@ -20,7 +21,7 @@ struct oid *history_tips(const struct listing *listing, bool tags, size_t *count
     if (!tips)
         return NULL;
     for (size_t i = 0; i < listing->count; i++)
-        if ((strncmp(listing->refs[i].name, TAG_PREFIX, strlen(TAG_PREFIX)) == 0) == tags)
+        if (starts_with(listing->refs[i].name, TAG_PREFIX) == tags)
             tips[n++] = listing->refs[i].peeled;
     qsort(tips, n, sizeof *tips, compare_oids);
     for (size_t i = 0; i < n; i++)

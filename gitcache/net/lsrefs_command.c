@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gitcache/base/source.h"
+#include "gitcache/base/starts_with.h"
 
 void lsrefs_command_build(struct pktline_buffer *out, const struct capabilities *capabilities,
                           const struct lsrefs_command_branches *branches)
@@ -44,9 +45,9 @@ void lsrefs_command_release(struct lsrefs_command *lsrefs)
 /* A server may send more than was asked for: a prefix fits longer names, and some ignore it. */
 static bool is_asked_for(const struct lsrefs_command *lsrefs, const char *name)
 {
-    if (strcmp(name, "HEAD") == 0 || strncmp(name, "refs/tags/", strlen("refs/tags/")) == 0)
+    if (strcmp(name, "HEAD") == 0 || starts_with(name, "refs/tags/"))
         return true;
-    if (strncmp(name, "refs/heads/", strlen("refs/heads/")) != 0)
+    if (!starts_with(name, "refs/heads/"))
         return false;
     name += strlen("refs/heads/");
     if (strcmp(name, "master") == 0 || strcmp(name, "main") == 0)

@@ -6,6 +6,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/hex.h"
+
 static bool make_room(struct pktline_buffer *buffer, size_t more)
 {
     size_t room = buffer->room ? buffer->room : 512;
@@ -85,21 +87,12 @@ void pktline_reader_release(struct pktline_reader *reader)
     reader->data = NULL;
 }
 
-static int hex_digit(char c)
-{
-    if (c >= '0' && c <= '9')
-        return c - '0';
-    if (c >= 'a' && c <= 'f')
-        return c - 'a' + 10;
-    return c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
-}
-
 static int parse_length(const char header[4])
 {
     int length = 0;
 
     for (int i = 0; i < 4; i++) {
-        int digit = hex_digit(header[i]);
+        int digit = hex_value(header[i]);
         if (digit < 0)
             return -1;
         length = length << 4 | digit;

@@ -7,14 +7,10 @@
 #include <unistd.h>
 
 #include "gitcache/base/library.h"
+#include "gitcache/base/starts_with.h"
 #include "gitcache/store/commit.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/repository_state.h"
-
-static bool starts_with(const char *text, const char *prefix)
-{
-    return strncmp(text, prefix, strlen(prefix)) == 0;
-}
 
 bool pins_kind(const char *ref, enum version_kind *out)
 {
