@@ -108,6 +108,7 @@ bench: test-deps
 	@$(MAKE) --no-print-directory all
 	@B=$(B) /usr/bin/python3 tests/bench/bench_fetch.py
 	@B=$(B) /usr/bin/python3 tests/bench/bench_read.py
+	@B=$(B) /usr/bin/python3 tests/bench/bench_serve.py
 
 # Each fuzzer for FUZZ_SECONDS, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
 # input that fails beside it.

@@ -2,7 +2,6 @@
 
 import gzip
 import os
-import pathlib
 import resource
 import shutil
 import signal
@@ -14,6 +13,7 @@ from support import servers
 from support.case import EndToEnd, allow_seconds
 from support.processes import PROJECT, eventually, slowness
 from support.service import Service
+from support.static import StaticNginx, requests_a_second
 
 FIXTURES = PROJECT / "tests" / "fixtures" / "serve"
 
@@ -344,6 +344,28 @@ class Memory(EndToEnd):
               f"at most {peak >> 10} KiB")
         self.assertLess(fetched, 32 << 20)
         self.assertLess(peak, 32 << 20)
+
+
+class Speed(EndToEnd):
+    """Loose bounds, for a machine that does other things meanwhile; `make bench` has the true ones."""
+
+    with_sanitizers = False
+
+    def test_beside_nginx_and_how_long_ready_takes(self):
+        service = Service(self, FIXTURES / "languages" / "repos")
+        nginx = self.serve(StaticNginx, {"names": service.text("names")})
+        rates = [(requests_a_second(self, service.port, "names", 1), requests_a_second(self, nginx.port, "names", 1))
+                 for _ in range(2)]
+        connection, times = service.connect(), []
+        for _ in range(300):
+            begun = time.perf_counter()
+            service.get("ready", connection=connection)
+            times.append(time.perf_counter() - begun)
+        connection.close()
+        ratio = max(ours / theirs for ours, theirs in rates)
+        print(f"figures: names {ratio:.2f} of nginx's requests a second, ready in {min(times) * 1e6:.0f} us at least")
+        self.assertGreater(ratio, 0.15)
+        self.assertLess(min(times), 0.001)  # Python's own time is in it
 
 
 class Starting(EndToEnd):
