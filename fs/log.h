@@ -24,4 +24,7 @@ void log_debug(struct log *log, const char *format, ...) __attribute__((format(p
 /* "error", "warning", "info" or "debug". */
 const char *log_level_name(enum log_level level);
 
+/* Of a process that goes on in the background: its standard input, output and error go nowhere. */
+void log_leave_terminal(void);
+
 #endif

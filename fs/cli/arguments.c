@@ -264,6 +264,42 @@ bool arguments_find_verb(int argc, char **argv)
     return true;
 }
 
+/* Of "https://USER:PASSWORD@host/path", what stands before the last @ of the host. */
+static void hide_password(char *argument)
+{
+    char *host = strstr(argument, "://");
+
+    if (!host)
+        return;
+    host += 3;
+    char *end = host + strcspn(host, "/?#"), *at = memrchr(host, '@', (size_t)(end - host));
+    if (at)
+        memset(host, '*', (size_t)(at - host));
+}
+
+char **arguments_copy(int argc, char **argv)
+{
+    /* One block for both: the parser changes the order of the pointers. */
+    size_t size = ((size_t)argc + 1) * sizeof *argv;
+    for (int i = 0; i < argc; i++)
+        size += strlen(argv[i]) + 1;
+    char **copy = malloc(size), *to = (char *)(copy + argc + 1);
+
+    for (int i = 0; copy && i < argc; i++) {
+        copy[i] = to;
+        to = stpcpy(to, argv[i]) + 1;
+        hide_password(argv[i]);
+    }
+    if (copy)
+        copy[argc] = NULL;
+    return copy;
+}
+
+void arguments_free_copy(char **copy)
+{
+    free(copy);
+}
+
 void arguments_release(struct arguments *arguments)
 {
     free(arguments->options);

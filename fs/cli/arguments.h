@@ -6,6 +6,12 @@
 
 #include "fs/cli/verb.h"
 
+/* A copy of a program's arguments, for arguments_free_copy; NULL: out of memory. In the originals,
+ * which everybody can read while the program runs (ps(1)), names and passwords in URLs become stars.
+ */
+char **arguments_copy(int argc, char **argv);
+void arguments_free_copy(char **copy);
+
 /* Parses what follows the verb. argv is reordered: operands first. EINVAL with a sentence, ENOMEM.
  * *help becomes true if
  * --help is among them (then nothing else is checked). On any return, arguments_release. */

@@ -88,7 +88,7 @@ static const struct verb verbs[] = {
      verb_serve},
     /* What a mount's supervisor starts; not for people, so without a summary. */
     {"worker", "", NULL, NULL,
-     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 1, ANY,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_TYPE | ACCEPTS_MOUNT, 0, ANY,
      verb_worker},
     {"probe", "", NULL, NULL, 0, 0, 0, verb_probe},
 };
@@ -165,12 +165,10 @@ static int run_as_helper(int argc, char **argv)
     return code;
 }
 
-int main(int argc, char **argv)
+static int run(int argc, char **argv)
 {
     const char *program = strrchr(argv[0], '/') ? strrchr(argv[0], '/') + 1 : argv[0];
 
-    /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
-    signal(SIGPIPE, SIG_IGN);
     if (strncmp(program, "mount.", 6) == 0)
         return run_as_helper(argc, argv);
     if (argc < 2) {
@@ -192,4 +190,16 @@ int main(int argc, char **argv)
     if (!verb)
         return exit_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);
     return run_verb(verb, argc - 2, argv + 2);
+}
+
+int main(int argc, char **argv)
+{
+    char **copy = arguments_copy(argc, argv);
+    int code;
+
+    /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
+    signal(SIGPIPE, SIG_IGN);
+    code = copy ? run(argc, copy) : exit_fail(EXIT_FAILED, "out of memory");
+    arguments_free_copy(copy);
+    return code;
 }

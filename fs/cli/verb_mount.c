@@ -12,6 +12,7 @@
 #include "fs/cli/mount_options.h"
 #include "fs/cli/mountpoint.h"
 #include "fs/cli/verb.h"
+#include "fs/cli/worker_arguments.h"
 #include "fs/sets/list_folder.h"
 #include "fs/supervisor/supervisor.h"
 #include "gitcache/base/source_list.h"
@@ -35,56 +36,6 @@ static int prepare(const struct arguments *arguments, char **options, struct err
     return r;
 }
 
-/* The worker's command line: the same settings with absolute paths, the folder we are in, the
- * sources. */
-struct worker_line {
-    char *options, *folder;
-    const char **argv;
-};
-
-static int worker_line_init(struct worker_line *line, const struct arguments *arguments)
-{
-    const struct settings *settings = &arguments->settings;
-    const char *type = type_name(settings->type);
-    size_t n = 0;
-
-    line->folder = getcwd(NULL, 0);
-    line->argv = calloc(arguments->count + 16, sizeof *line->argv);
-    if (!line->folder || !line->argv)
-        return -ENOMEM;
-    if (asprintf(&line->options, "%s%s%s%s%s,jobs=%u", arguments->options,
-                 settings->log_file ? ",log_file=" : "",
-                 settings->log_file ? settings->log_file : "", type ? ",type=" : "",
-                 type ? type : "", settings->jobs) < 0) {
-        line->options = NULL;
-        return -ENOMEM;
-    }
-    line->argv[n++] = "startpointfs";
-    line->argv[n++] = "worker";
-    line->argv[n++] = "-o";
-    line->argv[n++] = line->options;
-    line->argv[n++] = "--cache";
-    line->argv[n++] = settings->cache;
-    line->argv[n++] = "--sets";
-    line->argv[n++] = settings->sets;
-    if (settings->offline)
-        line->argv[n++] = "--offline";
-    if (settings->foreground)
-        line->argv[n++] = "-f";
-    line->argv[n++] = "--";
-    line->argv[n++] = line->folder;
-    for (size_t i = 0; i + 1 < arguments->count; i++)
-        line->argv[n++] = arguments->operands[i];
-    return 0;
-}
-
-static void worker_line_release(struct worker_line *line)
-{
-    free(line->options);
-    free(line->folder);
-    free(line->argv);
-}
-
 /* The mount answers: whoever called `mount` may go on. */
 static void say_ready(void *data)
 {
@@ -96,58 +47,70 @@ static void say_ready(void *data)
         return;
     close(*to_parent);
     *to_parent = -1;
-    stdio_to_null();
+    log_leave_terminal();
 }
 
 /* Where to mount, and how. */
-struct target {
+struct mount_place {
     char *mountpoint;
     char *options;
 };
 
-static int supervise_here(const struct arguments *arguments, const struct target *target,
+/* With the log open, and the arguments at hand for the workers. */
+static int supervise(const struct arguments *arguments, const struct mount_place *place,
+                     struct log *log, int arguments_fd, int *to_parent)
+{
+    struct notify notify = {.fd = -1};
+
+    if (chdir("/") < 0)
+        return exit_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
+    /* Only of a service's main process; one in the background is not. */
+    if (arguments->settings.foreground)
+        notify_open(&notify);
+    struct supervision supervision = {
+        .settings = &arguments->settings,
+        .options = place->options,
+        .mountpoint = place->mountpoint,
+        .arguments_fd = arguments_fd,
+        .log = log,
+        .notify = &notify,
+        .ready = say_ready,
+        .data = to_parent,
+    };
+    int code = supervisor_run(&supervision);
+    notify_close(&notify);
+    return code;
+}
+
+static int supervise_here(const struct arguments *arguments, const struct mount_place *place,
                           int to_parent)
 {
     const struct settings *settings = &arguments->settings;
-    struct notify notify = {.fd = -1};
     /* Held until the mount ends, by a process that outlives all workers. */
     struct lease *lease = lease_begin(settings->cache);
-    struct worker_line line = {0};
     struct log *log = NULL;
-    int code;
+    struct error error;
+    int code, fd = worker_arguments_write(arguments, &error), r = 0;
 
-    if (worker_line_init(&line, arguments) < 0) {
-        code = exit_fail(EXIT_FAILED, "out of memory");
-    } else if (log_open(&log, settings->log_level, settings->log_file, settings->foreground) < 0) {
-        code = exit_fail(EXIT_FAILED, "cannot open the log %s: %s", settings->log_file,
-                         strerror(errno));
-    } else if (chdir("/") < 0) {
-        code = exit_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
-    } else {
-        /* Only of a service's main process; one in the background is not. */
-        if (settings->foreground)
-            notify_open(&notify);
-        struct supervision supervision = {
-            .settings = settings,
-            .options = target->options,
-            .mountpoint = target->mountpoint,
-            .worker = (const char *const *)line.argv,
-            .log = log,
-            .notify = &notify,
-            .ready = say_ready,
-            .data = &to_parent,
-        };
-        code = supervise(&supervision);
-        notify_close(&notify);
-    }
+    if (fd >= 0)
+        r = log_open(&log, settings->log_level, settings->log_file, settings->foreground);
+    if (fd < 0)
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
+    else if (r < 0)
+        code =
+            exit_fail(EXIT_FAILED, "cannot open the log %s: %s", settings->log_file, strerror(-r));
+    else
+        code = supervise(arguments, place, log, fd, &to_parent);
     log_close(log);
-    worker_line_release(&line);
+    if (fd >= 0)
+        close(fd);
     lease_end(lease);
     return code;
 }
 
 /* Leaves a supervisor in the background; returns when the mount answers, or it has failed. */
-static int supervise_in_background(const struct arguments *arguments, const struct target *target)
+static int supervise_in_background(const struct arguments *arguments,
+                                   const struct mount_place *place)
 {
     int pipes[2], status;
     char byte;
@@ -160,15 +123,20 @@ static int supervise_in_background(const struct arguments *arguments, const stru
     if (pid == 0) {
         close(pipes[0]);
         setsid();
-        return supervise_here(arguments, target, pipes[1]);
+        return supervise_here(arguments, place, pipes[1]);
     }
     close(pipes[1]);
     ssize_t n = read(pipes[0], &byte, 1);
     close(pipes[0]);
     if (n == 1)
         return EXIT_OK;
-    waitpid(pid, &status, 0);
-    return WIFEXITED(status) && WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED;
+    while (waitpid(pid, &status, 0) < 0)
+        if (errno != EINTR)
+            return exit_fail(EXIT_FAILED, "cannot wait for the mount: %s", strerror(errno));
+    if (WIFSIGNALED(status))
+        return exit_fail(EXIT_FAILED, "the mount's supervisor was killed by signal %d",
+                         WTERMSIG(status));
+    return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED; /* it has said why */
 }
 
 static bool is_within(const char *path, const char *folder)
@@ -182,34 +150,34 @@ static bool is_within(const char *path, const char *folder)
 }
 
 /* A mount that keeps its cache in itself would wait for itself. */
-static int find_target(const struct settings *settings, const char *path, struct target *target,
-                       struct error *e)
+static int find_place(const struct settings *settings, const char *path, struct mount_place *place,
+                      struct error *e)
 {
-    int r = mountpoint_prepare(path, &target->mountpoint, e);
+    int r = mountpoint_prepare(path, &place->mountpoint, e);
 
-    if (r == 0 && (is_within(settings->cache, target->mountpoint) ||
-                   is_within(settings->sets, target->mountpoint)))
+    if (r == 0 && (is_within(settings->cache, place->mountpoint) ||
+                   is_within(settings->sets, place->mountpoint)))
         r = error_set(e, EINVAL, "the cache %s and the sets %s must not lie in the mount point %s",
-                      settings->cache, settings->sets, target->mountpoint);
+                      settings->cache, settings->sets, place->mountpoint);
     return r;
 }
 
 int verb_mount(struct arguments *arguments)
 {
     const char *path = arguments->operands[arguments->count - 1];
-    struct target target = {0};
+    struct mount_place place = {0};
     struct error error;
-    int code, r = prepare(arguments, &target.options, &error);
+    int code, r = prepare(arguments, &place.options, &error);
 
     if (r < 0)
         code = exit_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
-    else if (find_target(&arguments->settings, path, &target, &error) < 0)
+    else if (find_place(&arguments->settings, path, &place, &error) < 0)
         code = exit_fail(EXIT_FAILED, "%s", error.text);
     else if (arguments->settings.foreground)
-        code = supervise_here(arguments, &target, -1);
+        code = supervise_here(arguments, &place, -1);
     else
-        code = supervise_in_background(arguments, &target);
-    free(target.mountpoint);
-    free(target.options);
+        code = supervise_in_background(arguments, &place);
+    free(place.mountpoint);
+    free(place.options);
     return code;
 }

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "fs/cli/verb.h"
+#include "fs/cli/worker_arguments.h"
 #include "fs/exit.h"
 #include "fs/supervisor/spawn.h"
-#include "fs/supervisor/supervisor.h"
 #include "fs/worker/worker.h"
 
 /* The supervisor may be gone, or not listen any more: then the worker will hear of it otherwise. */
@@ -27,10 +27,10 @@ static void say_ready(void *data)
     tell_supervisor(NULL);
     /* Who called `mount` may wait for the end of its output. */
     if (!settings->foreground)
-        stdio_to_null();
+        log_leave_terminal();
 }
 
-int verb_worker(struct arguments *arguments)
+static int run(const struct arguments *arguments)
 {
     struct worker_start start = {
         .settings = &arguments->settings,
@@ -40,24 +40,33 @@ int verb_worker(struct arguments *arguments)
         .fuse_fd = WORKER_FUSE_FD,
         .nodes_fd = WORKER_NODES_FD,
         .state_fd = WORKER_STATE_FD,
-        .lists_fd = -1,
+        .lists_fd = WORKER_LISTS_FD,
         .ready = say_ready,
         .reloaded = tell_supervisor,
-        .data = &arguments->settings,
+        .data = (void *)&arguments->settings,
     };
     struct error error = {0};
-
-    prctl(PR_SET_NAME, "startpointfs");
-    for (int fd = WORKER_FUSE_FD; fd <= WORKER_READY_FD; fd++)
-        if (arguments->count == 0 || fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-            return exit_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
-    /* A supervisor of version 0.1.0 has none. */
-    if (fcntl(WORKER_LISTS_FD, F_SETFD, FD_CLOEXEC) == 0)
-        start.lists_fd = WORKER_LISTS_FD;
     int r = worker_run(&start, &error);
+
     if (r == WORKER_REPLACED)
         _exit(EXIT_REPLACE);
     if (r < 0 && !arguments->settings.foreground)
         exit_fail(EXIT_FAILED, "%s", error.text);
     return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+int verb_worker(struct arguments *arguments)
+{
+    struct worker_arguments given;
+    struct error error;
+
+    prctl(PR_SET_NAME, "startpointfs");
+    for (int fd = WORKER_FUSE_FD; fd <= WORKER_ARGUMENTS_FD; fd++)
+        if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
+            return exit_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
+    int r = worker_arguments_read(&given, WORKER_ARGUMENTS_FD, arguments->verb, &error);
+    close(WORKER_ARGUMENTS_FD);
+    int code = r < 0 ? exit_fail(EXIT_FAILED, "%s", error.text) : run(&given.arguments);
+    worker_arguments_release(&given);
+    return code;
 }

@@ -1,41 +1,46 @@
 #include "fs/supervisor/program.h"
 
+#include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <string.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "fs/exit.h"
-#include "fs/supervisor/spawn.h"
 
-void program_init(struct program *program, struct kept *kept, struct log *log)
+int program_open(struct program *program, struct state *state, struct log *log)
 {
-    *program = (struct program){.kept = kept, .log = log, .fd = kept->exe_fd, .old_fd = -1};
+    *program = (struct program){.state = state, .log = log, .old_fd = -1};
+    ssize_t length = readlink("/proc/self/exe", program->path, sizeof program->path - 1);
+
+    program->fd = spawn_move_fd(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
+    if (length < 0 || program->fd < 0)
+        return exit_fail(EXIT_FAILED, "cannot find this program: %s", strerror(errno));
+    program->path[length] = '\0';
+    return EXIT_OK;
 }
 
 static void refuse(struct program *program, const char *why)
 {
-    struct state *state = program->kept->state;
+    struct state *state = program->state;
 
-    snprintf(state->reload_refusal, sizeof state->reload_refusal, "%.700s: %.300s",
-             program->kept->exe_path, why);
+    snprintf(state->reload_refusal, sizeof state->reload_refusal, "%.700s: %.300s", program->path,
+             why);
     atomic_fetch_add(&state->reloads_refused, 1);
     log_error(program->log, "not reloaded: %s", state->reload_refusal);
 }
 
-bool program_ask(struct program *program)
+bool program_ask(struct program *program, const struct spawn_fds *fds)
 {
-    static const char *const probe[] = {"startpointfs", "probe", NULL};
-    const struct kept *kept = program->kept;
-
     if (program->probe > 0 || program_is_on_trial(program))
         return false;
-    program->candidate_fd = kept_descriptor(open(kept->exe_path, O_RDONLY | O_CLOEXEC));
+    program->candidate_fd = spawn_move_fd(open(program->path, O_RDONLY | O_CLOEXEC));
     if (program->candidate_fd < 0) {
         refuse(program, "cannot be opened");
         return false;
     }
-    program->probe = spawn(kept, program->candidate_fd, probe, &program->answer_fd);
+    program->probe = spawn_child(fds, program->candidate_fd, "probe", &program->answer_fd);
     if (program->probe > 0)
         return true;
     close(program->candidate_fd);
@@ -70,7 +75,7 @@ void program_keep(struct program *program)
 {
     close(program->old_fd);
     program->old_fd = -1;
-    atomic_fetch_add(&program->kept->state->reloads, 1);
+    atomic_fetch_add(&program->state->reloads, 1);
 }
 
 void program_give_back(struct program *program)

@@ -1,7 +1,6 @@
 #include "fs/supervisor/supervisor.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -12,6 +11,7 @@
 #include <unistd.h>
 
 #include "fs/exit.h"
+#include "fs/supervisor/fuse_mount.h"
 #include "fs/supervisor/program.h"
 #include "fs/supervisor/spawn.h"
 #include "gitcache/base/clock.h"
@@ -21,10 +21,11 @@
 #define STABLE_AFTER 500   /* a worker that served for so long died by accident */
 #define PROBE_TIME   10000 /* for the program on disk to say whether it can go on */
 #define STOP_TIME    5000  /* for the worker to end after an unmount */
+#define START_TRIES  20    /* of a mount that never answered: who asked for it still waits */
 
 struct supervisor {
     const struct supervision *supervision;
-    struct kept kept;
+    struct fuse_mount mount;
     struct program program;
     int signal_fd;
     int ready_fd; /* the reading end of what the worker says; -1: it has ended */
@@ -33,6 +34,7 @@ struct supervisor {
     int64_t start_at; /* when the next one is due */
     int64_t kill_at;  /* when a child that does not end is killed; 0: never */
     int pause;
+    bool answers; /* a worker has been ready once */
     bool stopping;
 };
 
@@ -49,15 +51,33 @@ static int next_pause(struct supervisor *s)
     return was_ready && pause <= PAUSE_FIRST ? 0 : pause;
 }
 
-static void start_worker(struct supervisor *s)
+static struct spawn_fds what_children_inherit(const struct supervisor *s)
 {
+    return (struct spawn_fds){.fuse = s->mount.fuse_fd,
+                              .nodes = s->mount.nodes_fd,
+                              .state = s->mount.state_fd,
+                              .lists = s->mount.lists_fd,
+                              .arguments = s->supervision->arguments_fd};
+}
+
+/* False: there is none, nor will be, and a sentence is on stderr. */
+static bool start_worker(struct supervisor *s)
+{
+    struct spawn_fds fds = what_children_inherit(s);
+
     if (s->ready_fd >= 0)
         close(s->ready_fd);
     s->ready_at = 0;
-    atomic_fetch_add(&s->kept.state->workers, 1);
-    s->worker = spawn(&s->kept, s->program.fd, s->supervision->worker, &s->ready_fd);
-    if (s->worker <= 0)
-        s->start_at = clock_now() + next_pause(s);
+    atomic_fetch_add(&s->mount.state->workers, 1);
+    s->worker = spawn_child(&fds, s->program.fd, "worker", &s->ready_fd);
+    if (s->worker > 0)
+        return true;
+    if (!s->answers) {
+        exit_fail(EXIT_FAILED, "cannot start a process for the mount: %s", strerror(errno));
+        return false;
+    }
+    s->start_at = clock_now() + next_pause(s);
+    return true;
 }
 
 static void describe_death(int status, char *text, size_t size)
@@ -69,20 +89,32 @@ static void describe_death(int status, char *text, size_t size)
         snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
 }
 
-static void on_death(struct supervisor *s, int status)
+static void on_death(struct supervisor *s)
 {
-    describe_death(status, s->kept.state->last_cause, sizeof s->kept.state->last_cause);
-    atomic_fetch_add(&s->kept.state->restarts, 1);
+    const char *cause = s->mount.state->last_cause;
+
+    atomic_fetch_add(&s->mount.state->restarts, 1);
     if (!s->ready_at && program_is_on_trial(&s->program))
         program_give_back(&s->program);
-    int pause = next_pause(s);
+    int pause = s->answers ? next_pause(s) : 0;
     s->start_at += pause;
     if (pause)
-        log_error(s->supervision->log, "the worker was %s; the next starts in %d ms",
-                  s->kept.state->last_cause, pause);
+        log_error(s->supervision->log, "the worker was %s; the next starts in %d ms", cause, pause);
     else
-        log_error(s->supervision->log, "the worker was %s; the next starts at once",
-                  s->kept.state->last_cause);
+        log_error(s->supervision->log, "the worker was %s; the next starts at once", cause);
+}
+
+/* No worker has been ready yet, and one has died: whether to try another. What kills workers at
+ * their start is noted in the shared state, and the next one leaves it out. */
+static bool is_worth_another(const struct supervisor *s, int status)
+{
+    if (WIFEXITED(status)) /* it has said why */
+        return false;
+    if (atomic_load(&s->mount.state->workers) < START_TRIES)
+        return true;
+    exit_fail(EXIT_FAILED, "the mount does not start: %d workers died of it, the last was %s",
+              START_TRIES, s->mount.state->last_cause);
+    return false;
 }
 
 /* What follows the worker's end: false if it is the mount's, and *code. */
@@ -99,18 +131,19 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
         return false;
     if (is_exit && WEXITSTATUS(status) == EXIT_REPLACE)
         return true;
-    /* The first that never worked: what is wrong was said on stderr. */
     *code = EXIT_FAILED;
-    if (!s->ready_at && atomic_load(&s->kept.state->workers) == 1)
+    describe_death(status, s->mount.state->last_cause, sizeof s->mount.state->last_cause);
+    if (!s->answers && !is_worth_another(s, status))
         return false;
-    on_death(s, status);
+    on_death(s);
     return true;
 }
 
 static void on_first_ready(struct supervisor *s)
 {
-    if (atomic_load(&s->kept.state->workers) == 1)
+    if (!s->answers)
         s->supervision->ready(s->supervision->data);
+    s->answers = true;
     s->ready_at = clock_now();
     if (program_is_on_trial(&s->program))
         program_keep(&s->program);
@@ -138,14 +171,16 @@ static void stop(struct supervisor *s)
     s->stopping = true;
     notify_stopping(s->supervision->notify);
     s->kill_at = clock_now() + STOP_TIME;
-    kept_unmount(&s->kept);
+    fuse_mount_unmount(&s->mount);
     if (s->worker > 0)
         kill(s->worker, SIGTERM);
 }
 
 static void begin_reload(struct supervisor *s)
 {
-    if (!s->stopping && program_ask(&s->program))
+    struct spawn_fds fds = what_children_inherit(s);
+
+    if (!s->stopping && program_ask(&s->program, &fds))
         s->kill_at = clock_now() + PROBE_TIME;
 }
 
@@ -201,7 +236,7 @@ static void wait_for_event(struct supervisor *s)
 {
     struct pollfd events[] = {{.fd = s->signal_fd, .events = POLLIN},
                               {.fd = s->ready_fd, .events = POLLIN},
-                              {.fd = s->worker > 0 ? -1 : s->kept.fuse_fd}};
+                              {.fd = s->worker > 0 ? -1 : s->mount.fuse_fd}};
 
     if (poll(events, 3, time_left(s)) <= 0)
         return;
@@ -239,20 +274,11 @@ static int watch(struct supervisor *s)
         if (pid > 0)
             continue;
         kill_who_is_late(s);
-        if (s->worker <= 0 && clock_now() >= s->start_at)
-            start_worker(s);
-        else
+        if (s->worker > 0 || clock_now() < s->start_at)
             wait_for_event(s);
+        else if (!start_worker(s))
+            return EXIT_FAILED;
     }
-}
-
-void stdio_to_null(void)
-{
-    int null = open("/dev/null", O_RDWR | O_CLOEXEC);
-
-    for (int fd = STDIN_FILENO; null >= 0 && fd <= STDERR_FILENO; fd++)
-        dup2(null, fd);
-    close(null);
 }
 
 /* The signals that this process takes, all from one descriptor. */
@@ -268,25 +294,26 @@ static int take_signals(struct supervisor *s)
     sigaddset(&signals, SIGUSR1);
     sigaddset(&signals, SIGUSR2); /* the worker's, which has it blocked from the start */
     sigprocmask(SIG_BLOCK, &signals, NULL);
-    s->signal_fd = kept_descriptor(signalfd(-1, &signals, SFD_CLOEXEC));
+    s->signal_fd = spawn_move_fd(signalfd(-1, &signals, SFD_CLOEXEC));
     return s->signal_fd < 0 ? exit_fail(EXIT_FAILED, "cannot take signals: %s", strerror(errno))
                             : EXIT_OK;
 }
 
-int supervise(const struct supervision *supervision)
+int supervisor_run(const struct supervision *supervision)
 {
     struct supervisor s = {.supervision = supervision, .signal_fd = -1, .ready_fd = -1};
     int code = take_signals(&s);
 
     if (code == EXIT_OK)
-        code = kept_open(&s.kept, supervision->settings, supervision->options,
-                         supervision->mountpoint);
+        code = fuse_mount_open(&s.mount, supervision->settings, supervision->options,
+                               supervision->mountpoint);
+    if (code == EXIT_OK)
+        code = program_open(&s.program, s.mount.state, supervision->log);
     if (code == EXIT_OK) {
-        program_init(&s.program, &s.kept, supervision->log);
         log_info(supervision->log, "mounted on %s, supervisor %d", supervision->mountpoint,
                  (int)getpid());
         code = watch(&s);
     }
-    kept_close(&s.kept);
+    fuse_mount_close(&s.mount);
     return code;
 }

@@ -9,11 +9,12 @@
 #include "fs/settings.h"
 #include "fs/supervisor/notify.h"
 
+/* What is asked of it. */
 struct supervision {
     const struct settings *settings;
-    const char *options;       /* for libfuse */
-    const char *mountpoint;    /* absolute */
-    const char *const *worker; /* the worker's argv, NULL at its end */
+    const char *options;    /* for libfuse */
+    const char *mountpoint; /* absolute */
+    int arguments_fd;       /* of the workers, for their WORKER_ARGUMENTS_FD */
     struct log *log;
     const struct notify *notify;
     void (*ready)(void *data); /* called once, when the mount answers */
@@ -22,9 +23,6 @@ struct supervision {
 
 /* Mounts and supervises until the mount ends. Returns the exit code: 0 after an unmount, SIGTERM or
  * SIGINT; 1 if mounting failed (a sentence is on stderr). */
-int supervise(const struct supervision *supervision);
-
-/* Of a process in the background: standard input, output and error go nowhere. */
-void stdio_to_null(void);
+int supervisor_run(const struct supervision *supervision);
 
 #endif
