@@ -1,5 +1,6 @@
 #include "fs/cli/set_arguments.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -113,7 +114,7 @@ int set_arguments_take(struct set *set, const struct arguments *arguments, size_
     for (size_t i = first; i < arguments->count && r == 0; i++)
         r = set_add(set, arguments->operands[i], &error);
     if (r < 0)
-        return exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);
+        return exit_fail(r == -ENOENT ? EXIT_USAGE : CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set->type == TYPE_NONE)
         return exit_fail(CODE_BAD_ARGUMENTS,
                          "say what the start-points are: --languages, --exercises or --custom");

@@ -90,7 +90,7 @@ int verb_versions(struct arguments *arguments)
     char *here = getcwd(NULL, 0);
     int code = EXIT_FAILED;
 
-    if (source_parse(&source, arguments->operands[0], here ? here : "/", &error) < 0) {
+    if (source_parse_operand(&source, arguments->operands[0], here ? here : "/", &error) < 0) {
         free(here);
         return exit_fail(EXIT_USAGE, "%s", error.text);
     }

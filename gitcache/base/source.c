@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "gitcache/base/oid.h"
 #include "gitcache/base/percent.h"
@@ -182,6 +183,47 @@ static char *absolute_path(const char *base, const char *path)
     return out;
 }
 
+/* "/x", "./x", "../x", "~/x", "." and "..": what a list may hold as a path. */
+static bool is_marked_path(const char *address)
+{
+    const char *rest = address + strspn(address, ".");
+
+    if (*address == '/' || strncmp(address, "~/", 2) == 0)
+        return true;
+    return rest > address && rest <= address + 2 && (*rest == '/' || !*rest);
+}
+
+/* "github.com/my/repository" */
+static bool lacks_scheme(const char *address)
+{
+    size_t host = strcspn(address, "/");
+
+    return *address != '.' && address[host] == '/' && memchr(address, '.', host) &&
+           !strpbrk(address, " \t");
+}
+
+static int refuse_unmarked(const char *shown, const char *address, struct error *e)
+{
+    if (lacks_scheme(address))
+        return error_set(e, EINVAL,
+                         "%s is no URL: is https:// missing? (a path begins with /, ./, ../ or ~/)",
+                         shown);
+    return error_set(
+        e, EINVAL, "'%s' is neither a URL nor a path; a path begins with /, ./, ../ or ~/", shown);
+}
+
+/* An absolute path, malloc'd; NULL: out of memory. */
+static char *expand_path(const char *base, const char *address)
+{
+    const char *home = getenv("HOME");
+
+    if (*address == '/')
+        return strdup(address);
+    if (strncmp(address, "~/", 2) == 0 && home && *home == '/')
+        return absolute_path(home, address + 2);
+    return absolute_path(base, address);
+}
+
 static void strip_trailing_slashes(char *url)
 {
     size_t length = strlen(url);
@@ -192,32 +234,34 @@ static void strip_trailing_slashes(char *url)
 
 static int check_url(const char *url, const char *shown, struct error *e)
 {
-    if (has_scheme(url) && strpbrk(url, " \t"))
-        return error_set(e, EINVAL, "%s: a URL has no spaces; one source a line, or write %%20",
-                         shown);
     if (!strncmp(url, "file://", 7) && url[7] != '/')
         return error_set(e, EINVAL, "%s: a file URL names this machine: file:///PATH", shown);
     if (strstr(url, "://-") || (*url != '/' && strstr(url, "@-")))
-        return error_set(e, EINVAL, "%s: a host name can't begin with a dash", shown);
+        return error_set(e, EINVAL, "%s: a host name cannot begin with a dash", shown);
     if (url_scheme(url) == URL_REFUSED)
         return error_set(e, EINVAL,
                          "%s: only http, https, ssh, git and file URLs, user@host:path and paths "
                          "are sources (a path with a colon is written ./PATH)",
                          shown);
+    if (*url != '/' && strpbrk(url, " \t"))
+        return error_set(e, EINVAL, "%s: a URL has no spaces; one source a line, or write %%20",
+                         shown);
     return 0;
 }
 
-static int set_url(struct source *source, const char *address, const char *base, const char *shown,
-                   struct error *e)
+static int set_url(struct source *source, const char *address, const char *base, bool any_path,
+                   const char *shown, struct error *e)
 {
     if (!*address)
         return error_set(e, EINVAL, "a source without a URL; write URL?tag=NAME, URL or SHA@URL");
     if (*address == '-')
-        return error_set(e, EINVAL, "%s: a URL can't begin with a dash", shown);
-    if (has_scheme(address) || looks_like_scp(address) || *address == '/')
+        return error_set(e, EINVAL, "%s: a URL cannot begin with a dash", shown);
+    if (has_scheme(address) || looks_like_scp(address))
         source->url = strdup(address);
+    else if (!any_path && !is_marked_path(address))
+        return refuse_unmarked(shown, address, e);
     else
-        source->url = absolute_path(base, address);
+        source->url = expand_path(base, address);
     if (!source->url)
         return no_memory(e);
     strip_trailing_slashes(source->url);
@@ -257,14 +301,17 @@ static int set_name(struct source *source, const char *shown, struct error *e)
         return no_memory(e);
     if (!*source->name || *source->name == '.' || strchr(source->name, '/') ||
         strlen(source->name) > NAME_MAX || has_control_character(source->name))
-        return error_set(e, EINVAL,
-                         "%s: '%.300s' can't be a folder's name (no slash, no dot at the front, at "
-                         "most 255 bytes); add name=ALIAS",
-                         shown, source->name);
+        return error_set(
+            e, EINVAL,
+            "%s: '%.300s' cannot be a folder's name (no slash, no dot at the front, at "
+            "most 255 bytes); add name=ALIAS",
+            shown, source->name);
     return 0;
 }
 
-int source_parse(struct source *out, const char *text, const char *base, struct error *e)
+/* any_path: a relative path needs no mark at its front. */
+static int parse(struct source *out, const char *text, const char *base, bool any_path,
+                 struct error *e)
 {
     struct source source = {.kind = SOURCE_DEFAULT, .text = strdup(text)};
     char *copy = strdup(text), *address = copy, *query;
@@ -286,7 +333,7 @@ int source_parse(struct source *out, const char *text, const char *base, struct 
     if (r)
         goto out;
     url_display(address, shown, sizeof shown);
-    r = set_url(&source, address, base, shown, e);
+    r = set_url(&source, address, base, any_path, shown, e);
     if (!r && query)
         r = take_query(&source, query, shown, e);
     if (!r)
@@ -298,6 +345,29 @@ out:
     else
         *out = source;
     return r;
+}
+
+int source_parse(struct source *out, const char *text, const char *base, struct error *e)
+{
+    return parse(out, text, base, false, e);
+}
+
+int source_parse_operand(struct source *out, const char *text, const char *base, struct error *e)
+{
+    char shown[DISPLAY_SIZE];
+    int r = parse(out, text, base, true, e);
+    const char *at = r == 0 && out->kind == SOURCE_COMMIT ? strchr(text, '@') + 1 : text;
+
+    if (r < 0 || *out->url != '/' || access(out->url, F_OK) == 0 || errno == EACCES)
+        return r;
+    if (out->kind != SOURCE_DEFAULT && is_marked_path(at))
+        return 0;
+    url_display(text, shown, sizeof shown);
+    source_release(out);
+    if (!is_marked_path(at) && lacks_scheme(at))
+        return error_set(e, ENOENT,
+                         "%s is neither a file or folder nor a URL: is https:// missing?", shown);
+    return error_set(e, ENOENT, "%s: there is no such file or folder, and it is no URL", shown);
 }
 
 /* As in a query: everything but what can mean nothing else. */

@@ -3,7 +3,7 @@
  *     URL?tag=NAME     that tag (or branch; a tag wins)
  *     URL              branch master, else main, else the remote's HEAD
  *     SHA@URL          that commit, 7 to 40 hex digits
- *     a local path     in place of any URL
+ *     a local path     in place of any URL; it begins with /, ./, ../ or ~/ (the home folder)
  *
  * Further query keys: name=ALIAS (the repository's folder), commit=SHA (40 digits: what the tag or
  * branch must be). Query values are percent-decoded. Everything else is an error that names the
@@ -40,6 +40,12 @@ struct source {
  * user@host:path), a name that can't be a folder. On success the caller owns *out (source_release).
  */
 int source_parse(struct source *out, const char *text, const char *base, struct error *e);
+
+/* The same for what stands on a command line: a relative path needs no mark at its front. ENOENT if
+ * there is nothing at that path, so that a list's name with a mistake in it is not taken for a
+ * repository; but a path with a mark and a version is one, which may be gone while its versions are
+ * cached. */
+int source_parse_operand(struct source *out, const char *text, const char *base, struct error *e);
 void source_release(struct source *source);
 
 /* The spelling of a source that means the same wherever it is parsed: without relative paths.

@@ -149,7 +149,7 @@ int source_list_add_source(struct source_list *list, const char *text, const cha
                            struct error *e)
 {
     struct source source;
-    int r = source_parse(&source, text, base, e);
+    int r = source_parse_operand(&source, text, base, e);
 
     if (r < 0)
         return r;

@@ -20,7 +20,8 @@ bool source_list_is(const char *path);
  * nothing is appended. */
 int source_list_add_list(struct source_list *list, const char *path, struct error *e);
 
-/* Appends one source as it is written on a command line, relative to the folder `base`. */
+/* Appends one source as it is written on a command line, relative to the folder `base`. ENOENT: it
+ * is a path, and nothing is there. */
 int source_list_add_source(struct source_list *list, const char *text, const char *base,
                            struct error *e);
 

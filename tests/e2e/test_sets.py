@@ -78,9 +78,9 @@ class Create(Sets):
         for name in ("one", "two"):
             self.source(name, files(manifest(name)))
         listing = self.folder / "repositories" / "all.list"
-        listing.write_text("# all\n\none?tag=1 # first\n./two?tag=1\n")
+        listing.write_text("# all\n\n../repositories/one?tag=1 # first\n./two?tag=1\n")
         self.create("pp", listing)
-        self.assertEqual(["one?tag=1", "./two?tag=1"], [one["source"] for one in self.listed()[0]["sources"]])
+        self.assertEqual(["../repositories/one?tag=1", "./two?tag=1"], [one["source"] for one in self.listed()[0]["sources"]])
 
     def test_records_nothing_if_anything_is_wrong(self):
         good = self.source("good", files(manifest("Good")))

@@ -156,7 +156,10 @@ static void add_source(struct mounted_set *mounted, const char *text, const char
     size_t count = set->sources.count;
     struct error error;
 
-    assert_int_equal(source_list_add_source(&set->sources, text, "/base/folder", &error), 0);
+    set->sources.items = reallocarray(set->sources.items, count + 1, sizeof *set->sources.items);
+    assert_non_null(set->sources.items);
+    assert_int_equal(source_parse(&set->sources.items[count], text, "/base/folder", &error), 0);
+    set->sources.count++;
     set->given = reallocarray(set->given, count + 1, sizeof *set->given);
     assert_non_null(set->given);
     set->given[count] = given ? strdup(given) : NULL;

@@ -128,12 +128,16 @@ static void pinned_lines(void **state)
         {"/srv/a b", "/srv/a b?commit=" COMMIT},
     };
 
-    (void)state;
+    struct fixture *fixture = *state;
+    char *path;
+
+    assert_true(asprintf(&path, "%s/list", fixture->folder) > 0);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct set set = {0};
         struct error error = {0};
 
-        assert_int_equal(set_add(&set, cases[i].source, &error), 0);
+        write_text(fixture->folder, "list", cases[i].source);
+        assert_int_equal(set_add(&set, path, &error), 0);
         char *name = strdup(set.sources.items[0].name);
         assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
         assert_string_equal(set.sources.items[0].text, cases[i].pinned);
@@ -145,20 +149,25 @@ static void pinned_lines(void **state)
         free(name);
         set_release(&set);
     }
+    free(path);
 }
 
 static void a_path_that_no_line_can_hold(void **state)
 {
-    static const char *const paths[] = {"/srv/a #b", "/srv/a "};
+    static const char *const hard[] = {"a #b", "a "};
+    struct fixture *fixture = *state;
 
-    (void)state;
     for (size_t i = 0; i < 2; i++) {
-        struct set set = make("x", (const char *const[]){paths[i], NULL});
         struct error error = {0};
+        char *path;
 
+        assert_true(asprintf(&path, "%s/%s", fixture->folder, hard[i]) > 0);
+        assert_int_equal(mkdir(path, 0755), 0);
+        struct set set = make("x", (const char *const[]){path, NULL});
         assert_int_equal(set_pin(&set, 0, COMMIT, &error), -EINVAL);
         assert_non_null(strstr(error.text, "rename"));
         set_release(&set);
+        free(path);
     }
 }
 
@@ -345,8 +354,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names),
-        cmocka_unit_test(pinned_lines),
-        cmocka_unit_test(a_path_that_no_line_can_hold),
+        TEST(pinned_lines),
+        TEST(a_path_that_no_line_can_hold),
         TEST(what_is_saved_can_be_loaded),
         TEST(replacing),
         TEST(names_are_sorted_and_strangers_left_out),

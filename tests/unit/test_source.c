@@ -44,7 +44,7 @@ static void test_spellings(void **state)
         {"https://h/r?commit=" SHA, "https://h/r", "r", SOURCE_DEFAULT, NULL, SHA},
         {"ABCDEF1@https://h/r", "https://h/r", "r", SOURCE_COMMIT, "abcdef1", NULL},
         {SHA "@/srv/r", "/srv/r", "r", SOURCE_COMMIT, SHA, NULL},
-        {"abcdef1@repo", "/base/repo", "repo", SOURCE_COMMIT, "abcdef1", NULL},
+        {"abcdef1@./repo", "/base/repo", "repo", SOURCE_COMMIT, "abcdef1", NULL},
         {"git@host:o/repo.git", "git@host:o/repo.git", "repo", SOURCE_DEFAULT, NULL, NULL},
         {"git@host:repo?tag=1", "git@host:repo", "repo", SOURCE_NAMED, "1", NULL},
         {"ssh://git@h:22/o/repo", "ssh://git@h:22/o/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
@@ -57,12 +57,15 @@ static void test_spellings(void **state)
         {"./a/b?tag=1", "/base/a/b", "b", SOURCE_NAMED, "1", NULL},
         {"../x", "/x", "x", SOURCE_DEFAULT, NULL, NULL},
         {"../../x", "/x", "x", SOURCE_DEFAULT, NULL, NULL},
-        {"a b", "/base/a b", "a b", SOURCE_DEFAULT, NULL, NULL},
+        {"./a b", "/base/a b", "a b", SOURCE_DEFAULT, NULL, NULL},
+        {"~/a", "/home/me/a", "a", SOURCE_DEFAULT, NULL, NULL},
+        {"abcdef1@~/a/../b", "/home/me/a/../b", "b", SOURCE_COMMIT, "abcdef1", NULL},
         {"./a:b", "/base/a:b", "a:b", SOURCE_DEFAULT, NULL, NULL},
         {"/srv/a:b", "/srv/a:b", "a:b", SOURCE_DEFAULT, NULL, NULL},
     };
 
     (void)state;
+    setenv("HOME", "/home/me", 1);
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct source source;
         struct error e = {0};
@@ -111,6 +114,17 @@ static void test_refusals(void **state)
         {"ftp://h/r", "only http"},
         {"file://host/r", "file:///PATH"},
         {"https://h/a b", "no spaces"},
+        {"git@h:a b", "no spaces"},
+        /* A path has a mark at its front, so that nothing else is taken for one. */
+        {"this is junk", "neither a URL nor a path"},
+        {"repo", "neither a URL nor a path"},
+        {"a/b", "neither a URL nor a path"},
+        {"...", "neither a URL nor a path"},
+        {".hidden/x", "neither a URL nor a path"},
+        {"~me/x", "neither a URL nor a path"},
+        {"abcdef1@repo", "neither a URL nor a path"},
+        {"github.com/my/bash-bats?tag=1", "is https:// missing?"},
+        {"abcdef1@github.com/my/bash-bats", "is https:// missing?"},
         {"https://h/r\x1b[2J", "control character"},
         {"/", "folder's name"},
         {"https://h/.hidden", "folder's name"},
@@ -130,6 +144,44 @@ static void test_refusals(void **state)
             fail_msg("accepted: %s", cases[i].text);
         if (!strstr(e.text, cases[i].says))
             fail_msg("%s: says \"%s\", not \"%s\"", cases[i].text, e.text, cases[i].says);
+    }
+}
+
+/* On a command line a path needs no mark, but to be there. */
+static void test_operands(void **state)
+{
+    static const struct {
+        const char *text, *says;
+        int errnum;
+    } refused[] = {
+        {"nosuch.list", "no such file or folder", ENOENT},
+        {"./nosuch", "no such file or folder", ENOENT},
+        {"/nosuch", "no such file or folder", ENOENT},
+        {"abcdef1@nosuch", "no such file or folder", ENOENT},
+        {"./nosuch", "no such file or folder", ENOENT},
+        {"nosuch?tag=1", "no such file or folder", ENOENT},
+        {"github.com/my/x?tag=1", "is https:// missing?", ENOENT},
+        {"this is junk", "no such file or folder", ENOENT},
+        {"nosuch?tga=1", "unknown query key", EINVAL},
+    };
+    static const char *const taken[] = {"lib?tag=1", "./lib",         "../usr/lib",
+                                        "/usr",      "abcdef1@lib",   "https://h/x",
+                                        "git@h:x",   "file:///nosuch"};
+    struct source source;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof taken / sizeof *taken; i++) {
+        struct error e = {0};
+        if (source_parse_operand(&source, taken[i], "/usr", &e) < 0)
+            fail_msg("%s: %s", taken[i], e.text);
+        source_release(&source);
+    }
+    for (size_t i = 0; i < sizeof refused / sizeof *refused; i++) {
+        struct error e = {0};
+        assert_int_equal(source_parse_operand(&source, refused[i].text, "/usr", &e),
+                         -refused[i].errnum);
+        if (!strstr(e.text, refused[i].says))
+            fail_msg("%s: says \"%s\", not \"%s\"", refused[i].text, e.text, refused[i].says);
     }
 }
 
@@ -259,8 +311,9 @@ static void test_list_refusals(void **state)
     assert_list_is_refused(place, binary, sizeof binary - 1, "/list:2: not a list");
     assert_list_is_refused(place, "# nothing\n", 10, "without a source");
     assert_list_is_refused(place, "", 0, "without a source");
-    assert_int_equal(source_list_add(&list, "nosuch.txt", &e), 0);
-    assert_int_equal(list.items[0].url[0], '/');
+    /* It used to be taken for a repository of that name, which nobody can mean. */
+    assert_int_equal(source_list_add(&list, "nosuch.txt", &e), -ENOENT);
+    assert_int_equal(list.count, 0);
     source_list_release(&list);
 }
 
@@ -322,6 +375,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_operands),
         cmocka_unit_test(test_sentences_hide_credentials),
         cmocka_unit_test(test_ref_names),
         cmocka_unit_test_setup_teardown(test_list, make_place, remove_place),

@@ -1,0 +1,69 @@
+"""What people get wrong, and what they are told."""
+
+import os
+
+from support.case import EndToEnd
+from support.processes import PROGRAM, eventually
+from support.repositories import start_point
+
+
+class Sources(EndToEnd):
+    def setUp(self):
+        super().setUp()
+        self.env |= {"STARTPOINTFS_SETS": str(self.folder / "sets"), "STARTPOINTFS_CACHE": str(self.folder / "cache")}
+        self.point = self.folder / "m"
+        self.point.mkdir()
+
+    def test_what_is_neither_a_url_nor_there_is_an_error_at_once(self):
+        for source, says in (("nosuch.list", "no such file or folder"),
+                             (self.folder / "nosuch.list", "no such file or folder"),
+                             ("this is junk", "no such file or folder"),
+                             ("github.com/my/bash-bats?tag=1", "is https:// missing?"),
+                             ("https://example.org/a b", "no spaces")):
+            for verb in (["mount", source, self.point], ["fetch", source], ["versions", source]):
+                with self.subTest(verb):
+                    self.assertIn(says, self.refused(*verb))
+            self.assertFalse(os.path.ismount(self.point))
+        for verb in (["check", "--custom"], ["create", "x", "--custom"]):
+            self.assertIn("no such file or folder", self.refused(*verb, "nosuch.list"))
+        helper = self.folder / "mount.startpointfs"
+        helper.symlink_to(PROGRAM)
+        done = self.call(helper, "nosuch.list", self.point, check=False)
+        self.assertEqual(2, done.returncode)
+        self.assertIn("no such file or folder", done.stderr)
+        self.assertEqual([], os.listdir(self.point))
+
+    def test_a_line_of_a_list_is_a_url_or_a_marked_path(self):
+        lines = self.folder / "pp.list"
+        for line, says in (("this is junk", "pp.list:2: 'this is junk' is neither a URL nor a path"),
+                           ("repository?tag=1", "pp.list:2: 'repository' is neither"),
+                           ("github.com/my/bash-bats?tag=1", "pp.list:2: github.com/my/bash-bats is no URL: is https://"),
+                           ("https://example.org/a b", "pp.list:2: https://example.org/a b: a URL has no spaces")):
+            lines.write_text(f"# first\n{line}\n")
+            for verb in (["mount", lines, self.point], ["fetch", lines]):
+                with self.subTest(line):
+                    self.assertIn(says, self.refused(*verb))
+
+    def test_a_live_edit_keeps_the_last_good_list(self):
+        home = self.folder / "home"
+        one = self.make_start_point("one", tags=["1"])
+        self.call("git", "clone", "-q", "--bare", one.path, home / "mine.git")
+        lines = self.folder / "pp.list"
+        lines.write_text("./repositories/one?tag=1\n~/mine.git?tag=1\n")
+        mount = self.mount(lines)
+        self.assertEqual(["mine", "one"], sorted(os.listdir(mount)))
+        self.assertEqual((mount / "one/1/manifest.json").read_text(), (mount / "mine/1/manifest.json").read_text())
+        lines.write_text("this is junk\n")
+        fault = eventually(lambda: mount.status()["sets"][0]["error"], 10, "the fault")
+        self.assertIn("pp.list:1: 'this is junk' is neither", fault)
+        self.assertEqual(["mine", "one"], sorted(os.listdir(mount)))
+        lines.write_text("./repositories/one?tag=1\n")
+        eventually(lambda: os.listdir(mount) == ["one"], 10, "the mended list")
+
+    def test_a_remote_that_is_gone_is_no_mistake(self):
+        one = self.make_repository("one")
+        one.commit(start_point("1"), tag="1")
+        self.program("fetch", f"{one.path}?tag=1")
+        one.path.rename(self.folder / "elsewhere")
+        mount = self.mount(f"{one.path}?tag=1")
+        self.assertIn("manifest.json", os.listdir(mount / "one/1"))
