@@ -165,8 +165,8 @@ class Sources(EndToEnd):
         for name in ("one", "two", "three", "four"):
             self.make_start_point(name, tags=["1", "2"])
         (self.folder / "first").write_bytes(
-            b"\xef\xbb\xbf# a comment\r\n\r\n  # another\r\nrepositories/one?tag=1\r\n"
-            b"repositories/one?tag=2\r\n")
+            b"\xef\xbb\xbf# a comment\r\n\r\n  # another\r\n./repositories/one?tag=1\r\n"
+            b"./repositories/one?tag=2\r\n")
         (self.folder / "second").write_text(
             f"file://{self.repositories}/two?tag=1\n\n{self.repositories}/three?tag=1")
         mount = self.mount(self.folder / "first", f"{self.repositories}/four?tag=2",
