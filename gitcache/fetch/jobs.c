@@ -5,7 +5,7 @@
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/store/pins.h"
 
-void job_finish(struct job *job, int status, const struct error *e)
+void jobs_finish_one(struct job *job, int status, const struct error *e)
 {
     job->done = true;
     job->request->status = status;
@@ -13,75 +13,75 @@ void job_finish(struct job *job, int status, const struct error *e)
         job->request->error = *e;
 }
 
-void jobs_finish(struct fetch *fetch, int status, const struct error *e)
+void jobs_finish(struct jobs *jobs, int status, const struct error *e)
 {
-    for (size_t i = 0; i < fetch->count; i++)
-        if (!fetch->jobs[i].done)
-            job_finish(&fetch->jobs[i], status, e);
+    for (size_t i = 0; i < jobs->count; i++)
+        if (!jobs->items[i].done)
+            jobs_finish_one(&jobs->items[i], status, e);
 }
 
-bool jobs_have(const struct fetch *fetch, enum target_state state)
+bool jobs_have(const struct jobs *jobs, enum resolve_state state)
 {
-    for (size_t i = 0; i < fetch->count; i++)
-        if (!fetch->jobs[i].done && fetch->jobs[i].target.state == state)
+    for (size_t i = 0; i < jobs->count; i++)
+        if (!jobs->items[i].done && jobs->items[i].target.state == state)
             return true;
     return false;
 }
 
 /* A pinned tag never moves. Who wants the commit that the tag is at now gets that by its id. */
-static int keep_pinned_tag(struct fetch *fetch, struct target *target, struct error *e)
+static int keep_pinned_tag(struct jobs *jobs, struct resolved *target, struct error *e)
 {
     const struct oid commit = target->commit;
     struct version pinned;
     int r;
 
-    if (target->state != TARGET_LISTED || target->kind != VERSION_TAG)
+    if (target->state != RESOLVE_LISTED || target->kind != VERSION_TAG)
         return 0;
-    r = pins_find(fetch->repository, target->ref, &pinned, e);
+    r = pins_find(jobs->repository, target->ref, &pinned, e);
     if (r == -ENOMEM)
         return r;
     /* A pin that is damaged holds nobody: what is listed may replace it. */
-    return r < 0 || oid_equal(&pinned.commit, &commit) ? 0 : target_set_commit(target, &commit, e);
+    return r < 0 || oid_equal(&pinned.commit, &commit) ? 0 : resolve_to_commit(target, &commit, e);
 }
 
-static int resolve_job(struct fetch *fetch, struct job *job, const struct listing *listing,
+static int resolve_job(struct jobs *jobs, struct job *job, const struct listing *listing,
                        struct error *e)
 {
     int r =
-        target_resolve(&job->target, job->request, listing, repository_shown(fetch->repository), e);
+        resolve_request(&job->target, job->request, listing, repository_shown(jobs->repository), e);
 
     if (!r)
-        r = keep_pinned_tag(fetch, &job->target, e);
-    if (!r && job->refused && job->target.state == TARGET_ID)
-        job->target.state = TARGET_DIGITS;
+        r = keep_pinned_tag(jobs, &job->target, e);
+    if (!r && job->refused && job->target.state == RESOLVE_ID)
+        job->target.state = RESOLVE_DIGITS;
     return r;
 }
 
-void jobs_resolve(struct fetch *fetch)
+void jobs_resolve(struct jobs *jobs)
 {
-    const struct listing *listing = repository_listing_get(fetch->repository);
+    const struct listing *listing = repository_listing_get(jobs->repository);
     struct error e = {0};
 
-    for (size_t i = 0; i < fetch->count; i++) {
-        struct job *job = &fetch->jobs[i];
-        int r = job->done ? 0 : resolve_job(fetch, job, listing, &e);
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+        int r = job->done ? 0 : resolve_job(jobs, job, listing, &e);
 
         if (r)
-            job_finish(job, r, &e);
+            jobs_finish_one(job, r, &e);
     }
-    repository_listing_put(fetch->repository, listing);
+    repository_listing_put(jobs->repository, listing);
 }
 
-int jobs_list(struct fetch *fetch)
+int jobs_list(struct jobs *jobs)
 {
     struct error e = {0};
-    int r = list_refs(fetch->repository, fetch->remote, fetch->watch, &e);
+    int r = list_refs(jobs->repository, jobs->remote, jobs->watch, &e);
 
     if (r) {
-        jobs_finish(fetch, r, &e);
+        jobs_finish(jobs, r, &e);
         return r;
     }
-    fetch->listed = true;
-    jobs_resolve(fetch);
+    jobs->listed = true;
+    jobs_resolve(jobs);
     return 0;
 }

@@ -10,7 +10,7 @@
 /* A request on its way. */
 struct job {
     struct version_request *request;
-    struct target target;
+    struct resolved target;
     struct oid tree; /* of what was received */
     int64_t time;
     bool refused; /* the server did not give the commit by its id */
@@ -18,33 +18,34 @@ struct job {
     bool done;    /* request->status is final */
 };
 
-struct fetch {
+/* One call of repository_fetch. */
+struct jobs {
     struct repository *repository;
     struct remote *remote;
     const struct watch *watch;
-    struct job *jobs;
+    struct job *items;
     size_t count;
     bool listed;        /* the listing is this call's own */
     bool whole_history; /* of what is fetched now */
     unsigned packs;
 };
 
-static inline const char *job_shown_name(const struct job *job)
+static inline const char *jobs_shown_name(const struct job *job)
 {
     return job->request->name ? job->request->name : "the default branch";
 }
 
 /* Sets a job's final status; e may be NULL if that is 0. */
-void job_finish(struct job *job, int status, const struct error *e);
+void jobs_finish_one(struct job *job, int status, const struct error *e);
 /* The same for all that have none. */
-void jobs_finish(struct fetch *fetch, int status, const struct error *e);
+void jobs_finish(struct jobs *jobs, int status, const struct error *e);
 /* True if a job is left whose target is in that state. */
-bool jobs_have(const struct fetch *fetch, enum target_state state);
+bool jobs_have(const struct jobs *jobs, enum resolve_state state);
 
 /* Resolves all jobs that are not done with the listing that is known. */
-void jobs_resolve(struct fetch *fetch);
+void jobs_resolve(struct jobs *jobs);
 
 /* Asks the remote for a new listing and resolves all jobs with it. On failure all are finished. */
-int jobs_list(struct fetch *fetch);
+int jobs_list(struct jobs *jobs);
 
 #endif

@@ -12,32 +12,32 @@
 static bool is_wanted(const struct job *job, const struct job *only)
 {
     return !job->done && (!only || job == only) &&
-           (job->target.state == TARGET_LISTED || job->target.state == TARGET_ID);
+           (job->target.state == RESOLVE_LISTED || job->target.state == RESOLVE_ID);
 }
 
 /* The wants of the jobs, each once; all history is asked for by its tips. NULL if out of memory. */
-static struct oid *collect_wants(struct fetch *fetch, const struct job *only, size_t *count)
+static struct oid *collect_wants(struct jobs *jobs, const struct job *only, size_t *count)
 {
     const struct listing *listing;
     struct oid *wants;
     size_t n = 0;
 
-    if (fetch->whole_history) {
-        listing = repository_listing_get(fetch->repository);
+    if (jobs->whole_history) {
+        listing = repository_listing_get(jobs->repository);
         wants = listing ? history_tips(listing, false, count) : NULL;
-        repository_listing_put(fetch->repository, listing);
+        repository_listing_put(jobs->repository, listing);
         return wants;
     }
-    wants = calloc(fetch->count, sizeof *wants);
-    for (size_t i = 0; wants && i < fetch->count; i++) {
+    wants = calloc(jobs->count, sizeof *wants);
+    for (size_t i = 0; wants && i < jobs->count; i++) {
         size_t same = 0;
 
-        if (!is_wanted(&fetch->jobs[i], only))
+        if (!is_wanted(&jobs->items[i], only))
             continue;
-        while (same < n && !oid_equal(&wants[same], &fetch->jobs[i].target.want))
+        while (same < n && !oid_equal(&wants[same], &jobs->items[i].target.want))
             same++;
         if (same == n)
-            wants[n++] = fetch->jobs[i].target.want;
+            wants[n++] = jobs->items[i].target.want;
     }
     *count = n;
     return wants;
@@ -45,10 +45,9 @@ static struct oid *collect_wants(struct fetch *fetch, const struct job *only, si
 
 /* Nothing that a server sends is believed: the object must be the one asked for, a commit, and
  * whole. */
-static int check_job(struct fetch *fetch, struct incoming *incoming, struct job *job,
-                     struct error *e)
+static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *job, struct error *e)
 {
-    const char *shown = repository_shown(fetch->repository);
+    const char *shown = repository_shown(jobs->repository);
     struct error inner = {0};
     struct version version;
     int r = incoming_check(incoming, &job->target.want, &version, &inner);
@@ -56,33 +55,33 @@ static int check_job(struct fetch *fetch, struct incoming *incoming, struct job 
     if (!r && !oid_equal(&version.commit, &job->target.commit))
         r = error_set(&inner, EIO, "it is another commit than the listing said");
     if (r == -ENOENT)
-        return error_set(e, ENOENT, "%s of %s is no version: %s", job_shown_name(job), shown,
+        return error_set(e, ENOENT, "%s of %s is no version: %s", jobs_shown_name(job), shown,
                          inner.text);
     if (r)
-        return error_set(e, inner.errnum, "%s sent %s damaged: %s", shown, job_shown_name(job),
+        return error_set(e, inner.errnum, "%s sent %s damaged: %s", shown, jobs_shown_name(job),
                          inner.text);
     job->tree = version.tree;
     job->time = version.time;
     return 0;
 }
 
-static int write_shallow(struct fetch *fetch, const struct job *only, struct error *e)
+static int write_shallow(struct jobs *jobs, const struct job *only, struct error *e)
 {
-    struct oid *commits = calloc(fetch->count, sizeof *commits);
+    struct oid *commits = calloc(jobs->count, sizeof *commits);
     size_t n = 0;
     int r;
 
     if (!commits)
         return error_no_memory(e);
-    for (size_t i = 0; i < fetch->count; i++)
-        if (is_wanted(&fetch->jobs[i], only))
-            commits[n++] = fetch->jobs[i].target.commit;
-    r = shallow_add(fetch->repository, commits, n, e);
+    for (size_t i = 0; i < jobs->count; i++)
+        if (is_wanted(&jobs->items[i], only))
+            commits[n++] = jobs->items[i].target.commit;
+    r = shallow_add(jobs->repository, commits, n, e);
     free(commits);
     return r;
 }
 
-static void pin_job(struct fetch *fetch, struct job *job)
+static void pin_job(struct jobs *jobs, struct job *job)
 {
     struct version *version = &job->request->version;
     struct error e = {0};
@@ -92,50 +91,50 @@ static void pin_job(struct fetch *fetch, struct job *job)
     version->commit = job->target.commit;
     version->tree = job->tree;
     version->time = job->time;
-    r = pins_write(fetch->repository, job->target.ref, &job->target.want, version, &e);
-    job_finish(job, r, &e);
+    r = pins_write(jobs->repository, job->target.ref, &job->target.want, version, &e);
+    jobs_finish_one(job, r, &e);
 }
 
-static int receive_into(struct fetch *fetch, struct incoming *incoming, const struct job *only,
+static int receive_into(struct jobs *jobs, struct incoming *incoming, const struct job *only,
                         struct error *e)
 {
-    struct fetch_command_request request = {.depth = fetch->whole_history ? 0 : 1,
-                                            .lines = fetch->watch && fetch->watch->lines};
-    struct oid *wants = collect_wants(fetch, only, &request.count);
+    struct fetch_command_request request = {.depth = jobs->whole_history ? 0 : 1,
+                                            .lines = jobs->watch && jobs->watch->lines};
+    struct oid *wants = collect_wants(jobs, only, &request.count);
     int r = wants ? 0 : error_no_memory(e);
 
     request.wants = wants;
     if (!r)
-        r = reception_run(incoming, fetch->remote, &request, fetch->watch, e);
+        r = reception_run(incoming, jobs->remote, &request, jobs->watch, e);
     free(wants);
     if (r)
         return r;
-    fetch->packs++;
-    for (size_t i = 0; i < fetch->count && !r; i++)
-        if (is_wanted(&fetch->jobs[i], only))
-            r = check_job(fetch, incoming, &fetch->jobs[i], e);
-    if (!r && fetch->watch && fetch->watch->checked)
-        fetch->watch->checked(fetch->watch->data);
+    jobs->packs++;
+    for (size_t i = 0; i < jobs->count && !r; i++)
+        if (is_wanted(&jobs->items[i], only))
+            r = check_job(jobs, incoming, &jobs->items[i], e);
+    if (!r && jobs->watch && jobs->watch->checked)
+        jobs->watch->checked(jobs->watch->data);
     return r;
 }
 
 /* Fetches, checks and pins one job, or all that are left; `only` is one of them, or NULL. */
-static int receive(struct fetch *fetch, struct job *only, struct error *e)
+static int receive(struct jobs *jobs, struct job *only, struct error *e)
 {
     struct incoming incoming;
-    int r = incoming_open(&incoming, fetch->repository, e);
+    int r = incoming_open(&incoming, jobs->repository, e);
 
     if (r)
         return r;
-    r = receive_into(fetch, &incoming, only, e);
+    r = receive_into(jobs, &incoming, only, e);
     if (!r)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);
     if (!r)
-        r = write_shallow(fetch, only, e);
-    for (size_t i = 0; i < fetch->count && !r; i++)
-        if (is_wanted(&fetch->jobs[i], only))
-            pin_job(fetch, &fetch->jobs[i]);
+        r = write_shallow(jobs, only, e);
+    for (size_t i = 0; i < jobs->count && !r; i++)
+        if (is_wanted(&jobs->items[i], only))
+            pin_job(jobs, &jobs->items[i]);
     return r;
 }
 
@@ -146,36 +145,36 @@ static bool is_worth_another_try(int r)
 }
 
 /* One job by itself. An id that the server does not give becomes a search. */
-static void receive_single(struct fetch *fetch, struct job *job)
+static void receive_single(struct jobs *jobs, struct job *job)
 {
     struct error e = {0};
-    int r = receive(fetch, job, &e);
+    int r = receive(jobs, job, &e);
 
-    if (r == -ENOENT && job->target.state == TARGET_ID && !fetch->whole_history) {
+    if (r == -ENOENT && job->target.state == RESOLVE_ID && !jobs->whole_history) {
         job->refused = true;
-        job->target.state = TARGET_DIGITS;
+        job->target.state = RESOLVE_DIGITS;
     } else if (r) {
-        job_finish(job, r, &e);
+        jobs_finish_one(job, r, &e);
     }
 }
 
-void receive_jobs(struct fetch *fetch)
+void receive_jobs(struct jobs *jobs)
 {
     struct error e = {0};
     int r;
 
-    if (!jobs_have(fetch, TARGET_LISTED) && !jobs_have(fetch, TARGET_ID))
+    if (!jobs_have(jobs, RESOLVE_LISTED) && !jobs_have(jobs, RESOLVE_ID))
         return;
-    r = receive(fetch, NULL, &e);
-    if (r == -ENOENT && !fetch->listed && jobs_have(fetch, TARGET_LISTED)) {
+    r = receive(jobs, NULL, &e);
+    if (r == -ENOENT && !jobs->listed && jobs_have(jobs, RESOLVE_LISTED)) {
         /* The remote has changed since it was listed. */
-        if (jobs_list(fetch))
+        if (jobs_list(jobs))
             return;
-        r = receive(fetch, NULL, &e);
+        r = receive(jobs, NULL, &e);
     }
     if (r && !is_worth_another_try(r))
-        jobs_finish(fetch, r, &e);
-    for (size_t i = 0; i < fetch->count && r; i++)
-        if (is_wanted(&fetch->jobs[i], &fetch->jobs[i]))
-            receive_single(fetch, &fetch->jobs[i]);
+        jobs_finish(jobs, r, &e);
+    for (size_t i = 0; i < jobs->count && r; i++)
+        if (is_wanted(&jobs->items[i], &jobs->items[i]))
+            receive_single(jobs, &jobs->items[i]);
 }

@@ -6,10 +6,10 @@
 
 /* Fetches, checks and pins all jobs that have an object to ask for: in one pack, or if that fails
  * for a reason that may be one version's alone, each in a pack of its own. Those are finished then;
- * but commits that the server does not give by their ids become TARGET_DIGITS. The caller has the
+ * but commits that the server does not give by their ids become RESOLVE_DIGITS. The caller has the
  * repository's lock.
  *
  * Written are, in this order: the pack, `shallow`, the refs; each is on the disk before the next. */
-void receive_jobs(struct fetch *fetch);
+void receive_jobs(struct jobs *jobs);
 
 #endif

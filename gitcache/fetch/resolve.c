@@ -7,7 +7,7 @@
 
 #include "gitcache/store/pins.h"
 
-static int set_ref(struct target *target, const char *prefix, const char *name, struct error *e)
+static int set_ref(struct resolved *target, const char *prefix, const char *name, struct error *e)
 {
     free(target->ref);
     if (asprintf(&target->ref, "%s%s", prefix, name) < 0) {
@@ -17,7 +17,7 @@ static int set_ref(struct target *target, const char *prefix, const char *name, 
     return 0;
 }
 
-int target_set_commit(struct target *target, const struct oid *commit, struct error *e)
+int resolve_to_commit(struct resolved *target, const struct oid *commit, struct error *e)
 {
     char hex[OID_HEX_SIZE];
 
@@ -26,25 +26,25 @@ int target_set_commit(struct target *target, const struct oid *commit, struct er
     return set_ref(target, COMMIT_PREFIX, oid_format(commit, hex), e);
 }
 
-static int set_listed(struct target *target, const struct ref *ref, struct error *e)
+static int set_listed(struct resolved *target, const struct ref *ref, struct error *e)
 {
-    target->state = TARGET_LISTED;
+    target->state = RESOLVE_LISTED;
     if (!pins_kind(ref->name, &target->kind)) /* a detached HEAD */
-        return target_set_commit(target, &ref->peeled, e);
+        return resolve_to_commit(target, &ref->peeled, e);
     target->want = ref->oid;
     target->commit = ref->peeled;
     return set_ref(target, "", ref->name, e);
 }
 
-static int set_id(struct target *target, const struct oid *commit, struct error *e)
+static int set_id(struct resolved *target, const struct oid *commit, struct error *e)
 {
-    target->state = TARGET_ID;
-    return target_set_commit(target, commit, e);
+    target->state = RESOLVE_ID;
+    return resolve_to_commit(target, commit, e);
 }
 
 /* A commit id, whole or not: first the tips that the listing shows. */
-static int resolve_digits(struct target *target, const char *digits, const struct listing *listing,
-                          const char *shown, struct error *e)
+static int resolve_digits(struct resolved *target, const char *digits,
+                          const struct listing *listing, const char *shown, struct error *e)
 {
     const struct oid *found = NULL;
     char hex[OID_HEX_SIZE];
@@ -63,22 +63,22 @@ static int resolve_digits(struct target *target, const char *digits, const struc
         found = peeled;
     }
     if (found) {
-        target->state = TARGET_LISTED;
-        return target_set_commit(target, found, e);
+        target->state = RESOLVE_LISTED;
+        return resolve_to_commit(target, found, e);
     }
     if (oid_parse(&id, digits, strlen(digits)))
         return set_id(target, &id, e);
-    target->state = TARGET_DIGITS;
+    target->state = RESOLVE_DIGITS;
     return 0;
 }
 
-int target_resolve(struct target *out, const struct version_request *request,
-                   const struct listing *listing, const char *shown, struct error *e)
+int resolve_request(struct resolved *out, const struct version_request *request,
+                    const struct listing *listing, const char *shown, struct error *e)
 {
     const struct ref *ref = NULL;
     struct oid commit;
 
-    target_release(out);
+    resolve_release(out);
     if (listing)
         ref =
             request->name ? listing_find_version(listing, request->name) : listing_default(listing);
@@ -93,8 +93,8 @@ int target_resolve(struct target *out, const struct version_request *request,
     return 0;
 }
 
-void target_release(struct target *target)
+void resolve_release(struct resolved *target)
 {
     free(target->ref);
-    *target = (struct target){.state = TARGET_NONE};
+    *target = (struct resolved){.state = RESOLVE_NONE};
 }

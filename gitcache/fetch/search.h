@@ -5,8 +5,8 @@
 
 #include "gitcache/fetch/jobs.h"
 
-/* Looks for the jobs' TARGET_DIGITS in the remote's history, and fetches what is found. The caller
+/* Looks for the jobs' RESOLVE_DIGITS in the remote's history, and fetches what is found. The caller
  * has the repository's lock. */
-void search_jobs(struct fetch *fetch);
+void search_jobs(struct jobs *jobs);
 
 #endif

@@ -9,12 +9,12 @@
 /* A chain of tag objects cannot be a circle (ids are hashes), but it may be absurdly long. */
 #define MAX_TAG_CHAIN 64
 
-struct text {
+struct commit_text {
     const char *at, *end;
 };
 
 /* Takes "KEY " + 40 digits + newline off the front. */
-static bool take_id(struct text *text, const char *key, struct oid *out)
+static bool take_id(struct commit_text *text, const char *key, struct oid *out)
 {
     size_t key_length = strlen(key), length = key_length + 1 + OID_HEX + 1;
 
@@ -26,14 +26,14 @@ static bool take_id(struct text *text, const char *key, struct oid *out)
     return true;
 }
 
-static const char *line_end(const struct text *text)
+static const char *line_end(const struct commit_text *text)
 {
     const char *end = memchr(text->at, '\n', (size_t)(text->end - text->at));
     return end ? end : text->end;
 }
 
 /* The seconds behind the mail address of the committer's line. */
-static int64_t parse_committer_time(struct text text)
+static int64_t parse_committer_time(struct commit_text text)
 {
     static const char key[] = "committer ";
     const size_t key_length = sizeof key - 1;
@@ -71,10 +71,10 @@ static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out,
     return 0;
 }
 
-static struct text text_of(git_odb_object *object)
+static struct commit_text text_of(git_odb_object *object)
 {
     const char *at = git_odb_object_data(object);
-    return (struct text){at, at + git_odb_object_size(object)};
+    return (struct commit_text){at, at + git_odb_object_size(object)};
 }
 
 static int damaged(const struct oid *id, const char *what, struct error *e)
@@ -98,7 +98,7 @@ int commit_follow(git_odb *odb, const struct oid *id,
     for (int i = 0; i < MAX_TAG_CHAIN; i++) {
         git_odb_object *object;
         git_object_t type;
-        struct text text;
+        struct commit_text text;
         bool valid;
         int r = read_object(odb, &at, &object, e);
 
@@ -130,7 +130,7 @@ int commit_is_cut(git_odb *odb, const struct oid *commit, bool *out, struct erro
 {
     git_odb_object *object;
     struct oid parent;
-    struct text text;
+    struct commit_text text;
     git_oid id;
     int r = read_object(odb, commit, &object, e);
 

@@ -1,5 +1,5 @@
 /* commit.h - the facts of commits and tag objects, parsed from their raw bytes. Private to
- * gitcache/. */
+ * gitcache/store/. */
 #ifndef GITCACHE_STORE_COMMIT_H
 #define GITCACHE_STORE_COMMIT_H
 

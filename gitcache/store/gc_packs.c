@@ -10,7 +10,7 @@
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
 
-struct collection {
+struct pack_collection {
     struct repository *repository;
     const struct gc_packs *request;
     uint32_t *holders; /* for each needed object, how many packs that stay hold it */
@@ -19,11 +19,11 @@ struct collection {
 
 /* One pass over a pack's objects. */
 struct visit {
-    struct collection *collection;
+    struct pack_collection *collection;
     struct pack *pack;
 };
 
-static uint32_t *holders_of(const struct collection *collection, const git_oid *id)
+static uint32_t *holders_of(const struct pack_collection *collection, const git_oid *id)
 {
     struct oid oid;
 
@@ -87,7 +87,7 @@ static int compare_packs(const void *a, const void *b)
 }
 
 /* Drops every pack without which all that is needed is still there; the emptiest first. */
-static void choose(struct collection *collection)
+static void choose(struct pack_collection *collection)
 {
     struct packs *packs = &collection->packs;
 
@@ -108,7 +108,7 @@ static void choose(struct collection *collection)
 }
 
 /* Packs anew what stays of packs that hold more; the old ones can be dropped then. */
-static int shrink(struct collection *collection, int64_t *freed, struct error *e)
+static int shrink(struct pack_collection *collection, int64_t *freed, struct error *e)
 {
     const struct gc_packs *request = collection->request;
     int r = 0;
@@ -144,7 +144,7 @@ static void remove_derived(const struct repository *repository)
     }
 }
 
-static int drop(struct collection *collection, struct error *e)
+static int drop(struct pack_collection *collection, struct error *e)
 {
     git_odb *rest;
     int r = packs_open_rest(&rest, &collection->packs, collection->repository, e);
@@ -168,7 +168,7 @@ static int drop(struct collection *collection, struct error *e)
 int gc_packs(struct repository *repository, const struct gc_packs *request, uint64_t *bytes,
              struct error *e)
 {
-    struct collection collection = {.repository = repository, .request = request};
+    struct pack_collection collection = {.repository = repository, .request = request};
     int64_t freed = 0;
     size_t dropped = 0;
     int r = 0;

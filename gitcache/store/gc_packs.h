@@ -1,4 +1,4 @@
-/* gc_packs.h - removing the packs that no version of a repository needs. Private to gitcache/. */
+/* gc_packs.h - removing the packs that no version of a repository needs. Private to gitcache/store/. */
 #ifndef GITCACHE_STORE_GC_PACKS_H
 #define GITCACHE_STORE_GC_PACKS_H
 

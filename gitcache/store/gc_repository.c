@@ -18,7 +18,7 @@
 #define NANOSECONDS ((int64_t)1000000000)
 
 /* A ref, ours or (git lets anybody put one there) not. */
-struct found_ref {
+struct gc_ref {
     char *name;
     struct oid target; /* what it holds: a commit or a tag object */
     struct oid commit; /* of ours */
@@ -26,20 +26,20 @@ struct found_ref {
     bool goes;
 };
 
-struct collection {
+struct gc_collection {
     struct gc *gc;
     struct repository *repository;
-    struct found_ref *refs;
+    struct gc_ref *refs;
     size_t count;
     struct oid_set needed; /* every object of what stays */
     struct oid_set gone;   /* the commits of what goes */
 };
 
 /* A ref whose objects cannot be read may be all that names them: then nothing is removed. */
-static int add_ref(struct collection *collection, git_repository *git, const char *name,
+static int add_ref(struct gc_collection *collection, git_repository *git, const char *name,
                    struct error *e)
 {
-    struct found_ref *refs, ref = {.name = NULL};
+    struct gc_ref *refs, ref = {.name = NULL};
     struct version version;
     enum version_kind kind;
     git_oid id;
@@ -62,7 +62,7 @@ static int add_ref(struct collection *collection, git_repository *git, const cha
     return 0;
 }
 
-static int read_refs(struct collection *collection, struct error *e)
+static int read_refs(struct gc_collection *collection, struct error *e)
 {
     git_repository *git = NULL;
     git_strarray names = {.strings = NULL};
@@ -80,7 +80,7 @@ static int read_refs(struct collection *collection, struct error *e)
     return r;
 }
 
-static bool is_named(const struct collection *collection, const struct oid *commit)
+static bool is_named(const struct gc_collection *collection, const struct oid *commit)
 {
     const struct gc *gc = collection->gc;
 
@@ -91,12 +91,12 @@ static bool is_named(const struct collection *collection, const struct oid *comm
     return false;
 }
 
-static bool was_read(const struct collection *collection, const struct found_ref *ref)
+static bool was_read(const struct gc_collection *collection, const struct gc_ref *ref)
 {
     return last_read_at(collection->repository->folder, ref->name) >= collection->gc->before;
 }
 
-static int keep(struct collection *collection, struct found_ref *ref, struct error *e)
+static int keep(struct gc_collection *collection, struct gc_ref *ref, struct error *e)
 {
     git_odb *odb = odb_get(collection->repository);
     int r = odb ? reach_add(&collection->needed, odb, &ref->target, e)
@@ -109,12 +109,12 @@ static int keep(struct collection *collection, struct found_ref *ref, struct err
 }
 
 /* Says of each ref whether it goes, and finds what the others need. */
-static int decide(struct collection *collection, struct error *e)
+static int decide(struct gc_collection *collection, struct error *e)
 {
     int r = 0;
 
     for (size_t i = 0; i < collection->count && r == 0; i++) {
-        struct found_ref *ref = &collection->refs[i];
+        struct gc_ref *ref = &collection->refs[i];
         ref->goes = ref->ours && !is_named(collection, &ref->commit) && !was_read(collection, ref);
         if (!ref->goes)
             r = keep(collection, ref, e);
@@ -123,13 +123,13 @@ static int decide(struct collection *collection, struct error *e)
 }
 
 /* Its folder below the cache's. */
-static const char *shown_folder(const struct collection *collection)
+static const char *shown_folder(const struct gc_collection *collection)
 {
     const char *rest = collection->repository->folder + strlen(cache_folder(collection->gc->cache));
     return rest + strspn(rest, "/");
 }
 
-static int remove_ref(struct collection *collection, struct found_ref *ref, struct error *e)
+static int remove_ref(struct gc_collection *collection, struct gc_ref *ref, struct error *e)
 {
     const struct gc_options *options = collection->gc->options;
     int64_t read_at = last_read_at(collection->repository->folder, ref->name);
@@ -146,7 +146,7 @@ static int remove_ref(struct collection *collection, struct found_ref *ref, stru
 }
 
 /* What may be open counts as read just now: when its mount ends, the days begin. */
-static void touch_open(struct collection *collection, const struct found_ref *ref)
+static void touch_open(struct gc_collection *collection, const struct gc_ref *ref)
 {
     const char *folder = collection->repository->folder;
 
@@ -155,7 +155,7 @@ static void touch_open(struct collection *collection, const struct found_ref *re
         last_read_touch(folder, ref->name);
 }
 
-static int remove_those_that_go(struct collection *collection, struct error *e)
+static int remove_those_that_go(struct gc_collection *collection, struct error *e)
 {
     struct gc_report *report = collection->gc->report;
     int r = 0;
@@ -165,7 +165,7 @@ static int remove_those_that_go(struct collection *collection, struct error *e)
         if (collection->refs[i].goes && was_read(collection, &collection->refs[i]))
             r = keep(collection, &collection->refs[i], e);
     for (size_t i = 0; i < collection->count && r == 0; i++) {
-        struct found_ref *ref = &collection->refs[i];
+        struct gc_ref *ref = &collection->refs[i];
         if (ref->goes)
             r = remove_ref(collection, ref, e);
         else if (ref->ours)
@@ -177,7 +177,7 @@ static int remove_those_that_go(struct collection *collection, struct error *e)
 }
 
 /* Nobody begins to read meanwhile. */
-static int remove_refs(struct collection *collection, struct error *e)
+static int remove_refs(struct gc_collection *collection, struct error *e)
 {
     const char *folder = collection->repository->folder;
     int lock = last_read_lock(folder, LOCK_EX), r;
@@ -192,7 +192,7 @@ static int remove_refs(struct collection *collection, struct error *e)
     return r;
 }
 
-static int collect(struct collection *collection, struct error *e)
+static int collect(struct gc_collection *collection, struct error *e)
 {
     struct gc *gc = collection->gc;
     const struct gc_packs packs = {
@@ -226,7 +226,7 @@ static bool no_patience(void *data)
 int gc_repository(struct gc *gc, const char *folder, struct error *e)
 {
     const struct watch watch = {.cancelled = no_patience};
-    struct collection collection = {.gc = gc};
+    struct gc_collection collection = {.gc = gc};
     char *path = disk_path(folder, LOCK_FILE);
     int lock = path ? disk_lock(path, &watch, e) : error_no_memory(e), r;
 

@@ -1,5 +1,5 @@
 /* odb.h - a cached repository's objects (libgit2's git_odb), opened once for all threads. Private to
- * gitcache/. */
+ * gitcache/store/. */
 #ifndef GITCACHE_STORE_ODB_H
 #define GITCACHE_STORE_ODB_H
 

@@ -1,4 +1,4 @@
-/* pack.h - one pack of a cached repository, by itself. Private to gitcache/. */
+/* pack.h - one pack of a cached repository, by itself. Private to gitcache/store/. */
 #ifndef GITCACHE_STORE_PACK_H
 #define GITCACHE_STORE_PACK_H
 

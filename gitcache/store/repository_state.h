@@ -1,4 +1,4 @@
-/* repository_state.h - what a struct repository is made of. Private to gitcache/.
+/* repository_state.h - what a struct repository is made of. Private to gitcache/store/.
  *
  * Its three locks are never held while another is taken, nor while anything waits for a network:
  * `lock` and `refs_lock` for microseconds, `odb_lock` shared while one object is read. */
