@@ -8,6 +8,7 @@
 #include "fs/tree/folders.h"
 #include "fs/tree/publish.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/base/refname.h"
 
 #define MISS_INTERVAL 1000 /* milliseconds between two questions for names that are not there */
 
@@ -162,7 +163,7 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     bool known = repo_listing_age(repo) >= 0;
     struct version version;
 
-    if (!ref_name_is_valid(full, strlen(full)))
+    if (!refname_is_valid(full, strlen(full)))
         return -ENOENT;
     /* Another mount, or `startpointfs fetch`, may have cached it. */
     if (versions_find(repo->repository, full, NULL, &version, NULL) == 0) {

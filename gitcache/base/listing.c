@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/base/source.h"
+#include "gitcache/base/refname.h"
 #include "gitcache/base/starts_with.h"
 
 /* The kept text:
@@ -30,7 +30,7 @@ static bool name_is_listable(const char *name)
         name += strlen("refs/heads/");
     else
         return false;
-    return ref_name_is_valid(name, strlen(name));
+    return refname_is_valid(name, strlen(name));
 }
 
 /* The array's room is always the power of two at or above its count, so it need not be kept. */

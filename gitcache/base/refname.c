@@ -1,7 +1,7 @@
+#include "gitcache/base/refname.h"
+
 #include <limits.h>
 #include <string.h>
-
-#include "gitcache/base/source.h"
 
 static bool character_is_allowed(unsigned char c)
 {
@@ -19,7 +19,7 @@ static bool part_is_valid(const char *part, size_t length)
     return length < lock_length || memcmp(part + length - lock_length, lock, lock_length) != 0;
 }
 
-bool ref_name_is_valid(const char *name, size_t length)
+bool refname_is_valid(const char *name, size_t length)
 {
     size_t start = 0;
 

@@ -10,6 +10,7 @@
 
 #include "gitcache/base/oid.h"
 #include "gitcache/base/percent.h"
+#include "gitcache/base/refname.h"
 #include "gitcache/base/url.h"
 
 #define DISPLAY_SIZE 400
@@ -85,7 +86,7 @@ static int take_tag(struct source *source, char *value, const char *shown, struc
                          "%s: tag= is empty; name a tag, or leave ?tag= out for the "
                          "default branch",
                          shown);
-    if (!ref_name_is_valid(value, strlen(value)))
+    if (!refname_is_valid(value, strlen(value)))
         return error_set(e, EINVAL, "%s: no tag can be called '%s'", shown, value);
     source->kind = SOURCE_NAMED;
     source->version = strdup(value);

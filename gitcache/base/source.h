@@ -52,8 +52,4 @@ void source_release(struct source *source);
  * Malloc'd; NULL: out of memory. */
 char *source_format(const struct source *source);
 
-/* True if a ref can have this name below refs/tags/ or refs/heads/: the rules of
- * git-check-ref-format(1), with one level allowed. */
-bool ref_name_is_valid(const char *name, size_t length);
-
 #endif

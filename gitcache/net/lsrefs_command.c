@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/refname.h"
 #include "gitcache/base/source.h"
 #include "gitcache/base/starts_with.h"
 
@@ -20,7 +21,7 @@ void lsrefs_command_build(struct pktline_buffer *out, const struct capabilities 
     pktline_add(out, "ref-prefix refs/heads/master");
     pktline_add(out, "ref-prefix refs/heads/main");
     for (size_t i = 0; i < branches->count; i++)
-        if (ref_name_is_valid(branches->names[i], strlen(branches->names[i])))
+        if (refname_is_valid(branches->names[i], strlen(branches->names[i])))
             pktline_add(out, "ref-prefix refs/heads/%s", branches->names[i]);
     pktline_add_flush(out);
 }
@@ -66,7 +67,7 @@ static int take_head_target(struct lsrefs_command *lsrefs, const char *branch,
     size_t below = strlen("refs/heads/");
 
     if (strncmp(branch, "refs/heads/", below) != 0 ||
-        !ref_name_is_valid(branch + below, strlen(branch + below)) || lsrefs->listing.head)
+        !refname_is_valid(branch + below, strlen(branch + below)) || lsrefs->listing.head)
         return 0;
     lsrefs->listing.head = strdup(branch);
     return lsrefs->listing.head ? listing_add(&lsrefs->listing, branch, oid, oid) : -ENOMEM;

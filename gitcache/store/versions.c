@@ -5,7 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/base/source.h"
+#include "gitcache/base/refname.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/repository_state.h"
 
@@ -115,7 +115,7 @@ static int find_named(struct repository *repository, const struct listing *listi
     const struct ref *listed = listing ? listing_find_version(listing, name) : NULL;
     int r;
 
-    if (!ref_name_is_valid(name, strlen(name)))
+    if (!refname_is_valid(name, strlen(name)))
         return -ENOENT;
     r = find_below(repository, TAG_PREFIX, name, out, e);
     if (r != -ENOENT || (listed && pins_kind(listed->name, &out->kind) && out->kind == VERSION_TAG))

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "gitcache/base/refname.h"
 #include "gitcache/base/source_list.h"
 
 #if defined __SANITIZE_ADDRESS__ || defined __SANITIZE_THREAD__
@@ -208,15 +209,15 @@ static void test_ref_names(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof valid / sizeof *valid; i++)
-        if (!ref_name_is_valid(valid[i], strlen(valid[i])))
+        if (!refname_is_valid(valid[i], strlen(valid[i])))
             fail_msg("refused: %s", valid[i]);
     for (size_t i = 0; i < sizeof invalid / sizeof *invalid; i++)
-        if (ref_name_is_valid(invalid[i], strlen(invalid[i])))
+        if (refname_is_valid(invalid[i], strlen(invalid[i])))
             fail_msg("accepted: %s", invalid[i]);
     memset(longest, 'a', sizeof longest);
-    assert_true(ref_name_is_valid(longest, 255));
-    assert_false(ref_name_is_valid(longest, 256));
-    assert_false(ref_name_is_valid("a\0b", 3));
+    assert_true(refname_is_valid(longest, 255));
+    assert_false(refname_is_valid(longest, 256));
+    assert_false(refname_is_valid("a\0b", 3));
 }
 
 struct place {
