@@ -195,6 +195,7 @@ int front_open(struct front **out, const struct front_options *options, struct e
     if (r == 0)
         r = start_daemon(front, e);
     if (r < 0) {
+        mount_probe_stop(front->probe);
         mount_probe_close(front->probe);
         clients_release(&front->clients);
         free(front);
@@ -223,8 +224,9 @@ void front_close(struct front *front)
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
     wait_for_answers(front);
-    mount_probe_close(front->probe);
+    mount_probe_stop(front->probe); /* or else suspended connections could not be ended */
     MHD_stop_daemon(front->daemon);
+    mount_probe_close(front->probe);
     clients_release(&front->clients);
     free(front);
 }
@@ -236,4 +238,9 @@ void front_tick(struct front *front)
     clients_expire(&front->clients, now);
     if (front->probe)
         mount_probe_expire(front->probe, now);
+}
+
+const char *front_library(void)
+{
+    return MHD_get_version();
 }

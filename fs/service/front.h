@@ -37,4 +37,7 @@ void front_close(struct front *front);
 /* Ends what is over. To be called a few times a second. */
 void front_tick(struct front *front);
 
+/* The version of libmicrohttpd. */
+const char *front_library(void);
+
 #endif

@@ -81,10 +81,8 @@ int mount_probe_open(struct mount_probe **out, const struct mount_probe_options 
     return 0;
 }
 
-void mount_probe_close(struct mount_probe *probe)
+void mount_probe_stop(struct mount_probe *probe)
 {
-    struct timespec until;
-
     if (!probe)
         return;
     pthread_mutex_lock(&probe->lock);
@@ -92,6 +90,14 @@ void mount_probe_close(struct mount_probe *probe)
     resume_all(probe);
     pthread_cond_signal(&probe->wanted);
     pthread_mutex_unlock(&probe->lock);
+}
+
+void mount_probe_close(struct mount_probe *probe)
+{
+    struct timespec until;
+
+    if (!probe)
+        return;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec++;
     if (pthread_timedjoin_np(probe->thread, NULL, &until) != 0)

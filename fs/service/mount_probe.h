@@ -37,8 +37,10 @@ struct mount_probe_waiter {
 
 int mount_probe_open(struct mount_probe **out, const struct mount_probe_options *options,
                      struct error *e);
-/* Everybody who waits is resumed, and nobody waits any more. A thread that hangs in the mount is
- * left behind, with the probe: the program is ending. */
+/* Everybody who waits is resumed, and nobody waits any more. */
+void mount_probe_stop(struct mount_probe *probe);
+/* After mount_probe_stop, when nobody asks any more. A thread that hangs in the mount is left
+ * behind, with the probe: the program is ending. */
 void mount_probe_close(struct mount_probe *probe);
 
 /* Waits unless there is a fresh answer; returns whether it does. */

@@ -18,6 +18,7 @@
 #define SETTLE      100  /* milliseconds of quiet after a change: editors write in several steps */
 #define LOOK        2000 /* milliseconds: how often a folder is looked at, where nothing tells us */
 #define FIRST_RETRY 1000
+#define CLOSE_TRIES 5 /* seconds that the thread has to end */
 #define LAST_RETRY  60000
 #define EVENTS \
     (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_DELETE | IN_DELETE_SELF | IN_MOVE_SELF)
@@ -231,27 +232,33 @@ int reload_open(struct reload **out, const struct reload_options *options, struc
 }
 
 /* A fetch ends at the signal that ended the program, if it had begun by then; else at this one. */
-static void join(struct reload *reload)
+static bool join(struct reload *reload)
 {
     struct timespec until;
+    int r = ETIMEDOUT;
 
-    do {
+    for (int tries = 0; r == ETIMEDOUT && tries < CLOSE_TRIES; tries++) {
         clock_gettime(CLOCK_REALTIME, &until);
         until.tv_sec++;
-    } while (pthread_timedjoin_np(reload->thread, NULL, &until) == ETIMEDOUT &&
-             kill(getpid(), SIGTERM) == 0);
+        r = pthread_timedjoin_np(reload->thread, NULL, &until);
+        if (r == ETIMEDOUT)
+            kill(getpid(), SIGTERM);
+    }
+    return r == 0;
 }
 
-void reload_close(struct reload *reload)
+bool reload_close(struct reload *reload)
 {
     if (!reload)
-        return;
+        return true;
     atomic_store(&reload->stopping, true);
     eventfd_write(reload->wakeup, 1);
-    join(reload);
+    if (!join(reload))
+        return false;
     close(reload->inotify);
     close(reload->wakeup);
     free(reload);
+    return true;
 }
 
 void reload_now(struct reload *reload)

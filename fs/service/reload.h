@@ -5,6 +5,8 @@
 #ifndef FS_SERVICE_RELOAD_H
 #define FS_SERVICE_RELOAD_H
 
+#include <stdbool.h>
+
 #include "fs/log.h"
 #include "fs/service/load.h"
 #include "fs/service/shelf.h"
@@ -22,8 +24,10 @@ struct reload_options {
 
 /* Starts it. 0 or a negative errno. */
 int reload_open(struct reload **out, const struct reload_options *options, struct error *e);
-/* Ends it. A fetch that is under way is ended by SIGTERM, which must have a handler. */
-void reload_close(struct reload *reload);
+/* Ends it. A fetch that is under way is ended by SIGTERM, which must have a handler. False: the
+ * thread hangs, in a mount that does not answer; it is left behind with all that it uses, as the
+ * program is ending. */
+bool reload_close(struct reload *reload);
 
 /* Loads soon. Safe in a signal handler. */
 void reload_now(struct reload *reload);

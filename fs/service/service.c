@@ -115,6 +115,11 @@ static void serve(struct service *service)
     log_info(service->log, "ends");
 }
 
+const char *service_library(void)
+{
+    return front_library();
+}
+
 int service_run(const struct service_options *options, struct error *e)
 {
     struct service service = {.options = options};
@@ -133,7 +138,8 @@ int service_run(const struct service_options *options, struct error *e)
     if (r == 0)
         serve(&service);
     front_close(service.front);
-    reload_close(service.reload);
+    if (!reload_close(service.reload))
+        return r;
     shelf_release(&service.shelf);
     log_close(service.log);
     return r;

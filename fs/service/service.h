@@ -18,4 +18,7 @@ struct service_options {
  * could not begin. */
 int service_run(const struct service_options *options, struct error *e);
 
+/* The version of libmicrohttpd. */
+const char *service_library(void);
+
 #endif

@@ -107,7 +107,7 @@ class Manual(Documented):
 
     def test_versions_of_the_libraries(self):
         shown = self.program("--version").stdout
-        for library in ("libfuse", "libgit2", "libcurl", "jansson"):
+        for library in ("libfuse", "libgit2", "libcurl", "jansson", "libmicrohttpd"):
             self.assertRegex(shown, rf"{library} \d+\.\d+")
 
 

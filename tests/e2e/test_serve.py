@@ -240,6 +240,7 @@ class Limits(EndToEnd):
         eventually(lambda: self.service.metrics()["startpointfs_serve_connections"] >= 1000, 20, "the connections")
         self.answers_at_once()
         if slowness() == 1:
+            print(f"figures: {(self.service.resident() - before) >> 10} KiB for a thousand connections")
             self.assertLess(self.service.resident() - before, 16 << 20)
 
     @allow_seconds(120)

@@ -5,7 +5,7 @@ import shutil
 import signal
 import threading
 
-from support.case import EndToEnd
+from support.case import EndToEnd, allow_seconds
 from support.processes import eventually
 from support.service import Service
 
@@ -168,8 +168,10 @@ class BesideAMount(EndToEnd):
         self.assertEqual(0, service.metrics()["startpointfs_serve_mount_up"])
         self.assertEqual(200, service.get("alive").status)
 
+    @allow_seconds(150)
     def test_a_mount_that_hangs_holds_up_its_own_routes_only(self):
         service = Service(self, "--mount", self.mounted.path, self.list)
+        of_folder = Service(self, self.mounted / ".startpointfs/sets/pp", name="of_folder")
         status = self.mounted.status()
         pids = [status["supervisor_pid"], status["pid"]]
         for pid in pids:
@@ -187,6 +189,10 @@ class BesideAMount(EndToEnd):
             eventually(lambda: service.get("healthz").status == 503, 30, "the sentence")
             self.assertIn("does not answer", service.get("healthz").text)
             self.assertEqual(0, service.metrics()["startpointfs_serve_mount_up"])
+            # What reads the mount's own files hangs in it, goes on answering, and can be ended.
+            of_folder.signal(signal.SIGHUP)
+            self.assertIn("python_unittest:1", of_folder.text("image_names"))
+            self.assertEqual(0, of_folder.end(30))
         finally:
             for pid in pids:
                 os.kill(pid, signal.SIGCONT)
