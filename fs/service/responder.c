@@ -62,7 +62,7 @@ static enum MHD_Result send_reply(struct responder *responder, struct MHD_Connec
                   reply_accepts_gzip(responder_header(connection, MHD_HTTP_HEADER_ACCEPT_ENCODING));
     bool known = is_get_or_head(method) &&
                  reply_matches(reply, responder_header(connection, MHD_HTTP_HEADER_IF_NONE_MATCH));
-    size_t size = known ? 0 : zipped ? reply->gzip_size : reply->size;
+    size_t size = zipped ? reply->gzip_size : reply->size; /* of 304 only the length is sent */
     struct MHD_Response *response = MHD_create_response_from_buffer_with_free_callback_cls(
         size, zipped ? reply->gzip : reply->text, put_catalogue, catalogue);
 

@@ -2,10 +2,12 @@
 
 import gzip
 import os
+import random
 import resource
 import shutil
 import signal
 import socket
+import struct
 import threading
 import time
 
@@ -155,9 +157,14 @@ class Http(EndToEnd):
         for given in (tag, f"W/{tag}", f'"x", {tag}', "*"):
             again = self.service.get("manifests", headers={"If-None-Match": given})
             self.assertEqual((304, b"", tag), (again.status, again.body, again.headers["etag"]), given)
+            self.assertEqual(first.headers["content-length"], again.headers["content-length"])
         for given in ('"x"', tag.strip('"')[:-1]):
             self.assertEqual(200, self.service.get("manifests", headers={"If-None-Match": given}).status)
         self.assertNotEqual(tag, self.service.get("names").headers["etag"])
+        connection = self.service.connect()  # goes on behind an answer without a body
+        for _ in range(3):
+            self.assertEqual(304, self.service.get("manifests", headers={"If-None-Match": tag}, connection=connection).status)
+        connection.close()
         self.assertEqual(200, self.service.get("manifests", method="POST", headers={"If-None-Match": tag}).status)
 
     def test_gzip_when_asked_for(self):
@@ -296,6 +303,23 @@ class Limits(EndToEnd):
                 raw.sendall(b"POST /names HTTP/1.1\r\nHost: x\r\nTransfer-Encoding: chunked\r\n\r\n")
                 for _ in range(10000):
                     raw.sendall(b"10000\r\n" + b" " * 65536 + b"\r\n")
+        self.answers_at_once()
+
+    def test_nonsense_and_clients_that_go_away(self):
+        seed = random.randrange(1 << 32)
+        print(f"seed {seed}")
+        chance = random.Random(seed)
+        good = b"POST /manifest?x HTTP/1.1\r\nHost: x\r\nContent-Length: 12\r\nExpect: 100-continue\r\n\r\n{\"name\":\"x\"}"
+        for _ in range(300):
+            sent = bytearray(good)
+            for _ in range(chance.randrange(4)):
+                place = chance.randrange(len(sent))
+                sent[place:place + chance.randrange(3)] = chance.randbytes(chance.randrange(3))
+            del sent[chance.randrange(len(sent)):chance.choice((0, len(sent)))]
+            with self.service.raw() as raw:
+                raw.sendall(sent)
+                if chance.random() < 0.5:  # a reset, in the middle of whatever it does
+                    raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.answers_at_once()
 
     def test_many_at_once_get_whole_answers(self):

@@ -229,6 +229,22 @@ class Kubernetes(EndToEnd):
         daemon = next(one for one in pod["spec"]["containers"] if one["name"] == "startpointfs")
         self.assertEqual(daemon["args"][-1], one["args"][-1])
 
+    def test_a_start_point_image_as_a_service(self):
+        objects = self.built("service")
+        template = objects["Deployment", "languages-start-points"]["spec"]["template"]
+        service = objects["Service", "languages-start-points"]["spec"]
+        self.assertLessEqual(service["selector"].items(), template["metadata"]["labels"].items())
+        one = template["spec"]["containers"][0]
+        port = one["ports"][0]
+        self.assertEqual(port["name"], service["ports"][0]["targetPort"])
+        self.assertEqual(str(port["containerPort"]), next(rest.partition("=")[2] for word, rest in steps({})
+                                                          if word == "ARG" and rest.startswith("PORT=")))
+        self.assertEqual(str(port["containerPort"]), template["metadata"]["annotations"]["prometheus.io/port"])
+        for probe, path in (("startupProbe", "/ready"), ("livenessProbe", "/alive"), ("readinessProbe", "/ready")):
+            self.assertEqual({"path": path, "port": port["name"]}, one[probe]["httpGet"])
+        security = one["securityContext"]
+        self.assertEqual((NOBODY, True), (security["runAsUser"], security["readOnlyRootFilesystem"]))
+
     def test_the_operators_files(self):
         objects = self.built("monitoring")
         monitor = objects["PodMonitor", "startpointfs"]["spec"]
