@@ -10,16 +10,16 @@
 #define TAG_MAX    128
 #define DIGEST_MIN 32 /* hex digits */
 
-struct text {
+struct name_part {
     const char *at, *end;
 };
 
-static size_t left(const struct text *text)
+static size_t left(const struct name_part *text)
 {
     return (size_t)(text->end - text->at);
 }
 
-static bool take(struct text *text, char c)
+static bool take(struct name_part *text, char c)
 {
     if (text->at == text->end || *text->at != c)
         return false;
@@ -28,7 +28,7 @@ static bool take(struct text *text, char c)
 }
 
 /* Takes all the characters that are in the set; how many. */
-static size_t take_all(struct text *text, const char *set)
+static size_t take_all(struct name_part *text, const char *set)
 {
     const char *start = text->at;
     while (text->at < text->end && *text->at && strchr(set, *text->at))
@@ -37,7 +37,7 @@ static size_t take_all(struct text *text, const char *set)
 }
 
 /* Letters, digits and inner dashes, joined by dots. */
-static bool is_host(struct text host)
+static bool is_host(struct name_part host)
 {
     do {
         const char *start = host.at;
@@ -49,7 +49,7 @@ static bool is_host(struct text host)
 }
 
 /* What may join two words of a path: one dot, one or two underscores, any number of dashes. */
-static bool take_separator(struct text *path)
+static bool take_separator(struct name_part *path)
 {
     if (take(path, '.'))
         return true;
@@ -60,7 +60,7 @@ static bool take_separator(struct text *path)
     return take_all(path, "-") > 0;
 }
 
-static bool is_path(struct text path)
+static bool is_path(struct name_part path)
 {
     do {
         do {
@@ -71,7 +71,7 @@ static bool is_path(struct text path)
     return path.at == path.end;
 }
 
-static bool is_tag(struct text tag)
+static bool is_tag(struct name_part tag)
 {
     if (left(&tag) == 0 || left(&tag) > TAG_MAX || *tag.at == '.' || *tag.at == '-')
         return false;
@@ -80,7 +80,7 @@ static bool is_tag(struct text tag)
 }
 
 /* sha256:0123..., the algorithm's words begin with a letter and are joined by one of - _ + . */
-static bool is_digest(struct text digest)
+static bool is_digest(struct name_part digest)
 {
     do {
         if (take_all(&digest, DIGITS) > 0 || take_all(&digest, LETTERS DIGITS) == 0)
@@ -91,9 +91,9 @@ static bool is_digest(struct text digest)
 }
 
 /* Cuts the text at the first `c`: returns what stands before it, leaves what follows. */
-static struct text cut(struct text *text, char c, bool *found)
+static struct name_part cut(struct name_part *text, char c, bool *found)
 {
-    struct text before = *text;
+    struct name_part before = *text;
     const char *at = memchr(text->at, c, left(text));
     *found = at != NULL;
     before.end = text->at = at ? at : text->end;
@@ -102,26 +102,26 @@ static struct text cut(struct text *text, char c, bool *found)
     return before;
 }
 
-static bool names_host(struct text first)
+static bool names_host(struct name_part first)
 {
     return memchr(first.at, '.', left(&first)) || memchr(first.at, ':', left(&first)) ||
            (left(&first) == strlen("localhost") &&
             memcmp(first.at, "localhost", left(&first)) == 0);
 }
 
-static bool take_host(struct image_name *out, struct text *rest, const char **why)
+static bool take_host(struct image_name *out, struct name_part *rest, const char **why)
 {
     bool slash, colon;
-    struct text after = *rest, first = cut(&after, '/', &slash);
+    struct name_part after = *rest, first = cut(&after, '/', &slash);
     if (!slash || !names_host(first))
         return true; /* no host: the path begins here */
-    struct text host = cut(&first, ':', &colon);
+    struct name_part host = cut(&first, ':', &colon);
     *rest = after;
     if (!is_host(host)) {
         *why = "its host must be parts of letters, digits and inner dashes, joined by dots";
         return false;
     }
-    struct text port = first;
+    struct name_part port = first;
     if (colon && (take_all(&first, DIGITS) == 0 || first.at != first.end)) {
         *why = "its port must be a number";
         return false;
@@ -135,13 +135,13 @@ static bool take_host(struct image_name *out, struct text *rest, const char **wh
 
 bool image_name_parse(struct image_name *out, const char *text, const char **why)
 {
-    struct text rest = {text, text + strlen(text)};
+    struct name_part rest = {text, text + strlen(text)};
     bool digest, tag;
     *out = (struct image_name){0};
     if (!take_host(out, &rest, why))
         return false;
-    struct text before = cut(&rest, '@', &digest);
-    struct text path = cut(&before, ':', &tag);
+    struct name_part before = cut(&rest, '@', &digest);
+    struct name_part path = cut(&before, ':', &tag);
     if (!is_path(path)) {
         *why = "its path must be lower-case letters and digits, joined by one '.', one or two '_', "
                "or dashes, in parts with '/' between";

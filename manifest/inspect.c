@@ -1,10 +1,10 @@
-/* inspect.c - the texts of manifest.h that say what is in a list. */
+#include "manifest/inspect.h"
+
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "manifest/manifest.h"
 #include "manifest/shown.h"
 
 static int compare_display_names(const void *a, const void *b)
@@ -54,7 +54,7 @@ static json_t *manifest_json(const struct manifest *manifest)
     return object;
 }
 
-char *manifest_list_inspect(const struct manifest_list *list)
+char *inspect_list(const struct manifest_list *list)
 {
     char *text = NULL;
     size_t count, i = 0;
@@ -72,7 +72,7 @@ char *manifest_list_inspect(const struct manifest_list *list)
     return text;
 }
 
-char *manifest_list_images(const struct manifest_list *list)
+char *inspect_images(const struct manifest_list *list)
 {
     char *text = NULL;
     size_t size = 0, count;

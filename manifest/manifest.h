@@ -7,7 +7,7 @@
  *         r = manifest_list_add(&list, &start_point);   // stop if negative
  *     r = manifest_list_finish(&list);
  *     findings_format(&list.findings), list.findings.exit_code
- *     if that is 0: manifest_list_inspect(&list), manifest_list_images(&list)
+ *     if that is 0: inspect_list(&list), inspect_images(&list) (inspect.h)
  *     manifest_list_release(&list);
  *
  * A caller may add findings of its own in between (findings_add): a source that can't be fetched
@@ -57,15 +57,6 @@ int manifest_list_add(struct manifest_list *list, const struct start_point *star
 
 /* Checks what concerns the whole list. 0 or -ENOMEM. */
 int manifest_list_finish(struct manifest_list *list);
-
-/* What `inspect` prints: a JSON object, sorted by display name, ends with a newline:
- *     {"Python 3.14.3, unittest": {"url": ..., "sha": ..., "image_name": ...}}
- * The caller frees the string. NULL: out of memory. */
-char *manifest_list_inspect(const struct manifest_list *list);
-
-/* What `images` prints: the image names, sorted, each once and on a line. The caller frees the
- * string. NULL: out of memory. */
-char *manifest_list_images(const struct manifest_list *list);
 
 void manifest_list_release(struct manifest_list *list);
 

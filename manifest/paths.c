@@ -106,14 +106,14 @@ static const struct path *find(const struct paths *paths, const char *name, bool
 }
 
 /* A walk along a name: where it stands, and what is still to go. */
-struct walk {
+struct path_walk {
     char at[PATH_LENGTH];
     char rest[PATH_LENGTH];
     unsigned symlinks;
 };
 
 /* Takes the next part off the rest, into part. */
-static void next_part(struct walk *walk, char part[PATH_LENGTH])
+static void next_part(struct path_walk *walk, char part[PATH_LENGTH])
 {
     size_t skip = strspn(walk->rest, "/");
     size_t length = strcspn(walk->rest + skip, "/");
@@ -122,7 +122,7 @@ static void next_part(struct walk *walk, char part[PATH_LENGTH])
     memmove(walk->rest, walk->rest + skip + length, strlen(walk->rest + skip + length) + 1);
 }
 
-static bool descend(struct walk *walk, const char *part)
+static bool descend(struct path_walk *walk, const char *part)
 {
     size_t used = strlen(walk->at), length = strlen(part);
     if (used + 1 + length >= sizeof(walk->at))
@@ -133,14 +133,14 @@ static bool descend(struct walk *walk, const char *part)
     return true;
 }
 
-static void ascend(struct walk *walk)
+static void ascend(struct path_walk *walk)
 {
     char *slash = strrchr(walk->at, '/');
     *(slash ? slash : walk->at) = '\0';
 }
 
 /* Puts a symlink's target before the rest, and stands in the symlink's folder again. */
-static int follow(const struct paths *paths, struct walk *walk)
+static int follow(const struct paths *paths, struct path_walk *walk)
 {
     void *bytes = NULL;
     size_t size = 0, rest = strlen(walk->rest);
@@ -167,7 +167,7 @@ static int follow(const struct paths *paths, struct walk *walk)
 }
 
 /* One part further. PATH_IS_FOLDER: stands in a folder, the walk may go on. */
-static int step(const struct paths *paths, struct walk *walk, const struct path **out)
+static int step(const struct paths *paths, struct path_walk *walk, const struct path **out)
 {
     char part[PATH_LENGTH];
     bool is_folder;
@@ -196,7 +196,7 @@ static int step(const struct paths *paths, struct walk *walk, const struct path 
 int paths_resolve(const struct paths *paths, const char *folder, const char *name,
                   const struct path **out)
 {
-    struct walk walk = {0};
+    struct path_walk walk = {0};
     if (strlen(name) >= sizeof(walk.rest) || strlen(folder) >= sizeof(walk.at))
         return PATH_MISSING;
     strcpy(walk.at, folder);

@@ -5,6 +5,7 @@
 
 #include "fs/cli/verb.h"
 #include "fs/sets/checking.h"
+#include "manifest/inspect.h"
 
 static int print(const struct checking *checking, char *(*format)(const struct manifest_list *list))
 {
@@ -55,10 +56,10 @@ static int show(struct arguments *arguments, char *(*format)(const struct manife
 
 int verb_inspect(struct arguments *arguments)
 {
-    return show(arguments, manifest_list_inspect);
+    return show(arguments, inspect_list);
 }
 
 int verb_images(struct arguments *arguments)
 {
-    return show(arguments, manifest_list_images);
+    return show(arguments, inspect_images);
 }

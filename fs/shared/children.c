@@ -1,4 +1,5 @@
-/* children.c - the children of a folder in the node table: publishing, finding and walking them. */
+#include "fs/shared/children.h"
+
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
@@ -310,16 +311,4 @@ int node_each_link(const struct nodes *nodes, uint32_t folder,
             return r;
     }
     return 0;
-}
-
-bool node_is_folder(const struct node *node)
-{
-    switch (node->kind) {
-    case NODE_FILE:
-    case NODE_EXECUTABLE:
-    case NODE_SYMLINK:
-    case NODE_CONTROL_FILE:
-        return false;
-    }
-    return true;
 }

@@ -229,3 +229,15 @@ out:
     pthread_mutex_unlock(&nodes->append);
     return r;
 }
+
+bool node_is_folder(const struct node *node)
+{
+    switch (node->kind) {
+    case NODE_FILE:
+    case NODE_EXECUTABLE:
+    case NODE_SYMLINK:
+    case NODE_CONTROL_FILE:
+        return false;
+    }
+    return true;
+}

@@ -117,42 +117,6 @@ int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
  * full). */
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
 
-/* Publishes a block of appended nodes, sorted by name, as a tree's or checkout's children. */
-void node_publish_block(struct nodes *nodes, uint32_t folder, uint32_t first, uint32_t count);
-
-/* Publishes a checkout as a version's present one. */
-void node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t checkout);
-/* The version's present checkout. 0, -EAGAIN (none yet) or -EIO. */
-int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkout);
-
-struct node_link {
-    uint32_t index;
-    bool listed; /* whether readdir shows it; lookup finds it in any case */
-};
-
-/* Publishes the children of a folder that can change. 1; 0 if it has just these already; -ENOSPC or
- * -ENOMEM. */
-int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_link *links,
-                       size_t count);
-
-/* True once the folder's children have been published. */
-bool node_has_children(const struct node *node);
-
-/* Finds a child by name. For a version: in its checkout. 0, -ENOENT, -EAGAIN (children not known
- * yet), -ENOTDIR, -EIO. */
-int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
-                uint32_t *child);
-
-/* Walks a folder's listed children. Start with *offset 0; each call gives the next child and moves
- * *offset, whose values stay good for a folder that changes meanwhile. 0, -ENOENT (no more),
- * -EAGAIN, -ENOTDIR, -EIO. */
-int node_next(const struct nodes *nodes, uint32_t folder, uint64_t *offset, uint32_t *child);
-
-/* Every link of a folder that can change, listed or not; for making its next list. `visit` returns
- * non-zero to end. */
-int node_each_link(const struct nodes *nodes, uint32_t folder,
-                   int (*visit)(void *data, uint32_t child, bool listed), void *data);
-
 bool node_is_folder(const struct node *node);
 
 #endif

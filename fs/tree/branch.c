@@ -1,5 +1,6 @@
 #include "fs/tree/branch.h"
 
+#include "fs/shared/children.h"
 #include "fs/tree/ask.h"
 
 static bool is_branch(const struct mount *mount, uint32_t index)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "gitcache/checkout/objects.h"
 #include "gitcache/store/last_read.h"
 

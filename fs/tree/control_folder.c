@@ -2,6 +2,7 @@
 
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "fs/tree/folders.h"
 
 static int find(const struct mount *mount, uint32_t *folder)

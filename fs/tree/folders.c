@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "gitcache/base/clock.h"
 
 #define SMALL_FOLDER 2000 /* above it, comparing costs more than looking up anew */

@@ -6,6 +6,7 @@
 #ifndef FS_TREE_FOLDERS_H
 #define FS_TREE_FOLDERS_H
 
+#include "fs/shared/children.h"
 #include "fs/tree/mount.h"
 
 /* A name below a repository: "3.7.4-19", or "release/3.7". */

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "fs/tree/checkout.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/publish.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
 #include "gitcache/base/clock.h"

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/sets/sets.h"
+#include "fs/shared/children.h"
 #include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/lists.h"

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/children.h"
 #include "fs/tree/blobs.h"
 #include "fs/tree/branch.h"
 #include "fs/tree/namespace.h"

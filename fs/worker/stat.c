@@ -2,6 +2,7 @@
 
 #include <errno.h>
 
+#include "fs/shared/children.h"
 #include "fs/worker/texts.h"
 #include "gitcache/base/clock.h"
 

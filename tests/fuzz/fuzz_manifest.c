@@ -9,6 +9,7 @@
 
 #include <jansson.h>
 
+#include "manifest/inspect.h"
 #include "manifest/manifest.h"
 
 struct input {
@@ -56,7 +57,7 @@ static void check_output(const struct manifest_list *list)
 {
     char *text = findings_format(&list->findings), *json = findings_format_json(&list->findings);
     json_t *parsed = json ? json_loads(json, 0, NULL) : NULL;
-    char *inspected = manifest_list_inspect(list), *images = manifest_list_images(list);
+    char *inspected = inspect_list(list), *images = inspect_images(list);
     if (!text || !parsed || json_array_size(parsed) != list->findings.count || !inspected ||
         !images)
         abort();

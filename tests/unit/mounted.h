@@ -5,6 +5,7 @@
 
 #include <sys/mman.h>
 
+#include "fs/shared/children.h"
 #include "fs/tree/ask.h"
 #include "fs/tree/control_folder.h"
 #include "fs/tree/lists.h"

@@ -2,6 +2,7 @@
  * alone, without FUSE and without a network. */
 #include "sandbox.h"
 
+#include "fs/shared/children.h"
 #include "fs/shared/last_reading.h"
 #include "fs/tree/control_folder.h"
 #include "fs/tree/lists.h"

@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "manifest/inspect.h"
 #include "manifest/manifest.h"
 
 /* A start-point that is a table in memory; ends with a NULL path. */
@@ -264,7 +265,7 @@ static void test_inspect(void **state)
     struct manifest_list list;
     add_two(&list, TYPE_LANGUAGES);
     assert_int_equal(list.findings.count, 0);
-    char *text = manifest_list_inspect(&list);
+    char *text = inspect_list(&list);
     assert_string_equal(text, "{\n"
                               "  \"C, x\": {\n" URL_AND_SHA ",\n"
                               "    \"image_name\": \"b/gcc\"\n  },\n"
@@ -274,7 +275,7 @@ static void test_inspect(void **state)
                               "    \"image_name\": \"gcc:1\"\n  }\n"
                               "}\n");
     free(text);
-    text = manifest_list_images(&list);
+    text = inspect_images(&list);
     assert_string_equal(text, "a:1\nb/gcc\ngcc:1\n");
     free(text);
     manifest_list_release(&list);
@@ -292,10 +293,10 @@ static void test_inspect_exercises(void **state)
     manifest_list_init(&list, TYPE_EXERCISES, false);
     assert_int_equal(add(&list, "s", files), 0);
     assert_int_equal(manifest_list_finish(&list), 0);
-    char *text = manifest_list_inspect(&list);
+    char *text = inspect_list(&list);
     assert_string_equal(text, "{\n  \"Fizz\": {\n" URL_AND_SHA "\n  }\n}\n");
     free(text);
-    text = manifest_list_images(&list);
+    text = inspect_images(&list);
     assert_string_equal(text, "");
     free(text);
     manifest_list_release(&list);
@@ -306,7 +307,7 @@ static void test_inspect_nothing(void **state)
     (void)state;
     struct manifest_list list;
     manifest_list_init(&list, TYPE_CUSTOM, false);
-    char *text = manifest_list_inspect(&list);
+    char *text = inspect_list(&list);
     assert_string_equal(text, "{}\n");
     free(text);
     manifest_list_release(&list);

@@ -9,6 +9,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/shared/children.h"
 #include "fs/shared/nodes.h"
 #include "fs/shared/nodes_layout.h"
 

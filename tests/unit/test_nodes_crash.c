@@ -15,6 +15,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/shared/children.h"
 #include "fs/shared/nodes.h"
 #include "fs/shared/nodes_layout.h"
 
