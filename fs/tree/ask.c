@@ -102,10 +102,14 @@ int ask_version(struct mount *mount, struct repo_version *version, struct ask *a
 
 int ask_damaged(struct mount *mount, struct repo_version *version, struct ask *ask)
 {
+    int r;
+
     if (ask->damaged)
         return -EIO;
     ask->damaged = true;
-    return wait_for(&version->work, start_version(mount, version, &version->again), ask);
+    r = start_version(mount, version, &version->again);
+    /* That it is damaged is what the reader has to know, whatever keeps it from being mended. */
+    return wait_for(&version->work, r < 0 && r != -ENOMEM ? -EIO : r, ask);
 }
 
 void ask_newest_later(struct mount *mount, struct repo_version *version)

@@ -66,8 +66,6 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (!wanted)
         return -EIO;
     r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
-    if (r == -EIO && !mount->settings->offline) /* damaged: it is fetched anew */
-        r = -ENOENT;
     if (r == 0)
         r = checkout_publish(mount, wanted->repo, index, &version, &error);
     if (r == -ENOENT)
@@ -75,7 +73,7 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (r < 0) {
         log_error(mount->log, "%s/%s: %s", wanted->repo->name, repo_version_label(wanted),
                   error.text);
-        return r;
+        return r == -EIO ? ask_damaged(mount, wanted, ask) : r;
     }
     pthread_mutex_lock(&wanted->repo->lock);
     wanted->version = version;
@@ -157,6 +155,16 @@ static bool may_ask_for_missing(struct repo *repo, bool known, struct ask *ask)
     return may;
 }
 
+/* A name that no listing shows, of which the cache has a version that is damaged. */
+static int find_damaged(struct mount *mount, struct repo *repo, const char *name, struct ask *ask)
+{
+    char *pin = repo_pin(repo, name);
+    struct repo_version *damaged = repo_version_get(repo, name, pin);
+
+    free(pin);
+    return damaged ? ask_damaged(mount, damaged, ask) : -ENOMEM;
+}
+
 static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder, const char *name,
                         const char *full, struct ask *ask, uint32_t *child)
 {
@@ -167,7 +175,10 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     if (!refname_is_valid(full, strlen(full)))
         return -ENOENT;
     /* Another mount, or `startpointfs fetch`, may have cached it. */
-    if (versions_find(repo->repository, full, NULL, &version, NULL) == 0) {
+    int r = versions_find(repo->repository, full, NULL, &version, NULL);
+    if (r == -EIO)
+        return find_damaged(mount, repo, full, ask);
+    if (r == 0) {
         if (version.kind == VERSION_COMMIT)
             return find_commit(mount, repo, folder, name, ask, child);
         publish_repo(mount, repo);
@@ -181,7 +192,7 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     /* The remote's answer may have been published since the caller looked. */
     if (node_lookup(mount->nodes, folder, name, strlen(name), child) == 0)
         return 0;
-    int r = repo_backoff(repo);
+    r = repo_backoff(repo);
     if (r == 0 && is_commit)
         return find_commit(mount, repo, folder, name, ask, child);
     return r < 0 ? r : -ENOENT;

@@ -67,6 +67,12 @@ static void on_folder_changed(void *data, uint32_t folder, bool renamed)
     connection_folder_changed(data, folder, renamed);
 }
 
+/* What was found damaged in the cache, or mended. */
+static void say_damage(void *data, const char *sentence)
+{
+    log_warning(data, "%s", sentence);
+}
+
 /* What lies in memory and on disk; no thread is started yet. */
 static int open_parts(struct worker *worker, struct error *e)
 {
@@ -82,6 +88,8 @@ static int open_parts(struct worker *worker, struct error *e)
         r = state_map(&mount->state, start->state_fd, e);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
+    if (r == 0)
+        cache_on_damage(mount->cache, say_damage, mount->log);
     if (r == 0)
         r = privileges_drop(cache_folder(mount->cache), e);
     return r;

@@ -12,6 +12,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/regular.h"
 #include "gitcache/base/starts_with.h"
 
 #define LOCK_POLL_NS 20000000L
@@ -93,17 +94,12 @@ int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
 
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e)
 {
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK); /* a FIFO would keep us waiting */
     struct stat st;
-    int r = 0;
+    int fd = regular_open(path, O_RDONLY, &st, e), r = 0;
 
     if (fd < 0)
-        return failed(e, "open", path);
-    if (fstat(fd, &st) < 0)
-        r = failed(e, "read", path);
-    else if (!S_ISREG(st.st_mode))
-        r = error_set(e, EIO, "%s is not a file", path);
-    else if ((r = (uint64_t)st.st_size > max ? -EFBIG : disk_read_all(fd, max, out, size)) < 0)
+        return fd;
+    if ((r = (uint64_t)st.st_size > max ? -EFBIG : disk_read_all(fd, max, out, size)) < 0)
         r = r == -EFBIG ? error_set(e, EFBIG, "%s is larger than %zu bytes", path, max)
                         : error_set(e, -r, "cannot read %s: %s", path, strerror(-r));
     close(fd);
@@ -221,6 +217,13 @@ void disk_remove(const char *path)
     nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+/* A time that lies ahead was written by a clock that was wrong: it counts as old. */
+static bool is_old(const struct stat *st)
+{
+    int64_t age = (int64_t)time(NULL) - (int64_t)st->st_mtime;
+    return age >= LEFTOVER_AGE || age < -LEFTOVER_AGE;
+}
+
 void disk_remove_leftovers(const char *folder, const char *prefix)
 {
     DIR *stream = opendir(folder);
@@ -233,8 +236,7 @@ void disk_remove_leftovers(const char *folder, const char *prefix)
         char *path;
 
         if (!starts_with(entry->d_name, prefix) ||
-            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) ||
-            time(NULL) - st.st_mtime < LEFTOVER_AGE)
+            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) || !is_old(&st))
             continue;
         path = disk_path(folder, entry->d_name);
         if (path)
@@ -244,14 +246,25 @@ void disk_remove_leftovers(const char *folder, const char *prefix)
     closedir(stream);
 }
 
+/* Opens the file of a lock. What is no plain file there is nobody's lock, and goes. */
+static int open_lock(const char *path, struct error *e)
+{
+    struct stat st;
+    int fd = regular_open(path, O_RDWR | O_CREAT, &st, e);
+
+    if (fd != -EIO)
+        return fd;
+    disk_remove(path);
+    return regular_open(path, O_RDWR | O_CREAT, &st, e);
+}
+
 int disk_lock(const char *path, const struct watch *watch, struct error *e)
 {
     const struct timespec pause = {.tv_nsec = LOCK_POLL_NS};
-    int fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644);
-    int r = 0;
+    int fd = open_lock(path, e), r = 0;
 
     if (fd < 0)
-        return failed(e, "open the lock", path);
+        return fd;
     while (!r && flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             r = failed(e, "lock", path);

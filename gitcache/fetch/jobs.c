@@ -38,10 +38,9 @@ static int keep_pinned_tag(struct jobs *jobs, struct resolved *target, struct er
     if (target->state != RESOLVE_LISTED || target->kind != VERSION_TAG)
         return 0;
     r = pins_find(jobs->repository, target->ref, &pinned, e);
-    if (r == -ENOMEM)
-        return r;
-    /* A pin that is damaged holds nobody: what is listed may replace it. */
-    return r < 0 || oid_equal(&pinned.commit, &commit) ? 0 : resolve_to_commit(target, &commit, e);
+    if (r < 0)
+        return r == -ENOENT ? 0 : r;
+    return oid_equal(&pinned.commit, &commit) ? 0 : resolve_to_commit(target, &commit, e);
 }
 
 static int resolve_job(struct jobs *jobs, struct job *job, const struct listing *listing,

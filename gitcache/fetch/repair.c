@@ -1,49 +1,83 @@
 #include "gitcache/fetch/repair.h"
 
+#include <errno.h>
+#include <stdlib.h>
+
 #include "gitcache/fetch/reception.h"
-#include "gitcache/store/damaged_packs.h"
-#include "gitcache/store/incoming.h"
-#include "gitcache/store/pins.h"
+#include "gitcache/store/mend.h"
 
-static int fetch_broken(struct repository *repository, struct remote *remote,
-                        const struct oid_set *broken, const struct watch *watch, unsigned *fetched,
-                        struct error *e)
+struct repairing {
+    struct mend *mend;
+    struct remote *remote;
+    const struct watch *watch;
+    unsigned *fetched;
+};
+
+/* Fetches all that is wanted in one pack, or one want in a pack of its own. */
+static int receive(const struct repairing *repairing, size_t first, size_t count, struct error *e)
 {
-    const struct fetch_command_request request = {
-        .wants = broken->items, .count = broken->count, .depth = 1};
-    struct version version;
+    struct mend *mend = repairing->mend;
+    struct oid *ids = calloc(count, sizeof *ids);
+    const struct fetch_command_request request = {.wants = ids, .count = count, .depth = 1};
     struct incoming incoming;
-    int r = incoming_open(&incoming, repository, e);
+    int r = ids ? incoming_open(&incoming, mend->repository, e) : error_no_memory(e);
 
-    if (r < 0)
+    if (r < 0) {
+        free(ids);
         return r;
-    r = reception_run(&incoming, remote, &request, watch, e);
+    }
+    for (size_t i = 0; i < count; i++)
+        ids[i] = mend->wants[first + i].target;
+    r = reception_run(&incoming, repairing->remote, &request, repairing->watch, e);
     if (r == 0)
-        ++*fetched;
-    for (size_t i = 0; i < broken->count && r == 0; i++)
-        r = incoming_check(&incoming, &broken->items[i], &version, e);
-    if (r == 0) /* a damaged pack of the same name must not be in the way */
-        r = damaged_packs_remove(repository, e);
+        ++*repairing->fetched;
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = mend_check(mend, &incoming, first + i, e);
     if (r == 0)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);
+    free(ids);
     return r;
 }
 
-int repair_packs(struct repository *repository, struct remote *remote, const struct watch *watch,
-                 unsigned *fetched, struct error *e)
+/* A failure that may be one version's alone. */
+static bool is_about_one(int r)
 {
-    struct oid_set broken = {.items = NULL};
-    int r = pins_scan(repository, e);
+    return r == -ENOENT || r == -EIO;
+}
 
-    if (r == 0)
-        r = damaged_packs_set_aside(repository, e);
-    if (r == 0)
-        r = damaged_packs_find_pins(repository, &broken, e);
-    if (r == 0)
-        r = broken.count ? fetch_broken(repository, remote, &broken, watch, fetched, e)
-                         : damaged_packs_remove(repository, e);
-    damaged_packs_put_back(repository); /* none is left where all went well */
-    oid_set_release(&broken);
+static int receive_wanted(const struct repairing *repairing, struct error *e)
+{
+    struct mend *mend = repairing->mend;
+    int all = receive(repairing, 0, mend->count, e), r = all;
+
+    if (!is_about_one(all))
+        return all;
+    r = 0;
+    for (size_t i = 0; i < mend->count; i++) {
+        struct error inner = {0};
+        int one = receive(repairing, i, 1, &inner);
+
+        if (is_about_one(one) && !mend->wants[i].recorded)
+            one = mend_give_up(mend, i, &inner);
+        if (one < 0 && r == 0)
+            r = error_set(e, inner.errnum, "%s", inner.text);
+        if (one < 0 && !is_about_one(one))
+            break;
+    }
     return r;
+}
+
+int repair_run(struct repository *repository, struct remote *remote, const struct watch *watch,
+               unsigned *fetched, struct error *e)
+{
+    struct repairing repairing = {.remote = remote, .watch = watch, .fetched = fetched};
+    int r = mend_begin(&repairing.mend, repository, e), end;
+
+    if (r < 0)
+        return r;
+    if (repairing.mend->count)
+        r = receive_wanted(&repairing, e);
+    end = mend_end(repairing.mend, r == 0, e);
+    return r < 0 ? r : end;
 }

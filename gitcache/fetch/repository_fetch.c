@@ -30,8 +30,8 @@ static bool is_current(const struct job *job, const struct version *version)
     return job->target.state == RESOLVE_LISTED && oid_equal(&job->target.commit, &version->commit);
 }
 
-/* Out of memory is no reason to ask a remote. What is damaged is one to check all that there is. */
-static void answer_job(struct jobs *jobs, struct job *job)
+/* What is there, but damaged, is fetched again; unless that has been done. */
+static void answer(struct jobs *jobs, struct job *job, bool repaired)
 {
     struct version_request *request = job->request;
     struct error e = {0};
@@ -39,17 +39,17 @@ static void answer_job(struct jobs *jobs, struct job *job)
 
     if (r == 0 && is_current(job, &request->version))
         jobs_finish_one(job, 0, NULL);
-    else if (r == -EIO)
+    else if (r == -EIO && !repaired)
         job->again = true;
     else if (r < 0 && r != -ENOENT)
         jobs_finish_one(job, r, &e);
 }
 
-static void answer_from_cache(struct jobs *jobs, bool again_too)
+static void answer_from_cache(struct jobs *jobs)
 {
     for (size_t i = 0; i < jobs->count; i++)
-        if (!jobs->items[i].done && (!jobs->items[i].again || again_too))
-            answer_job(jobs, &jobs->items[i]);
+        if (!jobs->items[i].done && !jobs->items[i].again)
+            answer(jobs, &jobs->items[i], false);
 }
 
 static bool needs_listing(const struct jobs *jobs)
@@ -108,53 +108,106 @@ static bool wants_again(const struct jobs *jobs)
     return false;
 }
 
-/* With the repository's lock in hand. */
-static void fetch_locked(struct jobs *jobs)
+static int lock(struct jobs *jobs, struct error *e)
+{
+    const char *folder = repository_folder(jobs->repository);
+    int fd = repository_lock(jobs->repository, jobs->watch, e);
+
+    if (fd < 0)
+        return fd;
+    disk_remove_leftovers(folder, "startpointfs-listing.");
+    disk_remove_leftovers(folder, "startpointfs-pins.");
+    disk_remove_leftovers(folder, "shallow.");
+    return fd;
+}
+
+/* That something is damaged is what its reader has to know, whatever keeps it from being mended. */
+static int cannot_repair(const struct jobs *jobs, int r, struct error *e)
+{
+    struct error why = *e;
+
+    if (r == -ENOMEM || r == -ENOSPC || r == -EDQUOT || r == -ECANCELED || r == -EMFILE)
+        return r;
+    return error_set(e, EIO, "%s is damaged in the cache %s, and was not mended: %s",
+                     repository_shown(jobs->repository), repository_folder(jobs->repository),
+                     why.text);
+}
+
+/* Jobs of what is damaged: mended, or finished with what keeps them from it. */
+static void repair_all(struct jobs *jobs)
 {
     struct error e = {0};
-    int r = 0;
+    int fd = lock(jobs, &e), r = fd < 0 ? fd : 0;
 
-    if (wants_again(jobs))
-        r = repair_packs(jobs->repository, jobs->remote, jobs->watch, &jobs->packs, &e);
-    answer_from_cache(jobs, r == 0);
-    if (r)
-        for (size_t i = 0; i < jobs->count; i++)
-            if (!jobs->items[i].done && jobs->items[i].again)
-                jobs_finish_one(&jobs->items[i], r, &e);
-    fetch_left(jobs);
+    if (r == 0) {
+        r = repair_run(jobs->repository, jobs->remote, jobs->watch, &jobs->packs, &e);
+        close(fd);
+    }
+    if (r < 0)
+        r = cannot_repair(jobs, r, &e);
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+
+        if (job->done || !job->again)
+            continue;
+        job->again = false;
+        if (r < 0)
+            jobs_finish_one(job, r, &e);
+        else
+            answer(jobs, job, true);
+    }
+}
+
+static void refuse_all(struct jobs *jobs)
+{
+    struct repository *repository = jobs->repository;
+    const char *cache = cache_folder(repository_cache(repository));
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+        struct error e = {0};
+        int r;
+
+        if (job->done)
+            continue;
+        if (job->again)
+            r = error_set(&e, EIO,
+                          "%s of %s is damaged in the cache %s, which is read-only: it cannot be "
+                          "mended here",
+                          jobs_shown_name(job), repository_shown(repository), cache);
+        else
+            r = error_set(&e, EROFS,
+                          "the cache %s is read-only and lacks a version of %s; fetch it "
+                          "with a cache that can be written",
+                          cache, repository_shown(repository));
+        jobs_finish_one(job, r, &e);
+    }
 }
 
 static void fetch_all(struct jobs *jobs)
 {
     struct repository *repository = jobs->repository;
     struct error e = {0};
-    int lock;
+    int fd;
 
-    answer_from_cache(jobs, false);
+    answer_from_cache(jobs);
+    if (cache_is_read_only(repository_cache(repository)))
+        refuse_all(jobs);
+    if (wants_again(jobs))
+        repair_all(jobs);
+    if (!jobs_left(jobs) || resolve(jobs) < 0)
+        return;
+    answer_from_cache(jobs);
     if (!jobs_left(jobs))
         return;
-    if (cache_is_read_only(repository_cache(repository))) {
-        lock = error_set(&e, EROFS,
-                         "the cache %s is read-only and lacks a version of %s; fetch it "
-                         "with a cache that can be written",
-                         cache_folder(repository_cache(repository)), repository_shown(repository));
-        jobs_finish(jobs, lock, &e);
+    fd = lock(jobs, &e);
+    if (fd < 0) {
+        jobs_finish(jobs, fd, &e);
         return;
     }
-    if (resolve(jobs))
-        return;
-    answer_from_cache(jobs, false);
-    if (!jobs_left(jobs))
-        return;
-    lock = repository_lock(repository, jobs->watch, &e);
-    if (lock < 0) {
-        jobs_finish(jobs, lock, &e);
-        return;
-    }
-    disk_remove_leftovers(repository_folder(repository), "startpointfs-listing.");
-    disk_remove_leftovers(repository_folder(repository), "shallow.");
-    fetch_locked(jobs);
-    close(lock);
+    answer_from_cache(jobs);
+    fetch_left(jobs);
+    close(fd);
 }
 
 /* A status of 0 says that a version is there: no request may keep that by accident. */

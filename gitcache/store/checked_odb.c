@@ -8,14 +8,13 @@
 #include "gitcache/store/checked_loose.h"
 #include "gitcache/store/checked_packs.h"
 
-/* libgit2 asks the backend with the higher number first. */
-#define PACKS_PRIORITY 2
-#define LOOSE_PRIORITY 1
+/* libgit2 asks the backend with the higher number first; an alternate, whatever its number, before
+ * others: so there are none. */
+enum { LOOSE_BEHIND = 1, PACKS_BEHIND, LOOSE, PACKS };
 
-static int add(git_odb *odb, git_odb_backend *backend, int priority, bool behind, struct error *e)
+static int add(git_odb *odb, git_odb_backend *backend, int priority, struct error *e)
 {
-    int r = behind ? git_odb_add_alternate(odb, backend, priority)
-                   : git_odb_add_backend(odb, backend, priority);
+    int r = git_odb_add_backend(odb, backend, priority);
 
     if (!r)
         return 0;
@@ -31,11 +30,11 @@ static int add_folder(git_odb *odb, struct cache *cache, const char *objects, bo
     int r = packs ? checked_packs_new(&backend, cache, packs, NULL, e) : error_no_memory(e);
 
     if (r == 0)
-        r = add(odb, backend, PACKS_PRIORITY, behind, e);
+        r = add(odb, backend, behind ? PACKS_BEHIND : PACKS, e);
     if (r == 0)
         r = checked_loose_new(&backend, objects, e);
     if (r == 0)
-        r = add(odb, backend, LOOSE_PRIORITY, behind, e);
+        r = add(odb, backend, behind ? LOOSE_BEHIND : LOOSE, e);
     free(packs);
     return r;
 }
@@ -62,7 +61,7 @@ int checked_odb_add_pack(git_odb *odb, struct cache *cache, const char *base, st
     git_odb_backend *backend;
     int r = checked_packs_new(&backend, cache, NULL, base, e);
 
-    return r < 0 ? r : add(odb, backend, PACKS_PRIORITY, false, e);
+    return r < 0 ? r : add(odb, backend, PACKS, e);
 }
 
 int checked_odb_add_loose(git_odb *odb, const char *objects, struct error *e)
@@ -70,5 +69,5 @@ int checked_odb_add_loose(git_odb *odb, const char *objects, struct error *e)
     git_odb_backend *backend;
     int r = checked_loose_new(&backend, objects, e);
 
-    return r < 0 ? r : add(odb, backend, LOOSE_PRIORITY, false, e);
+    return r < 0 ? r : add(odb, backend, LOOSE, e);
 }

@@ -104,14 +104,20 @@ static void collect_or_skip(struct gc *gc, const char *folder)
         gc->options->skipped(gc->options->data, &sentence);
 }
 
+/* Also if one of these is missing: then it is a damaged one. */
 static bool is_repository(const char *folder)
 {
+    static const char *const parts[] = {"HEAD", "objects", "refs"};
     size_t length = strlen(folder);
-    char *head = disk_path(folder, "HEAD");
-    bool is =
-        length > 4 && strcmp(folder + length - 4, ".git") == 0 && head && access(head, F_OK) == 0;
+    bool is = false;
 
-    free(head);
+    if (length <= 4 || strcmp(folder + length - 4, ".git") != 0)
+        return false;
+    for (size_t i = 0; i < sizeof parts / sizeof *parts && !is; i++) {
+        char *path = disk_path(folder, parts[i]);
+        is = path && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
+        free(path);
+    }
     return is;
 }
 

@@ -7,13 +7,14 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
-#include "gitcache/base/library.h"
 #include "gitcache/store/gc_packs.h"
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/reach.h"
+#include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"
+#include "gitcache/store/skeleton.h"
 
 #define NANOSECONDS ((int64_t)1000000000)
 
@@ -33,23 +34,28 @@ struct gc_collection {
     size_t count;
     struct oid_set needed; /* every object of what stays */
     struct oid_set gone;   /* the commits of what goes */
+    struct error *e;       /* of the reading of refs */
 };
 
 /* A ref whose objects cannot be read may be all that names them: then nothing is removed. */
-static int add_ref(struct gc_collection *collection, git_repository *git, const char *name,
-                   struct error *e)
+static int add_ref(void *data, const char *name, const struct oid *target)
 {
+    struct gc_collection *collection = data;
     struct gc_ref *refs, ref = {.name = NULL};
     struct version version;
     enum version_kind kind;
-    git_oid id;
+    int r = 0;
 
-    if (git_reference_name_to_id(&id, git, name))
-        return error_set(e, EIO, "its ref %s cannot be read", name);
-    oid_from_git(&ref.target, &id);
+    if (!target)
+        return error_set(collection->e, EIO, "its ref %s cannot be read", name);
+    ref.target = *target;
     ref.ours = pins_kind(name, &kind);
-    if (ref.ours && pins_find(collection->repository, name, &version, NULL) < 0)
-        return error_set(e, EIO, "what its ref %s names is missing or damaged", name);
+    if (ref.ours)
+        r = pins_find(collection->repository, name, &version, collection->e);
+    if (r == -ENOENT)
+        return error_set(collection->e, EIO, "its ref %s names no commit", name);
+    if (r < 0)
+        return r;
     if (ref.ours)
         ref.commit = version.commit;
     refs = reallocarray(collection->refs, collection->count + 1, sizeof *refs);
@@ -57,27 +63,23 @@ static int add_ref(struct gc_collection *collection, git_repository *git, const 
         collection->refs = refs;
     ref.name = refs ? strdup(name) : NULL;
     if (!ref.name)
-        return error_no_memory(e);
+        return error_no_memory(collection->e);
     refs[collection->count++] = ref;
     return 0;
 }
 
 static int read_refs(struct gc_collection *collection, struct error *e)
 {
-    git_repository *git = NULL;
-    git_strarray names = {.strings = NULL};
-    int r = git_repository_open_ext(&git, collection->repository->folder,
-                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+    struct repository *repository = collection->repository;
+    int r = 0;
 
-    if (!r)
-        r = git_reference_list(&names, git);
-    if (r)
-        r = library_error(e, r, "its refs cannot be read");
-    for (size_t i = 0; i < names.count && r == 0; i++)
-        r = add_ref(collection, git, names.strings[i], e);
-    git_strarray_dispose(&names);
-    git_repository_free(git);
-    return r;
+    collection->e = e;
+    if (!collection->gc->options->dry_run) {
+        r = skeleton_mend(repository->cache, repository->folder, repository->shown, e);
+        if (r == 0)
+            r = pins_mend(repository, e);
+    }
+    return r < 0 ? r : refs_each(repository->folder, add_ref, collection, e);
 }
 
 static bool is_named(const struct gc_collection *collection, const struct oid *commit)

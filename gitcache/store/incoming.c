@@ -11,6 +11,7 @@
 #include "gitcache/base/library.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
+#include "gitcache/store/pack_file.h"
 #include "gitcache/store/reach.h"
 #include "gitcache/store/repository_state.h"
 
@@ -211,9 +212,51 @@ static bool has_suffix(const char *name, const char *suffix)
     return length > suffix_length && strcmp(name + length - suffix_length, suffix) == 0;
 }
 
-/* Moves what ends so. A pack that is there already has the same objects: it stays, as it may be
- * open elsewhere. */
-static int move_all(const char *from, const char *to, const char *suffix, struct error *e)
+static int move(const char *from, const char *to, const char *suffix, struct error *e)
+{
+    char *old = NULL, *new = NULL;
+    int r = 0;
+
+    if (asprintf(&old, "%s%s", from, suffix) < 0)
+        old = NULL;
+    if (asprintf(&new, "%s%s", to, suffix) < 0)
+        new = NULL;
+    if (!old || !new)
+        r = error_no_memory(e);
+    else if (rename(old, new) < 0)
+        r = error_set(e, errno, "cannot move a pack to %s: %s", new, strerror(errno));
+    free(old);
+    free(new);
+    return r;
+}
+
+static void remove_pack(const char *base)
+{
+    static const char *const suffixes[] = {".idx", ".pack"};
+
+    for (size_t i = 0; i < 2; i++) {
+        char *path;
+        if (asprintf(&path, "%s%s", base, suffixes[i]) < 0)
+            continue;
+        disk_remove(path);
+        free(path);
+    }
+}
+
+/* A pack that is there already has the same objects: it stays, as it may be open elsewhere; unless
+ * it is damaged. git takes a pack for whole once its index is there. */
+static int publish_pack(const char *from, const char *to, struct error *e)
+{
+    int r;
+
+    if (pack_file_is_good(to, NULL))
+        return 0;
+    remove_pack(to);
+    r = move(from, to, ".pack", e);
+    return r ? r : move(from, to, ".idx", e);
+}
+
+static int publish_all(const char *from, const char *to, struct error *e)
 {
     DIR *folder = opendir(from);
     struct dirent *entry;
@@ -221,17 +264,15 @@ static int move_all(const char *from, const char *to, const char *suffix, struct
 
     if (!folder)
         return error_set(e, errno, "cannot read %s: %s", from, strerror(errno));
-    while (!r && (entry = readdir(folder))) {
+    while (r == 0 && (entry = readdir(folder))) {
         char *old, *new;
 
-        if (!has_suffix(entry->d_name, suffix))
+        if (!has_suffix(entry->d_name, ".pack"))
             continue;
+        entry->d_name[strlen(entry->d_name) - strlen(".pack")] = '\0';
         old = disk_path(from, entry->d_name);
         new = disk_path(to, entry->d_name);
-        if (!old || !new)
-            r = error_no_memory(e);
-        else if (access(new, F_OK) && rename(old, new))
-            r = error_set(e, errno, "cannot move a pack to %s: %s", new, strerror(errno));
+        r = old && new ? publish_pack(old, new, e) : error_no_memory(e);
         free(old);
         free(new);
     }
@@ -243,15 +284,9 @@ int incoming_publish(struct incoming *incoming, struct error *e)
 {
     char *from = disk_path(incoming->folder, "pack");
     char *to = disk_path(incoming->repository->folder, "objects/pack");
-    int r;
+    int r = from && to ? publish_all(from, to, e) : error_no_memory(e);
 
-    if (!from || !to)
-        r = error_no_memory(e);
-    else /* git takes a pack for whole once its index is there */
-        r = move_all(from, to, ".pack", e);
-    if (!r)
-        r = move_all(from, to, ".idx", e);
-    if (!r)
+    if (r == 0)
         r = disk_sync_folder(to, e);
     free(from);
     free(to);

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/regular.h"
 #include "gitcache/store/pins.h"
 
 #define PACKED_REFS "packed-refs"
@@ -17,12 +18,16 @@
 int last_read_lock(const char *repository_folder, int how)
 {
     char *path = disk_path(repository_folder, READS_FILE);
-    int fd = path ? open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0644) : -1;
-    int r = 0;
+    struct stat st;
+    int fd = path ? regular_open(path, O_RDWR | O_CREAT, &st, NULL) : -ENOMEM, r;
 
+    if (fd == -EIO) { /* what is no plain file there is nobody's lock */
+        disk_remove(path);
+        fd = regular_open(path, O_RDWR | O_CREAT, &st, NULL);
+    }
     free(path);
     if (fd < 0)
-        return -errno;
+        return fd;
     do
         r = flock(fd, how);
     while (r < 0 && errno == EINTR);
@@ -37,7 +42,8 @@ bool last_read_touch(const char *repository_folder, const char *ref)
 {
     char *path = disk_path(repository_folder, ref);
     /* What may not be touched is there all the same. */
-    bool there = path && (utimensat(AT_FDCWD, path, NULL, 0) == 0 || errno != ENOENT);
+    bool there =
+        path && (utimensat(AT_FDCWD, path, NULL, AT_SYMLINK_NOFOLLOW) == 0 || errno != ENOENT);
 
     free(path);
     return there;

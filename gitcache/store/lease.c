@@ -13,6 +13,8 @@
 #include "gitcache/base/disk.h"
 
 #define USERS_FOLDER "startpointfs-users"
+#define CLOCKS_DIFFER \
+    ((int64_t)2000000000) /* nanoseconds; and who began just after us is no such case */
 
 struct lease {
     char *path;
@@ -42,13 +44,23 @@ static int make_locked(const char *folder, char **path, struct stat *st)
     return -1;
 }
 
+/* Whatever else stands in its place goes. */
+static bool make_users_folder(const char *folder)
+{
+    struct stat st;
+
+    if (lstat(folder, &st) == 0 && !S_ISDIR(st.st_mode))
+        unlink(folder);
+    return disk_make_folders(folder, NULL) == 0;
+}
+
 struct lease *lease_begin(const char *cache_folder)
 {
     char *folder = disk_path(cache_folder, USERS_FOLDER);
     struct lease *lease = calloc(1, sizeof *lease);
     struct stat st;
 
-    if (lease && folder && disk_make_folders(folder, NULL) == 0) {
+    if (lease && folder && make_users_folder(folder)) {
         lease->fd = make_locked(folder, &lease->path, &st);
         if (lease->fd >= 0)
             lease->since = modified_at(&st);
@@ -80,10 +92,12 @@ int64_t lease_since(const struct lease *lease)
 /* When the file's owner began; INT64_MAX if that has died: then the file goes. */
 static int64_t look_at(int folder, const char *name)
 {
-    int fd = openat(folder, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
     int64_t since = INT64_MAX;
     struct stat st;
 
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
+        return since;
+    int fd = openat(folder, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
         return since;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
@@ -106,6 +120,9 @@ int64_t lease_oldest_other(const struct lease *lease)
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
             continue;
         int64_t since = look_at(dirfd(users), entry->d_name);
+        /* It began when a clock was wrong, or that is wrong now: then all may be in use. */
+        if (since != INT64_MAX && since > lease->since + CLOCKS_DIFFER)
+            since = 0;
         oldest = since < oldest ? since : oldest;
     }
     if (users)

@@ -196,3 +196,15 @@ int pack_file_check(const struct pack_file *pack, struct error *e)
     free(chunk);
     return r;
 }
+
+bool pack_file_is_good(const char *base, struct error *e)
+{
+    struct pack_file *pack;
+    int r = pack_file_open(&pack, base, e);
+
+    if (r < 0)
+        return false;
+    r = pack_file_check(pack, e);
+    pack_file_put(pack);
+    return r == 0;
+}

@@ -42,4 +42,7 @@ void pack_file_end(struct pack_reader *reader);
 /* Whether every byte of the pack is as it was written: its own checksum fits. 0, or as above. */
 int pack_file_check(const struct pack_file *pack, struct error *e);
 
+/* Both: whether a pair can be opened and passes pack_file_check. */
+bool pack_file_is_good(const char *base, struct error *e);
+
 #endif

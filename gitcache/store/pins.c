@@ -1,15 +1,17 @@
 #include "gitcache/store/pins.h"
 
 #include <errno.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
+#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/base/starts_with.h"
 #include "gitcache/store/commit.h"
 #include "gitcache/store/odb.h"
+#include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"
 
 bool pins_kind(const char *ref, enum version_kind *out)
@@ -111,68 +113,98 @@ static bool recall(struct repository *repository, const char *ref, struct oid *t
     return found;
 }
 
-/* Makes a ref that stands on disk known. EIO if it names no readable commit: git was interrupted
- * there, or somebody else wrote it. */
+/* Makes a ref that stands on disk known. -ENOENT: it is none of ours, or names no commit; -EIO: its
+ * commit is damaged or missing. */
 static int learn(struct repository *repository, const char *ref, const struct oid *target,
                  struct version *out, struct error *e)
 {
-    struct error inner = {0};
-    struct oid known;
+    enum version_kind kind;
     struct commit commit;
+    struct oid known;
     git_odb *odb;
     int r;
 
-    if (!pins_kind(ref, &out->kind))
+    if (!pins_kind(ref, &kind))
         return -ENOENT;
     if (recall(repository, ref, &known, out) && oid_equal(&known, target))
         return 0;
     odb = odb_get(repository);
     if (!odb)
-        return error_set(e, EIO, "the objects of %s cannot be read", repository->folder);
-    r = commit_load(odb, target, &commit, &inner);
+        return error_set(e, EIO, "its objects are not there");
+    r = commit_load(odb, target, &commit, e);
     odb_put(repository);
     if (r < 0)
-        return error_set(e, r == -ENOMEM ? ENOMEM : EIO, "%s in %s: %s", ref, repository->folder,
-                         inner.text);
-    pins_kind(ref, &out->kind);
-    out->commit = commit.id;
-    out->tree = commit.tree;
-    out->time = commit.time;
+        return r;
+    *out = (struct version){kind, commit.id, commit.tree, commit.time};
     return remember(repository, ref, target, out) < 0 ? error_no_memory(e) : 0;
 }
 
-/* The caller holds refs_lock. NULL while there is no repository. */
-static git_repository *open_refs(struct repository *repository)
+/* Reads the record again if it was written since; the caller holds record_lock. -ENOENT, -EIO: there
+ * is no record that could be believed. */
+static int load_record(struct repository *repository, struct error *e)
 {
-    if (!repository->refs &&
-        git_repository_open_ext(&repository->refs, repository->folder,
-                                GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL))
-        repository->refs = NULL;
-    return repository->refs;
+    struct file_stamp now = {.device = 0};
+    struct pin_record record;
+    char *path = disk_path(repository->folder, PIN_RECORD_FILE);
+    struct stat st;
+    int r;
+
+    if (!path)
+        return error_no_memory(e);
+    if (lstat(path, &st) == 0)
+        now = file_stamp_of(&st);
+    free(path);
+    if (now.inode && file_stamp_equal(&now, &repository->record_stamp))
+        return 0;
+    r = pin_record_load(&record, repository->folder, e);
+    pin_record_release(&repository->record);
+    repository->record = record;
+    repository->record_stamp = r == 0 ? now : (struct file_stamp){.device = 0};
+    return r;
+}
+
+/* What the record says of a ref. False if it knows nothing, or there is none. */
+static bool is_recorded(struct repository *repository, const char *ref, struct oid *target)
+{
+    const struct oid *found = NULL;
+
+    pthread_mutex_lock(&repository->record_lock);
+    if (load_record(repository, NULL) == 0)
+        found = pin_record_find(&repository->record, ref);
+    if (found)
+        *target = *found;
+    pthread_mutex_unlock(&repository->record_lock);
+    return found != NULL;
+}
+
+/* Of a ref and the record, what can be read. As pins_find. */
+static int find_on_disk(struct repository *repository, const char *ref, struct version *out,
+                        struct error *e)
+{
+    struct error inner = {0};
+    struct oid target;
+    int r = refs_read(repository->folder, ref, &target, &inner);
+
+    if (r == 0)
+        r = learn(repository, ref, &target, out, &inner);
+    if (r == 0)
+        return 0;
+    if ((r == -EIO || r == -ENOENT) && is_recorded(repository, ref, &target) &&
+        learn(repository, ref, &target, out, NULL) == 0)
+        return 0;
+    if (r == -ENOENT)
+        return r;
+    if (r != -EIO)
+        return error_set(e, -r, "%s", inner.text);
+    return error_set(e, EIO, "%s of %s is damaged in the cache %s: %s", ref, repository->shown,
+                     repository->folder, inner.text);
 }
 
 int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e)
 {
-    git_repository *refs;
     struct oid target;
-    git_oid id;
-    int r = GIT_ENOTFOUND;
 
-    if (recall(repository, ref, &target, out))
-        return 0;
-    pthread_mutex_lock(&repository->refs_lock);
-    refs = open_refs(repository);
-    if (refs)
-        r = git_reference_name_to_id(&id, refs, ref);
-    if (r == GIT_ENOTFOUND || r == GIT_EINVALIDSPEC)
-        r = -ENOENT;
-    else if (r < 0)
-        r = library_error(e, r, "cannot read %s in %s", ref, repository->folder);
-    pthread_mutex_unlock(&repository->refs_lock);
-    if (r < 0)
-        return r;
-    oid_from_git(&target, &id);
-    return learn(repository, ref, &target, out, e);
+    return recall(repository, ref, &target, out) ? 0 : find_on_disk(repository, ref, out, e);
 }
 
 int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
@@ -187,126 +219,270 @@ int pins_each(struct repository *repository, int (*visit)(void *data, const stru
     return r;
 }
 
-struct scanned_ref {
-    char *ref;
-    struct oid target;
+/* One reading of all refs. */
+struct pin_scan {
+    struct repository *repository;
+    struct error *e;
+    bool damage; /* something is to be mended */
 };
 
-struct scanned_refs {
-    struct scanned_ref *items;
-    size_t count, room;
-};
-
-static int collect(struct scanned_refs *found, const git_reference *ref)
+static int learn_ref(void *data, const char *ref, const struct oid *target)
 {
-    const git_oid *target = git_reference_target(ref);
+    struct pin_scan *scan = data;
+    struct oid recorded;
+    struct version version;
     enum version_kind kind;
-    char *copy;
+    int r;
 
-    if (!target || !pins_kind(git_reference_name(ref), &kind))
+    if (!pins_kind(ref, &kind))
         return 0;
-    if (found->count == found->room) {
-        size_t room = found->room ? 2 * found->room : 64;
-        struct scanned_ref *items = reallocarray(found->items, room, sizeof *items);
-        if (!items)
-            return -ENOMEM;
-        found->items = items;
-        found->room = room;
+    r = target ? learn(scan->repository, ref, target, &version, scan->e) : -EIO;
+    if (r == -EIO) {
+        scan->damage = true;
+        r = find_on_disk(scan->repository, ref, &version, scan->e);
+    } else if (r == 0 && !is_recorded(scan->repository, ref, &recorded)) {
+        scan->damage = true;
     }
-    copy = strdup(git_reference_name(ref));
-    if (!copy)
-        return -ENOMEM;
-    found->items[found->count].ref = copy;
-    oid_from_git(&found->items[found->count++].target, target);
-    return 0;
+    return r == -EIO || r == -ENOENT ? 0 : r;
 }
 
-/* The caller holds refs_lock. */
-static int collect_all(struct scanned_refs *found, git_repository *refs)
+/* Pins whose refs are gone. */
+static int learn_recorded(struct pin_scan *scan)
 {
-    git_reference_iterator *iterator = NULL;
-    git_reference *ref;
-    int r = git_reference_iterator_new(&iterator, refs);
+    struct pin_record *record = &scan->repository->record;
+    struct oid there;
+    int r = 0;
 
-    while (!r && (r = git_reference_next(&ref, iterator)) == 0) {
-        r = collect(found, ref);
-        git_reference_free(ref);
+    pthread_mutex_lock(&scan->repository->record_lock);
+    if (load_record(scan->repository, NULL) < 0)
+        goto out;
+    for (size_t i = 0; i < record->count && r == 0; i++) {
+        const struct pin_record_item *item = &record->items[i];
+        struct version version;
+
+        if (recall(scan->repository, item->ref, &there, &version) ||
+            refs_read(scan->repository->folder, item->ref, &there, NULL) != -ENOENT)
+            continue;
+        r = learn(scan->repository, item->ref, &item->target, &version, scan->e);
+        scan->damage = scan->damage || r == 0;
+        r = r == -EIO || r == -ENOENT ? 0 : r;
     }
-    git_reference_iterator_free(iterator);
-    return r == GIT_ITEROVER ? 0 : r;
+out:
+    pthread_mutex_unlock(&scan->repository->record_lock);
+    return r;
+}
+
+static bool no_patience(void *data)
+{
+    (void)data;
+    return true;
+}
+
+/* Once a process, and only if nobody has the lock: who has it will see the damage, too. */
+static void try_to_mend(struct repository *repository)
+{
+    const struct watch watch = {.cancelled = no_patience};
+    bool tried;
+    int lock;
+
+    pthread_mutex_lock(&repository->record_lock);
+    tried = repository->mend_tried;
+    repository->mend_tried = true;
+    pthread_mutex_unlock(&repository->record_lock);
+    if (tried || cache_is_read_only(repository->cache))
+        return;
+    lock = repository_lock(repository, &watch, NULL);
+    if (lock < 0)
+        return;
+    pins_mend(repository, NULL);
+    close(lock);
 }
 
 int pins_scan(struct repository *repository, struct error *e)
 {
-    struct scanned_refs found = {.items = NULL};
-    struct version version;
-    git_repository *refs;
-    int r = 0;
+    struct pin_scan scan = {.repository = repository, .e = e};
+    int r = refs_each(repository->folder, learn_ref, &scan, e);
 
-    pthread_mutex_lock(&repository->refs_lock);
-    refs = open_refs(repository);
-    if (refs)
-        r = collect_all(&found, refs);
-    if (r == -ENOMEM)
-        r = error_no_memory(e);
-    else if (r)
-        r = library_error(e, r, "cannot read the refs in %s", repository->folder);
-    pthread_mutex_unlock(&repository->refs_lock);
-    for (size_t i = 0; i < found.count; i++) {
-        /* One that is damaged hides no other. */
-        if (r == 0 && learn(repository, found.items[i].ref, &found.items[i].target, &version,
-                            NULL) == -ENOMEM)
-            r = error_no_memory(e);
-        free(found.items[i].ref);
-    }
-    free(found.items);
+    if (r == 0)
+        r = learn_recorded(&scan);
+    if (r == 0 && scan.damage)
+        try_to_mend(repository);
     return r;
 }
 
-/* The caller has the repository's lock, so a lock on the ref was left by a process that died. */
-static void break_ref_lock(const struct repository *repository, const char *ref)
-{
-    char *path;
+/* ---- writing; the caller has the repository's file lock ---- */
 
-    if (asprintf(&path, "%s/%s.lock", repository->folder, ref) < 0)
-        return;
-    unlink(path);
-    free(path);
+/* Writes the record as it is in memory. */
+static int save_record(struct repository *repository, struct error *e)
+{
+    repository->record_stamp = (struct file_stamp){.device = 0};
+    return pin_record_save(&repository->record, repository->folder, e);
 }
 
-static int create_ref(struct repository *repository, const char *ref, const git_oid *target,
-                      bool move)
+static int record_pin(struct repository *repository, const char *ref, const struct oid *target,
+                      struct error *e)
 {
-    git_repository *refs = NULL;
-    git_reference *written = NULL;
-    /* An own handle: the write is synced to the disk, and readers shall not wait for that. */
-    int r = git_repository_open_ext(&refs, repository->folder,
-                                    GIT_REPOSITORY_OPEN_BARE | GIT_REPOSITORY_OPEN_NO_SEARCH, NULL);
+    int r;
 
-    if (!r)
-        r = git_reference_create(&written, refs, ref, target, move, NULL);
-    if (r == GIT_ELOCKED) {
-        break_ref_lock(repository, ref);
-        r = git_reference_create(&written, refs, ref, target, move, NULL);
-    }
-    git_reference_free(written);
-    git_repository_free(refs);
+    pthread_mutex_lock(&repository->record_lock);
+    r = load_record(repository, e);
+    if (r == -ENOENT || r == -EIO)
+        r = 0; /* it is empty now; pins_mend adds what is on disk */
+    if (r == 0 && pin_record_set(&repository->record, ref, target) < 0)
+        r = error_no_memory(e);
+    if (r == 0)
+        r = save_record(repository, e);
+    pthread_mutex_unlock(&repository->record_lock);
     return r;
 }
 
 int pins_write(struct repository *repository, const char *ref, const struct oid *target,
                const struct version *version, struct error *e)
 {
-    git_oid id;
+    struct version pinned;
     int r;
 
-    oid_to_git(&id, target);
-    r = create_ref(repository, ref, &id, version->kind == VERSION_BRANCH);
-    if (r)
-        return library_error(e, r, "cannot write %s in %s", ref, repository->folder);
-    if (remember(repository, ref, target, version))
-        return error_no_memory(e);
-    return 0;
+    if (version->kind != VERSION_BRANCH && pins_find(repository, ref, &pinned, NULL) == 0 &&
+        !oid_equal(&pinned.commit, &version->commit))
+        return error_set(e, EEXIST, "%s of %s is pinned at another commit", pins_name(ref),
+                         repository->shown);
+    r = record_pin(repository, ref, target, e);
+    if (r == 0)
+        r = refs_write(repository->folder, ref, target, e);
+    if (r == 0 && remember(repository, ref, target, version) < 0)
+        r = error_no_memory(e);
+    return r;
+}
+
+int pins_remove(struct repository *repository, const char *ref, struct error *e)
+{
+    int r;
+
+    /* The record first: a pin that stands in it alone would be taken for one whose ref was lost. */
+    pthread_mutex_lock(&repository->record_lock);
+    r = load_record(repository, e);
+    if (r == 0 && pin_record_find(&repository->record, ref)) {
+        pin_record_remove(&repository->record, ref);
+        r = save_record(repository, e);
+    }
+    pthread_mutex_unlock(&repository->record_lock);
+    if (r == 0 || r == -ENOENT || r == -EIO)
+        r = refs_remove(repository->folder, ref, e);
+    if (r == 0)
+        pins_forget(repository, ref);
+    return r;
+}
+
+/* ---- mending ---- */
+
+static bool can_be_read(struct repository *repository, const struct oid *target)
+{
+    git_odb *odb = odb_get(repository);
+    struct commit commit;
+    bool can;
+
+    if (!odb)
+        return false;
+    can = commit_load(odb, target, &commit, NULL) == 0;
+    odb_put(repository);
+    return can;
+}
+
+struct mending {
+    struct repository *repository;
+    struct pin_record record;
+    bool changed;
+    struct error *e;
+};
+
+static int restore_ref(struct mending *mending, const char *ref, const struct oid *target)
+{
+    int r = refs_write(mending->repository->folder, ref, target, mending->e);
+
+    if (r == 0)
+        cache_say(mending->repository->cache, "%s: the ref of %s was damaged; written again",
+                  mending->repository->shown, pins_name(ref));
+    return r;
+}
+
+static int mend_ref(void *data, const char *ref, const struct oid *target)
+{
+    struct mending *mending = data;
+    const struct oid *recorded = pin_record_find(&mending->record, ref);
+    enum version_kind kind;
+
+    if (!pins_kind(ref, &kind) || (target && recorded && oid_equal(target, recorded)))
+        return 0;
+    if (target && can_be_read(mending->repository, target)) {
+        mending->changed = true;
+        return pin_record_set(&mending->record, ref, target) < 0 ? error_no_memory(mending->e) : 0;
+    }
+    return recorded ? restore_ref(mending, ref, recorded) : 0;
+}
+
+static int mend_lost_refs(struct mending *mending)
+{
+    struct oid there;
+    int r = 0;
+
+    for (size_t i = 0; i < mending->record.count && r == 0; i++) {
+        const struct pin_record_item *item = &mending->record.items[i];
+
+        /* Without its commit it was removed by a gc that kept no record. */
+        if (refs_read(mending->repository->folder, item->ref, &there, NULL) == -ENOENT &&
+            can_be_read(mending->repository, &item->target))
+            r = restore_ref(mending, item->ref, &item->target);
+    }
+    return r;
+}
+
+int pins_mend(struct repository *repository, struct error *e)
+{
+    struct mending mending = {.repository = repository, .e = e};
+    int r = pin_record_load(&mending.record, repository->folder, e);
+
+    if (r == -ENOENT || r == -EIO) {
+        mending.changed = true;
+        r = 0;
+    }
+    if (r == 0)
+        r = refs_each(repository->folder, mend_ref, &mending, e);
+    if (r == 0)
+        r = mend_lost_refs(&mending);
+    if (r == 0 && mending.changed)
+        r = pin_record_save(&mending.record, repository->folder, e);
+    pin_record_release(&mending.record);
+    return r;
+}
+
+struct pin_visit {
+    struct repository *repository;
+    int (*visit)(void *data, const char *ref, const struct oid *target, bool recorded);
+    void *data;
+};
+
+static int visit_pin(void *data, const char *ref, const struct oid *target)
+{
+    struct pin_visit *v = data;
+    enum version_kind kind;
+    struct oid recorded;
+    bool known;
+
+    if (!pins_kind(ref, &kind))
+        return 0;
+    known = is_recorded(v->repository, ref, &recorded);
+    if (!target && known)
+        target = &recorded;
+    return v->visit(v->data, ref, target, known && target && oid_equal(target, &recorded));
+}
+
+int pins_each_on_disk(struct repository *repository,
+                      int (*visit)(void *data, const char *ref, const struct oid *target,
+                                   bool recorded),
+                      void *data, struct error *e)
+{
+    struct pin_visit v = {repository, visit, data};
+    return refs_each(repository->folder, visit_pin, &v, e);
 }
 
 void pins_forget(struct repository *repository, const char *ref)
@@ -322,22 +498,6 @@ void pins_forget(struct repository *repository, const char *ref)
         memmove(pin, pin + 1, (--repository->pin_count - at) * sizeof *pin);
     }
     pthread_rwlock_unlock(&repository->lock);
-}
-
-int pins_remove(struct repository *repository, const char *ref, struct error *e)
-{
-    git_repository *refs;
-    int r;
-
-    pthread_mutex_lock(&repository->refs_lock);
-    refs = open_refs(repository);
-    r = refs ? git_reference_remove(refs, ref) : GIT_ENOTFOUND;
-    if (r)
-        r = library_error(e, r, "cannot remove %s in %s", ref, repository->folder);
-    pthread_mutex_unlock(&repository->refs_lock);
-    if (!r)
-        pins_forget(repository, ref);
-    return r;
 }
 
 void pins_release(struct repository *repository)

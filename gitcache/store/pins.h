@@ -1,6 +1,7 @@
 /* pins.h - the refs that say which versions a cached repository has whole. Private to gitcache/.
  *
- * A pin is a ref on disk; what this process has seen of them is kept in memory. */
+ * A pin is a ref on disk (refs.h) and a line in a record with a checksum (pin_record.h), which stands
+ * in where the ref is damaged; what this process has seen of them is kept in memory. */
 #ifndef GITCACHE_STORE_PINS_H
 #define GITCACHE_STORE_PINS_H
 
@@ -18,21 +19,32 @@ struct pin {
     struct version version;
 };
 
-/* Finds a ref, in memory, else on disk. ENOENT (e untouched) if there is none; EIO if it, or
- * what it names, is damaged. */
+/* Finds a pin, in memory, else on disk. ENOENT without a sentence: there is none, or it names no
+ * commit. EIO: it is there, and it or its commit is damaged; ENOMEM; what the system says. */
 int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e);
 /* Calls visit for each ref in memory until one returns non-zero. Holds the repository's `lock` shared. */
 int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
               void *data);
-/* Reads all refs from disk; other processes may have added some or moved branches. */
+/* Reads all refs from disk; other processes may have added some or moved branches. What is damaged
+ * is passed over, and mended if that can be done without waiting or a remote. */
 int pins_scan(struct repository *repository, struct error *e);
-/* Writes a ref, durably, after all it needs is on disk. Moves it if it is a branch, else it must
- * not exist. The caller has the repository's file lock. */
+/* Writes a pin, durably, after all it needs is on disk. Moves it if it is a branch; else EEXIST if it
+ * is there with another target. The caller has the repository's file lock. */
 int pins_write(struct repository *repository, const char *ref, const struct oid *target,
                const struct version *version, struct error *e);
 /* Forgets what memory knows of a ref. */
 void pins_forget(struct repository *repository, const char *ref);
-/* Removes a ref from disk. The caller has the repository's file lock. */
+/* Makes refs and record say the same again, by what can be read of both, and says what it mended.
+ * The caller has the repository's file lock. */
+int pins_mend(struct repository *repository, struct error *e);
+/* Calls visit for each pin on disk, also if its commit cannot be read, until one returns non-zero,
+ * which is then returned. `target` is NULL where the ref is damaged and no record knows better;
+ * `recorded`: the record says so, too. */
+int pins_each_on_disk(struct repository *repository,
+                      int (*visit)(void *data, const char *ref, const struct oid *target,
+                                   bool recorded),
+                      void *data, struct error *e);
+/* Removes a pin from disk. The caller has the repository's file lock. */
 int pins_remove(struct repository *repository, const char *ref, struct error *e);
 void pins_release(struct repository *repository);
 

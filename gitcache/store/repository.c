@@ -11,6 +11,7 @@
 #include "gitcache/base/url.h"
 #include "gitcache/store/cache_folder.h"
 #include "gitcache/store/repository_state.h"
+#include "gitcache/store/skeleton.h"
 
 #define LISTING_FILE "startpointfs-listing"
 #define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
@@ -64,7 +65,7 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
     }
     repository->cache = cache;
     pthread_rwlock_init(&repository->lock, NULL);
-    pthread_mutex_init(&repository->refs_lock, NULL);
+    pthread_mutex_init(&repository->record_lock, NULL);
     pthread_rwlock_init(&repository->odb_lock, NULL);
     repository->url = strdup(url);
     repository->shown = strdup(url_display(url, shown, sizeof shown));
@@ -102,10 +103,10 @@ void repository_close(struct repository *repository)
         repository_listing_put(repository, &repository->listing->listing);
     repository_free_branches(repository->branches, repository->branch_count);
     pins_release(repository);
-    git_repository_free(repository->refs);
+    pin_record_release(&repository->record);
     git_odb_free(repository->odb);
     pthread_rwlock_destroy(&repository->lock);
-    pthread_mutex_destroy(&repository->refs_lock);
+    pthread_mutex_destroy(&repository->record_lock);
     pthread_rwlock_destroy(&repository->odb_lock);
     free(repository->url);
     free(repository->shown);
@@ -209,51 +210,16 @@ void repository_listing_put(struct repository *repository, const struct listing 
     }
 }
 
-static int write_skeleton(const char *folder, struct error *e)
-{
-    static const char *const folders[] = {"objects/pack", "objects/info", "refs/tags", "refs/heads",
-                                          "refs/startpointfs"};
-    static const struct {
-        const char *name, *text;
-    } files[] = {
-        {"HEAD", "ref: refs/heads/master\n"},
-        {"config", "[core]\n"
-                   "\trepositoryformatversion = 0\n"
-                   "\tfilemode = true\n"
-                   "\tbare = true\n"
-                   "\tautocrlf = false\n"
-                   "[gc]\n"
-                   "\tauto = 0\n"},
-    };
-    int r = 0;
-
-    for (size_t i = 0; i < sizeof folders / sizeof *folders && !r; i++) {
-        char *path = disk_path(folder, folders[i]);
-        r = path ? disk_make_folders(path, e) : error_no_memory(e);
-        free(path);
-    }
-    for (size_t i = 0; i < sizeof files / sizeof *files && !r; i++) {
-        char *path = disk_path(folder, files[i].name);
-        r = path ? disk_write(path, files[i].text, e) : error_no_memory(e);
-        free(path);
-    }
-    return r ? r : disk_sync_folder(folder, e);
-}
-
 /* Makes the bare repository's folder if it is not there. Safe against other processes doing so. */
 static int make_repository(struct repository *repository, struct error *e)
 {
-    char *slash = strrchr(repository->folder, '/'), *temporary = NULL, *head;
+    char *slash = strrchr(repository->folder, '/'), *temporary = NULL;
+    struct stat st;
     int r;
 
-    head = disk_path(repository->folder, "HEAD");
-    if (!head)
-        return error_no_memory(e);
-    if (access(head, F_OK) == 0) {
-        free(head);
+    /* Whole or damaged: skeleton_mend sees to that. */
+    if (stat(repository->folder, &st) == 0 && S_ISDIR(st.st_mode))
         return 0;
-    }
-    free(head);
     /* Made beside, then renamed: whoever comes second finds it whole. The name ends in no .git,
      * so that a half-made one that a crash left is never taken for a repository. */
     if (asprintf(&temporary, "%.*s/" NEW_PREFIX "XXXXXX", (int)(slash - repository->folder),
@@ -268,7 +234,7 @@ static int make_repository(struct repository *repository, struct error *e)
                       strerror(errno));
     if (!r) {
         chmod(temporary, 0755);
-        r = write_skeleton(temporary, e);
+        r = skeleton_write(temporary, e);
         if (!r && rename(temporary, repository->folder) && errno != EEXIST && errno != ENOTEMPTY)
             r = error_set(e, errno, "cannot make the folder %s: %s", repository->folder,
                           strerror(errno));
@@ -307,7 +273,7 @@ int repository_keep_listing(struct repository *repository, struct listing *listi
 int repository_lock(struct repository *repository, const struct watch *watch, struct error *e)
 {
     char *path;
-    int fd = make_repository(repository, e);
+    int fd = make_repository(repository, e), r;
 
     if (fd < 0)
         return fd;
@@ -316,5 +282,10 @@ int repository_lock(struct repository *repository, const struct watch *watch, st
         return error_no_memory(e);
     fd = disk_lock(path, watch, e);
     free(path);
-    return fd;
+    if (fd < 0)
+        return fd;
+    r = skeleton_mend(repository->cache, repository->folder, repository->shown, e);
+    if (r < 0)
+        close(fd);
+    return r < 0 ? r : fd;
 }

@@ -1,7 +1,7 @@
 /* repository_state.h - what a struct repository is made of. Private to gitcache/store/.
  *
  * Its three locks are never held while another is taken, nor while anything waits for a network:
- * `lock` and `refs_lock` for microseconds, `odb_lock` shared while one object is read. */
+ * `lock` and `record_lock` for microseconds (milliseconds when the record is read), `odb_lock` shared while one object is read. */
 #ifndef GITCACHE_STORE_REPOSITORY_STATE_H
 #define GITCACHE_STORE_REPOSITORY_STATE_H
 
@@ -9,6 +9,8 @@
 #include <pthread.h>
 #include <stdatomic.h>
 
+#include "gitcache/base/regular.h"
+#include "gitcache/store/pin_record.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/repository.h"
 
@@ -30,8 +32,10 @@ struct repository {
     char **branches; /* that listings shall include */
     size_t branch_count;
 
-    pthread_mutex_t refs_lock; /* protects refs, and its use */
-    git_repository *refs;      /* NULL until the folder is there */
+    pthread_mutex_t record_lock; /* protects what follows */
+    struct pin_record record;    /* as it was read when its file was this: */
+    struct file_stamp record_stamp;
+    bool mend_tried; /* by this process, without waiting for the lock */
 
     pthread_rwlock_t odb_lock; /* protects the pointer; the odb itself is for all threads */
     git_odb *odb;              /* NULL until the folder is there */

@@ -7,63 +7,132 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/base/oid_set.h"
+#include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
-#include "gitcache/store/odb.h"
+#include "gitcache/store/pins.h"
 #include "gitcache/store/repository_state.h"
 
 #define MAX_SHALLOW ((size_t)64 << 20)
 
-/* Of the commits, prints those that are cut and not in the text yet; counts them. */
-static int print_new(FILE *out, git_odb *odb, const char *text, const struct oid *commits,
-                     size_t count, size_t *added, struct error *e)
+/* One new text of the file. */
+struct update {
+    struct repository *repository;
+    git_odb *odb; /* what is on the disk now: what is open may have been removed by a gc */
+    FILE *out;
+    struct oid_set listed; /* is in the text */
+    bool changed;
+    struct error *e;
+};
+
+/* 0 or -ENOMEM. */
+static int print_commit(struct update *update, const struct oid *commit)
 {
     char hex[OID_HEX_SIZE];
+
+    if (oid_set_find(&update->listed, commit) != OID_SET_NONE)
+        return 0;
+    fprintf(update->out, "%s\n", oid_format(commit, hex));
+    return oid_set_add(&update->listed, commit);
+}
+
+/* Takes over the lines that name commits which are here. False if others are in it: it is damaged
+ * then, and others may be missing. */
+static bool print_old(struct update *update, const char *text, size_t size)
+{
+    bool sound = true;
+
+    for (const char *line = text, *end = text + size; line < end; line += OID_HEX + 1) {
+        struct oid commit;
+        git_oid id;
+
+        if (end - line <= OID_HEX || line[OID_HEX] != '\n' || !oid_parse(&commit, line, OID_HEX))
+            return false;
+        oid_to_git(&id, &commit);
+        if (git_odb_exists(update->odb, &id))
+            print_commit(update, &commit);
+        else
+            sound = false;
+    }
+    return sound;
+}
+
+static int print_if_new(struct update *update, const struct oid *commit)
+{
+    size_t before = update->listed.count;
     bool cut;
+    int r = oid_set_find(&update->listed, commit) != OID_SET_NONE
+                ? 0
+                : commit_is_cut(update->odb, commit, &cut, update->e);
+
+    if (r == 0 && oid_set_find(&update->listed, commit) == OID_SET_NONE && cut)
+        r = print_commit(update, commit) < 0 ? error_no_memory(update->e) : 0;
+    update->changed = update->changed || update->listed.count > before;
+    return r;
+}
+
+static int print_pin(void *data, const struct pin *pin)
+{
+    int r = print_if_new(data, &pin->version.commit);
+    return r == -EIO ? 0 : r; /* a damaged one is mended elsewhere */
+}
+
+static int print_all(struct update *update, const char *old, size_t old_size, bool whole,
+                     const struct oid *commits, size_t count)
+{
+    bool sound = old && print_old(update, old, old_size);
     int r = 0;
 
-    for (size_t i = 0; i < count && !r; i++) {
-        r = commit_is_cut(odb, &commits[i], &cut, e);
-        if (!r && cut && !strstr(text, oid_format(&commits[i], hex))) {
-            fprintf(out, "%s\n", hex);
-            ++*added;
-        }
+    if (!sound || whole) {
+        update->changed = old && !sound;
+        r = pins_scan(update->repository, update->e);
+        if (r == 0)
+            r = pins_each(update->repository, print_pin, update);
     }
+    for (size_t i = 0; i < count && r == 0; i++)
+        r = print_if_new(update, &commits[i]);
+    return r;
+}
+
+/* `whole`: all that the pins need, else the file is believed where it seems sound. */
+static int write_anew(struct repository *repository, bool whole, const struct oid *commits,
+                      size_t count, struct error *e)
+{
+    struct update update = {.repository = repository, .e = e};
+    char *path = disk_path(repository->folder, "shallow"), *old = NULL, *new = NULL;
+    char *objects = disk_path(repository->folder, "objects");
+    size_t old_size = 0, new_size;
+    int r = path && objects ? checked_odb_open(&update.odb, repository->cache, objects, e)
+                            : error_no_memory(e);
+
+    if (r == 0 && !(update.out = open_memstream(&new, &new_size)))
+        r = error_no_memory(e);
+    if (r == 0) {
+        disk_read(path, MAX_SHALLOW, &old, &old_size, NULL);
+        r = print_all(&update, old, old_size, whole, commits, count);
+    }
+    if (update.out && fclose(update.out) && r == 0)
+        r = error_no_memory(e);
+    if (r == 0 && update.changed)
+        r = disk_replace(path, new, new_size, true, e);
+    oid_set_release(&update.listed);
+    git_odb_free(update.odb);
+    free(new);
+    free(old);
+    free(objects);
+    free(path);
     return r;
 }
 
 int shallow_add(struct repository *repository, const struct oid *commits, size_t count,
                 struct error *e)
 {
-    char *path = disk_path(repository->folder, "shallow"), *old = NULL, *new = NULL;
-    size_t old_size = 0, new_size, added = 0;
-    git_odb *odb = NULL;
-    FILE *out;
-    int r = 0;
+    return write_anew(repository, false, commits, count, e);
+}
 
-    out = open_memstream(&new, &new_size);
-    if (!path || !out) {
-        r = error_no_memory(e);
-        goto out;
-    }
-    if (disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
-        fwrite(old, 1, old_size, out);
-    odb = odb_get(repository);
-    if (odb) {
-        r = print_new(out, odb, old ? old : "", commits, count, &added, e);
-        odb_put(repository);
-    }
-    if (fclose(out) && !r)
-        r = error_no_memory(e);
-    out = NULL;
-    if (!r && added)
-        r = disk_replace(path, new, new_size, true, e);
-out:
-    if (out)
-        fclose(out);
-    free(new);
-    free(old);
-    free(path);
-    return r;
+int shallow_mend(struct repository *repository, struct error *e)
+{
+    return write_anew(repository, true, NULL, 0, e);
 }
 
 /* A walk over all objects. */

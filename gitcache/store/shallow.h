@@ -7,10 +7,14 @@
 
 struct git_odb;
 
-/* Adds the commits whose parents are not in the cache, durably. The caller has the repository's
- * lock, and their objects are in place. */
+/* Adds the commits whose parents are not in the cache, durably: not on its disk, whatever this
+ * process may have open still. A file that is damaged is written anew. The caller has the
+ * repository's lock, and the commits' objects are in place. */
 int shallow_add(struct repository *repository, const struct oid *commits, size_t count,
                 struct error *e);
+
+/* Sees to it that every pinned commit that is cut is in it. The caller has the repository's lock. */
+int shallow_mend(struct repository *repository, struct error *e);
 
 /* Writes it anew for what is in `odb`: each commit there that has a parent elsewhere. With
  * `keep_old`, what it says now stays in it too. The caller has the repository's lock. */

@@ -21,7 +21,7 @@ struct version {
  * digits; NULL means the default branch. `commit` (40 digits or NULL) is what it must be pinned to:
  * a version pinned otherwise, or not there, is ENOENT. A tag wins over a branch, and both over a
  * commit id. An abbreviation that fits several cached commits is ENOENT with a sentence that says
- * so. */
+ * so. EIO: it is in the cache, but damaged; ENOMEM. */
 int versions_find(struct repository *repository, const char *name, const char *commit,
                   struct version *out, struct error *e);
 

@@ -1,0 +1,16 @@
+/* skeleton.h - what makes a folder a bare repository, besides objects and refs. Private to
+ * gitcache/store. */
+#ifndef GITCACHE_STORE_SKELETON_H
+#define GITCACHE_STORE_SKELETON_H
+
+#include "gitcache/store/cache.h"
+
+/* Writes it into an empty folder, durably. */
+int skeleton_write(const char *folder, struct error *e);
+
+/* Makes again what is missing or damaged in a repository's folder, and removes what stands in the
+ * place of our files and is none; says so. `shown` names the repository. The caller has its lock. */
+int skeleton_mend(const struct cache *cache, const char *folder, const char *shown,
+                  struct error *e);
+
+#endif
