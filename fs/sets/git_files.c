@@ -4,19 +4,23 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "gitcache/checkout/objects.h"
+#include "gitcache/checkout/blob.h"
+#include "gitcache/checkout/tree.h"
+
+#define FILE_MAX \
+    ((uint64_t)1 << 30) /* bytes; of a larger one nobody asks what it is converted to */
 
 /* A file or symlink that the walk has met, for reading it later. */
 struct known_file {
     char *path;
     struct oid oid;
-    bool symlink;
-    bool attributes; /* .gitattributes may change what it holds */
+    uint8_t conversion; /* as its tree entry says */
 };
 
 struct git_files {
     struct repository *repository;
     struct version version;
+    struct checkout_cache *cache;
     struct known_file *items; /* sorted by path once the walk is over */
     size_t count;
     size_t entries; /* folders too: a tree of nothing but folders shall end as well */
@@ -35,9 +39,14 @@ struct git_files *git_files_new(struct repository *repository, const struct vers
 {
     struct git_files *files = calloc(1, sizeof *files);
 
-    if (files)
-        *files = (struct git_files){.repository = repository, .version = *version};
-    return files;
+    if (!files)
+        return NULL;
+    *files = (struct git_files){.repository = repository, .version = *version};
+    files->cache = checkout_cache_new();
+    if (files->cache)
+        return files;
+    free(files);
+    return NULL;
 }
 
 static void forget(struct git_files *files)
@@ -54,11 +63,21 @@ void git_files_free(struct git_files *files)
     if (!files)
         return;
     forget(files);
+    checkout_cache_free(files->cache);
     free(files);
 }
 
-static int remember(struct git_files *files, const char *path, const struct tree_entry *entry,
-                    bool attributes)
+static struct version_reader reader_of(struct git_files *files, uint64_t max_file)
+{
+    return (struct version_reader){
+        .repository = files->repository,
+        .commit = &files->version.commit,
+        .cache = files->cache,
+        .max_file = max_file,
+    };
+}
+
+static int remember(struct git_files *files, const char *path, const struct tree_entry *entry)
 {
     if ((files->count & (files->count - 1)) == 0) { /* full at each power of two */
         size_t room = files->count ? files->count * 2 : 1;
@@ -68,10 +87,8 @@ static int remember(struct git_files *files, const char *path, const struct tree
         files->items = items;
     }
     struct known_file *file = &files->items[files->count];
-    *file = (struct known_file){.path = strdup(path),
-                                .oid = entry->oid,
-                                .symlink = entry->kind == ENTRY_SYMLINK,
-                                .attributes = attributes};
+    *file = (struct known_file){
+        .path = strdup(path), .oid = entry->oid, .conversion = entry->conversion};
     if (!file->path)
         return error_set(&files->error, ENOMEM, "out of memory");
     files->count++;
@@ -99,7 +116,7 @@ static int walk_entry(struct walk *walk, const struct tree_entry *entry, size_t 
     if (entry->kind == ENTRY_TREE) {
         r = walk_tree(walk, &entry->oid, start + entry->name_length, attributes);
     } else if (entry->kind != ENTRY_SUBMODULE) {
-        r = remember(files, walk->path, entry, attributes);
+        r = remember(files, walk->path, entry);
         if (r == 0)
             r = walk->visit(walk->visitor, walk->path,
                             entry->kind == ENTRY_SYMLINK ? PATH_SYMLINK : PATH_FILE, entry->size);
@@ -112,9 +129,9 @@ static int walk_entry(struct walk *walk, const struct tree_entry *entry, size_t 
 static int walk_tree(struct walk *walk, const struct oid *oid, size_t length, bool attributes)
 {
     struct git_files *files = walk->files;
-    struct place place = {&files->version.commit, walk->path, attributes};
+    struct version_reader reader = reader_of(files, FILE_MAX);
     struct tree tree;
-    int r = tree_read(files->repository, oid, &place, &tree, &files->error);
+    int r = tree_read(&reader, oid, walk->path, attributes, &tree, &files->error);
 
     if (r < 0)
         return r;
@@ -150,8 +167,14 @@ static int git_read(void *data, const char *path, uint64_t max, void **bytes, si
 
     if (!file)
         return error_set(&files->error, ENOENT, "has no file %s", path);
-    struct place place = {&files->version.commit, path, file->attributes && !file->symlink};
-    return blob_read(files->repository, &file->oid, &place, max, bytes, size, &files->error);
+    struct version_reader reader = reader_of(files, max);
+    struct bytes read;
+    int r = blob_read(&reader, &file->oid, path, file->conversion, &read, &files->error);
+    if (r == 0) {
+        *bytes = read.data;
+        *size = read.size;
+    }
+    return r;
 }
 
 struct start_point_files git_files_callbacks(struct git_files *files)

@@ -30,7 +30,7 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-#define NODES_LAYOUT    1 /* raise it whenever struct node or the header changes */
+#define NODES_LAYOUT    2 /* raise it whenever struct node or the header changes */
 #define NODE_ROOT_INDEX 0u
 #define NODE_NAME_MAX   255
 
@@ -53,6 +53,8 @@ enum node_kind {
 enum node_flags {
     NODE_ATTRIBUTES = 1, /* .gitattributes here or above may change what files hold */
     NODE_BRANCH = 2,     /* a version that may be switched */
+    /* From this bit on: a file's conversion, CONVERSION_BITS of them (gitcache/checkout/conversion.h). */
+    NODE_CONVERSION_SHIFT = 3,
 };
 
 /* One cache line. Fields are constant once the node can be found, but for the atomic ones. */

@@ -5,8 +5,20 @@
 #include <string.h>
 
 #include "fs/shared/children.h"
-#include "gitcache/checkout/objects.h"
+#include "gitcache/checkout/blob.h"
+#include "gitcache/checkout/tree.h"
 #include "gitcache/store/last_read.h"
+
+int checkout_init(struct mount *mount)
+{
+    mount->checkout_cache = checkout_cache_new();
+    return mount->checkout_cache ? 0 : -ENOMEM;
+}
+
+void checkout_release(struct mount *mount)
+{
+    checkout_cache_free(mount->checkout_cache);
+}
 
 static enum node_kind node_kind_of(enum entry_kind kind)
 {
@@ -64,7 +76,7 @@ static int append_entries(struct mount *mount, const struct tree *tree, uint32_t
         const struct tree_entry *entry = &tree->entries[i];
         specs[i] = (struct node_spec){
             .kind = node_kind_of(entry->kind),
-            .flags = flags,
+            .flags = flags | (unsigned)entry->conversion << NODE_CONVERSION_SHIFT,
             .name = entry->name,
             .name_length = entry->name_length,
             .parent = parent,
@@ -89,18 +101,30 @@ static int table_error(struct mount *mount, int r, struct error *e)
     return r < 0 ? error_set(e, -r, "out of memory") : 0;
 }
 
-/* Reads the folder at `place` and publishes it as the children of `folder`. */
-static int publish_tree(struct mount *mount, struct repo *repo, uint32_t folder, uint32_t checkout,
-                        const struct oid *oid, const struct place *place, int64_t mtime,
-                        struct error *e)
+static struct version_reader reader_of(struct mount *mount, struct repo *repo,
+                                       const struct node *checkout)
 {
+    return (struct version_reader){
+        .repository = repo->repository,
+        .commit = &checkout->oid,
+        .cache = mount->checkout_cache,
+        .max_file = mount->settings->max_file,
+    };
+}
+
+/* Reads the folder of that path and tree, and publishes it as the children of `folder`. */
+static int publish_tree(struct mount *mount, struct repo *repo, uint32_t folder, uint32_t checkout,
+                        const struct oid *oid, const char *path, bool attributes, struct error *e)
+{
+    const struct node *owner = node_get(mount->nodes, checkout);
+    struct version_reader reader = reader_of(mount, repo, owner);
     struct tree tree;
     uint32_t first = 0;
-    int r = tree_read(repo->repository, oid, place, &tree, e);
+    int r = tree_read(&reader, oid, path, attributes, &tree, e);
 
     if (r < 0)
         return r;
-    r = table_error(mount, append_entries(mount, &tree, folder, checkout, mtime, &first), e);
+    r = table_error(mount, append_entries(mount, &tree, folder, checkout, owner->mtime, &first), e);
     if (r == 0)
         node_publish_block(mount->nodes, folder, first, (uint32_t)tree.count);
     tree_release(&tree);
@@ -129,7 +153,6 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
         .mtime = version->time,
         .oid = version->commit,
     };
-    struct place place = {.commit = &version->commit, .path = "", .attributes = false};
     uint32_t checkout;
     int r = 0;
 
@@ -146,7 +169,7 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
     }
     r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
     if (r == 0)
-        r = publish_tree(mount, repo, checkout, checkout, &version->tree, &place, version->time, e);
+        r = publish_tree(mount, repo, checkout, checkout, &version->tree, "", false, e);
     if (r == 0)
         node_publish_checkout(mount->nodes, node, checkout);
 out:
@@ -188,20 +211,18 @@ int checkout_open_tree(struct mount *mount, uint32_t index, struct error *e)
         return node_error(index, -EIO, e);
     pthread_mutex_lock(&repo->trees);
     if (!node_has_children(node)) {
-        const struct node *checkout = node_get(mount->nodes, node->checkout);
         char *path = NULL;
         r = path_of(mount->nodes, node, &path);
-        struct place place = {&checkout->oid, path, node->flags & NODE_ATTRIBUTES};
         r = r < 0 ? node_error(index, r, e)
-                  : publish_tree(mount, repo, index, node->checkout, &node->oid, &place,
-                                 node->mtime, e);
+                  : publish_tree(mount, repo, index, node->checkout, &node->oid, path,
+                                 node->flags & NODE_ATTRIBUTES, e);
         free(path);
     }
     pthread_mutex_unlock(&repo->trees);
     return r;
 }
 
-int checkout_read(struct mount *mount, uint32_t index, void **bytes, size_t *size, struct error *e)
+int checkout_read(struct mount *mount, uint32_t index, struct bytes *out, struct error *e)
 {
     const struct node *node = node_get(mount->nodes, index);
     uint32_t version;
@@ -209,14 +230,11 @@ int checkout_read(struct mount *mount, uint32_t index, void **bytes, size_t *siz
 
     if (!node || checkout_owner(mount, index, &version, &repo) < 0)
         return node_error(index, -EIO, e);
-    const struct node *checkout = node_get(mount->nodes, node->checkout);
+    struct version_reader reader = reader_of(mount, repo, node_get(mount->nodes, node->checkout));
     char *path = NULL;
     int r = path_of(mount->nodes, node, &path);
-    struct place place = {&checkout->oid, path,
-                          node->flags & NODE_ATTRIBUTES && node->kind != NODE_SYMLINK};
     r = r < 0 ? node_error(index, r, e)
-              : blob_read(repo->repository, &node->oid, &place, mount->settings->max_file, bytes,
-                          size, e);
+              : blob_read(&reader, &node->oid, path, node->flags >> NODE_CONVERSION_SHIFT, out, e);
     free(path);
     return r;
 }

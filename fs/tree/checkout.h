@@ -6,6 +6,11 @@
 #define FS_TREE_CHECKOUT_H
 
 #include "fs/tree/mount.h"
+#include "gitcache/base/bytes.h"
+
+/* What reading trees needs, for the whole mount. 0 or -ENOMEM. */
+int checkout_init(struct mount *mount);
+void checkout_release(struct mount *mount);
 
 /* Makes a checkout of `version` below a version's node and publishes it as the present one. A tag
  * or commit that has one already keeps it; a branch is switched, unless it shows that commit
@@ -17,8 +22,8 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
 /* Reads a tree's children, unless they are there. 0 or a negative errno. */
 int checkout_open_tree(struct mount *mount, uint32_t node, struct error *e);
 
-/* Reads a file's or symlink's bytes into a malloc'd buffer. */
-int checkout_read(struct mount *mount, uint32_t node, void **bytes, size_t *size, struct error *e);
+/* Reads a file's or symlink's bytes, which are the caller's to free. */
+int checkout_read(struct mount *mount, uint32_t node, struct bytes *out, struct error *e);
 
 /* The version node above a tree, file or symlink, and the repository it is of. 0 or -EIO. */
 int checkout_owner(struct mount *mount, uint32_t node, uint32_t *version, struct repo **repo);

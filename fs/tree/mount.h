@@ -28,6 +28,7 @@ struct mount {
     struct state *state; /* likewise */
     int last_reading;    /* what the lists said, for the next worker; -1: it cannot be kept */
     struct cache *cache;
+    struct checkout_cache *checkout_cache; /* what reading trees has found out */
     struct repos repos;
     struct pool *pool;           /* threads that wait for the network */
     struct parked_lot *parked;   /* requests that wait for those */

@@ -29,11 +29,16 @@ static int load_blob(void *data, uint32_t key, void **bytes, size_t *size)
 {
     struct mount *mount = data;
     struct error error = {0};
-    int r = checkout_read(mount, key, bytes, size, &error);
+    struct bytes read;
+    int r = checkout_read(mount, key, &read, &error);
 
-    if (r < 0)
+    if (r < 0) {
         log_error(mount->log, "%s", error.text);
-    return r;
+        return r;
+    }
+    *bytes = read.data;
+    *size = read.size;
+    return 0;
 }
 
 static int make_text(void *data, uint32_t index, struct ask *ask, char **bytes)
@@ -126,7 +131,8 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
-    if (!worker->connection || !worker->texts || !mount->blobs || !mount->parked || !mount->pool)
+    if (!worker->connection || !worker->texts || !mount->blobs || !mount->parked || !mount->pool ||
+        checkout_init(mount) < 0)
         return error_no_memory(e);
     mount->observer = (struct mount_observer){on_folder_changed, worker->connection};
     r = publish_root(mount, e);
@@ -149,6 +155,7 @@ static void close_mount(struct worker *worker)
     parked_free(mount->parked);
     connection_free(worker->connection);
     blobs_free(mount->blobs);
+    checkout_release(mount);
     texts_free(worker->texts);
     lists_close(mount);
     repos_release(&mount->repos);

@@ -1,112 +1,250 @@
-/* attributes.c - what .gitattributes files say about one file. */
 #include "gitcache/checkout/attributes.h"
 
+#include <errno.h>
+#include <stdatomic.h>
+#include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-#include "gitcache/checkout/attribute_rules.h"
-#include "gitcache/checkout/wildmatch.h"
+#include "gitcache/checkout/attribute_file.h"
+
+struct attributes {
+    atomic_uint users;
+    struct attributes *above;
+    struct attribute_table *table; /* borrowed from the uppermost, which owns it */
+    struct attribute_file file;
+    size_t folder_length;
+};
+
+/* What has been found out about one file so far. An answer is good if it is of this question, so
+ * that nothing has to be wiped between two files. */
+struct attribute_value {
+    uint32_t question;
+    enum attribute_state state;
+    const char *text; /* of VALUE */
+};
+
+struct attribute_values {
+    uint32_t question;
+    size_t missing; /* of the attributes that count */
+    uint64_t steps; /* assignments looked at since the budget was told */
+    size_t count;
+    struct attribute_value of[];
+};
+
+static int attributes_read(struct attributes *attributes, const char *folder, const char *text,
+                           size_t size, struct budget *budget, struct error *e)
+{
+    int r = 0;
+
+    if (attributes->above)
+        attributes->table = attributes->above->table;
+    else
+        attributes->table = attribute_table_new();
+    if (!attributes->table)
+        return error_no_memory(e);
+    if (!*folder) /* only the root's file may define macros */
+        r = attribute_table_read(attributes->table, text, size, budget, e);
+    return r ? r : attribute_file_read(&attributes->file, attributes->table, text, size, budget, e);
+}
+
+int attributes_new(struct attributes **out, struct attributes *above, const char *folder,
+                   const char *text, size_t size, struct budget *budget, struct error *e)
+{
+    struct attributes *attributes = calloc(1, sizeof *attributes);
+    int r;
+
+    if (!attributes)
+        return error_no_memory(e);
+    atomic_init(&attributes->users, 1);
+    attributes->above = attributes_share(above);
+    attributes->folder_length = strlen(folder);
+    r = attributes_read(attributes, folder, text, size, budget, e);
+    if (r)
+        attributes_put(attributes);
+    else
+        *out = attributes;
+    return r;
+}
+
+struct attributes *attributes_share(struct attributes *attributes)
+{
+    if (attributes)
+        atomic_fetch_add(&attributes->users, 1);
+    return attributes;
+}
+
+void attributes_put(struct attributes *attributes)
+{
+    while (attributes && atomic_fetch_sub(&attributes->users, 1) == 1) {
+        struct attributes *above = attributes->above;
+
+        if (!above)
+            attribute_table_free(attributes->table);
+        attribute_file_release(&attributes->file);
+        free(attributes);
+        attributes = above;
+    }
+}
+
+size_t attributes_memory(const struct attributes *attributes)
+{
+    size_t table = attributes->above ? 0 : sizeof *attributes->table;
+
+    return sizeof *attributes + table + attribute_file_memory(&attributes->file);
+}
+
+struct attribute_values *attribute_values_new(const struct attributes *attributes)
+{
+    size_t count = attributes->table->count;
+    struct attribute_values *values = calloc(1, sizeof *values + count * sizeof *values->of);
+
+    if (values)
+        values->count = count;
+    return values;
+}
+
+void attribute_values_free(struct attribute_values *values)
+{
+    free(values);
+}
+
+static void ask_anew(struct attribute_values *values)
+{
+    if (++values->question == 0) {
+        memset(values->of, 0, values->count * sizeof *values->of);
+        values->question = 1;
+    }
+    values->missing = KNOWN_COUNT;
+}
 
 /* What is found first counts. So: from the last assignment to the first, and what a macro stands
  * for in its place. An attribute is assigned once, so circles of macros end. */
-static void assign(struct attributes *attributes, const struct assignment *assignments,
-                   size_t count)
+static void assign(const struct attribute_table *table, struct attribute_values *values,
+                   const struct assignment_list *list, struct assignment_range range)
 {
-    while (count-- > 0) {
-        const struct assignment *assignment = &assignments[count];
-        struct attribute *attribute = &attributes->table[assignment->attribute];
+    values->steps += range.count;
+    while (range.count-- > 0 && values->missing > 0) {
+        const struct assignment *assignment = &list->items[range.first + range.count];
+        struct attribute_value *value = &values->of[assignment->attribute];
 
-        if (attribute->state != UNKNOWN)
+        if (value->question == values->question)
             continue;
-        attribute->state = assignment->state;
-        attribute->value = assignment->value;
-        if (attribute->state == SET)
-            assign(attributes, attribute->assignments, attribute->count);
+        *value = (struct attribute_value){
+            .question = values->question,
+            .state = assignment->state,
+            .text = assignment->state == VALUE ? list->texts + assignment->value : NULL,
+        };
+        values->missing -= assignment->attribute < KNOWN_COUNT;
+        if (value->state == SET)
+            assign(table, values, &table->macros, table->attributes[assignment->attribute].macro);
     }
 }
 
-/* As git, the plain text at the front is compared by itself. That matters for "a**": what is left
- * then begins with ** and takes slashes. */
-static bool path_fits(const char *pattern, const char *path)
-{
-    size_t plain = strcspn(pattern, "*?[\\");
+/* A path, and what a rule of some .gitattributes compares with. */
+struct subject {
+    const char *path, *basename;
+    size_t length, basename_length;
+};
 
-    return strncmp(pattern, path, plain) == 0 && wild_match(pattern + plain, path + plain);
+static bool rule_fits(const struct attribute_file *file, const struct attribute_rule *rule,
+                      const struct subject *subject, struct budget *budget)
+{
+    const char *text = rule->is_basename ? subject->basename : subject->path;
+    size_t length = rule->is_basename ? subject->basename_length : subject->length;
+
+    return wildmatch_may_fit(&rule->pattern, text, length) &&
+           wildmatch_fits(&rule->pattern, file->codes + rule->code, text, length, budget);
 }
 
-static bool rule_fits(const struct attribute_rule *rule, const struct attribute_file *file,
-                      const char *path)
+/* Asks one .gitattributes, from its last rule to its first. */
+static int ask_file(const struct attributes *attributes, struct attribute_values *values,
+                    const struct subject *subject, struct budget *budget)
 {
-    const char *slash = strrchr(path, '/');
+    const struct attribute_file *file = &attributes->file;
 
-    if (rule->is_basename)
-        return wild_match(rule->pattern, slash ? slash + 1 : path);
-    return path_fits(rule->pattern, path + file->folder_length + (file->folder_length > 0));
+    for (size_t i = file->count; i-- > 0 && values->missing > 0;) {
+        const struct attribute_rule *rule = &file->rules[i];
+
+        if (rule_fits(file, rule, subject, budget))
+            assign(attributes->table, values, &file->says, rule->says);
+        if (budget_spend(budget, 2 + values->steps))
+            return -ECANCELED;
+        values->steps = 0;
+    }
+    return 0;
+}
+
+static const struct attribute_value *value_of(const struct attribute_values *values,
+                                              size_t attribute)
+{
+    static const struct attribute_value unknown = {.state = UNKNOWN};
+    const struct attribute_value *value = &values->of[attribute];
+
+    return value->question == values->question ? value : &unknown;
+}
+
+static bool value_is(const struct attribute_value *value, const char *text)
+{
+    return value->state == VALUE && strcmp(value->text, text) == 0;
 }
 
 /* What `text`, or its old name `crlf`, says. *automatic: only git's look at the bytes tells. */
-static enum conversion_eol eol_of(const struct attribute *table, bool *automatic)
+static enum conversion_eol eol_of(const struct attribute_values *values, bool *automatic)
 {
-    size_t text = TEXT;
-    const char *eol = table[EOL].value;
-    bool crlf = table[EOL].state == VALUE && strcmp(eol, "crlf") == 0;
-    bool lf = table[EOL].state == VALUE && strcmp(eol, "lf") == 0;
-    const char *value;
+    const struct attribute_value *text = value_of(values, TEXT), *eol = value_of(values, EOL);
 
-    for (;;) {
-        enum attribute_state state = table[text].state;
-
-        value = table[text].value;
-        if (state == UNSET)
-            return EOL_AS_IS;
-        if (state == SET || (state == VALUE && (!strcmp(value, "input") || !strcmp(value, "auto"))))
-            break;
-        if (text == CRLF) {
-            value = NULL;
-            break;
-        }
-        text = CRLF;
-    }
-    *automatic = value && strcmp(value, "auto") == 0 && !lf;
-    if (!crlf)
+    if (text->state != SET && text->state != UNSET && !value_is(text, "input") &&
+        !value_is(text, "auto"))
+        text = value_of(values, CRLF);
+    if (text->state == UNSET)
+        return EOL_AS_IS;
+    *automatic = value_is(text, "auto") && !value_is(eol, "lf");
+    if (!value_is(eol, "crlf"))
         return EOL_AS_IS;
     return *automatic ? EOL_CRLF_AUTO : EOL_CRLF;
 }
 
-static const char *encoding_of(const struct attribute *attribute)
+static const char *encoding_of(const struct attribute_value *value)
 {
-    const char *encoding = attribute->value;
+    const char *encoding = value->text;
 
-    if (attribute->state != VALUE || !*encoding || strcasecmp(encoding, "UTF-8") == 0 ||
+    if (value->state != VALUE || !*encoding || strcasecmp(encoding, "UTF-8") == 0 ||
         strcasecmp(encoding, "UTF8") == 0)
         return NULL;
     return encoding;
 }
 
-struct conversion attributes_conversion(struct attributes *attributes, const char *path)
+static struct conversion conversion_of(const struct attribute_values *values)
 {
-    struct conversion conversion = {.eol = EOL_AS_IS};
     bool automatic = false;
+    struct conversion conversion = {
+        .eol = eol_of(values, &automatic),
+        .ident = value_of(values, IDENT)->state == SET,
+        .encoding = encoding_of(value_of(values, ENCODING)),
+    };
 
-    for (size_t i = 0; i < attributes->count; i++)
-        attributes->table[i].state = UNKNOWN;
-    for (size_t i = attributes->file_count; i-- > 0;) {
-        const struct attribute_file *file = &attributes->files[i];
-
-        for (size_t j = file->count; j-- > 0;)
-            if (rule_fits(&file->rules[j], file, path))
-                assign(attributes, file->rules[j].assignments, file->rules[j].count);
-    }
-    if (!attributes->count)
-        return conversion;
-    conversion.eol = eol_of(attributes->table, &automatic);
-    conversion.ident = attributes->table[IDENT].state == SET;
-    conversion.encoding = encoding_of(&attributes->table[ENCODING]);
     conversion.in_one_piece = automatic || conversion.encoding;
     return conversion;
 }
 
-bool conversion_is_none(const struct conversion *conversion)
+int attributes_conversion(const struct attributes *attributes, struct attribute_values *values,
+                          const char *path, struct budget *budget, struct conversion *out)
 {
-    return conversion->eol == EOL_AS_IS && !conversion->ident && !conversion->encoding;
+    const char *slash = strrchr(path, '/');
+    struct subject subject = {.basename = slash ? slash + 1 : path};
+    size_t length = strlen(path);
+    int r = 0;
+
+    subject.basename_length = strlen(subject.basename);
+    ask_anew(values);
+    for (; attributes && values->missing > 0 && !r; attributes = attributes->above) {
+        size_t skip = attributes->folder_length + (attributes->folder_length > 0);
+
+        subject.path = path + skip;
+        subject.length = length - skip;
+        r = ask_file(attributes, values, &subject, budget);
+    }
+    *out = conversion_of(values);
+    return r;
 }

@@ -1,46 +1,43 @@
-/* attributes.h - what .gitattributes files say about the bytes of a checked-out file. Pure. Private
- * to gitcache/.
+/* attributes.h - what the .gitattributes above a file say about its bytes; gitattributes(5). Pure.
+ * Private to gitcache/checkout.
  *
  * Of all attributes those count that change a checkout on Linux without any configuration: text,
  * crlf (its old name), eol, ident, working-tree-encoding; and macros, which may set them. */
 #ifndef GITCACHE_CHECKOUT_ATTRIBUTES_H
 #define GITCACHE_CHECKOUT_ATTRIBUTES_H
 
-#include <stdbool.h>
 #include <stddef.h>
 
-/* How lines end in the working tree. */
-enum conversion_eol {
-    EOL_AS_IS,
-    EOL_CRLF,      /* every LF becomes CRLF */
-    EOL_CRLF_AUTO, /* the same, unless the file looks binary or has a CR already */
-};
+#include "gitcache/base/error.h"
+#include "gitcache/checkout/budget.h"
+#include "gitcache/checkout/conversion.h"
 
-struct conversion {
-    enum conversion_eol eol;
-    bool ident;           /* $Id$ becomes $Id: BLOB $ */
-    bool in_one_piece;    /* git reads the file whole, which makes a difference for $Id$ */
-    const char *encoding; /* from UTF-8 to this; NULL for none. Borrowed from the attributes. */
-};
+/* git passes over a larger .gitattributes as a whole, and over longer lines. */
+#define ATTRIBUTES_MAX_SIZE ((size_t)100 << 20)
+#define ATTRIBUTES_MAX_LINE ((size_t)2048)
 
-/* The .gitattributes on the way from a version's root to a folder. */
-struct attributes {
-    struct attribute_file *files; /* the root's first */
-    size_t file_count;
-    struct attribute *table; /* with room for an answer: one thread at a time may ask */
-    size_t count;
-};
+/* One .gitattributes, and those of the folders above. Never changes, so any number of threads may
+ * read it; counted. */
+struct attributes;
 
-/* Adds the text of the .gitattributes of a folder ("" or "a/b"), in order from the root down.
- * -ENOMEM. */
-int attributes_add(struct attributes *attributes, const char *folder, const char *text,
-                   size_t size);
-void attributes_release(struct attributes *attributes);
+/* Parses the text of a folder's ("" or "a/b") .gitattributes; `above` (NULL for none) is the next
+ * one on the way to the root. ENOMEM, ECANCELED (the budget says so), EFBIG: more memory or macros
+ * than our bounds. *out has one user. */
+int attributes_new(struct attributes **out, struct attributes *above, const char *folder,
+                   const char *text, size_t size, struct budget *budget, struct error *e);
+/* One user more, one less; both take NULL. */
+struct attributes *attributes_share(struct attributes *attributes);
+void attributes_put(struct attributes *attributes);
+/* Bytes of memory, without those of what stands above. */
+size_t attributes_memory(const struct attributes *attributes);
 
-/* What happens to the file of that path (from the root). */
-struct conversion attributes_conversion(struct attributes *attributes, const char *path);
+/* Room for working out one file's conversion, for one thread; good for many files. */
+struct attribute_values;
+struct attribute_values *attribute_values_new(const struct attributes *attributes);
+void attribute_values_free(struct attribute_values *values);
 
-/* True if it changes no file. */
-bool conversion_is_none(const struct conversion *conversion);
+/* What happens to the file of that path (from the version's root). 0 or -ECANCELED. */
+int attributes_conversion(const struct attributes *attributes, struct attribute_values *values,
+                          const char *path, struct budget *budget, struct conversion *out);
 
 #endif

@@ -1,63 +1,47 @@
 #include "gitcache/checkout/convert.h"
 
 #include <errno.h>
-#include <git2.h>
 #include <iconv.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
 
-static int replace(struct bytes *bytes, FILE *stream, struct bytes *made)
-{
-    bool failed = ferror(stream);
+#define PIECE ((size_t)64 << 10) /* bytes between two looks at the budget */
 
-    if (fclose(stream) || failed) {
-        free(made->data);
-        return -ENOMEM;
+/* Bytes to convert, and all that the three ways to do so need. */
+struct conversion_work {
+    const char *data, *end;
+    const struct convert_input *input;
+    const struct conversion *conversion;
+    struct output *output;
+    struct budget *budget;
+};
+
+static int append(struct conversion_work *work, const char *from, const char *end)
+{
+    while (from < end) {
+        size_t size = (size_t)(end - from) < PIECE ? (size_t)(end - from) : PIECE;
+        int r = output_append(work->output, from, size);
+
+        if (r)
+            return r;
+        if (budget_spend(work->budget, size))
+            return -ECANCELED;
+        from += size;
     }
-    free(bytes->data);
-    *bytes = *made;
     return 0;
 }
 
-#define KEYWORD          "$Id"
-#define KEYWORD_LENGTH   3
-#define EXPANSION_LENGTH (sizeof "$Id:  $" - 1 + GIT_OID_HEXSZ)
+#define KEYWORD        "$Id"
+#define KEYWORD_LENGTH 3
 
-/* Room for a text with every $Id expanded. Its blob's id goes into `hex`. */
-static char *make_room(const struct bytes *bytes, char hex[GIT_OID_HEXSZ + 1])
+static int append_expansion(struct conversion_work *work)
 {
-    const char *at = bytes->data, *end = at + bytes->size;
-    size_t size = bytes->size + 1;
-    git_oid id;
+    char text[sizeof "$Id:  $" + OID_HEX] = "$Id: ";
 
-    while ((at = memmem(at, (size_t)(end - at), KEYWORD, KEYWORD_LENGTH))) {
-        size += EXPANSION_LENGTH;
-        at += KEYWORD_LENGTH;
-    }
-    if (git_odb_hash(&id, bytes->data, bytes->size, GIT_OBJECT_BLOB))
-        return NULL;
-    git_oid_tostr(hex, GIT_OID_HEXSZ + 1, &id);
-    return malloc(size);
-}
-
-static char *append(char *to, const char *from, const char *end)
-{
-    memcpy(to, from, (size_t)(end - from));
-    return to + (end - from);
-}
-
-static char *append_expansion(char *to, const char *hex)
-{
-    return to + sprintf(to, "$Id: %s $", hex);
-}
-
-static void replace_with(struct bytes *bytes, char *data, const char *end)
-{
-    free(bytes->data);
-    bytes->data = data;
-    bytes->size = (size_t)(end - data);
+    oid_format(work->input->blob, text + 5);
+    memcpy(text + 5 + OID_HEX, " $", 2);
+    return append(work, text, text + sizeof text - 1);
 }
 
 /*
@@ -86,26 +70,20 @@ static size_t whole_keyword(const char *at, const char *end)
     return (size_t)(dollar + 1 - at);
 }
 
-static int expand_whole(struct bytes *bytes)
+static int expand_whole(struct conversion_work *work)
 {
-    const char *at = bytes->data, *end = at + bytes->size, *dollar;
-    char hex[GIT_OID_HEXSZ + 1], *made = make_room(bytes, hex), *to = made;
+    const char *at = work->data, *dollar;
+    int r = 0;
 
-    if (!made)
-        return -ENOMEM;
-    while ((dollar = memchr(at, '$', (size_t)(end - at)))) {
-        size_t length = whole_keyword(dollar, end);
+    while (!r && (dollar = memchr(at, '$', (size_t)(work->end - at)))) {
+        size_t length = whole_keyword(dollar, work->end);
 
-        to = append(to, at, dollar);
-        if (length)
-            to = append_expansion(to, hex);
-        else
-            *to++ = '$';
+        r = append(work, at, length ? dollar : dollar + 1);
+        if (!r && length)
+            r = append_expansion(work);
         at = dollar + (length ? length : 1);
     }
-    to = append(to, at, end);
-    replace_with(bytes, made, to);
-    return 0;
+    return r ? r : append(work, at, work->end);
 }
 
 /* True for "$Id: " and a text in which a blank stands elsewhere than before the closing dollar. */
@@ -119,50 +97,69 @@ static bool is_foreign(const char *at, const char *end)
     return false;
 }
 
+/* Where the text ends that begins with a dollar: behind a keyword's dollar, or behind what shows
+ * that it is none. *keyword: it is one, or (*almost) begins as one. */
+static const char *streamed_keyword(const char *at, const char *end, bool held, bool *keyword,
+                                    bool *almost)
+{
+    const char *behind = at;
+
+    *keyword = *almost = false;
+    for (int i = 0; i < KEYWORD_LENGTH && behind < end && *behind == KEYWORD[i]; i++)
+        behind++;
+    if (behind == end)
+        return end;
+    if (behind - at < KEYWORD_LENGTH)
+        return behind + 1;
+    if (*behind == ':') {
+        while (++behind < end && *behind != '\n' && *behind != '$')
+            ;
+        *keyword = behind < end && *behind == '$' && (held || !is_foreign(at, behind));
+    } else {
+        *keyword = *behind == '$';
+        *almost = !*keyword;
+    }
+    return behind < end ? behind + 1 : end;
+}
+
 /*
  * The way for files that git streams. It reads a character at a time and never looks at one twice:
  * so "$$Id$" is no keyword, as its second dollar was spent on finding that "$$" is none. And it
  * keeps back what began as a keyword but was none ("$Idx"): if "$Id: ...$" follows at once, that
- * is lost. `kept` is where such text begins in the output.
+ * is lost. `held` is where such text begins.
  */
-static int expand_streamed(struct bytes *bytes)
+static int expand_streamed(struct conversion_work *work)
 {
-    const char *at = bytes->data, *end = at + bytes->size;
-    char hex[GIT_OID_HEXSZ + 1], *made = make_room(bytes, hex), *to = made, *kept = NULL;
+    const char *at = work->data, *end = work->end, *held = NULL;
+    int r = 0;
 
-    if (!made)
-        return -ENOMEM;
-    while (at < end) {
-        const char *behind = at;
+    while (!r && at < end) {
+        const char *dollar = memchr(at, '$', (size_t)(end - at)), *behind;
+        bool keyword, almost;
 
-        for (int i = 0; i < KEYWORD_LENGTH && behind < end && *behind == KEYWORD[i]; i++)
-            behind++;
-        if (behind == end) {
-            to = append(to, at, end);
-            break;
+        if (dollar != at) {
+            r = append(work, held ? held : at, dollar ? dollar : end);
+            held = NULL;
+            if (!dollar)
+                return r;
+            at = dollar;
+            continue;
         }
-        if (behind - at < KEYWORD_LENGTH) {
-            to = append(to, at, behind + 1);
-            kept = NULL;
-        } else if (*behind == '$') {
-            to = append_expansion(to, hex);
-            kept = NULL;
-        } else if (*behind != ':') {
-            kept = kept ? kept : to;
-            to = append(to, at, behind + 1);
+        behind = streamed_keyword(at, end, held, &keyword, &almost);
+        if (almost) {
+            held = held ? held : at;
         } else {
-            while (++behind < end && *behind != '\n' && *behind != '$')
-                ;
-            if (behind < end && *behind == '$' && (kept || !is_foreign(at, behind)))
-                to = append_expansion(kept ? kept : to, hex);
-            else
-                to = append(to, at, behind < end ? behind + 1 : end);
-            kept = NULL;
+            if (!keyword)
+                r = append(work, held ? held : at, behind);
+            else if (held && at[KEYWORD_LENGTH] == '$')
+                r = append(work, held, at);
+            if (!r && keyword)
+                r = append_expansion(work);
+            held = NULL;
         }
-        at = behind < end ? behind + 1 : end;
+        at = behind;
     }
-    replace_with(bytes, made, to);
-    return 0;
+    return !r && held ? append(work, held, end) : r;
 }
 
 struct text_facts {
@@ -170,33 +167,46 @@ struct text_facts {
     size_t nul, printable, other;
 };
 
-static struct text_facts look_at(const struct bytes *bytes)
+static void look_at(struct text_facts *facts, const char *at, const char *end)
 {
-    struct text_facts facts = {0};
+    for (; at < end; at++) {
+        unsigned char c = (unsigned char)*at;
 
-    for (size_t i = 0; i < bytes->size; i++) {
-        unsigned char c = (unsigned char)bytes->data[i];
-
-        if (c == '\r' && i + 1 < bytes->size && bytes->data[i + 1] == '\n') {
-            facts.crlf++;
-            i++;
+        if (c == '\r' && at + 1 < end && at[1] == '\n') {
+            facts->crlf++;
+            at++;
         } else if (c == '\r') {
-            facts.cr++;
+            facts->cr++;
         } else if (c == '\n') {
-            facts.lf++;
+            facts->lf++;
         } else if (c == '\b' || c == '\t' || c == '\033' || c == '\014') {
-            facts.printable++;
+            facts->printable++;
         } else if (c < ' ' || c == 0x7f) {
-            facts.nul += c == 0;
-            facts.other++;
+            facts->nul += c == 0;
+            facts->other++;
         } else {
-            facts.printable++;
+            facts->printable++;
         }
     }
+}
+
+static int look_at_all(struct conversion_work *work, struct text_facts *facts)
+{
+    const char *at = work->data, *next;
+
+    *facts = (struct text_facts){0};
+    for (; at < work->end; at = next) {
+        next = (size_t)(work->end - at) < PIECE ? work->end : at + PIECE;
+        if (next < work->end && next[-1] == '\r') /* a CRLF stays together */
+            next++;
+        look_at(facts, at, next);
+        if (budget_spend(work->budget, 2 * PIECE))
+            return -ECANCELED;
+    }
     /* A DOS end-of-file mark does not make a text binary. */
-    if (bytes->size && bytes->data[bytes->size - 1] == '\032')
-        facts.other--;
-    return facts;
+    if (work->data < work->end && work->end[-1] == '\032')
+        facts->other--;
+    return 0;
 }
 
 static bool looks_binary(const struct text_facts *facts)
@@ -204,91 +214,130 @@ static bool looks_binary(const struct text_facts *facts)
     return facts->cr || facts->nul || facts->printable / 128 < facts->other;
 }
 
-static int add_carriage_returns(struct bytes *bytes, enum conversion_eol eol)
+static int add_carriage_returns(struct conversion_work *work)
 {
-    struct text_facts facts = look_at(bytes);
-    struct bytes made;
-    char *to;
+    const char *at = work->data, *newline;
+    struct text_facts facts;
+    int r = 0;
 
-    if (!facts.lf || (eol == EOL_CRLF_AUTO && (facts.crlf || looks_binary(&facts))))
-        return 0;
-    made.size = bytes->size + facts.lf;
-    made.data = to = malloc(made.size + 1);
-    if (!to)
-        return -ENOMEM;
-    for (size_t i = 0; i < bytes->size; i++) {
-        if (bytes->data[i] == '\n' && (i == 0 || bytes->data[i - 1] != '\r'))
-            *to++ = '\r';
-        *to++ = bytes->data[i];
+    if (work->conversion->eol == EOL_CRLF_AUTO) {
+        r = look_at_all(work, &facts);
+        if (r || facts.crlf || looks_binary(&facts))
+            return r ? r : append(work, at, work->end);
     }
-    free(bytes->data);
-    *bytes = made;
-    return 0;
+    while (!r && (newline = memchr(at, '\n', (size_t)(work->end - at)))) {
+        if (newline > work->data && newline[-1] == '\r') {
+            r = append(work, at, newline + 1);
+        } else {
+            r = append(work, at, newline);
+            if (!r)
+                r = append(work, "\r\n", "\r\n" + 2);
+        }
+        at = newline + 1;
+    }
+    return r ? r : append(work, at, work->end);
 }
 
-/* All of the input, or nothing: iconv gives up at the first character it can't convert. */
-static bool convert_all(iconv_t converter, const struct bytes *bytes, FILE *out)
+/* All of the input: 1; or 0, as iconv gives up at the first character that it cannot convert. */
+static int encode_all(struct conversion_work *work, iconv_t converter)
 {
-    char *from = bytes->data, buffer[16384];
-    size_t left = bytes->size;
+    char *from = (char *)work->data, buffer[16384];
+    size_t left = (size_t)(work->end - work->data);
 
     for (;;) {
+        size_t piece = left < PIECE ? left : PIECE, before = piece, room = sizeof buffer, n;
         char *to = buffer;
-        size_t room = sizeof buffer;
-        size_t n = iconv(converter, left ? &from : NULL, &left, &to, &room);
+        int r;
 
-        fwrite(buffer, 1, sizeof buffer - room, out);
-        if (n == (size_t)-1 && errno != E2BIG)
-            return false;
+        /* The last call, without input, is for what a stateful encoding ends with. */
+        n = iconv(converter, left ? &from : NULL, &piece, &to, &room);
+        left -= before - piece;
+        r = append(work, buffer, to);
+        if (r)
+            return r;
+        /* A character that is cut by the piece's end is no fault. */
+        if (n == (size_t)-1 && errno != E2BIG && !(errno == EINVAL && piece < left))
+            return 0;
         if (n != (size_t)-1 && left == 0 && room == sizeof buffer)
-            return true;
+            return 1;
     }
 }
 
-static int encode(struct bytes *bytes, const char *encoding)
+/* git's own names for what has no other. *mark is what the text begins with then. */
+static const char *iconv_name(const char *encoding, const char **mark)
 {
-    struct bytes made = {.data = NULL};
-    const char *mark = "";
-    iconv_t converter;
-    FILE *out;
-    int r = 0;
-
-    /* git's own names for what has no other */
+    *mark = "";
     if (!strcasecmp(encoding, "UTF-16LE-BOM") || !strcasecmp(encoding, "UTF16LE-BOM")) {
-        encoding = "UTF-16LE";
-        mark = "\xff\xfe";
-    } else if (!strcasecmp(encoding, "UTF-16BE-BOM") || !strcasecmp(encoding, "UTF16BE-BOM")) {
-        encoding = "UTF-16BE";
-        mark = "\xfe\xff";
+        *mark = "\xff\xfe";
+        return "UTF-16LE";
     }
-    converter = iconv_open(encoding, "UTF-8");
-    if (converter == (iconv_t)-1)
-        return 0;
-    out = open_memstream(&made.data, &made.size);
-    if (!out) {
-        iconv_close(converter);
-        return -ENOMEM;
+    if (!strcasecmp(encoding, "UTF-16BE-BOM") || !strcasecmp(encoding, "UTF16BE-BOM")) {
+        *mark = "\xfe\xff";
+        return "UTF-16BE";
     }
-    fputs(mark, out);
-    if (convert_all(converter, bytes, out)) {
-        r = replace(bytes, out, &made);
-    } else {
-        fclose(out);
-        free(made.data);
-    }
-    iconv_close(converter);
-    return r;
+    return encoding;
 }
 
-int convert(struct bytes *bytes, const struct conversion *conversion)
+static int encode(struct conversion_work *work)
 {
+    const char *mark, *name = iconv_name(work->conversion->encoding, &mark);
+    iconv_t converter;
     int r = 0;
+
+    converter = work->data < work->end ? iconv_open(name, "UTF-8") : (iconv_t)-1;
+    if (converter != (iconv_t)-1) {
+        r = append(work, mark, mark + strlen(mark));
+        if (!r)
+            r = encode_all(work, converter);
+        iconv_close(converter);
+    }
+    if (r != 0)
+        return r < 0 ? r : 0;
+    output_restart(work->output);
+    return append(work, work->data, work->end);
+}
+
+/* The steps that a conversion takes, in git's order. */
+static size_t steps_of(const struct conversion *conversion,
+                       int (*steps[3])(struct conversion_work *work))
+{
+    size_t count = 0;
 
     if (conversion->ident)
-        r = conversion->in_one_piece ? expand_whole(bytes) : expand_streamed(bytes);
-    if (!r && conversion->eol != EOL_AS_IS)
-        r = add_carriage_returns(bytes, conversion->eol);
-    if (!r && conversion->encoding && bytes->size)
-        r = encode(bytes, conversion->encoding);
+        steps[count++] = conversion->in_one_piece ? expand_whole : expand_streamed;
+    if (conversion->eol != EOL_AS_IS)
+        steps[count++] = add_carriage_returns;
+    if (conversion->encoding)
+        steps[count++] = encode;
+    return count;
+}
+
+int convert_bytes(const struct convert_input *input, const struct conversion *conversion,
+                  struct output *output, struct budget *budget)
+{
+    struct output between[2] = {{.max = output->max}, {.max = output->max}};
+    int (*steps[3])(struct conversion_work * work), r = 0;
+    size_t count = steps_of(conversion, steps);
+    struct conversion_work work = {
+        .data = input->data,
+        .end = input->data + input->size,
+        .input = input,
+        .conversion = conversion,
+        .budget = budget,
+    };
+
+    if (count == 0) {
+        work.output = output;
+        return append(&work, work.data, work.end);
+    }
+    for (size_t i = 0; i < count && !r; i++) {
+        work.output = i + 1 < count ? &between[i] : output;
+        output_expect(work.output, (uint64_t)(work.end - work.data) * 17 / 16);
+        r = steps[i](&work);
+        work.data = between[i & 1].data ? between[i & 1].data : "";
+        work.end = work.data + between[i & 1].size;
+    }
+    output_release(&between[0]);
+    output_release(&between[1]);
     return r;
 }

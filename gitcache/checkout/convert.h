@@ -1,13 +1,23 @@
-/* convert.h - a blob's bytes as a checkout on Linux writes them. Pure. Private to gitcache/. */
+/* convert.h - a blob's bytes as a checkout on Linux writes them. Pure. Private to
+ * gitcache/checkout. */
 #ifndef GITCACHE_CHECKOUT_CONVERT_H
 #define GITCACHE_CHECKOUT_CONVERT_H
 
-#include "gitcache/base/bytes.h"
 #include "gitcache/base/oid.h"
-#include "gitcache/checkout/attributes.h"
+#include "gitcache/checkout/budget.h"
+#include "gitcache/checkout/conversion.h"
+#include "gitcache/checkout/output.h"
 
-/* Converts in git's order: ident, line ends, encoding. *bytes is replaced where something changes.
- * What git would refuse to convert stays as it is, as it does there. -ENOMEM. */
-int convert(struct bytes *bytes, const struct conversion *conversion);
+struct convert_input {
+    const char *data;
+    size_t size;
+    const struct oid *blob; /* its id, for $Id$ */
+};
+
+/* Converts in git's order: ident, line ends, encoding. What git would refuse to convert goes to the
+ * output as it is, as it does there. Takes memory of about the input's size where more than one of
+ * the three is to do. -ENOMEM, -EFBIG (the output's max), -ECANCELED. */
+int convert_bytes(const struct convert_input *input, const struct conversion *conversion,
+                  struct output *output, struct budget *budget);
 
 #endif

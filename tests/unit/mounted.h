@@ -7,6 +7,7 @@
 
 #include "fs/shared/children.h"
 #include "fs/tree/ask.h"
+#include "fs/tree/checkout.h"
 #include "fs/tree/control_folder.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
@@ -48,6 +49,7 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     assert_int_equal(state_map(&mount->state, state_fd, &e), 0);
     assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);
     repos_init(&mount->repos, mount->nodes, mount->cache);
+    assert_int_equal(checkout_init(mount), 0);
     mount->parked = parked_new(30000);
     mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
     assert_non_null(mount->parked);
@@ -66,6 +68,7 @@ static void worker_ends(struct mounted *mounted)
     parked_free(mount->parked);
     lists_close(mount);
     repos_release(&mount->repos);
+    checkout_release(mount);
     cache_close(mount->cache);
     nodes_unmap(mount->nodes);
     munmap(mount->state, sizeof *mount->state);
