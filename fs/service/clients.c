@@ -72,7 +72,19 @@ void clients_set(struct clients *clients, struct client *client, enum client_sta
     clients->busy -= client->state != CLIENT_IDLE;
     client->state = state;
     client->since = now;
+    client->is_gone = false;
     pthread_mutex_unlock(&clients->lock);
+}
+
+/* Whether it was so at the last look too: a request that is whole by now is answered meanwhile. */
+static bool has_gone(struct client *client)
+{
+    char byte;
+    bool was_gone = client->is_gone;
+
+    client->is_gone =
+        client->state <= CLIENT_SENDING && recv(client->fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    return was_gone && client->is_gone;
 }
 
 void clients_expire(struct clients *clients, int64_t now)
@@ -81,7 +93,7 @@ void clients_expire(struct clients *clients, int64_t now)
     bool crowded = clients->count > clients->most / 4 * 3;
     for (struct client *client = clients->first; client; client = client->next) {
         int64_t limit = crowded ? limits[client->state].crowded : limits[client->state].usual;
-        if (client->is_ended || now - client->since < limit)
+        if (client->is_ended || (now - client->since < limit && !has_gone(client)))
             continue;
         shutdown(client->fd, SHUT_RDWR);
         client->is_ended = true;

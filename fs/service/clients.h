@@ -15,6 +15,7 @@ struct client {
     int fd;
     enum client_state state;
     int64_t since; /* clock_now */
+    bool is_gone;  /* at the last look its peer had closed, with nothing left to read */
     bool is_ended;
 };
 
@@ -36,8 +37,9 @@ void clients_remove(struct clients *clients, struct client *client);
 /* What it does from now on. */
 void clients_set(struct clients *clients, struct client *client, enum client_state state);
 
-/* Ends those whose time is over: shuts their sockets down, which the front notices. To be called a
- * few times a second. */
+/* Ends those whose time is over, or whose peer has gone away before it sent a whole request: shuts
+ * their sockets down, which the front notices. (libmicrohttpd misses an end that comes together with
+ * data.) To be called a few times a second. */
 void clients_expire(struct clients *clients, int64_t now);
 
 struct clients_counts {

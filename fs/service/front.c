@@ -11,8 +11,8 @@
 #include "gitcache/base/clock.h"
 
 #define THREADS_MOST   4
-#define SPARE_FILES    128   /* of the limit of open files, for other things than connections */
-#define CLOSE_PATIENCE 10000 /* milliseconds for the requests in hand */
+#define SPARE_FILES    128  /* of the limit of open files, for other things than connections */
+#define CLOSE_PATIENCE 5000 /* milliseconds for the requests in hand */
 
 struct front {
     struct front_options options;
@@ -207,7 +207,7 @@ int front_open(struct front **out, const struct front_options *options, struct e
 
 static void wait_for_answers(struct front *front)
 {
-    struct timespec pause = {.tv_nsec = 10000000};
+    struct timespec pause = {.tv_nsec = 20000000};
     int64_t until = clock_now() + CLOSE_PATIENCE;
 
     while (clients_count(&front->clients).busy > 0 && clock_now() < until) {

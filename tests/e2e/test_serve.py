@@ -321,6 +321,8 @@ class Limits(EndToEnd):
                 if chance.random() < 0.5:  # a reset, in the middle of whatever it does
                     raw.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.answers_at_once()
+        # Nobody is taken for one who still sends.
+        eventually(lambda: self.service.metrics()["startpointfs_serve_connections"] == 1, 10 * slowness(), "their end")
 
     def test_many_at_once_get_whole_answers(self):
         expected = self.service.text("manifests")

@@ -330,6 +330,41 @@ static void who_is_slow_is_ended(void **state)
     clients_release(&clients);
 }
 
+static void who_has_gone_away_is_ended(void **state)
+{
+    struct clients clients;
+    int sending[2], taking[2];
+
+    (void)state;
+    clients_init(&clients, 100);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sending), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, taking), 0);
+    struct client *first = clients_add(&clients, sending[0]);
+    struct client *second = clients_add(&clients, taking[0]);
+    clients_set(&clients, first, CLIENT_SENDING);
+    clients_set(&clients, second, CLIENT_TAKING); /* it may have closed its sending side only */
+    assert_int_equal(write(sending[1], "x", 1), 1);
+    shutdown(sending[1], SHUT_WR);
+    shutdown(taking[1], SHUT_WR);
+    for (int looks = 0; looks < 3; looks++)
+        clients_expire(&clients, clock_now());
+    assert_int_equal(clients_count(&clients).ended, 0); /* something is left to read */
+    char byte;
+    assert_int_equal(read(sending[0], &byte, 1), 1);
+    clients_expire(&clients, clock_now());
+    assert_int_equal(clients_count(&clients).ended, 0);
+    clients_expire(&clients, clock_now());
+    assert_int_equal(clients_count(&clients).ended, 1);
+    assert_true(is_ended(sending[1]));
+    clients_remove(&clients, first);
+    clients_remove(&clients, second);
+    for (int i = 0; i < 2; i++) {
+        close(sending[i]);
+        close(taking[i]);
+    }
+    clients_release(&clients);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -342,6 +377,7 @@ int main(void)
         cmocka_unit_test(gzip_and_tags),
         cmocka_unit_test(bodies_are_bounded),
         cmocka_unit_test(who_is_slow_is_ended),
+        cmocka_unit_test(who_has_gone_away_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
