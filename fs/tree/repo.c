@@ -7,6 +7,8 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
 
+#define CLOCKS_DIFFER 2 /* seconds, of machines that share a cache */
+
 #define BACKOFF_FIRST 1000
 #define BACKOFF_LAST  60000
 
@@ -261,5 +263,7 @@ int64_t repo_listing_age(struct repo *repo)
         return age;
     age = clock_wall() / 1000 - listing->listed_at;
     repository_listing_put(repo->repository, listing);
+    if (age < -CLOCKS_DIFFER) /* a clock was wrong, or is: it counts as old */
+        return INT32_MAX;
     return age < 0 ? 0 : age;
 }

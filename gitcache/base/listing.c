@@ -8,17 +8,21 @@
 
 #include "gitcache/base/refname.h"
 #include "gitcache/base/starts_with.h"
+#include "gitcache/base/summed.h"
 
 /* The kept text:
  *
- *     startpointfs listing 1
+ *     startpointfs listing 2
  *     time 1760000000
  *     head refs/heads/main          (left out if unknown)
  *     ID NAME                       a line a ref, sorted by name
  *     ID NAME PEELED                an annotated tag
  *     end
- */
-static const char first_line[] = "startpointfs listing 1";
+ *     sum ...                       see summed.h
+ *
+ * Version 1 is the same without the checksum. It is read, but nothing is pinned by it. */
+static const char first_line[] = "startpointfs listing 2";
+static const char first_line_1[] = "startpointfs listing 1";
 
 static bool name_is_listable(const char *name)
 {
@@ -146,7 +150,7 @@ static void print_ref(FILE *out, const struct ref *ref)
 
 char *listing_format(const struct listing *listing, size_t *length)
 {
-    char *text = NULL;
+    char *text = NULL, sum[SUMMED_LINE_SIZE + 1];
     FILE *out = open_memstream(&text, length);
     bool failed;
 
@@ -158,6 +162,10 @@ char *listing_format(const struct listing *listing, size_t *length)
     for (size_t i = 0; i < listing->count; i++)
         print_ref(out, &listing->refs[i]);
     fputs("end\n", out);
+    if (fflush(out) == 0) {
+        summed_line(text, *length, sum);
+        fputs(sum, out);
+    }
     failed = ferror(out);
     if (fclose(out) != 0 || failed) {
         free(text);
@@ -224,7 +232,7 @@ static int parse_lines(struct listing *out, char *text, const char *end)
     char *line = next_line(&text);
     int r;
 
-    if (!line || strcmp(line, first_line) != 0)
+    if (!line || strcmp(line, out->unproven ? first_line_1 : first_line) != 0)
         return 0;
     line = next_line(&text);
     if (!line || !starts_with(line, "time ") || !parse_time(&out->listed_at, line + 5))
@@ -255,6 +263,7 @@ int listing_parse(struct listing *out, const char *text, size_t length, struct e
     if (!copy)
         return error_set(e, ENOMEM, "out of memory while reading a kept listing");
     memcpy(copy, text, length);
+    out->unproven = !summed_check(copy, &length);
     copy[length] = '\0';
     r = parse_lines(out, copy, copy + length);
     free(copy);

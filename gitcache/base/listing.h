@@ -3,6 +3,7 @@
 #ifndef GITCACHE_BASE_LISTING_H
 #define GITCACHE_BASE_LISTING_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 #include "gitcache/base/error.h"
@@ -19,6 +20,9 @@ struct listing {
     size_t count;
     char *head;        /* the branch that HEAD names, "refs/heads/trunk"; NULL if unknown */
     int64_t listed_at; /* when the remote answered; seconds since the epoch */
+    /* Read from a file without a checksum, as versions before 0.2 wrote it: shown, but a flipped digit
+     * may be in it, and nothing is pinned by it. */
+    bool unproven;
 };
 
 /* Appends a ref; the name (a copy is made) must be HEAD, or valid below refs/tags/ or refs/heads/:

@@ -59,11 +59,13 @@ static int resolve_job(struct jobs *jobs, struct job *job, const struct listing 
 void jobs_resolve(struct jobs *jobs)
 {
     const struct listing *listing = repository_listing_get(jobs->repository);
+    /* What is pinned for good must be what the remote has said. */
+    const struct listing *proven = listing && !listing->unproven ? listing : NULL;
     struct error e = {0};
 
     for (size_t i = 0; i < jobs->count; i++) {
         struct job *job = &jobs->items[i];
-        int r = job->done ? 0 : resolve_job(jobs, job, listing, &e);
+        int r = job->done ? 0 : resolve_job(jobs, job, proven, &e);
 
         if (r)
             jobs_finish_one(job, r, &e);

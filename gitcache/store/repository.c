@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
@@ -17,6 +18,8 @@
 #define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
 #define MAX_LISTING  ((size_t)256 << 20)
 #define SHOWN_SIZE   600
+
+#define CLOCKS_DIFFER 2 /* seconds, of machines that share a cache */
 
 /* Takes ownership of the listing on success. */
 static int set_listing(struct repository *repository, struct listing *listing)
@@ -44,8 +47,13 @@ static void load_listing(struct repository *repository)
     size_t size;
 
     if (path && disk_read(path, MAX_LISTING, &text, &size, NULL) == 0 &&
-        listing_parse(&listing, text, size, NULL) == 0 && set_listing(repository, &listing))
-        listing_release(&listing);
+        listing_parse(&listing, text, size, NULL) == 0) {
+        /* A time that lies ahead was written by a clock that was wrong: it counts as old. */
+        if (listing.listed_at > time(NULL) + CLOCKS_DIFFER)
+            listing.listed_at = 0;
+        if (set_listing(repository, &listing) < 0)
+            listing_release(&listing);
+    }
     free(text);
     free(path);
 }

@@ -141,7 +141,21 @@ static void test_format_and_parse(void **state)
     listing_release(&listing);
 }
 
-/* No byte may be lost or change without notice, but within an id or a name. */
+/* What a version without checksums wrote is read, and known to be that. */
+static void test_a_listing_without_a_checksum(void **state)
+{
+    static const char text[] = "startpointfs listing 1\ntime 1\n" ONE " refs/tags/a\nend\n";
+    struct listing listing;
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(listing_parse(&listing, text, strlen(text), &e), 0);
+    assert_true(listing.unproven);
+    assert_int_equal(listing.count, 1);
+    listing_release(&listing);
+}
+
+/* No byte may be lost or change without notice. */
 static void test_damage_is_noticed(void **state)
 {
     static const char *const damaged[] = {
@@ -174,6 +188,11 @@ static void test_damage_is_noticed(void **state)
         if (listing_parse(&listing, damaged[i], strlen(damaged[i]), &e) != -EIO)
             fail_msg("accepted: %s", damaged[i]);
     assert_int_equal(listing_parse(&listing, text, length + 1, &e), -EIO);
+    for (size_t i = 0; i < 8 * length; i++) {
+        text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
+        assert_int_equal(listing_parse(&listing, text, length, &e), -EIO);
+        text[i / 8] = (char)(text[i / 8] ^ 1 << i % 8);
+    }
     for (size_t i = 0; i < length; i++)
         assert_int_equal(listing_parse(&listing, text, i, &e), -EIO);
     free(text);
@@ -187,6 +206,7 @@ int main(void)
         cmocka_unit_test(test_a_tag_wins_over_a_branch),
         cmocka_unit_test(test_default),
         cmocka_unit_test(test_format_and_parse),
+        cmocka_unit_test(test_a_listing_without_a_checksum),
         cmocka_unit_test(test_damage_is_noticed),
     };
 
