@@ -3,12 +3,15 @@ uses it worthless."""
 
 import os
 import pathlib
+import signal
+import subprocess
+import sys
 import time
 import unittest
 
 from support import servers, trees
 from support.case import EndToEnd
-from support.processes import eventually
+from support.processes import PROJECT, eventually
 from support.repositories import executable, start_point, submodule, symlink
 
 
@@ -89,6 +92,27 @@ class Servers(EndToEnd):
         done = self.call("timeout", "0.5", "git", "ls-remote", server.url("x"), check=False)
         self.assertEqual(124, done.returncode)
         self.assertEqual(1, server.accepted)
+
+
+class Signals(unittest.TestCase):
+    def test_what_is_ignored_is_not_inherited(self):
+        """`nohup make test`, and a script's `make test &`."""
+        ignored = (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGUSR1)
+
+        def ignore():
+            for number in ignored:
+                signal.signal(number, signal.SIG_IGN)
+
+        def ignored_by_child(first):
+            shown = subprocess.run([sys.executable, "-c", f"import subprocess{first}\n"
+                                    "subprocess.run(['grep', 'SigIgn', '/proc/self/status'])"],
+                                   preexec_fn=ignore, stdout=subprocess.PIPE, text=True, check=True,
+                                   cwd=PROJECT / "tests" / "e2e").stdout
+            mask = int(shown.split()[1], 16)
+            return [number for number in ignored if mask & 1 << (number - 1)]
+
+        self.assertEqual(list(ignored), ignored_by_child(""))
+        self.assertEqual([], ignored_by_child("; import support.case"))
 
 
 class Trees(unittest.TestCase):

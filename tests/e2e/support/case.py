@@ -16,6 +16,9 @@ from .repositories import Repository, start_point
 from .servers import Server
 
 
+processes.default_signals()
+
+
 def allow_seconds(seconds):
     """Marks a test that may take longer than others."""
     def mark(test):

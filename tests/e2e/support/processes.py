@@ -14,6 +14,17 @@ PROJECT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = pathlib.Path(os.environ.get("E2E_PROGRAM") or PROJECT / "build" / "startpointfs").resolve()
 
 
+def default_signals():
+    """As a terminal starts a program. `nohup make test`, and a script in the background, leave some
+    signals ignored, and every program that a test starts would inherit that: it could not be
+    interrupted."""
+    for number in (signal.SIGINT, signal.SIGQUIT, signal.SIGHUP, signal.SIGTERM, signal.SIGUSR1,
+                   signal.SIGUSR2, signal.SIGCHLD):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, signal.default_int_handler if number == signal.SIGINT
+                          else signal.SIG_DFL)
+
+
 class Timeout(AssertionError):
     pass
 
