@@ -216,19 +216,20 @@ static void wait_for_answers(struct front *front)
     }
 }
 
-void front_close(struct front *front)
+bool front_close(struct front *front)
 {
     if (!front)
-        return;
+        return true;
     MHD_socket listener = MHD_quiesce_daemon(front->daemon);
     if (listener != MHD_INVALID_SOCKET)
         close(listener);
     wait_for_answers(front);
     mount_probe_stop(front->probe); /* or else suspended connections could not be ended */
     MHD_stop_daemon(front->daemon);
-    mount_probe_close(front->probe);
+    bool ended = mount_probe_close(front->probe);
     clients_release(&front->clients);
     free(front);
+    return ended;
 }
 
 void front_tick(struct front *front)

@@ -31,8 +31,9 @@ struct front_options {
 
 /* Begins to serve. 0 or a negative errno. */
 int front_open(struct front **out, const struct front_options *options, struct error *e);
-/* Takes no more connections, ends when the requests in hand are answered, within some seconds. */
-void front_close(struct front *front);
+/* Takes no more connections, ends when the requests in hand are answered, within some seconds.
+ * False: as of mount_probe_close. */
+bool front_close(struct front *front);
 
 /* Ends what is over. To be called a few times a second. */
 void front_tick(struct front *front);

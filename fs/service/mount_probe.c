@@ -92,20 +92,21 @@ void mount_probe_stop(struct mount_probe *probe)
     pthread_mutex_unlock(&probe->lock);
 }
 
-void mount_probe_close(struct mount_probe *probe)
+bool mount_probe_close(struct mount_probe *probe)
 {
     struct timespec until;
 
     if (!probe)
-        return;
+        return true;
     clock_gettime(CLOCK_REALTIME, &until);
     until.tv_sec++;
     if (pthread_timedjoin_np(probe->thread, NULL, &until) != 0)
-        return;
+        return false;
     pthread_mutex_destroy(&probe->lock);
     pthread_cond_destroy(&probe->wanted);
     free(probe->text);
     free(probe);
+    return true;
 }
 
 bool mount_probe_wait(struct mount_probe *probe, struct mount_probe_waiter *waiter, void *data)

@@ -39,9 +39,9 @@ int mount_probe_open(struct mount_probe **out, const struct mount_probe_options 
                      struct error *e);
 /* Everybody who waits is resumed, and nobody waits any more. */
 void mount_probe_stop(struct mount_probe *probe);
-/* After mount_probe_stop, when nobody asks any more. A thread that hangs in the mount is left
- * behind, with the probe: the program is ending. */
-void mount_probe_close(struct mount_probe *probe);
+/* After mount_probe_stop, when nobody asks any more. False: the thread hangs in the mount; it is left
+ * behind with all that it uses, as the program is ending. */
+bool mount_probe_close(struct mount_probe *probe);
 
 /* Waits unless there is a fresh answer; returns whether it does. */
 bool mount_probe_wait(struct mount_probe *probe, struct mount_probe_waiter *waiter, void *data);

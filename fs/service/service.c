@@ -9,6 +9,7 @@
 #include <sys/eventfd.h>
 #include <unistd.h>
 
+#include "fs/exit.h"
 #include "fs/service/front.h"
 #include "fs/service/listen.h"
 #include "fs/service/reload.h"
@@ -137,9 +138,10 @@ int service_run(const struct service_options *options, struct error *e)
         r = start_reload(&service, e);
     if (r == 0)
         serve(&service);
-    front_close(service.front);
-    if (!reload_close(service.reload))
-        return r;
+    bool ended = front_close(service.front);
+    ended = reload_close(service.reload) && ended;
+    if (!ended)
+        _exit(r < 0 ? EXIT_FAILED : EXIT_OK); /* what the thread uses must stay until then */
     shelf_release(&service.shelf);
     log_close(service.log);
     return r;

@@ -15,7 +15,7 @@ struct service_options {
 };
 
 /* Serves until SIGTERM or SIGINT; SIGHUP loads again. Logs on stderr. 0; or a negative errno if it
- * could not begin. */
+ * could not begin. Where a thread hangs in a mount that does not answer, it ends the process. */
 int service_run(const struct service_options *options, struct error *e);
 
 /* The version of libmicrohttpd. */
