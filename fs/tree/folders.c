@@ -202,7 +202,10 @@ static int publish_level(struct mount *mount, struct repo *repo, uint32_t folder
 int folders_publish_versions(struct mount *mount, struct repo *repo, struct version_names *names)
 {
     tidy(names);
-    return publish_level(mount, repo, repo->node, names->items, names->count, 0);
+    int r = publish_level(mount, repo, repo->node, names->items, names->count, 0);
+    if (r >= 0)
+        repo->is_published = true;
+    return r;
 }
 
 struct link_list {

@@ -198,6 +198,16 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     return r < 0 ? r : -ENOENT;
 }
 
+/* A repository's folder is made when somebody first looks into it, or into a folder of its tags. */
+static void prepare_folder(struct mount *mount, uint32_t folder, const struct node *node)
+{
+    if (node->kind != NODE_REPO && node->kind != NODE_PREFIX)
+        return;
+    struct repo *repo = repos_of_node(&mount->repos, folder);
+    if (repo)
+        publish_repo_once(mount, repo);
+}
+
 int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, struct ask *ask,
                      uint32_t *child)
 {
@@ -207,6 +217,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
 
     if (!node)
         return -EIO;
+    prepare_folder(mount, folder, node);
     r = node_lookup(mount->nodes, folder, name, length, child);
     switch (node->kind) {
     case NODE_VERSION:
@@ -263,6 +274,7 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
 
     if (!node)
         return -EIO;
+    prepare_folder(mount, folder, node);
     switch (node->kind) {
     case NODE_REPO:
     case NODE_PREFIX:

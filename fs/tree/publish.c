@@ -93,8 +93,6 @@ int publish_repo(struct mount *mount, struct repo *repo)
     pthread_mutex_lock(&repo->folders);
     /* Not before: who waited for the lock would bring back the listing of before. */
     const struct listing *listing = repository_listing_get(repo->repository);
-    if (!repo->changed_at)
-        folders_advance(&repo->changed_at);
     r = add_listing(&c, listing);
     if (r == 0)
         r = versions_each(repo->repository, add_cached, &c, NULL);
@@ -117,6 +115,11 @@ int publish_repo(struct mount *mount, struct repo *repo)
     return r < 0 ? r : 0;
 }
 
+int publish_repo_once(struct mount *mount, struct repo *repo)
+{
+    return repo->is_published ? 0 : publish_repo(mount, repo);
+}
+
 /* ---- the root ---- */
 
 static int add_repo(struct mount *mount, const struct source *source, struct repo **out,
@@ -133,7 +136,11 @@ static int add_repo(struct mount *mount, const struct source *source, struct rep
 
     if (r < 0)
         return error_set(e, -r, "cannot make a folder for %s: %s", source->name, strerror(-r));
-    return repos_add(&mount->repos, source->name, source->url, node, out, e);
+    r = repos_add(&mount->repos, source->name, source->url, node, out, e);
+    /* Later than in any worker before: a kernel that has kept the listing asks for it again. */
+    if (r == 0)
+        folders_advance(&(*out)->changed_at);
+    return r;
 }
 
 static int use_source(struct mount *mount, const struct source *source, struct error *e)
@@ -213,6 +220,7 @@ int publish_sources(struct mount *mount, const struct source_list *sources, stru
     }
     pthread_mutex_unlock(&mount->folders);
     for (size_t i = 0; r == 0 && (repo = repos_at(&mount->repos, i)); i++)
-        publish_repo(mount, repo);
+        if (repo->is_published)
+            publish_repo(mount, repo);
     return r;
 }

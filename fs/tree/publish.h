@@ -10,11 +10,14 @@
 int publish_root(struct mount *mount, struct error *e);
 
 /* Makes the mount show these sources' repositories; those that no source names any more leave the
- * root. Called at the start, and when a list has changed. 0 or a negative errno. */
+ * root. Called at the start, and when a list has changed. Their folders are made when somebody first
+ * looks into them, so that many repositories cost little. 0 or a negative errno. */
 int publish_sources(struct mount *mount, const struct source_list *sources, struct error *e);
 
 /* Brings a repository's folder up to date with its listing, sources and cache. 0 or a negative
  * errno. */
 int publish_repo(struct mount *mount, struct repo *repo);
+/* The same, unless this worker has done so already. */
+int publish_repo_once(struct mount *mount, struct repo *repo);
 
 #endif

@@ -64,6 +64,7 @@ struct repo {
     struct repo_source *sources;   /* what the lists say */
     size_t source_count;
     atomic_bool in_use;         /* a list names it; else only its open files go on */
+    atomic_bool is_published;   /* this worker has made its folder once (publish.h) */
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: the folder's mtime */
     bool fetch_queued, fetch_running;
     int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
