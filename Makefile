@@ -88,6 +88,7 @@ sanitize: test-deps
 # Kills the worker 200 times under readers, by each of the signals that `make test` uses, and some
 # things that take longer.
 soak: test-deps
+	@$(MAKE) --no-print-directory unit && DAMAGE_STEP=1 $(B)/tests/test_damage
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
 

@@ -75,7 +75,7 @@ static int open_packed(const char *folder, struct packed *out, struct error *e)
     size_t size;
     int r = path ? disk_read(path, MAX_PACKED, &out->text, &size, e) : error_no_memory(e);
 
-    if (r == -ENOENT) {
+    if (r == -ENOENT || r == -ENOTDIR) {
         out->text = NULL;
         r = 0;
     }

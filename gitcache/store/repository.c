@@ -80,7 +80,8 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
     repository->folder = folder;
     if (!repository->url || !repository->shown || !repository->folder)
         r = error_no_memory(e);
-    else if (stat(repository->folder, &st) == 0 && !S_ISDIR(st.st_mode))
+    else if (cache_is_read_only(cache) && stat(repository->folder, &st) == 0 &&
+             !S_ISDIR(st.st_mode))
         r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
                       repository->folder);
     if (r) {
@@ -218,6 +219,28 @@ void repository_listing_put(struct repository *repository, const struct listing 
     }
 }
 
+/* What stands in the place of a folder between the cache's and the repository's, and is none, goes. */
+static void clear_way(const struct repository *repository)
+{
+    const char *cache = cache_folder(repository->cache);
+    char *path = strdup(repository->folder);
+    struct stat st;
+
+    for (char *end = path && strlen(path) > strlen(cache) ? path + strlen(cache) : NULL; end;
+         end = strchr(end + 1, '/')) {
+        char *next = strchr(end + 1, '/');
+
+        if (next)
+            *next = '\0';
+        if ((stat(path, &st) < 0 ? errno == ELOOP : !S_ISDIR(st.st_mode)) && unlink(path) == 0)
+            cache_say(repository->cache, "%s was no folder; removed", path);
+        if (!next)
+            break;
+        *next = '/';
+    }
+    free(path);
+}
+
 /* Makes the bare repository's folder if it is not there. Safe against other processes doing so. */
 static int make_repository(struct repository *repository, struct error *e)
 {
@@ -228,6 +251,7 @@ static int make_repository(struct repository *repository, struct error *e)
     /* Whole or damaged: skeleton_mend sees to that. */
     if (stat(repository->folder, &st) == 0 && S_ISDIR(st.st_mode))
         return 0;
+    clear_way(repository);
     /* Made beside, then renamed: whoever comes second finds it whole. The name ends in no .git,
      * so that a half-made one that a crash left is never taken for a repository. */
     if (asprintf(&temporary, "%.*s/" NEW_PREFIX "XXXXXX", (int)(slash - repository->folder),

@@ -62,13 +62,13 @@ __attribute__((format(printf, 2, 3), unused)) static const char *output(const st
     return text;
 }
 
-static int sandbox_open(void **state)
+static int sandbox_open_in(void **state, const char *where)
 {
     struct sandbox *box = calloc(1, sizeof *box);
 
     if (!box)
         return -1;
-    strcpy(box->folder, "/tmp/startpointfs-unit.XXXXXX");
+    snprintf(box->folder, sizeof box->folder, "%s/startpointfs-unit.XXXXXX", where);
     if (!mkdtemp(box->folder))
         return -1;
     setenv("HOME", box->folder, 1);
@@ -84,6 +84,11 @@ static int sandbox_open(void **state)
              "git config --global protocol.file.allow always");
     *state = box;
     return 0;
+}
+
+static int sandbox_open(void **state)
+{
+    return sandbox_open_in(state, "/tmp");
 }
 
 static int sandbox_close(void **state)
