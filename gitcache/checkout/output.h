@@ -9,7 +9,7 @@
 
 struct output {
     bool counts_only;
-    uint64_t max;  /* bytes; one more is EFBIG */
+    uint64_t max;  /* bytes in memory; one more is EFBIG */
     uint64_t size; /* bytes so far */
     char *data;    /* malloc'd, or NULL */
     size_t room;

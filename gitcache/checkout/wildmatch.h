@@ -13,8 +13,8 @@
 #include "gitcache/checkout/budget.h"
 
 #define WILDMATCH_MAX 2047 /* bytes of a pattern: git passes over longer lines of .gitattributes */
-/* Room for the code of a pattern of so many bytes. */
-#define WILDMATCH_ROOM(length) (12 * (size_t)(length))
+/* Room for compiling a pattern of so many bytes: 34 for "[a]", also where it breaks off. */
+#define WILDMATCH_ROOM(length) (12 * (size_t)(length) + 34)
 
 struct wildmatch {
     uint16_t length;         /* of the code */

@@ -300,6 +300,99 @@ static void test_attributes_only_below(void **state)
                     3 * 15 + 3);
 }
 
+static void test_attributes_with_a_nul(void **state)
+{
+    compare_version(state,
+                    CONTENTS "mk ''; git add -A; printf '* eol=crlf\\n#\\0\\n* -text\\n' "
+                             ">.gitattributes; git add .gitattributes",
+                    15 + 1);
+}
+
+/* Each file, folder and .gitattributes is read from the store once. */
+static void test_objects_are_read_once(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state,
+               "echo '*.c text' >.gitattributes; for i in 1 2 3 4 5 6 7 8 9; do "
+               "mkdir -p d$i/e/f; echo '*.h text' >d$i/.gitattributes; for j in 1 2 3 4 5; do "
+               "echo $i$j >d$i/$j.c; echo $i$j >d$i/e/$j.h; echo $i$j >d$i/e/f/$j.t; "
+               "done; done; git add -A");
+    compare_tree(&setup, &setup.version.tree, "", false);
+    assert_int_equal(setup.files, 9 * 15 + 10);
+    /* files, folders, .gitattributes (once more, as files) */
+    assert_int_equal(checkout_cache_reads(setup.known), (9 * 15 + 10) + (1 + 9 * 3) + 10);
+    close_setup(&setup);
+}
+
+static void test_many_names_of_one_blob(void **state)
+{
+    const char *encodings[] = {"", "working-tree-encoding=UTF-16"};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct setup setup;
+        struct error e = {0};
+        struct tree tree;
+        char script[400];
+
+        snprintf(script, sizeof script,
+                 "yes line | head -n 40000 >n1; for i in $(seq 2 200); do ln n1 n$i; done; "
+                 "git add -A; echo 'n* text eol=crlf %s' >.gitattributes; git add .gitattributes",
+                 encodings[i]);
+        open_setup(&setup, state, script);
+        struct version_reader reader = reader_of(&setup, &setup.version);
+        assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
+        assert_int_equal(tree.count, 201);
+        for (size_t j = 1; j < tree.count; j++)
+            assert_int_equal(tree.entries[j].size, i ? 2 + 40000 * 12 : 40000 * 6);
+        /* The tree, the .gitattributes, and the blob. */
+        assert_int_equal(checkout_cache_reads(setup.known), 3);
+        tree_release(&tree);
+        close_setup(&setup);
+        run(*state, "rm -rf remote cache clone");
+    }
+}
+
+static bool at_once(void *data)
+{
+    ++*(unsigned *)data;
+    return true;
+}
+
+static void test_conversion_is_bounded(void **state)
+{
+    unsigned looks = 0;
+    const struct watch watch = {.cancelled = at_once, .data = &looks};
+    struct setup setup;
+    struct error e = {0};
+    struct bytes bytes;
+    struct tree tree;
+
+    open_setup(&setup, state,
+               "yes '$Id$' | head -n 200000 >file; git add file;"
+               "echo '* ident' >.gitattributes; git add .gitattributes");
+    struct version_reader reader = reader_of(&setup, &setup.version);
+    reader.max_file = 2000000; /* more than the blob has, and less than the file would have */
+    assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
+    assert_string_equal(tree.entries[1].name, "file");
+    assert_int_equal(tree.entries[1].size, 200000 * 48);
+    assert_int_equal(
+        blob_read(&reader, &tree.entries[1].oid, "file", tree.entries[1].conversion, &bytes, &e),
+        -EFBIG);
+    assert_non_null(strstr(e.text, "max_file"));
+    reader.max_file = MAX_SIZE;
+    reader.watch = &watch;
+    assert_int_equal(
+        blob_read(&reader, &tree.entries[1].oid, "file", tree.entries[1].conversion, &bytes, &e),
+        -ECANCELED);
+    assert_int_equal(looks, 1);
+    tree_release(&tree);
+    checkout_cache_free(setup.known);
+    setup.known = reader.cache = checkout_cache_new();
+    assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), -ECANCELED);
+    close_setup(&setup);
+}
+
 static void test_odd_trees(void **state)
 {
     struct setup setup;
@@ -385,8 +478,16 @@ static void test_errors(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_names_and_modes),       TEST(test_attributes), TEST(test_nested_attributes),
-        TEST(test_attributes_only_below), TEST(test_odd_trees),  TEST(test_errors),
+        TEST(test_names_and_modes),
+        TEST(test_attributes),
+        TEST(test_nested_attributes),
+        TEST(test_attributes_only_below),
+        TEST(test_attributes_with_a_nul),
+        TEST(test_objects_are_read_once),
+        TEST(test_many_names_of_one_blob),
+        TEST(test_conversion_is_bounded),
+        TEST(test_odd_trees),
+        TEST(test_errors),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,399 @@
+/* .gitattributes and their patterns: random ones beside `git check-attr`, and ones that shall hurt. */
+#include <stdbool.h>
+#include <sys/resource.h>
+#include <sys/time.h>
+#include <time.h>
+
+#include "gitcache/checkout/attributes.h"
+#include "tests/unit/sandbox.h"
+
+#define ROUNDS 25
+#define PATHS  400
+
+static uint64_t seed;
+
+static unsigned chance(unsigned below)
+{
+    seed = seed * 6364136223846793005u + 1442695040888963407u;
+    return (unsigned)(seed >> 33) % below;
+}
+
+static const char *one_of(const char *const *items, unsigned count)
+{
+    return items[chance(count)];
+}
+
+#define ONE_OF(items) one_of(items, sizeof(items) / sizeof *(items))
+
+static void random_pattern(char *out)
+{
+    static const char *const pieces[] = {
+        "a",      "b",     "c",    "ab",        "/",           "/",
+        "*",      "*",     "**",   "**/",       "/**",         "?",
+        "\\",     "[ab]",  "[!a]", "[^b",       "[a-c]",       "[]a]",
+        "[a-]",   "[c-a]", ".",    "*.c",       "!",           "#",
+        "[",      "]",     "-",    "[[:alpha:", "[[:alpha:]]", "[[:no:]]",
+        "\\*",    "\\/",   "[/]",  "**\\/",     "a/**/b",      "[[:digit:]b]",
+        "[\\]a]", "***",   "[a",   "\\[",       "a**",         "**b",
+    };
+    unsigned count = 1 + chance(6);
+
+    *out = '\0';
+    while (count-- > 0)
+        strcat(out, ONE_OF(pieces));
+}
+
+static void random_path(char *out)
+{
+    static const char *const parts[] = {"a",  "b",  "c",   "ab", "a.c", "bc", "-",  "#",   "!a",
+                                        "aa", "*a", "[a]", "]",  "\\",  "a]", "ba", "abc", "1"};
+    unsigned depth = 1 + chance(5);
+
+    *out = '\0';
+    while (depth-- > 0) {
+        strcat(out, ONE_OF(parts));
+        strcat(out, depth ? "/" : "");
+    }
+}
+
+/* Some lines; each says which it is. */
+static void random_lines(char *out, unsigned file)
+{
+    static const char *const others[] = {
+        "ident", "-ident", "!ident",    "ident=x", "mac", "-mac", "!working-tree-encoding",
+        "bad=",  "-",      "two !ident"};
+    unsigned count = chance(30);
+
+    *out = '\0';
+    if (chance(2))
+        strcat(out, "[attr]mac ident working-tree-encoding=mac\n[attr]two mac -ident\n");
+    for (unsigned i = 0; i < count; i++) {
+        char pattern[200];
+
+        random_pattern(pattern);
+        out += strlen(out);
+        sprintf(out, chance(8) ? "%s" : "\"%s\"", pattern);
+        if (chance(4))
+            sprintf(out + strlen(out), " working-tree-encoding=e%u.%u", file, i);
+        if (chance(3) == 0)
+            sprintf(out + strlen(out), "\t%s", ONE_OF(others));
+        strcat(out, chance(20) ? "\n" : " \r\n");
+    }
+}
+
+static void write_file(const struct sandbox *box, const char *name, const char *bytes, size_t size)
+{
+    char path[200];
+    FILE *file;
+
+    snprintf(path, sizeof path, "%s/%s", box->folder, name);
+    file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(bytes, 1, size, file), size);
+    assert_int_equal(fclose(file), 0);
+}
+
+static char *read_file(const struct sandbox *box, const char *name, size_t *size)
+{
+    char path[200], *bytes = malloc(4 << 20);
+    FILE *file;
+
+    assert_non_null(bytes);
+    snprintf(path, sizeof path, "%s/%s", box->folder, name);
+    file = fopen(path, "rb");
+    assert_non_null(file);
+    *size = fread(bytes, 1, 4 << 20, file);
+    fclose(file);
+    return bytes;
+}
+
+static const char *const folders[] = {"", "a", "a/b", "b"};
+#define FOLDERS (sizeof folders / sizeof *folders)
+
+/* Each folder's attributes, those above included. */
+static void parse_all(char texts[FOLDERS][20000], struct attributes *out[FOLDERS])
+{
+    for (size_t i = 0; i < FOLDERS; i++) {
+        struct budget budget = {.watch = NULL};
+        struct error e = {0};
+
+        if (attributes_new(&out[i], i == 0 ? NULL : out[i == 2 ? 1 : 0], folders[i], texts[i],
+                           strlen(texts[i]), &budget, &e))
+            fail_msg("%s", e.text);
+    }
+}
+
+static const struct attributes *attributes_of(struct attributes *const all[FOLDERS],
+                                              const char *path)
+{
+    if (strncmp(path, "a/b/", 4) == 0)
+        return all[2];
+    if (strncmp(path, "a/", 2) == 0)
+        return all[1];
+    return strncmp(path, "b/", 2) == 0 ? all[3] : all[0];
+}
+
+static void compare_path(struct attributes *const all[FOLDERS], const char *path, const char *ident,
+                         const char *encoding)
+{
+    const struct attributes *attributes = attributes_of(all, path);
+    struct attribute_values *values = attribute_values_new(attributes);
+    struct budget budget = {.watch = NULL};
+    struct conversion found;
+    bool none =
+        !strcmp(encoding, "set") || !strcmp(encoding, "unset") || !strcmp(encoding, "unspecified");
+
+    assert_non_null(values);
+    assert_int_equal(attributes_conversion(attributes, values, path, &budget, &found), 0);
+    if (found.ident != (strcmp(ident, "set") == 0) || (found.encoding == NULL) != none ||
+        (!none && strcmp(found.encoding, encoding) != 0))
+        fail_msg("%s: ident %d, encoding %s; for git ident %s, encoding %s", path, found.ident,
+                 found.encoding ? found.encoding : "none", ident, encoding);
+    attribute_values_free(values);
+}
+
+static void compare_round(const struct sandbox *box)
+{
+    static char texts[FOLDERS][20000], paths[PATHS * 64];
+    struct attributes *all[FOLDERS];
+    size_t length = 0, size;
+    char *answers;
+
+    run(box, "rm -rf git; git init -q git");
+    for (unsigned i = 0; i < FOLDERS; i++) {
+        random_lines(texts[i], i);
+        write_file(box, "lines", texts[i], strlen(texts[i]));
+        run(box,
+            "cd git; git update-index --add --cacheinfo 100644,$(git hash-object -w ../lines),"
+            "%s%s.gitattributes",
+            folders[i], *folders[i] ? "/" : "");
+    }
+    for (unsigned i = 0; i < PATHS; i++) {
+        random_path(paths + length);
+        length += strlen(paths + length) + 1;
+    }
+    write_file(box, "paths", paths, length);
+    run(box, "cd git; git check-attr --cached -z --stdin ident working-tree-encoding <../paths "
+             ">../answers 2>../warnings");
+    parse_all(texts, all);
+    answers = read_file(box, "answers", &size);
+    for (char *at = answers; at < answers + size;) {
+        char *field[6]; /* path, "ident", value, path, "working-tree-encoding", value */
+
+        for (size_t i = 0; i < 6; i++, at += strlen(at) + 1)
+            field[i] = at;
+        compare_path(all, field[0], field[2], field[5]);
+    }
+    free(answers);
+    for (size_t i = 0; i < FOLDERS; i++)
+        attributes_put(all[i]);
+}
+
+static void test_random_ones_as_git(void **state)
+{
+    const char *wanted = getenv("UNIT_SEED");
+    uint64_t first = wanted ? strtoull(wanted, NULL, 10) : (uint64_t)time(NULL);
+
+    for (unsigned i = 0; i < ROUNDS; i++) {
+        seed = first + i;
+        print_message("    UNIT_SEED=%llu\n", (unsigned long long)seed);
+        compare_round(*state);
+    }
+}
+
+static double cpu_seconds(int who)
+{
+    struct rusage usage;
+
+    getrusage(who, &usage);
+    return (double)(usage.ru_utime.tv_sec + usage.ru_stime.tv_sec) +
+           (double)(usage.ru_utime.tv_usec + usage.ru_stime.tv_usec) / 1e6;
+}
+
+/* What all paths take, in seconds of CPU, parsing included. */
+static double take_all(const char *text, size_t size, const char *paths, size_t paths_size)
+{
+    double begun = cpu_seconds(RUSAGE_SELF);
+    struct budget budget = {.watch = NULL};
+    struct attribute_values *values;
+    struct attributes *attributes;
+    struct error e = {0};
+
+    if (attributes_new(&attributes, NULL, "", text, size, &budget, &e))
+        fail_msg("%s", e.text);
+    values = attribute_values_new(attributes);
+    assert_non_null(values);
+    for (const char *path = paths; path < paths + paths_size; path += strlen(path) + 1) {
+        struct conversion conversion;
+        assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion), 0);
+    }
+    attribute_values_free(values);
+    attributes_put(attributes);
+    return cpu_seconds(RUSAGE_SELF) - begun;
+}
+
+static double git_takes(const struct sandbox *box, const char *text, size_t size, const char *paths,
+                        size_t paths_size)
+{
+    double begun = cpu_seconds(RUSAGE_CHILDREN);
+
+    run(box, "rm -rf git; git init -q git");
+    write_file(box, "git/.gitattributes", text, size);
+    write_file(box, "paths", paths, paths_size);
+    run(box,
+        "cd git; git check-attr -z --stdin eol text crlf ident working-tree-encoding <../paths "
+        ">../answers 2>../warnings");
+    return cpu_seconds(RUSAGE_CHILDREN) - begun;
+}
+
+/* Paths with a number between two texts. */
+static size_t name_paths(char *out, const char *before, const char *behind, unsigned count)
+{
+    size_t length = 0;
+
+    for (unsigned i = 0; i < count; i++)
+        length += (size_t)sprintf(out + length, "%s%u%s", before, i, behind) + 1;
+    return length;
+}
+
+static void test_many_lines(void **state)
+{
+    /* A tenth of the lines that took 252 s of CPU with 1,000 files, where git takes 25. */
+    static const char *const kinds[][2] = {{"*a", "*b*c*d text eol=crlf"},
+                                           {"file", " text"},
+                                           {"*.x", " eol=crlf"},
+                                           {"/d/*f", "* ident"}};
+    char *text = malloc(1 << 20), *paths = malloc(1 << 20);
+    size_t size = 0, paths_size;
+    double ours, gits;
+
+    assert_non_null(text);
+    assert_non_null(paths);
+    for (unsigned i = 0; i < 6500; i++)
+        size += (size_t)sprintf(text + size, "%s%u%s\n", kinds[i % 4][0], i, kinds[i % 4][1]);
+    paths_size = name_paths(paths, "d/abcabcabcabcabc", "-abcabcabcabcabcabcabc.c", 1000);
+    ours = take_all(text, size, paths, paths_size);
+    gits = git_takes(*state, text, size, paths, paths_size);
+    print_message("    figures: ours %.2f s, git's %.2f s\n", ours, gits);
+    assert_true(ours < gits);
+    free(text);
+    free(paths);
+}
+
+static void test_many_stars(void **state)
+{
+    char *text = malloc(4 << 20), paths[30000], line[2048] = "";
+    size_t size = 0, paths_size;
+    double ours;
+
+    (void)state;
+    assert_non_null(text);
+    for (unsigned i = 0; i < 670; i++)
+        strcat(line, "**/");
+    for (unsigned i = 0; i < 500; i++)
+        size += (size_t)sprintf(text + size, "%sx%u ident\n", line, i);
+    paths_size = name_paths(paths, "a/b/c/d/e/f/g/h/i/j/k/l/m/n/o/p/q/", "", 500);
+    ours = take_all(text, size, paths, paths_size);
+    print_message("    figures: %.3f s\n", ours);
+    assert_true(ours < 5); /* each took seconds */
+    size = 0;
+    strcpy(line, "*a");
+    for (unsigned i = 0; i < 300; i++)
+        strcat(line, "**/*a?"); /* nothing folds these */
+    for (unsigned i = 0; i < 500; i++)
+        size += (size_t)sprintf(text + size, "%s ident\n", line);
+    paths_size = name_paths(paths, "aa/aa/aaaaaaaa/aa/aaaaaaaaaaaaaaa/aaaa/aaa/aaa/aaab", "", 300);
+    ours = take_all(text, size, paths, paths_size);
+    print_message("    figures: %.3f s\n", ours);
+    assert_true(ours < 5);
+    free(text);
+}
+
+struct looks {
+    unsigned count, end;
+};
+
+static bool look(void *data)
+{
+    struct looks *looks = data;
+
+    return ++looks->count >= looks->end;
+}
+
+static void test_it_ends_when_told(void **state)
+{
+    struct looks looks = {.end = 3};
+    struct watch watch = {.cancelled = look, .data = &looks};
+    struct budget budget = {.watch = &watch};
+    char *text = malloc(4 << 20), *path = malloc(100001);
+    struct attribute_values *values;
+    struct attributes *attributes;
+    struct conversion conversion;
+    struct error e = {0};
+    size_t size = 0;
+
+    (void)state;
+    assert_non_null(text);
+    assert_non_null(path);
+    for (unsigned i = 0; i < 100000; i++)
+        size += (size_t)sprintf(text + size, "*a%u text eol=crlf\n", i);
+    assert_int_equal(attributes_new(&attributes, NULL, "", text, size, &budget, &e), -ECANCELED);
+    assert_int_equal(looks.count, 3);
+
+    /* One pattern and one long path are enough to look up in between. */
+    memset(text, 'a', 1000);
+    memcpy(text, "*a", 2);
+    strcpy(text + 1000, "[c]*/d eol=crlf\n");
+    memset(path, 'a', 100000);
+    path[100000] = '\0';
+    memcpy(path + 99996, "b/d", 4);
+    looks = (struct looks){.end = 1000000};
+    budget = (struct budget){.watch = &watch};
+    assert_int_equal(attributes_new(&attributes, NULL, "", text, strlen(text), &budget, &e), 0);
+    values = attribute_values_new(attributes);
+    assert_non_null(values);
+    assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion), 0);
+    assert_int_equal(conversion.eol, EOL_AS_IS);
+    assert_true(looks.count > 50);
+    looks = (struct looks){.end = 3};
+    assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion),
+                     -ECANCELED);
+    assert_int_equal(looks.count, 3);
+    attribute_values_free(values);
+    attributes_put(attributes);
+    free(text);
+    free(path);
+}
+
+static void test_bounds(void **state)
+{
+    struct budget budget = {.watch = NULL};
+    size_t size = 0, room = 16 << 20;
+    char *text = malloc(room);
+    struct attributes *attributes;
+    struct error e = {0};
+
+    (void)state;
+    assert_non_null(text);
+    for (unsigned i = 0; i < 2001; i++)
+        size += (size_t)sprintf(text + size, "[attr]m%u ident\n", i);
+    assert_int_equal(attributes_new(&attributes, NULL, "", text, size, &budget, &e), -EFBIG);
+    assert_non_null(strstr(e.text, "macros"));
+    for (size = 0; size + 7 <= room; size += 7)
+        memcpy(text + size, "a text\n", 7);
+    assert_int_equal(attributes_new(&attributes, NULL, "", text, size, &budget, &e), -EFBIG);
+    assert_non_null(strstr(e.text, "memory"));
+    free(text);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(test_random_ones_as_git), TEST(test_many_lines), TEST(test_many_stars),
+        TEST(test_it_ends_when_told),  TEST(test_bounds),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
