@@ -63,7 +63,20 @@ int answer_refused(struct error *e, const char *who, const char *packet, size_t 
                      (int)length, text);
 }
 
+int answer_too_slow(struct error *e, const char *who, unsigned seconds)
+{
+    return error_set(e, ETIMEDOUT,
+                     "%s: the server sent messages, or single bytes, but little of what it was "
+                     "asked for, for %u seconds",
+                     who, seconds);
+}
+
 int answer_cut_off(struct error *e, const char *who)
 {
     return error_set(e, EIO, "%s: the server's answer was cut off; try again", who);
+}
+
+bool answer_is_whole_at_end(const struct answer *answer)
+{
+    return answer->is_whole(answer->parser) || (answer->may_end && answer->may_end(answer->parser));
 }

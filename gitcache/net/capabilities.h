@@ -1,41 +1,48 @@
-/* capabilities.h - the first thing that a server of protocol version 2 says: what it can do.
- * Pure: the parser takes bytes. */
+/* capabilities.h - what a server can do, as it says itself, and as it is kept for the next time.
+ * Pure. */
 #ifndef GITCACHE_NET_CAPABILITIES_H
 #define GITCACHE_NET_CAPABILITIES_H
 
-#include <stdint.h>
+#include <stdbool.h>
+#include <stddef.h>
 
-#include "gitcache/net/answer.h"
 #include "gitcache/net/pktline.h"
 
 struct capabilities {
-    bool known; /* false: the server was not asked, and only what every server of git knows is sent
-                 */
+    bool known;     /* false: the server was not asked, and only what every server of git knows is
+                       sent */
+    bool version_0; /* it speaks version 0 or 1, which are the same after the first line; else 2 */
     bool agent;
-    bool ls_refs;
-    bool fetch;
     bool shallow;
     bool filter;
+    /* of version 2 */
+    bool ls_refs;
+    bool fetch;
+    /* of version 0 */
+    bool multi_ack;
+    bool multi_ack_detailed;
+    bool side_band;
+    bool side_band_64k;
+    bool ofs_delta;
+    bool no_progress;
+    bool other_format; /* object-format names another hash than SHA-1 */
 };
 
-/* Appends agent=startpointfs/VERSION, unless the server is known not to take it. */
+/* Our name, as a server's log shows it. Without our version: a cache between us and the server
+ * keeps an answer for a request that has the same bytes. */
+#define CAPABILITIES_AGENT "agent=startpointfs"
+
+/* Appends the agent, unless the server is known not to take it. */
 void capabilities_add_agent(struct pktline_buffer *out, const struct capabilities *capabilities);
 
-struct advertisement {
-    struct pktline_reader reader;
-    const char *hint; /* how to get protocol version 2 on this transport; borrowed */
-    enum { ADVERT_START, ADVERT_PRELUDE, ADVERT_CAPABILITIES, ADVERT_WHOLE } state;
-    bool other_format; /* object-format names another hash than SHA-1 */
-    uint64_t bytes;
-    struct capabilities found; /* .known once the advertisement is whole */
-};
+/* Notes one word of a server: KEY or KEY=VALUE, of the version that `capabilities` says. */
+void capabilities_note(struct capabilities *capabilities, const char *word, size_t length);
 
-/* `who` is the URL as shown; who and hint are borrowed. */
-void advertisement_init(struct advertisement *advertisement, const char *who, const char *hint);
-void advertisement_release(struct advertisement *advertisement);
+/* Notes words that are separated by spaces. */
+void capabilities_note_all(struct capabilities *capabilities, const char *words, size_t length);
 
-/* Feeds an advertisement as an answer. EIO, with the sentence that says what to do, for an older
- * protocol and for a SHA-256 repository. */
-struct answer advertisement_answer(struct advertisement *advertisement);
+/* For version 0: writes words that capabilities_note_all reads again; `out` has room for CAPABILITIES_TEXT. */
+#define CAPABILITIES_TEXT 200
+void capabilities_format(const struct capabilities *capabilities, char out[CAPABILITIES_TEXT]);
 
 #endif

@@ -1,4 +1,4 @@
-/* command.h - one command of protocol version 2, ls-refs or fetch, as the transports see it. */
+/* command.h - one command, a listing or a fetch, as the transports see it. */
 #ifndef GITCACHE_NET_COMMAND_H
 #define GITCACHE_NET_COMMAND_H
 
@@ -9,11 +9,12 @@
 #include "gitcache/net/pktline.h"
 
 struct command {
-    /* Writes the request; may be called again where a first one was not answered. */
-    void (*build)(const void *data, struct pktline_buffer *out,
-                  const struct capabilities *capabilities);
-    const void *data;
-    bool lists;              /* it is ls-refs */
+    /* Writes the request, and makes the parser ready for the answer to it; may be called again
+     * where a first one was not answered. */
+    void (*build)(void *data, struct pktline_buffer *out, const struct capabilities *capabilities);
+    void *data;
+    /* Of a listing, which version 0 answers before it is asked; else NULL. */
+    struct lsrefs_command *refs;
     bool needs_capabilities; /* the server must be asked what it can do before the request */
     struct answer answer;
 };

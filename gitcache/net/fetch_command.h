@@ -1,5 +1,5 @@
-/* fetch_command.h - protocol version 2's command fetch: the request, and the answer, whose pack streams to
- * a sink as it arrives. Pure but for the sink. */
+/* fetch_command.h - asks for a pack, in version 2 or 0 of the protocol: the request, and the answer,
+ * whose pack streams to a sink as it arrives. Pure but for the sink. */
 #ifndef GITCACHE_NET_FETCH_COMMAND_H
 #define GITCACHE_NET_FETCH_COMMAND_H
 
@@ -36,6 +36,9 @@ struct fetch_command {
         FETCH_SHALLOW_INFO,
         FETCH_WANTED_REFS,
         FETCH_PACK,
+        FETCH_V0_SHALLOW,
+        FETCH_V0_ACKNOWLEDGMENT,
+        FETCH_V0_RAW, /* a pack without side bands */
         FETCH_WHOLE,
     } section;
     fetch_command_sink sink;
@@ -43,15 +46,20 @@ struct fetch_command {
     const struct watch *watch;
     uint64_t max_pack;
     uint64_t pack_bytes;
-    uint64_t other_bytes; /* everything that is not pack: progress, sections, keep-alives */
-    char line[200];       /* a progress line that is not ended yet; a longer one is cut */
+    unsigned char head[12]; /* of the pack */
+    bool side_band;         /* pack and messages come in one stream */
+    uint64_t other_bytes;   /* everything that is not pack: progress, sections, keep-alives */
+    char line[200];         /* a progress line that is not ended yet; a longer one is cut */
     size_t line_length;
     char fatal[200]; /* the last of them that says why git died */
 };
 
-/* `who` (the URL as shown) and watch (may be NULL) are borrowed. */
+/* Ready for an answer of version 2. `who` (the URL as shown) and watch (may be NULL) are borrowed. */
 void fetch_command_init(struct fetch_command *fetch, const char *who, uint64_t max_pack,
                         fetch_command_sink sink, void *sink_data, const struct watch *watch);
+/* Makes it ready for the answer to a request, which begins anew. */
+void fetch_command_expect(struct fetch_command *fetch, const struct capabilities *capabilities,
+                          const struct fetch_command_request *request);
 void fetch_command_release(struct fetch_command *fetch);
 struct answer fetch_command_answer(struct fetch_command *fetch);
 

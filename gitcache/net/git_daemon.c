@@ -7,19 +7,23 @@
 
 #include "gitcache/base/url.h"
 #include "gitcache/net/pktline.h"
+#include "gitcache/net/protocol.h"
 
 /* What git daemon is told: the path and, for virtual hosting, the host; then the protocol. */
-static int greet(struct stream *stream, const struct url_parts *parts, struct error *e)
+static int greet(struct stream *stream, const struct url_parts *parts, int version, struct error *e)
 {
     char *text = NULL, header[8];
     bool v6 = strchr(parts->host, ':') != NULL;
     /* Each %c is the NUL that ends a part; the length goes to the start afterwards. */
-    int r, length = asprintf(&text, "0000git-upload-pack %s%chost=%s%s%s%s%s%c%cversion=2%c",
-                             parts->path, 0, v6 ? "[" : "", parts->host, v6 ? "]" : "",
-                             parts->port ? ":" : "", parts->port ? parts->port : "", 0, 0, 0);
+    int r,
+        length = asprintf(&text, "0000git-upload-pack %s%chost=%s%s%s%s%s%c%cversion=%d%c",
+                          parts->path, 0, v6 ? "[" : "", parts->host, v6 ? "]" : "",
+                          parts->port ? ":" : "", parts->port ? parts->port : "", 0, 0, version, 0);
 
     if (length < 0)
         return error_set(e, ENOMEM, "%s: out of memory", stream->who);
+    if (version == 0) /* which daemons of old take no further part for */
+        length -= (int)strlen("?version=0?");
     if (length > PKTLINE_MAX_DATA) {
         r = error_set(e, EINVAL, "%s: the path is too long", stream->who);
     } else {
@@ -32,7 +36,8 @@ static int greet(struct stream *stream, const struct url_parts *parts, struct er
 }
 
 int git_daemon_open(struct stream *out, struct http *http, const char *url, const char *who,
-                    const struct net_settings *settings, const struct watch *watch, struct error *e)
+                    const struct net_settings *settings, const struct gitconfig *config,
+                    const struct watch *watch, struct error *e)
 {
     struct url_parts parts;
     int fd, r = url_split(&parts, url);
@@ -45,7 +50,7 @@ int git_daemon_open(struct stream *out, struct http *http, const char *url, cons
         out->who = who;
         out->silence = settings->silence_timeout;
         out->watch = watch;
-        r = greet(out, &parts, e);
+        r = greet(out, &parts, protocol_version(config), e);
         if (r < 0)
             stream_close(out);
     }

@@ -44,7 +44,8 @@ static int add_entry(struct gitconfig *config, const char *key, const char *valu
 static bool is_of_use(const char *key)
 {
     return strncmp(key, "http.", 5) == 0 || strncmp(key, "url.", 4) == 0 ||
-           strcmp(key, "core.sshcommand") == 0;
+           strncmp(key, "protocol.", 9) == 0 || strncmp(key, "ssh.", 4) == 0 ||
+           strcmp(key, "core.sshcommand") == 0 || strcmp(key, "core.askpass") == 0;
 }
 
 static int copy_entries(struct gitconfig *config, git_config *files)

@@ -12,6 +12,7 @@
 
 #include "gitcache/base/clock.h"
 #include "gitcache/net/http_options.h"
+#include "gitcache/net/pace.h"
 
 /* A page that came instead of an answer is read to its end, so that the connection can be used
  * again, but not if it is longer than this. */
@@ -36,6 +37,7 @@ struct http_transfer {
     bool page_too_long;
     curl_off_t moved; /* bytes of both directions when last looked */
     int64_t moved_at; /* when there last were more; milliseconds */
+    struct pace pace;
 };
 
 int http_new(struct http **out, const struct net_settings *settings, const struct gitconfig *config,
@@ -90,12 +92,13 @@ static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_
                        curl_off_t up)
 {
     struct http_transfer *t = data;
-    const struct watch *watch = t->request->watch;
+    const struct http_request *request = t->request;
+    const struct watch *watch = request->watch;
 
     (void)down_total;
     (void)up_total;
     if (watch_is_cancelled(watch)) {
-        t->failure = error_set(t->error, ECANCELED, "%s: cancelled", t->request->who);
+        t->failure = error_set(t->error, ECANCELED, "%s: cancelled", request->who);
         return 1;
     }
     if (down + up != t->moved) {
@@ -103,6 +106,12 @@ static int look_around(void *data, curl_off_t down_total, curl_off_t down, curl_
         t->moved_at = clock_now();
     } else if (clock_now() - t->moved_at >= t->http->settings->silence_timeout * INT64_C(1000)) {
         return silent(t, t->http->settings->silence_timeout);
+    }
+    if (request->answer)
+        pace_note(&t->pace, request->answer->useful(request->answer->parser));
+    if (clock_now() >= pace_deadline(&t->pace)) {
+        t->failure = answer_too_slow(t->error, request->who, t->pace.seconds);
+        return 1;
     }
     return 0;
 }
@@ -219,10 +228,14 @@ static const char *cure(CURLcode code)
 
 static int curl_error(const struct http_transfer *t, CURLcode code)
 {
+    curl_off_t asked = 0;
     const char *message = *t->message ? t->message : curl_easy_strerror(code);
 
     if (t->failure < 0)
         return t->failure;
+    curl_easy_getinfo(t->http->curl, CURLINFO_PRETRANSFER_TIME_T, &asked);
+    if (code == CURLE_OUT_OF_MEMORY && asked > 0) /* libcurl's word for it, too */
+        return error_set(t->error, EIO, "%s: the server's header is too long", t->request->who);
     return error_set(t->error, errno_of_curl(code), "%s: %s%s", t->request->who, message,
                      cure(code));
 }
@@ -251,7 +264,12 @@ static int take_response(CURL *curl, struct http_response *response)
 int http_request(struct http *http, const struct http_request *request,
                  struct http_response *response, struct error *e)
 {
-    struct http_transfer t = {http, request, response, .error = e, .moved_at = clock_now()};
+    struct http_transfer t = {http,
+                              request,
+                              response,
+                              .error = e,
+                              .moved_at = clock_now(),
+                              .pace = pace_begin(http->settings->silence_timeout)};
     CURLcode code = CURLE_OK;
     int r = 0;
 
@@ -288,7 +306,8 @@ int http_connect(struct http *http, const char *host, const char *port, const ch
                  const struct watch *watch, int *out, struct error *e)
 {
     struct http_request request = {.who = who, .watch = watch};
-    struct http_transfer t = {http, &request, .error = e, .moved_at = clock_now()};
+    struct http_transfer t = {http, &request, .error = e, .moved_at = clock_now(),
+                              .pace = pace_begin(http->settings->silence_timeout)};
     CURL *curl = curl_easy_init();
     curl_socket_t fd = CURL_SOCKET_BAD;
     CURLcode code;

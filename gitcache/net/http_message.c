@@ -54,6 +54,11 @@ int http_message_error(struct error *e, const char *who, const struct http_respo
                          status);
     if (status == 200 && strncasecmp(response->type, "application/x-git-", 18) == 0)
         return error_set(e, EIO, "%s: the server's answer is empty; try again", who);
+    if (http_message_is_dumb(response))
+        return error_set(e, EIO,
+                         "%s: the web server hands out the repository's files, but git does not "
+                         "answer there (\"dumb http\"); it needs git-http-backend",
+                         who);
     if (status == 200)
         return error_set(e, EIO,
                          "%s: the server answered with %s, which is not git's protocol; is it the "

@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/net/protocol.h"
+
 /* Where a setting is looked up, and for which request. */
 struct asked {
     const struct gitconfig *config;
@@ -105,12 +107,13 @@ static int set_headers(CURL *curl, const struct asked *asked, struct curl_slist 
 {
     const struct http_request *request = asked->request;
     const char *agent = setting(asked, "GIT_HTTP_USER_AGENT", "useragent");
-    int r = 0;
+    int version = protocol_version(asked->config), r = 0;
 
     if (request->own_headers) /* first, since an empty one drops all before it */
         r = gitconfig_http_all(asked->config, request->url, "extraheader", add_header, headers);
-    if (r == 0)
-        r = add_header(headers, "Git-Protocol: version=2");
+    if (r == 0 && version)
+        r = add_header(headers,
+                       version == 2 ? "Git-Protocol: version=2" : "Git-Protocol: version=1");
     if (r == 0)
         r = add_typed_header(headers, "Accept", request->type);
     if (r == 0)
@@ -122,8 +125,7 @@ static int set_headers(CURL *curl, const struct asked *asked, struct curl_slist 
     curl_easy_setopt(curl, CURLOPT_HTTPHEADER, *headers);
     curl_easy_setopt(curl, CURLOPT_ACCEPT_ENCODING, "gzip, deflate");
     /* Hosts tell git from a browser, which they would send a page, by how this begins. */
-    curl_easy_setopt(curl, CURLOPT_USERAGENT,
-                     agent ? agent : "git/2.40 (startpointfs/" VERSION ")");
+    curl_easy_setopt(curl, CURLOPT_USERAGENT, agent ? agent : "git/2.40 (startpointfs)");
     return 0;
 }
 

@@ -37,6 +37,17 @@ void lsrefs_command_init(struct lsrefs_command *lsrefs, const char *who,
     lsrefs->watch = watch;
 }
 
+void lsrefs_command_reset(struct lsrefs_command *lsrefs)
+{
+    const char *who = lsrefs->reader.who;
+
+    lsrefs_command_release(lsrefs);
+    pktline_reader_init(&lsrefs->reader, who);
+    lsrefs->bytes = 0;
+    lsrefs->whole = false;
+    *lsrefs->head = '\0';
+}
+
 void lsrefs_command_release(struct lsrefs_command *lsrefs)
 {
     pktline_reader_release(&lsrefs->reader);
@@ -131,6 +142,70 @@ static int take_line(struct lsrefs_command *lsrefs, const char *bytes, size_t le
     return r;
 }
 
+void lsrefs_command_note_head(struct lsrefs_command *lsrefs, const char *branch, size_t length)
+{
+    if (length < sizeof lsrefs->head && !memchr(branch, '\0', length)) {
+        memcpy(lsrefs->head, branch, length);
+        lsrefs->head[length] = '\0';
+    }
+}
+
+/* The commit behind the tag that came in the line before, if that was kept. */
+static void take_peeled(struct lsrefs_command *lsrefs, const char *name, const struct oid *oid)
+{
+    struct listing *listing = &lsrefs->listing;
+    struct ref *last = listing->count ? &listing->refs[listing->count - 1] : NULL;
+
+    if (last && strcmp(last->name, name) == 0)
+        last->peeled = *oid;
+}
+
+static int take_advertised(struct lsrefs_command *lsrefs, char *line, struct error *e)
+{
+    char *name = line + OID_HEX + 1, *suffix;
+    struct oid oid;
+
+    if (!oid_parse(&oid, line, strlen(line)) || line[OID_HEX] != ' ' || !*name)
+        return bad_line(lsrefs, line, e);
+    suffix = name + strlen(name) - 3;
+    if (suffix > name && strcmp(suffix, "^{}") == 0) {
+        *suffix = '\0';
+        take_peeled(lsrefs, name, &oid);
+        return 0;
+    }
+    if (strcmp(name, "HEAD") == 0 && *lsrefs->head &&
+        take_head_target(lsrefs, lsrefs->head, &oid) < 0)
+        return out_of_memory(lsrefs, e);
+    if (is_asked_for(lsrefs, name) && listing_add(&lsrefs->listing, name, &oid, &oid) < 0)
+        return out_of_memory(lsrefs, e);
+    return 0;
+}
+
+int lsrefs_command_take_advertised(struct lsrefs_command *lsrefs, const char *bytes, size_t length,
+                                   struct error *e)
+{
+    char *line;
+    int r;
+
+    lsrefs->bytes += length;
+    if (lsrefs->watch && lsrefs->watch->progress)
+        lsrefs->watch->progress(lsrefs->watch->data, lsrefs->bytes, NULL);
+    if (memchr(bytes, '\0', length))
+        return bad_line(lsrefs, "a line with a NUL", e);
+    line = strndup(bytes, length);
+    if (!line)
+        return out_of_memory(lsrefs, e);
+    r = take_advertised(lsrefs, line, e);
+    free(line);
+    return r;
+}
+
+void lsrefs_command_finish(struct lsrefs_command *lsrefs)
+{
+    lsrefs->whole = true;
+    listing_finish(&lsrefs->listing);
+}
+
 static int take_packet(void *data, enum pktline_type type, const char *bytes, size_t length,
                        struct error *e)
 {
@@ -141,8 +216,7 @@ static int take_packet(void *data, enum pktline_type type, const char *bytes, si
     if (lsrefs->whole || type != PKTLINE_FLUSH)
         return error_set(e, EIO, "%s: the server sent something else between or after its refs",
                          lsrefs->reader.who);
-    lsrefs->whole = true;
-    listing_finish(&lsrefs->listing);
+    lsrefs_command_finish(lsrefs);
     return 0;
 }
 
@@ -166,7 +240,12 @@ static bool is_whole(const void *parser)
     return lsrefs->whole && pktline_reader_is_between(&lsrefs->reader);
 }
 
+static uint64_t useful(const void *parser)
+{
+    return ((const struct lsrefs_command *)parser)->bytes;
+}
+
 struct answer lsrefs_command_answer(struct lsrefs_command *lsrefs)
 {
-    return (struct answer){feed, is_whole, lsrefs};
+    return (struct answer){.feed = feed, .is_whole = is_whole, .parser = lsrefs, .useful = useful};
 }

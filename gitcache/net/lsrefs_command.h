@@ -1,5 +1,5 @@
-/* lsrefs_command.h - protocol version 2's command ls-refs: the request, and the answer as a listing. Pure.
- */
+/* lsrefs_command.h - asks for a listing: protocol version 2's command ls-refs, and its answer. In
+ * version 0 nobody asks; there the advertisement's lines come here. Pure. */
 #ifndef GITCACHE_NET_LSREFS_COMMAND_H
 #define GITCACHE_NET_LSREFS_COMMAND_H
 
@@ -26,6 +26,7 @@ struct lsrefs_command {
     const struct watch *watch;                      /* borrowed, may be NULL */
     uint64_t max_bytes, bytes;
     bool whole;
+    char head[256];         /* where HEAD leads to, said before HEAD comes; "" if it is not known */
     struct listing listing; /* sorted once the answer is whole; the caller may take it */
 };
 
@@ -33,7 +34,16 @@ struct lsrefs_command {
 void lsrefs_command_init(struct lsrefs_command *lsrefs, const char *who,
                          const struct lsrefs_command_branches *branches, uint64_t max_bytes,
                          const struct watch *watch);
+/* Forgets what has come: the same will be asked for once more. */
+void lsrefs_command_reset(struct lsrefs_command *lsrefs);
 void lsrefs_command_release(struct lsrefs_command *lsrefs);
 struct answer lsrefs_command_answer(struct lsrefs_command *lsrefs);
+
+/* Version 0: where HEAD leads to, then the lines "ID NAME", an annotated tag's followed by one with
+ * what it names and "^{}" behind its name; then the end of them. */
+void lsrefs_command_note_head(struct lsrefs_command *lsrefs, const char *branch, size_t length);
+int lsrefs_command_take_advertised(struct lsrefs_command *lsrefs, const char *bytes, size_t length,
+                                   struct error *e);
+void lsrefs_command_finish(struct lsrefs_command *lsrefs);
 
 #endif

@@ -148,6 +148,7 @@ int pktline_reader_feed(struct pktline_reader *reader, const char *bytes, size_t
 {
     int r = 0;
 
+    reader->left = 0;
     for (size_t used; r == 0 && size > 0; bytes += used, size -= used) {
         used = 0;
         if (reader->header_length < sizeof reader->header) {
@@ -160,6 +161,8 @@ int pktline_reader_feed(struct pktline_reader *reader, const char *bytes, size_t
         if (r == 0 && reader->header_length == sizeof reader->header)
             r = take_data(reader, bytes + used, size - used, &used, handler, data, e);
     }
+    if (r == PKTLINE_STOP)
+        reader->left = size;
     return r;
 }
 

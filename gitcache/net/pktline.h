@@ -27,8 +27,11 @@ void pktline_add_flush(struct pktline_buffer *buffer);
 void pktline_add_delim(struct pktline_buffer *buffer);
 void pktline_buffer_release(struct pktline_buffer *buffer);
 
+/* What a handler returns where no further packets come, but other bytes. */
+#define PKTLINE_STOP 1
+
 /* Called with each whole packet; bytes are borrowed, not terminated, and NULL but for PKTLINE_DATA.
- * 0, or a negative errno that ends the reading. */
+ * 0, PKTLINE_STOP, or a negative errno that ends the reading. */
 typedef int (*pktline_handler)(void *data, enum pktline_type type, const char *bytes, size_t length,
                                struct error *e);
 
@@ -38,6 +41,7 @@ struct pktline_reader {
     char header[4];
     size_t header_length; /* bytes of the header that are here */
     size_t length, have;  /* of the packet's data; meaningful once the header is whole */
+    size_t left;          /* bytes that were not read because of PKTLINE_STOP */
     char *data;           /* PKTLINE_MAX_DATA bytes, made when a packet first comes in pieces */
 };
 

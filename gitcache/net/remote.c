@@ -10,8 +10,10 @@
 #include "gitcache/net/fetch_command.h"
 #include "gitcache/net/gitconfig.h"
 #include "gitcache/net/lsrefs_command.h"
+#include "gitcache/net/protocol.h"
 #include "gitcache/net/session.h"
 #include "gitcache/net/sigpipe.h"
+#include "gitcache/net/site.h"
 #include "gitcache/net/smart_http.h"
 
 struct remote {
@@ -19,6 +21,7 @@ struct remote {
     struct gitconfig *config;
     struct smart_http *smart; /* made when first needed, as is the session */
     struct session *session;
+    struct sites sites; /* what is known of the servers */
 };
 
 /* Where one call goes to. */
@@ -55,120 +58,123 @@ void remote_free(struct remote *remote)
 {
     if (!remote)
         return;
+    site_release_all(&remote->sites);
     session_free(remote->session);
     smart_http_free(remote->smart);
     gitconfig_free(remote->config);
     free(remote);
 }
 
-static int target_init(struct goal *target, const struct remote *remote, const char *url,
-                       struct error *e)
+static int goal_init(struct goal *goal, const struct remote *remote, const char *url,
+                     struct error *e)
 {
-    url_display(url, target->who, sizeof target->who);
-    target->url = gitconfig_rewrite(remote->config, url);
-    if (!target->url)
-        return error_set(e, ENOMEM, "%s: out of memory", target->who);
-    url_display(target->url, target->who, sizeof target->who);
-    target->scheme = url_scheme(target->url);
-    if (target->scheme == URL_REFUSED)
+    url_display(url, goal->who, sizeof goal->who);
+    goal->url = gitconfig_rewrite(remote->config, url);
+    if (!goal->url)
+        return error_set(e, ENOMEM, "%s: out of memory", goal->who);
+    url_display(goal->url, goal->who, sizeof goal->who);
+    goal->scheme = url_scheme(goal->url);
+    if (goal->scheme == URL_REFUSED)
         return error_set(e, EINVAL,
                          "%s: not a URL of a repository; write https://, ssh://, git://, "
                          "user@host:path or an absolute path",
-                         target->who);
-    return 0;
+                         goal->who);
+    return protocol_check(remote->config, goal->scheme, goal->who, e);
 }
 
-static void target_release(struct goal *target)
+static void goal_release(struct goal *goal)
 {
-    if (target->url) /* may hold a password */
-        explicit_bzero(target->url, strlen(target->url));
-    free(target->url);
+    if (goal->url) /* may hold a password */
+        explicit_bzero(goal->url, strlen(goal->url));
+    free(goal->url);
 }
 
 /* Sends a command and feeds the answer. */
-static int run(struct remote *remote, const struct goal *target, const struct command *command,
+static int run(struct remote *remote, const struct goal *goal, const struct command *command,
                const struct watch *watch, struct error *e)
 {
+    struct site *site = site_get(&remote->sites, goal->url);
     struct sigpipe sigpipe;
-    int r = 0;
+    int r = site ? 0 : error_no_memory(e);
 
-    if (!remote->smart)
+    if (r == 0 && !remote->smart)
         r = smart_http_new(&remote->smart, &remote->settings, remote->config, e);
     if (r == 0 && !remote->session)
         r = session_new(&remote->session, &remote->settings, remote->config, e);
     if (r < 0)
         return r;
     sigpipe_hold(&sigpipe);
-    if (target->scheme == URL_HTTP || target->scheme == URL_HTTPS)
-        r = smart_http_run(remote->smart, target->url, target->who, command, watch, e);
+    if (goal->scheme == URL_HTTP || goal->scheme == URL_HTTPS)
+        r = smart_http_run(remote->smart, site, goal->who, command, watch, e);
     else
-        r = session_run(remote->session, smart_http_get_http(remote->smart), target->url,
-                        target->who, command, watch, e);
+        r = session_run(remote->session, smart_http_get_http(remote->smart), site, goal->who,
+                        command, watch, e);
     sigpipe_release(&sigpipe);
     return r;
 }
 
-static void build_list(const void *data, struct pktline_buffer *out,
+static void build_list(void *data, struct pktline_buffer *out,
                        const struct capabilities *capabilities)
 {
-    lsrefs_command_build(out, capabilities, data);
+    struct lsrefs_command *lsrefs = data;
+
+    lsrefs_command_reset(lsrefs);
+    lsrefs_command_build(out, capabilities, lsrefs->branches);
 }
 
-static int list(struct remote *remote, const struct goal *target,
-                const struct lsrefs_command_branches *branches, const struct watch *watch,
-                struct listing *out, struct error *e)
+int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
+                const struct watch *watch, struct listing *out, struct error *e)
 {
+    const struct lsrefs_command_branches asked = {branches, count};
     struct lsrefs_command lsrefs;
-    struct command command = {.build = build_list, .data = branches, .lists = true};
-    int r;
+    struct command command = {.build = build_list, .data = &lsrefs, .refs = &lsrefs};
+    struct goal goal = {0};
+    int r = goal_init(&goal, remote, url, e);
 
-    lsrefs_command_init(&lsrefs, target->who, branches, remote->settings.max_listing, watch);
+    lsrefs_command_init(&lsrefs, goal.who, &asked, remote->settings.max_listing, watch);
     command.answer = lsrefs_command_answer(&lsrefs);
-    r = run(remote, target, &command, watch, e);
+    if (r == 0)
+        r = run(remote, &goal, &command, watch, e);
     if (r == 0) {
         *out = lsrefs.listing;
         out->listed_at = time(NULL);
         lsrefs.listing = (struct listing){0};
     }
     lsrefs_command_release(&lsrefs);
+    goal_release(&goal);
     return r;
 }
 
-int remote_list(struct remote *remote, const char *url, const char *const *branches, size_t count,
-                const struct watch *watch, struct listing *out, struct error *e)
-{
-    struct goal target = {0};
-    int r = target_init(&target, remote, url, e);
+/* What a fetch's command is built from. */
+struct fetch_job {
+    struct fetch_command parser;
+    const struct fetch_command_request *request;
+};
 
-    if (r == 0)
-        r = list(remote, &target, &(struct lsrefs_command_branches){branches, count}, watch, out,
-                 e);
-    target_release(&target);
-    return r;
-}
-
-static void build_fetch(const void *data, struct pktline_buffer *out,
+static void build_fetch(void *data, struct pktline_buffer *out,
                         const struct capabilities *capabilities)
 {
-    fetch_command_build(out, capabilities, data);
+    struct fetch_job *job = data;
+
+    fetch_command_expect(&job->parser, capabilities, job->request);
+    fetch_command_build(out, capabilities, job->request);
 }
 
 int remote_fetch(struct remote *remote, const char *url,
                  const struct fetch_command_request *request, fetch_command_sink sink,
                  void *sink_data, const struct watch *watch, struct error *e)
 {
-    struct command command = {.build = build_fetch, .data = request};
-    struct goal target = {0};
-    struct fetch_command fetch;
-    int r = target_init(&target, remote, url, e);
+    struct fetch_job job = {.request = request};
+    struct command command = {
+        .build = build_fetch, .data = &job, .needs_capabilities = request->commits_only};
+    struct goal goal = {0};
+    int r = goal_init(&goal, remote, url, e);
 
-    if (r == 0) {
-        fetch_command_init(&fetch, target.who, remote->settings.max_pack, sink, sink_data, watch);
-        command.needs_capabilities = request->commits_only;
-        command.answer = fetch_command_answer(&fetch);
-        r = run(remote, &target, &command, watch, e);
-        fetch_command_release(&fetch);
-    }
-    target_release(&target);
+    fetch_command_init(&job.parser, goal.who, remote->settings.max_pack, sink, sink_data, watch);
+    command.answer = fetch_command_answer(&job.parser);
+    if (r == 0)
+        r = run(remote, &goal, &command, watch, e);
+    fetch_command_release(&job.parser);
+    goal_release(&goal);
     return r;
 }

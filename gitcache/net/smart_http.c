@@ -6,31 +6,23 @@
 #include <string.h>
 
 #include "gitcache/base/url.h"
+#include "gitcache/net/advertisement.h"
 #include "gitcache/net/http.h"
 #include "gitcache/net/http_login.h"
 #include "gitcache/net/http_message.h"
+#include "gitcache/net/protocol.h"
 
-#define MAX_HOPS 10 /* redirects and logins of one request */
-#define SITES    8  /* repositories that are remembered; a thread works on few at a time */
+#define MAX_HOPS    10    /* redirects and logins of one request */
+#define LONG_ANSWER 65536 /* bytes: a server that sends so much of an answer did not refuse */
 
 static const char post_suffix[] = "/git-upload-pack";
 static const char discovery_suffix[] = "/info/refs?service=git-upload-pack";
-static const char version_2_hint[] =
-    "it needs git 2.18 or newer, and its web server must hand the header Git-Protocol on to git";
-
-/* What is known of one repository. */
-struct site {
-    char *url;  /* as it was asked for */
-    char *base; /* without user information; where redirects led to */
-    struct capabilities capabilities;
-};
 
 struct smart_http {
     const struct net_settings *settings;
     struct http *http;
+    const struct gitconfig *config;
     struct http_login login;
-    struct site sites[SITES];
-    size_t next_site; /* the one to be replaced next */
 };
 
 /* One call of smart_http_run. */
@@ -38,8 +30,10 @@ struct run {
     struct smart_http *smart;
     struct site *site;
     const char *who;
+    const struct command *command;
     const struct watch *watch;
     struct error *error;
+    bool refused; /* the server did not take the POST; discovery may help */
 };
 
 int smart_http_new(struct smart_http **out, const struct net_settings *settings,
@@ -51,6 +45,7 @@ int smart_http_new(struct smart_http **out, const struct net_settings *settings,
     if (!smart)
         return error_no_memory(e);
     smart->settings = settings;
+    smart->config = config;
     r = http_new(&smart->http, settings, config, e);
     if (r < 0) {
         free(smart);
@@ -60,21 +55,10 @@ int smart_http_new(struct smart_http **out, const struct net_settings *settings,
     return 0;
 }
 
-static void site_release(struct site *site)
-{
-    if (site->url) /* may hold a password */
-        explicit_bzero(site->url, strlen(site->url));
-    free(site->url);
-    free(site->base);
-    *site = (struct site){0};
-}
-
 void smart_http_free(struct smart_http *smart)
 {
     if (!smart)
         return;
-    for (size_t i = 0; i < SITES; i++)
-        site_release(&smart->sites[i]);
     http_login_release(&smart->login);
     http_free(smart->http);
     free(smart);
@@ -89,37 +73,6 @@ void smart_http_rest(struct smart_http *smart)
 struct http *smart_http_get_http(struct smart_http *smart)
 {
     return smart->http;
-}
-
-/* Owned; without user information and slashes at the end. */
-static char *base_of_url(const char *url)
-{
-    size_t size = strlen(url) + 1;
-    char *base = malloc(size);
-
-    if (!base)
-        return NULL;
-    url_display(url, base, size);
-    for (size_t n = strlen(base); n && base[n - 1] == '/'; n--)
-        base[n - 1] = '\0';
-    return base;
-}
-
-static struct site *get_site(struct smart_http *smart, const char *url)
-{
-    struct site *site;
-
-    for (size_t i = 0; i < SITES; i++)
-        if (smart->sites[i].url && strcmp(smart->sites[i].url, url) == 0)
-            return &smart->sites[i];
-    site = &smart->sites[smart->next_site++ % SITES];
-    site_release(site);
-    site->url = strdup(url);
-    site->base = base_of_url(url);
-    if (site->url && site->base)
-        return site;
-    site_release(site);
-    return NULL;
 }
 
 static int out_of_memory(const struct run *run)
@@ -138,7 +91,12 @@ static int check_redirect(const struct run *run, const char *from, const char *t
     if (scheme == URL_HTTP && url_scheme(from) == URL_HTTPS)
         return error_set(run->error, EIO,
                          "%s: the server redirects from https to http, which is refused", run->who);
-    return 0;
+    if (!gitconfig_bool(gitconfig_http(run->smart->config, from, "followredirects"), true))
+        return error_set(run->error, EACCES,
+                         "%s: the server redirects to another place, and git's "
+                         "http.followRedirects forbids to follow",
+                         run->who);
+    return protocol_check(run->smart->config, scheme, run->who, run->error);
 }
 
 /* Where a redirected request succeeded tells where the repository is now. */
@@ -175,7 +133,7 @@ static int request(struct run *run, const char *suffix, struct http_request *req
         if (r < 0 || response->fed || hop == MAX_HOPS)
             break;
         if (response->redirect) {
-            char *to = base_of_url(response->redirect);
+            char *to = site_base_of(response->redirect);
             r = to ? check_redirect(run, url, response->redirect) : out_of_memory(run);
             free(url);
             url = to;
@@ -196,6 +154,7 @@ static int request(struct run *run, const char *suffix, struct http_request *req
     return r;
 }
 
+/* The GET of info/refs: what the server can do, and in version 0 all its refs. */
 static int discover(struct run *run)
 {
     struct advertisement advertisement;
@@ -203,35 +162,58 @@ static int discover(struct run *run)
     struct answer answer;
     int r;
 
-    advertisement_init(&advertisement, run->who, version_2_hint);
+    if (run->command->refs)
+        lsrefs_command_reset(run->command->refs);
+    advertisement_init(&advertisement, run->who, run->command->refs,
+                       run->smart->settings->max_listing);
     answer = advertisement_answer(&advertisement);
     r = request(run, discovery_suffix,
                 &(struct http_request){.type = "application/x-git-upload-pack-advertisement",
                                        .answer = &answer},
                 &response);
-    if (r == 0 && http_message_is_dumb(&response) && !response.fed)
-        r = error_set(run->error, EIO, "%s: the server does not speak git protocol version 2; %s",
-                      run->who, version_2_hint);
-    else if (r == 0 && !response.fed)
+    if (r == 0 && !response.fed)
         r = http_message_error(run->error, run->who, &response);
     else if (r == 0 && !answer.is_whole(answer.parser))
         r = answer_cut_off(run->error, run->who);
-    if (r == 0)
-        run->site->capabilities = advertisement.found;
+    if (r == 0) {
+        run->site->can = advertisement.found;
+        run->site->version_2 = !advertisement.found.version_0;
+    }
     http_response_release(&response);
     advertisement_release(&advertisement);
     return r;
 }
 
-/* Posts the command. `refused` is set if the server did not take it and discovery may help. */
-static int post(struct run *run, const struct command *command, bool *refused)
+static bool has_begun(const struct command *command)
 {
+    const struct answer *answer = &command->answer;
+
+    /* Of a pack not one byte may come twice; of a listing, what is long was no refusal. */
+    return answer->useful(answer->parser) > (command->refs ? LONG_ANSWER : 0);
+}
+
+/* A failure that may have no other reason than that the server was not asked as it likes. A server
+ * that is known to speak version 2, and says in it that it lacks what is asked for, is believed. */
+static bool may_be_refusal(const struct run *run, const struct http_response *response, int r)
+{
+    if (response->fed)
+        return !has_begun(run->command) && !(run->site->version_2 && r == -ENOENT) &&
+               (r == -EIO || r == -ENOENT || r == -EACCES);
+    if (response->status == 0)
+        return r == -EIO;
+    return http_message_wants_discovery(response);
+}
+
+/* Posts the command. */
+static int post(struct run *run)
+{
+    const struct command *command = run->command;
     struct http_response response = {0};
     struct pktline_buffer body = {0};
     struct answer answer = command->answer;
     int r;
 
-    command->build(command->data, &body, &run->site->capabilities);
+    command->build(command->data, &body, &run->site->can);
     if (body.failed)
         r = out_of_memory(run);
     else
@@ -242,36 +224,61 @@ static int post(struct run *run, const struct command *command, bool *refused)
                                            .type = "application/x-git-upload-pack-result",
                                            .answer = &answer},
                     &response);
-    if (r == 0 && !response.fed) {
-        *refused = http_message_wants_discovery(&response);
+    if (r == 0 && !response.fed)
         r = http_message_error(run->error, run->who, &response);
-    } else if (r == 0 && !answer.is_whole(answer.parser)) {
+    else if (r == 0 && !answer_is_whole_at_end(&answer))
         r = answer_cut_off(run->error, run->who);
-    }
+    run->refused = r < 0 && !body.failed && may_be_refusal(run, &response, r);
+    if (r == 0 && !run->site->can.version_0)
+        run->site->version_2 = true;
     http_response_release(&response);
     pktline_buffer_release(&body);
     return r;
 }
 
-int smart_http_run(struct smart_http *smart, const char *url, const char *who,
+static bool is_answered(const struct run *run)
+{
+    return run->command->refs && run->site->can.known && run->site->can.version_0;
+}
+
+static int discover_and_post(struct run *run)
+{
+    int r = discover(run);
+
+    return r < 0 || is_answered(run) ? r : post(run);
+}
+
+static bool wants_discovery(const struct run *run)
+{
+    const struct gitconfig *config = run->smart->config;
+
+    if (is_answered(run) || (run->command->needs_capabilities && !run->site->can.known))
+        return true;
+    if (protocol_version(config) < 2 && !run->site->can.known)
+        return true;
+    return run->command->refs &&
+           gitconfig_bool(gitconfig_http(config, run->site->url, "startpointfsdiscover"), false);
+}
+
+int smart_http_run(struct smart_http *smart, struct site *site, const char *who,
                    const struct command *command, const struct watch *watch, struct error *e)
 {
-    struct run run = {smart, get_site(smart, url), who, watch, e};
-    bool refused = false;
-    int r = 0;
+    struct run run = {smart, site, who, command, watch, e, false};
+    int r;
 
-    if (!run.site)
-        return out_of_memory(&run);
-    if (command->needs_capabilities && !run.site->capabilities.known)
-        r = discover(&run);
-    if (r == 0)
-        r = post(&run, command, &refused);
-    if (refused && !run.site->capabilities.known) {
-        r = discover(&run);
-        if (r == 0)
-            r = post(&run, command, &refused);
+    if (wants_discovery(&run)) {
+        bool known = site->can.known || site->version_2;
+        r = discover_and_post(&run);
+        if (r == 0 || !known || !run.refused)
+            return r;
+    } else {
+        r = post(&run);
     }
-    if (r < 0) /* where a redirect once led to may be what is wrong */
-        site_release(run.site);
+    if (r < 0 && run.refused) {
+        /* What was known, where a redirect once led to among it, may be what is wrong. */
+        if (site_forget(site) < 0)
+            return out_of_memory(&run);
+        r = discover_and_post(&run);
+    }
     return r;
 }

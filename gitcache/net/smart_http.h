@@ -11,6 +11,7 @@
 #include "gitcache/net/command.h"
 #include "gitcache/net/gitconfig.h"
 #include "gitcache/net/settings.h"
+#include "gitcache/net/site.h"
 
 struct smart_http;
 
@@ -24,7 +25,7 @@ void smart_http_rest(struct smart_http *smart);
 struct http *smart_http_get_http(struct smart_http *smart);
 
 /* Errors as in remote.h. `who` is the URL as shown. */
-int smart_http_run(struct smart_http *smart, const char *url, const char *who,
+int smart_http_run(struct smart_http *smart, struct site *site, const char *who,
                    const struct command *command, const struct watch *watch, struct error *e);
 
 #endif

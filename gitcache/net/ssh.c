@@ -7,6 +7,7 @@
 
 #include "gitcache/base/url.h"
 #include "gitcache/net/answer.h"
+#include "gitcache/net/protocol.h"
 
 #define MAX_ARGUMENTS 16
 
@@ -66,7 +67,7 @@ static char *remote_command(const char *path)
 static int run(struct stream *out, const struct url_parts *parts, const char *who,
                const struct net_settings *settings, const struct gitconfig *config, struct error *e)
 {
-    static const char *const variables[] = {"GIT_PROTOCOL=version=2", "LC_ALL=C", NULL};
+    const char *const variables[] = {protocol_variable(config), "LC_ALL=C", NULL};
     struct ssh_arguments arguments = {0};
     struct process process;
     char *script = NULL, *host = NULL, *command = remote_command(parts->path);

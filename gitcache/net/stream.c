@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/net/answer.h"
 
 void stream_init_socket(struct stream *stream, int fd)
 {
@@ -70,6 +71,11 @@ static int wait_once(struct stream *stream, int fd, short events, int timeout)
     return fds[0].revents != 0;
 }
 
+static bool is_too_slow(const struct stream *stream)
+{
+    return stream->pace.seconds && clock_now() >= pace_deadline(&stream->pace);
+}
+
 static int wait_ready(struct stream *stream, int fd, short events, struct error *e)
 {
     const struct watch *watch = stream->watch;
@@ -80,6 +86,8 @@ static int wait_ready(struct stream *stream, int fd, short events, struct error 
         int r;
         if (watch_is_cancelled(watch))
             return error_set(e, ECANCELED, "%s: cancelled", stream->who);
+        if (left > 0 && is_too_slow(stream))
+            return answer_too_slow(e, stream->who, stream->pace.seconds);
         if (left <= 0)
             return error_set(e, ETIMEDOUT, "%s: the server sent nothing for %u seconds",
                              stream->who, stream->silence);
@@ -119,6 +127,9 @@ int stream_write(struct stream *stream, const void *bytes, size_t size, struct e
 
 int stream_read(struct stream *stream, void *bytes, size_t size, size_t *got, struct error *e)
 {
+    /* Also where there always is something to read, so that nothing ever waits. */
+    if (is_too_slow(stream))
+        return answer_too_slow(e, stream->who, stream->pace.seconds);
     for (;;) {
         ssize_t n = read(stream->in, bytes, size);
         if (n >= 0) {

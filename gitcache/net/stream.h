@@ -8,6 +8,7 @@
 
 #include "gitcache/base/error.h"
 #include "gitcache/base/watch.h"
+#include "gitcache/net/pace.h"
 #include "gitcache/net/process.h"
 
 struct stream {
@@ -16,6 +17,7 @@ struct stream {
     char messages[600];        /* the end of what the process said on its standard error */
     const char *who;           /* the URL in error sentences; borrowed */
     unsigned silence;          /* seconds */
+    struct pace pace;          /* of the answer that is read; all zero: not of interest */
     const struct watch *watch; /* of the call under way; may be NULL */
 };
 

@@ -6,29 +6,20 @@
 
 #include "gitcache/base/url.h"
 #include "gitcache/net/answer.h"
+#include "gitcache/net/protocol.h"
 
 /* Set for git, or taken from it: what is for another repository than this one, as git does it. A
  * partial clone may not fetch what it lacks, with a command that its configuration names. */
-static const char *const variables[] = {
-    "GIT_PROTOCOL=version=2",
-    "LC_ALL=C",
-    "GIT_NO_LAZY_FETCH=1",
-    "GIT_DIR",
-    "GIT_WORK_TREE",
-    "GIT_COMMON_DIR",
-    "GIT_INDEX_FILE",
-    "GIT_OBJECT_DIRECTORY",
-    "GIT_ALTERNATE_OBJECT_DIRECTORIES",
-    "GIT_NAMESPACE",
-    "GIT_SHALLOW_FILE",
-    "GIT_GRAFT_FILE",
-    "GIT_REPLACE_REF_BASE",
-    "GIT_PREFIX",
-    NULL,
-};
+#define VARIABLES                                                                      \
+    "LC_ALL=C", "GIT_NO_LAZY_FETCH=1", "GIT_DIR", "GIT_WORK_TREE", "GIT_COMMON_DIR",   \
+        "GIT_INDEX_FILE", "GIT_OBJECT_DIRECTORY", "GIT_ALTERNATE_OBJECT_DIRECTORIES",  \
+        "GIT_NAMESPACE", "GIT_SHALLOW_FILE", "GIT_GRAFT_FILE", "GIT_REPLACE_REF_BASE", \
+        "GIT_PREFIX"
 
-int upload_pack_open(struct stream *out, const char *url, const char *who, struct error *e)
+int upload_pack_open(struct stream *out, const char *url, const char *who,
+                     const struct gitconfig *config, struct error *e)
 {
+    const char *const variables[] = {protocol_variable(config), VARIABLES, NULL};
     char *path = url_local_path(url);
     /* A search of the history asks for commits alone, whatever the repository is set to. */
     const char *argv[] = {"git", "-c", "uploadpack.allowFilter=true", "upload-pack", "--",

@@ -25,7 +25,7 @@ static void assert_request(const struct fetch_command_request *request,
     pktline_buffer_release(&buffer);
 }
 
-#define START "0012command=fetch\n001dagent=startpointfs/" VERSION "\n00010032want " ONE "\n"
+#define START "0012command=fetch\n0017agent=startpointfs\n00010032want " ONE "\n"
 #define END   "0010no-progress\n000eofs-delta\n0009done\n0000"
 
 static void test_request(void **state)

@@ -19,7 +19,7 @@ static const struct lsrefs_command_branches branches = {branch_names, 2};
 
 static void test_request(void **state)
 {
-    static const char expected[] = "0014command=ls-refs\n001dagent=startpointfs/" VERSION "\n"
+    static const char expected[] = "0014command=ls-refs\n0017agent=startpointfs\n"
                                    "00010009peel\n000csymrefs\n0014ref-prefix HEAD\n"
                                    "001aref-prefix refs/tags/\n"
                                    "0021ref-prefix refs/heads/master\n"

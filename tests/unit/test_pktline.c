@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "gitcache/net/capabilities.h"
+#include "gitcache/net/advertisement.h"
 #include "gitcache/net/pktline.h"
 #include "tests/unit/feed.h"
 
@@ -156,7 +156,7 @@ static int read_capabilities(const char *bytes, size_t size, size_t piece,
     struct answer answer;
     int r;
 
-    advertisement_init(&advertisement, "it", "upgrade it");
+    advertisement_init(&advertisement, "it", NULL, 10000);
     answer = advertisement_answer(&advertisement);
     r = feed_in_pieces(answer, bytes, size, piece, e);
     if (r == 0 && !answer.is_whole(answer.parser))
@@ -194,10 +194,10 @@ static void test_servers_that_cannot_be_used(void **state)
         const char *text, *sentence;
         int r;
     } cases[] = {
-        {"003f" ID " HEAD", "protocol version 2; upgrade it", -EAGAIN},
-        {"0032" ID " HEAD\n", "protocol version 2; upgrade it", -EIO},
-        {"000eversion 1\n", "protocol version 2; upgrade it", -EIO},
-        {"0000", "protocol version 2; upgrade it", -EIO},
+        {"003f" ID " HEAD", "", -EAGAIN},
+        {"0032" ID " HEAD\n", "", -EAGAIN},
+        {"000eversion 1\n", "", -EAGAIN},
+        {"0008moin", "begin as git's protocol does, but with \"moin\"", -EIO},
         {"0017ERR no such project", "the server refused: no such project", -ENOENT},
         {"000eversion 2\n0019object-format=sha256\n0000", "SHA-256", -EIO},
         {"000eversion 2\n000bls-refs0000", "no fetch", -EIO},
@@ -222,7 +222,7 @@ static void test_endless_capabilities(void **state)
     int r;
 
     (void)state;
-    advertisement_init(&advertisement, "it", "");
+    advertisement_init(&advertisement, "it", NULL, 10000);
     struct answer answer = advertisement_answer(&advertisement);
     r = answer.feed(answer.parser, "000eversion 2\n", 14, &e);
     for (int i = 0; i < 100000 && r == 0; i++)

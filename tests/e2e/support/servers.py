@@ -144,7 +144,7 @@ _BACKEND = """
             fastcgi_param SCRIPT_FILENAME {program};
             fastcgi_param GIT_PROJECT_ROOT {repositories};
             fastcgi_param GIT_HTTP_EXPORT_ALL 1;
-            fastcgi_param GIT_PROTOCOL $http_git_protocol;
+            {git_protocol}
             fastcgi_param PATH_INFO $repository;
             fastcgi_param REMOTE_USER $remote_user;
             fastcgi_param REMOTE_ADDR $remote_addr;
@@ -159,13 +159,14 @@ class Nginx(Server):
     USER = "somebody"
     PASSWORD = "open-sesame"
 
-    def __init__(self, folder, env, repositories, tls=False, redirect_to=""):
+    def __init__(self, folder, env, repositories, tls=False, redirect_to="", git_protocol=True):
         super().__init__(folder, env)
         self.tls = tls
         self.certificate = certificates.make(self.folder, env) if tls else None
         hashed = run(["openssl", "passwd", "-apr1", self.PASSWORD], env=env).stdout.strip()
         (self.folder / "passwords").write_text(f"{self.USER}:{hashed}\n")
-        self.settings = {"repositories": repositories, "redirect_to": redirect_to}
+        self.settings = {"repositories": repositories, "redirect_to": redirect_to,
+                         "git_protocol": "fastcgi_param GIT_PROTOCOL $http_git_protocol;" if git_protocol else ""}
         self._start_backend()
         self.port = self.start_on_port(self._command)
 
@@ -184,6 +185,7 @@ class Nginx(Server):
     def _command(self, port):
         names = {"folder": self.folder, "port": port, "program": _HTTP_BACKEND,
                  "repositories": self.settings["repositories"],
+                 "git_protocol": self.settings["git_protocol"],
                  "user": "user root;" if os.geteuid() == 0 else "",
                  "base": self.settings["redirect_to"], "tls": "", "certificate": ""}
         if self.tls:
@@ -216,9 +218,10 @@ class Sshd(Server):
     """ssh:// to the real sshd, with keys made for the test. `command` is what core.sshCommand or
     GIT_SSH_COMMAND must be to reach it."""
 
-    def __init__(self, folder, env, repositories):
+    def __init__(self, folder, env, repositories, git_protocol=True):
         super().__init__(folder, env)
         self.repositories = pathlib.Path(repositories)
+        self.accept = "AcceptEnv GIT_PROTOCOL" if git_protocol else "AcceptEnv LANG LC_*"
         if os.geteuid() == 0:
             os.makedirs("/run/sshd", mode=0o755, exist_ok=True)
         for name in ("host", "user"):
@@ -237,7 +240,7 @@ class Sshd(Server):
             f"ListenAddress 127.0.0.1\nPort {port}\nHostKey {self.folder}/host\n"
             f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile {self.folder}/authorized\n"
             "StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
-            "UsePAM no\nPermitRootLogin yes\nAcceptEnv GIT_PROTOCOL\n"
+            f"UsePAM no\nPermitRootLogin yes\n{self.accept}\n"
             f"SetEnv E2E_FOLDER={self.env['E2E_FOLDER']} GIT_CONFIG_GLOBAL={self.env['GIT_CONFIG_GLOBAL']}\n")
         return ["/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd.conf"]
 

@@ -179,7 +179,7 @@ class GitServer(ThreadedServer):
             git.stdin.write(head + stream.read(max(int(head, 16) - 4, 0)))
             if head == b"0000":
                 flushes += 1
-                git.stdin.flush()
+            git.stdin.flush()  # version 0 says "done" last, without a flush packet
         git.stdin.close()
 
     def _send(self, git, connection):
