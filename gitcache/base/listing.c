@@ -15,6 +15,7 @@
  *     startpointfs listing 2
  *     time 1760000000
  *     head refs/heads/main          (left out if unknown)
+ *     server 0 https://host/x.git shallow ofs-delta   (likewise)
  *     ID NAME                       a line a ref, sorted by name
  *     ID NAME PEELED                an annotated tag
  *     end
@@ -95,6 +96,7 @@ void listing_release(struct listing *listing)
         free(listing->refs[i].name);
     free(listing->refs);
     free(listing->head);
+    free(listing->server);
     memset(listing, 0, sizeof *listing);
 }
 
@@ -159,6 +161,8 @@ char *listing_format(const struct listing *listing, size_t *length)
     fprintf(out, "%s\ntime %" PRId64 "\n", first_line, listing->listed_at);
     if (listing->head)
         fprintf(out, "head %s\n", listing->head);
+    if (listing->server)
+        fprintf(out, "server %s\n", listing->server);
     for (size_t i = 0; i < listing->count; i++)
         print_ref(out, &listing->refs[i]);
     fputs("end\n", out);
@@ -226,6 +230,15 @@ static int parse_ref(struct listing *out, char *line)
     return r < 0 ? r : out->count > before;
 }
 
+/* Something, and nothing but what can be printed. */
+static bool text_is_plain(const char *text)
+{
+    for (const char *c = text; *c; c++)
+        if ((unsigned char)*c < ' ' || (unsigned char)*c > '~')
+            return false;
+    return *text != '\0';
+}
+
 /* 1 if the whole text is a listing, 0 if not, negative if out of memory. */
 static int parse_lines(struct listing *out, char *text, const char *end)
 {
@@ -243,6 +256,14 @@ static int parse_lines(struct listing *out, char *text, const char *end)
             return 0;
         out->head = strdup(line + 5);
         if (!out->head)
+            return -ENOMEM;
+        line = next_line(&text);
+    }
+    if (line && starts_with(line, "server ")) {
+        if (!text_is_plain(line + 7))
+            return 0;
+        out->server = strdup(line + 7);
+        if (!out->server)
             return -ENOMEM;
         line = next_line(&text);
     }

@@ -19,6 +19,7 @@ struct listing {
     struct ref *refs; /* sorted by name (strcmp), no name twice */
     size_t count;
     char *head;        /* the branch that HEAD names, "refs/heads/trunk"; NULL if unknown */
+    char *server;      /* what the network learnt of the server, for the network; NULL: nothing */
     int64_t listed_at; /* when the remote answered; seconds since the epoch */
     /* Read from a file without a checksum, as versions before 0.2 wrote it: shown, but a flipped digit
      * may be in it, and nothing is pinned by it. */

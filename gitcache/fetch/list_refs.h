@@ -9,4 +9,7 @@
 int list_refs(struct repository *repository, struct remote *remote, const struct watch *watch,
               struct error *e);
 
+/* Tells the remote what the newest listing knows of its server. */
+void list_refs_remember(struct repository *repository, struct remote *remote);
+
 #endif

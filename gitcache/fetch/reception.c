@@ -1,5 +1,7 @@
 #include "gitcache/fetch/reception.h"
 
+#include "gitcache/fetch/list_refs.h"
+
 struct reception {
     struct incoming *incoming;
     struct error *e;
@@ -18,8 +20,10 @@ int reception_run(struct incoming *incoming, struct remote *remote,
     struct reception reception = {incoming, e};
     int r = incoming_begin(incoming, e);
 
-    if (r == 0)
+    if (r == 0) {
+        list_refs_remember(incoming->repository, remote);
         r = remote_fetch(remote, repository_url(incoming->repository), request, take_bytes,
                          &reception, watch, e);
+    }
     return r < 0 ? r : incoming_finish(incoming, e);
 }

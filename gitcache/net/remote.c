@@ -113,6 +113,26 @@ static int run(struct remote *remote, const struct goal *goal, const struct comm
     return r;
 }
 
+void remote_remember(struct remote *remote, const char *url, const char *server)
+{
+    struct goal goal = {0};
+    struct site *site = NULL;
+
+    if (server && goal_init(&goal, remote, url, NULL) == 0)
+        site = site_get(&remote->sites, goal.url);
+    if (site && !site->can.known && !site->version_2)
+        site_parse(site, server);
+    goal_release(&goal);
+}
+
+/* What is worth keeping beside the listing; lack of memory is no reason to fail. */
+static char *describe_server(struct remote *remote, const char *url)
+{
+    const struct site *site = site_get(&remote->sites, url);
+
+    return site ? site_format(site) : NULL;
+}
+
 static void build_list(void *data, struct pktline_buffer *out,
                        const struct capabilities *capabilities)
 {
@@ -138,6 +158,7 @@ int remote_list(struct remote *remote, const char *url, const char *const *branc
     if (r == 0) {
         *out = lsrefs.listing;
         out->listed_at = time(NULL);
+        out->server = describe_server(remote, goal.url);
         lsrefs.listing = (struct listing){0};
     }
     lsrefs_command_release(&lsrefs);

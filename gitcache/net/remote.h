@@ -33,6 +33,10 @@ void remote_free(struct remote *remote);
  * nothing to do for some seconds. */
 void remote_rest(struct remote *remote);
 
+/* Says what an earlier listing learnt of the URL's server (listing.server; NULL: nothing), so that
+ * it need not be learnt again. What no longer holds does no harm. */
+void remote_remember(struct remote *remote, const char *url, const char *server);
+
 /* Lists HEAD, all tags, refs/heads/master, refs/heads/main and the named branches (without
  * refs/heads/) into *out, which the caller owns on success. Branches that do not exist are just
  * absent. One round trip on a connection that stands. */

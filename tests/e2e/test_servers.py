@@ -327,7 +327,7 @@ class Pace(Servers):
 
     def test_a_trickle(self):
         self.slow([b"0", b"4", b"0", b"0", b"\1", *[b"x"] * 1019], "fetch")
-        self.slow([b"0"], "ls-refs")
+        self.slow([b"0", b"f", b"0", b"0", *[b"a"] * 3836], "ls-refs")
 
     def test_a_mount_says_so(self):
         def respond(server, request):

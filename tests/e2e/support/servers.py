@@ -166,7 +166,9 @@ class Nginx(Server):
         hashed = run(["openssl", "passwd", "-apr1", self.PASSWORD], env=env).stdout.strip()
         (self.folder / "passwords").write_text(f"{self.USER}:{hashed}\n")
         self.settings = {"repositories": repositories, "redirect_to": redirect_to,
-                         "git_protocol": "fastcgi_param GIT_PROTOCOL $http_git_protocol;" if git_protocol else ""}
+                         # nginx hands each header on by itself, as HTTP_...
+                         "git_protocol": "fastcgi_param GIT_PROTOCOL $http_git_protocol;" if git_protocol
+                                         else 'fastcgi_param HTTP_GIT_PROTOCOL "";'}
         self._start_backend()
         self.port = self.start_on_port(self._command)
 
