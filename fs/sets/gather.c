@@ -188,7 +188,7 @@ static void fetch_all(struct gather_work *gather, const struct gather_repository
 }
 
 /* What a thread of the pool does for one repository. */
-static void run(void *data, void *subject, int kind, struct remote *remote)
+static bool run(void *data, void *subject, int kind, struct remote *remote)
 {
     struct gather_work *gather = data;
     const struct gather_repository *from = subject;
@@ -197,7 +197,7 @@ static void run(void *data, void *subject, int kind, struct remote *remote)
 
     (void)kind;
     if (interrupted)
-        return;
+        return true;
     requests = requests_of(gather, from);
     if (!requests) {
         error_no_memory(&error);
@@ -210,6 +210,7 @@ static void run(void *data, void *subject, int kind, struct remote *remote)
     for (size_t i = 0; i < from->count; i++)
         report(gather, from->items[i]);
     free(requests);
+    return true;
 }
 
 /* ---- before and after ---- */

@@ -17,6 +17,7 @@ struct ask {
     bool listing;
     bool version;
     bool damaged;
+    unsigned readings; /* that it has started */
     int64_t since;     /* clock_now() when a name was missing first */
     struct work *work; /* out, with -EAGAIN: what to wait for */
     bool impatient;    /* out, with -EAGAIN: a stale answer will do if the remote is slow */

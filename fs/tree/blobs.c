@@ -18,9 +18,7 @@
 struct blob {
     uint32_t key;
     unsigned users;
-    bool loading;
     bool mapped; /* bytes are a mapped temporary file */
-    int error;   /* of the load that others waited for */
     void *bytes;
     size_t size;
     struct blob *next_in_bucket;
@@ -30,17 +28,14 @@ struct blob {
 struct blobs {
     size_t max_bytes;
     char *folder;
-    blobs_load load;
-    void *data;
     pthread_mutex_t lock; /* guards all below, and every blob but its bytes */
-    pthread_cond_t loaded;
     struct blob *buckets[BUCKETS];
     struct blob *newest, *oldest;
     size_t bytes;    /* in memory */
     unsigned mapped; /* large ones */
 };
 
-struct blobs *blobs_new(size_t max_bytes, const char *folder, blobs_load load, void *data)
+struct blobs *blobs_new(size_t max_bytes, const char *folder)
 {
     struct blobs *blobs = calloc(1, sizeof *blobs);
 
@@ -52,10 +47,7 @@ struct blobs *blobs_new(size_t max_bytes, const char *folder, blobs_load load, v
         return NULL;
     }
     blobs->max_bytes = max_bytes;
-    blobs->load = load;
-    blobs->data = data;
     pthread_mutex_init(&blobs->lock, NULL);
-    pthread_cond_init(&blobs->loaded, NULL);
     return blobs;
 }
 
@@ -78,7 +70,6 @@ void blobs_free(struct blobs *blobs)
         blob_free(blob);
     }
     pthread_mutex_destroy(&blobs->lock);
-    pthread_cond_destroy(&blobs->loaded);
     free(blobs->folder);
     free(blobs);
 }
@@ -161,75 +152,69 @@ static struct blob *find(struct blobs *blobs, uint32_t key)
     return blob;
 }
 
-/* Loads a blob that is linked and marked as loading. Called and returns with the lock held. */
-static void load(struct blobs *blobs, struct blob *blob)
+/* The caller holds the lock. */
+static struct blob *use(struct blobs *blobs, struct blob *blob)
 {
-    pthread_mutex_unlock(&blobs->lock);
-    blob->error = blobs->load(blobs->data, blob->key, &blob->bytes, &blob->size);
-    if (blob->error == 0 && blob->size > LARGE)
-        move_to_file(blobs, blob);
-    pthread_mutex_lock(&blobs->lock);
-    blob->loading = false;
-    if (blob->error) {
-        blob->bytes = NULL;
-        blob->size = 0;
-    } else if (blob->mapped) {
-        blobs->mapped++;
-    } else {
-        blobs->bytes += blob->size;
-    }
-    pthread_cond_broadcast(&blobs->loaded);
+    blob->users++;
+    unlink_age(blobs, blob);
+    link_newest(blobs, blob);
+    return blob;
 }
 
-/* Gives up one use; a blob that could not be loaded goes with its last user. */
-static void unuse(struct blobs *blobs, struct blob *blob)
+struct blob *blobs_find(struct blobs *blobs, uint32_t key)
 {
-    if (--blob->users == 0 && blob->error)
-        drop(blobs, blob);
+    pthread_mutex_lock(&blobs->lock);
+    struct blob *blob = find(blobs, key);
+    if (blob)
+        use(blobs, blob);
+    pthread_mutex_unlock(&blobs->lock);
+    return blob;
+}
+
+/* The caller holds the lock. */
+static void add(struct blobs *blobs, struct blob *blob)
+{
+    struct blob **bucket = bucket_of(blobs, blob->key);
+
+    blob->next_in_bucket = *bucket;
+    *bucket = blob;
+    link_newest(blobs, blob);
+    if (blob->mapped)
+        blobs->mapped++;
+    else
+        blobs->bytes += blob->size;
     evict(blobs);
 }
 
-int blobs_get(struct blobs *blobs, uint32_t key, struct blob **out)
+int blobs_add(struct blobs *blobs, uint32_t key, void *bytes, size_t size, struct blob **out)
 {
-    int r = 0;
+    struct blob *blob = calloc(1, sizeof *blob);
 
-    pthread_mutex_lock(&blobs->lock);
-    struct blob *blob = find(blobs, key);
-    if (blob) {
-        blob->users++;
-        while (blob->loading)
-            pthread_cond_wait(&blobs->loaded, &blobs->lock);
-        unlink_age(blobs, blob);
-        link_newest(blobs, blob);
-    } else {
-        blob = calloc(1, sizeof *blob);
-        if (!blob) {
-            r = -ENOMEM;
-            goto out;
-        }
-        blob->key = key;
-        blob->users = 1;
-        blob->loading = true;
-        blob->next_in_bucket = *bucket_of(blobs, key);
-        *bucket_of(blobs, key) = blob;
-        link_newest(blobs, blob);
-        load(blobs, blob);
-        evict(blobs);
+    if (!blob) {
+        free(bytes);
+        return -ENOMEM;
     }
-    r = blob->error;
-    if (r < 0)
-        unuse(blobs, blob);
+    *blob = (struct blob){.key = key, .users = 1, .bytes = bytes, .size = size};
+    if (size > LARGE)
+        move_to_file(blobs, blob);
+    pthread_mutex_lock(&blobs->lock);
+    struct blob *there = find(blobs, key);
+    if (there)
+        use(blobs, there);
     else
-        *out = blob;
-out:
+        add(blobs, blob);
     pthread_mutex_unlock(&blobs->lock);
-    return r;
+    if (there)
+        blob_free(blob);
+    *out = there ? there : blob;
+    return 0;
 }
 
-void blob_put(struct blobs *blobs, struct blob *blob)
+void blobs_put(struct blobs *blobs, struct blob *blob)
 {
     pthread_mutex_lock(&blobs->lock);
-    unuse(blobs, blob);
+    blob->users--;
+    evict(blobs);
     pthread_mutex_unlock(&blobs->lock);
 }
 

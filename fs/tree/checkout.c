@@ -102,37 +102,38 @@ static int table_error(struct mount *mount, int r, struct error *e)
 }
 
 static struct version_reader reader_of(struct mount *mount, struct repo *repo,
-                                       const struct node *checkout)
+                                       const struct oid *commit, const struct watch *watch)
 {
     return (struct version_reader){
         .repository = repo->repository,
-        .commit = &checkout->oid,
+        .commit = commit,
         .cache = mount->checkout_cache,
+        .watch = watch,
         .max_file = mount->settings->max_file,
     };
 }
 
-/* Reads the folder of that path and tree, and publishes it as the children of `folder`. */
-static int publish_tree(struct mount *mount, struct repo *repo, uint32_t folder, uint32_t checkout,
-                        const struct oid *oid, const char *path, bool attributes, struct error *e)
+/* Makes the entries the children of `folder`, unless it has some. */
+static int publish_entries(struct mount *mount, struct repo *repo, uint32_t folder,
+                           uint32_t checkout, const struct tree *tree, struct error *e)
 {
-    const struct node *owner = node_get(mount->nodes, checkout);
-    struct version_reader reader = reader_of(mount, repo, owner);
-    struct tree tree;
+    int64_t mtime = node_get(mount->nodes, checkout)->mtime;
     uint32_t first = 0;
-    int r = tree_read(&reader, oid, path, attributes, &tree, e);
+    int r = table_error(mount, append_entries(mount, tree, folder, checkout, mtime, &first), e);
 
     if (r < 0)
         return r;
-    r = table_error(mount, append_entries(mount, &tree, folder, checkout, owner->mtime, &first), e);
-    if (r == 0)
-        node_publish_block(mount->nodes, folder, first, (uint32_t)tree.count);
-    tree_release(&tree);
-    return r;
+    pthread_mutex_lock(&repo->trees);
+    if (!node_has_children(node_get(mount->nodes, folder)))
+        node_publish_block(mount->nodes, folder, first, (uint32_t)tree->count);
+    pthread_mutex_unlock(&repo->trees);
+    return 0;
 }
 
-/* Whether the version shows this commit already. */
-static bool shows(const struct nodes *nodes, uint32_t version, const struct oid *commit)
+/* Whether the version shows what it shall: any commit, or with `replace`, if it is a branch, this
+ * one. */
+static bool shows(const struct nodes *nodes, uint32_t version, const struct oid *commit,
+                  bool replace)
 {
     uint32_t checkout;
 
@@ -140,11 +141,13 @@ static bool shows(const struct nodes *nodes, uint32_t version, const struct oid 
         return false;
     const struct node *node = node_get(nodes, checkout);
     const struct node *owner = node_get(nodes, version);
-    return !(owner->flags & NODE_BRANCH) || oid_equal(&node->oid, commit);
+    return !replace || !(owner->flags & NODE_BRANCH) || oid_equal(&node->oid, commit);
 }
 
-int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
-                     const struct version *version, struct error *e)
+/* Makes a checkout with these top-level entries, and publishes it unless somebody was faster. */
+static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t node,
+                            const struct version *version, bool replace, const struct tree *tree,
+                            struct error *e)
 {
     struct node_spec spec = {
         .kind = NODE_CHECKOUT,
@@ -154,26 +157,39 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
         .oid = version->commit,
     };
     uint32_t checkout;
-    int r = 0;
+    int r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
 
+    if (r == 0)
+        r = publish_entries(mount, repo, checkout, checkout, tree, e);
+    if (r < 0)
+        return r;
     pthread_mutex_lock(&repo->trees);
-    if (shows(mount->nodes, node, &version->commit))
-        goto out;
-    r = last_read_now(repo->repository, version);
-    if (r < 0) {
-        if (r == -ENOENT)
-            error_set(e, ENOENT, "gc has removed the version from the cache");
-        else
-            error_set(e, -r, "cannot tell gc that the version is in use: %s", strerror(-r));
-        goto out;
-    }
-    r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
-    if (r == 0)
-        r = publish_tree(mount, repo, checkout, checkout, &version->tree, "", false, e);
-    if (r == 0)
+    if (!shows(mount->nodes, node, &version->commit, replace))
         node_publish_checkout(mount->nodes, node, checkout);
-out:
     pthread_mutex_unlock(&repo->trees);
+    return 0;
+}
+
+int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
+                     const struct version *version, bool replace, const struct watch *watch,
+                     struct error *e)
+{
+    struct version_reader reader = reader_of(mount, repo, &version->commit, watch);
+    struct tree tree;
+    int r;
+
+    if (shows(mount->nodes, node, &version->commit, replace))
+        return 0;
+    r = last_read_now(repo->repository, version);
+    if (r == -ENOENT)
+        return error_set(e, ENOENT, "gc has removed the version from the cache");
+    if (r < 0)
+        return error_set(e, -r, "cannot tell gc that the version is in use: %s", strerror(-r));
+    r = tree_read(&reader, &version->tree, "", false, &tree, e);
+    if (r < 0)
+        return r;
+    r = publish_checkout(mount, repo, node, version, replace, &tree, e);
+    tree_release(&tree);
     return r;
 }
 
@@ -200,41 +216,63 @@ static int node_error(uint32_t index, int r, struct error *e)
                      index + 1);
 }
 
-int checkout_open_tree(struct mount *mount, uint32_t index, struct error *e)
+bool checkout_converts(const struct node *node)
+{
+    return node->flags >> NODE_CONVERSION_SHIFT != 0;
+}
+
+/* What is needed to read a node, and its path, which the caller frees. */
+static int reader_of_node(struct mount *mount, uint32_t index, const struct watch *watch,
+                          struct version_reader *reader, struct repo **repo, char **path,
+                          struct error *e)
 {
     const struct node *node = node_get(mount->nodes, index);
     uint32_t version;
-    struct repo *repo;
-    int r = 0;
+    int r = node ? checkout_owner(mount, index, &version, repo) : -EIO;
 
-    if (!node || checkout_owner(mount, index, &version, &repo) < 0)
-        return node_error(index, -EIO, e);
-    pthread_mutex_lock(&repo->trees);
-    if (!node_has_children(node)) {
-        char *path = NULL;
-        r = path_of(mount->nodes, node, &path);
-        r = r < 0 ? node_error(index, r, e)
-                  : publish_tree(mount, repo, index, node->checkout, &node->oid, path,
-                                 node->flags & NODE_ATTRIBUTES, e);
-        free(path);
-    }
-    pthread_mutex_unlock(&repo->trees);
+    if (r == 0)
+        r = path_of(mount->nodes, node, path);
+    if (r < 0)
+        return node_error(index, r, e);
+    *reader = reader_of(mount, *repo, &node_get(mount->nodes, node->checkout)->oid, watch);
+    return 0;
+}
+
+int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *watch,
+                       struct error *e)
+{
+    const struct node *node = node_get(mount->nodes, index);
+    struct version_reader reader;
+    struct repo *repo;
+    struct tree tree;
+    char *path;
+
+    if (node && node_has_children(node))
+        return 0;
+    int r = reader_of_node(mount, index, watch, &reader, &repo, &path, e);
+    if (r < 0)
+        return r;
+    r = tree_read(&reader, &node->oid, path, node->flags & NODE_ATTRIBUTES, &tree, e);
+    free(path);
+    if (r < 0)
+        return r;
+    r = publish_entries(mount, repo, index, node->checkout, &tree, e);
+    tree_release(&tree);
     return r;
 }
 
-int checkout_read(struct mount *mount, uint32_t index, struct bytes *out, struct error *e)
+int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch, struct bytes *out,
+                  struct error *e)
 {
     const struct node *node = node_get(mount->nodes, index);
-    uint32_t version;
+    struct version_reader reader;
     struct repo *repo;
+    char *path;
+    int r = reader_of_node(mount, index, watch, &reader, &repo, &path, e);
 
-    if (!node || checkout_owner(mount, index, &version, &repo) < 0)
-        return node_error(index, -EIO, e);
-    struct version_reader reader = reader_of(mount, repo, node_get(mount->nodes, node->checkout));
-    char *path = NULL;
-    int r = path_of(mount->nodes, node, &path);
-    r = r < 0 ? node_error(index, r, e)
-              : blob_read(&reader, &node->oid, path, node->flags >> NODE_CONVERSION_SHIFT, out, e);
+    if (r < 0)
+        return r;
+    r = blob_read(&reader, &node->oid, path, node->flags >> NODE_CONVERSION_SHIFT, out, e);
     free(path);
     return r;
 }

@@ -32,6 +32,7 @@ struct mount {
     struct repos repos;
     struct pool *pool;           /* threads that wait for the network */
     struct parked_lot *parked;   /* requests that wait for those */
+    struct readings *readings;   /* threads that read folders and files */
     struct blobs *blobs;         /* files' bytes, inflated */
     struct lists *lists;         /* what is mounted */
     pthread_mutex_t folders;     /* who changes root and control folders */

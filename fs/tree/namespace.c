@@ -8,6 +8,7 @@
 #include "fs/tree/checkout.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readings.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/refname.h"
 
@@ -52,6 +53,17 @@ struct repo_version *namespace_version(struct mount *mount, uint32_t index)
     return version && repo_version_add_node(version, index) == 0 ? version : NULL;
 }
 
+/* What a reading found damaged is fetched once more, and then read again. */
+static int refetch(struct mount *mount, uint32_t index, struct repo_version *damaged,
+                   struct ask *ask)
+{
+    int r = ask_damaged(mount, damaged, ask);
+
+    if (r == -EAGAIN)
+        readings_forget_failure(mount, index);
+    return r;
+}
+
 static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
 {
     struct repo_version *wanted;
@@ -66,33 +78,24 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (!wanted)
         return -EIO;
     r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
-    if (r == 0)
-        r = checkout_publish(mount, wanted->repo, index, &version, &error);
-    if (r == -ENOENT)
-        return ask_version(mount, wanted, ask);
-    if (r < 0) {
+    if (r < 0 && r != -ENOENT)
         log_error(mount->log, "%s/%s: %s", wanted->repo->name, repo_version_label(wanted),
                   error.text);
-        return r == -EIO ? ask_damaged(mount, wanted, ask) : r;
+    if (r == 0) {
+        r = readings_open_version(mount, index, wanted, &version, ask);
+        if (r == -ENOENT)
+            readings_forget_failure(mount, index);
     }
-    pthread_mutex_lock(&wanted->repo->lock);
-    wanted->version = version;
-    wanted->state = VERSION_READY;
-    pthread_mutex_unlock(&wanted->repo->lock);
-    return 0;
+    if (r == -EIO)
+        return refetch(mount, index, wanted, ask);
+    return r == -ENOENT ? ask_version(mount, wanted, ask) : r;
 }
 
 static int open_tree(struct mount *mount, uint32_t index, struct ask *ask)
 {
-    struct error error;
-    int r = checkout_open_tree(mount, index, &error);
+    int r = readings_open_tree(mount, index, ask);
 
-    if (r < 0) {
-        log_error(mount->log, "%s", error.text);
-        if (r == -EIO)
-            r = namespace_refetch(mount, index, ask);
-    }
-    return r;
+    return r == -EIO ? namespace_refetch(mount, index, ask) : r;
 }
 
 int namespace_refetch(struct mount *mount, uint32_t index, struct ask *ask)
@@ -103,7 +106,7 @@ int namespace_refetch(struct mount *mount, uint32_t index, struct ask *ask)
 
     if (checkout_owner(mount, index, &version, &repo) == 0)
         damaged = namespace_version(mount, version);
-    return damaged ? ask_damaged(mount, damaged, ask) : -EIO;
+    return damaged ? refetch(mount, index, damaged, ask) : -EIO;
 }
 
 /* ---- names that are not there (yet) ---- */

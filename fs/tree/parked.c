@@ -34,6 +34,7 @@ static struct parked *take(struct parked_lot *lot, bool (*pick)(struct parked *,
         *last = parked;
         last = &parked->next;
         lot->count--;
+        atomic_fetch_sub(&parked->work->waiting, 1);
     }
     return taken;
 }
@@ -172,6 +173,7 @@ int parked_wait(struct parked_lot *lot, struct parked *parked, struct work *work
         parked->next = lot->first;
         lot->first = parked;
         lot->count++;
+        atomic_fetch_add(&work->waiting, 1);
         pthread_cond_signal(&lot->wakeup);
     }
     pthread_mutex_unlock(&lot->lock);

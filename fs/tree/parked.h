@@ -1,6 +1,6 @@
-/* parked.h - requests that wait for the network, without a thread.
+/* parked.h - requests that wait for the network, or for a reading, without a thread.
  *
- * A FUSE request that needs a listing or a version is parked here: its arguments are kept, its
+ * A FUSE request that needs a listing, a version or a folder of one is parked here: its arguments are kept, its
  * thread goes back to work. When the work ends, the request is replayed from the start. It ends
  * otherwise when
  *  - its caller is interrupted: EINTR at once;

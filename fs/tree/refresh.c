@@ -6,10 +6,10 @@
 
 #include "fs/tree/ask.h"
 #include "fs/tree/attempt.h"
-#include "fs/tree/checkout.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readings.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
@@ -155,20 +155,18 @@ static void end_batch(struct mount *mount, struct repo *repo)
     pthread_mutex_unlock(&repo->lock);
 }
 
-/* Shows a version's new commit in the folders that show it already. */
+/* Shows a version's new commit in the folders that show it already, once it has been read. */
 static void switch_branch(struct mount *mount, struct repo_version *version,
                           const struct version *to)
 {
     size_t count;
     uint32_t *nodes = repo_version_nodes(version, &count);
-    struct error error;
 
     if (!nodes)
         log_error(mount->log, "%s/%s: not switched: out of memory", version->repo->name,
                   repo_version_label(version));
     for (size_t i = 0; nodes && i < count; i++)
-        if (checkout_publish(mount, version->repo, nodes[i], to, &error) < 0)
-            log_error(mount->log, "%s: %s", version->repo->name, error.text);
+        readings_switch_later(mount, nodes[i], version, to);
     free(nodes);
 }
 
@@ -321,10 +319,11 @@ static void run_versions(struct mount *mount, struct repo *repo, struct remote *
     free(batch);
 }
 
-void refresh_run(void *data, void *subject, int kind, struct remote *remote)
+bool refresh_run(void *data, void *subject, int kind, struct remote *remote)
 {
     if (kind == ASK_LISTING)
         run_listing(data, subject, remote);
     else
         run_versions(data, subject, remote);
+    return true;
 }

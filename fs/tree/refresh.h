@@ -8,7 +8,7 @@
 struct remote;
 
 /* What the pool runs: `data` is the mount, `subject` a struct repo, `kind` an enum ask_job. remote
- * NULL: out of memory. */
-void refresh_run(void *data, void *subject, int kind, struct remote *remote);
+ * NULL: out of memory. Returns true. */
+bool refresh_run(void *data, void *subject, int kind, struct remote *remote);
 
 #endif

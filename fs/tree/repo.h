@@ -57,9 +57,11 @@ struct repo {
     char *host;  /* "" for a local path */
     struct repository *repository;
     struct work listing;
-    pthread_mutex_t trees;         /* who reads a tree into nodes: one at a time for a repository */
-    pthread_mutex_t folders;       /* who changes its folder and those of prefixes */
-    pthread_mutex_t lock;          /* held for moments, never while waiting; guards all below */
+    atomic_uint read_here;   /* files that are being read where their requests are: readings.c */
+    atomic_bool is_costly;   /* one of those took long: no more of them */
+    pthread_mutex_t trees;   /* who publishes a tree; not held while it is read */
+    pthread_mutex_t folders; /* who changes its folder and those of prefixes */
+    pthread_mutex_t lock;    /* held for moments, never while waiting; guards all below */
     struct repo_version *versions; /* prepended */
     struct repo_source *sources;   /* what the lists say */
     size_t source_count;

@@ -1,4 +1,4 @@
-/* work.h - something that a request can wait for: a listing or a fetch under way.
+/* work.h - something that a request can wait for: a listing, a fetch or a reading under way.
  *
  * Order of a finishing thread: record the result, clear `running`, then parked_wake. A request that
  * is about to be parked looks at `running` under the parking lot's lock; so it is woken, or never
@@ -14,6 +14,7 @@ struct work {
     atomic_bool running;
     _Atomic int64_t progress_at; /* clock_now() of the last sign of life; 0 while queued */
     _Atomic uint64_t bytes;      /* received so far */
+    atomic_uint waiting;         /* requests that are parked for it */
 };
 
 /* Before it is queued. */

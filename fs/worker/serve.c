@@ -5,9 +5,9 @@
 #include <string.h>
 
 #include "fs/shared/children.h"
-#include "fs/tree/blobs.h"
 #include "fs/tree/branch.h"
 #include "fs/tree/namespace.h"
+#include "fs/tree/readings.h"
 #include "fs/worker/stat.h"
 #include "fs/worker/texts.h"
 
@@ -22,6 +22,16 @@ static int entry_of(struct worker *worker, uint32_t folder, uint32_t child, stru
     return stat_fill(worker, shown, ask, &entry->attr, &entry->attr_timeout);
 }
 
+/* Whether a tree that is there says that it has no such name. That of a version which could not be
+ * fetched says nothing, whatever the failure's errno. */
+static bool is_known_missing(const struct mount *mount, uint32_t folder, const char *name)
+{
+    uint32_t child;
+
+    return stat_missing_timeout(mount, folder) > 0 &&
+           node_lookup(mount->nodes, folder, name, strlen(name), &child) == -ENOENT;
+}
+
 int serve_lookup(struct request *request)
 {
     struct mount *mount = request->mount;
@@ -29,7 +39,7 @@ int serve_lookup(struct request *request)
     uint32_t child;
     int r = namespace_lookup(mount, request->node, request->name, &request->ask, &child);
 
-    if (r == -ENOENT && stat_missing_timeout(mount, request->node) > 0) {
+    if (r == -ENOENT && is_known_missing(mount, request->node, request->name)) {
         entry =
             (struct fuse_entry_param){.entry_timeout = stat_missing_timeout(mount, request->node)};
         fuse_reply_entry(request->req, &entry);
@@ -58,7 +68,7 @@ int serve_getattr(struct request *request)
 /* A file's or symlink's bytes, with one more fetch if what the cache has is damaged. */
 static int get_blob(struct request *request, struct blob **blob)
 {
-    int r = blobs_get(request->mount->blobs, request->node, blob);
+    int r = readings_get_blob(request->mount, request->node, &request->ask, blob);
 
     if (r == -EIO)
         r = namespace_refetch(request->mount, request->node, &request->ask);
@@ -73,7 +83,7 @@ int serve_readlink(struct request *request)
     if (r < 0)
         return r;
     char *target = strndup(blob_bytes(blob), blob_size(blob));
-    blob_put(request->mount->blobs, blob);
+    blobs_put(request->mount->blobs, blob);
     if (!target)
         return -ENOMEM;
     fuse_reply_readlink(request->req, target);
@@ -118,7 +128,7 @@ int serve_read(struct request *request)
     if (r < 0)
         return r;
     reply_part(request, blob_bytes(blob), blob_size(blob));
-    blob_put(mount->blobs, blob);
+    blobs_put(mount->blobs, blob);
     return 0;
 }
 

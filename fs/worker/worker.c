@@ -12,6 +12,7 @@
 #include "fs/tree/lists_open.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readings.h"
 #include "fs/tree/refresh.h"
 #include "fs/tree/set_folders.h"
 #include "fs/worker/connection.h"
@@ -23,23 +24,7 @@
 #include "gitcache/fetch/pool.h"
 
 #define BLOBS_MAX     ((size_t)128 << 20)
-#define STOP_PATIENCE 2000 /* milliseconds for fetch threads to end */
-
-static int load_blob(void *data, uint32_t key, void **bytes, size_t *size)
-{
-    struct mount *mount = data;
-    struct error error = {0};
-    struct bytes read;
-    int r = checkout_read(mount, key, &read, &error);
-
-    if (r < 0) {
-        log_error(mount->log, "%s", error.text);
-        return r;
-    }
-    *bytes = read.data;
-    *size = read.size;
-    return 0;
-}
+#define STOP_PATIENCE 2000 /* milliseconds for threads to end */
 
 static int make_text(void *data, uint32_t index, struct ask *ask, char **bytes)
 {
@@ -72,12 +57,6 @@ static void on_folder_changed(void *data, uint32_t folder, bool renamed)
     connection_folder_changed(data, folder, renamed);
 }
 
-/* What was found damaged in the cache, or mended. */
-static void say_damage(void *data, const char *sentence)
-{
-    log_warning(data, "%s", sentence);
-}
-
 /* What lies in memory and on disk; no thread is started yet. */
 static int open_parts(struct worker *worker, struct error *e)
 {
@@ -93,8 +72,6 @@ static int open_parts(struct worker *worker, struct error *e)
         r = state_map(&mount->state, start->state_fd, e);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
-    if (r == 0)
-        cache_on_damage(mount->cache, say_damage, mount->log);
     if (r == 0)
         r = privileges_drop(cache_folder(mount->cache), e);
     return r;
@@ -128,11 +105,12 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->changed_at = mount->state->mounted_at * 1000000;
     worker->connection = connection_new(worker, start->fuse_fd);
     worker->texts = texts_new(make_text, mount);
-    mount->blobs = blobs_new(BLOBS_MAX, settings->cache, load_blob, mount);
+    mount->blobs = blobs_new(BLOBS_MAX, settings->cache);
+    mount->readings = readings_new(mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
-    if (!worker->connection || !worker->texts || !mount->blobs || !mount->parked || !mount->pool ||
-        checkout_init(mount) < 0)
+    if (!worker->connection || !worker->texts || !mount->blobs || !mount->readings ||
+        !mount->parked || !mount->pool || checkout_init(mount) < 0)
         return error_no_memory(e);
     mount->observer = (struct mount_observer){on_folder_changed, worker->connection};
     r = publish_root(mount, e);
@@ -150,7 +128,7 @@ static void close_mount(struct worker *worker)
     struct mount *mount = &worker->mount;
 
     list_watch_close(worker->list_watch);
-    if (!pool_stop(mount->pool, STOP_PATIENCE))
+    if (!pool_stop(mount->pool, STOP_PATIENCE) || !readings_stop(mount->readings, STOP_PATIENCE))
         _exit(0);
     parked_free(mount->parked);
     connection_free(worker->connection);

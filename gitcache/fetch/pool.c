@@ -1,6 +1,7 @@
 #include "gitcache/fetch/pool.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
@@ -36,7 +37,8 @@ struct pool_idler {
 };
 
 struct pool {
-    unsigned jobs;
+    unsigned jobs, max_threads;
+    bool has_remotes;
     struct net_settings settings;
     pool_run run;
     void *data;
@@ -61,7 +63,10 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     if (!pool)
         return NULL;
     pool->jobs = jobs;
-    pool->settings = *settings;
+    pool->max_threads = UINT_MAX;
+    pool->has_remotes = settings != NULL;
+    if (settings)
+        pool->settings = *settings;
     pool->run = run;
     pool->data = data;
     pool->last = &pool->first;
@@ -71,6 +76,11 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     pthread_cond_init(&pool->changed, &attributes);
     pthread_condattr_destroy(&attributes);
     return pool;
+}
+
+void pool_limit_threads(struct pool *pool, unsigned max)
+{
+    pool->max_threads = max;
 }
 
 bool pool_is_stopping(struct pool *pool)
@@ -151,15 +161,17 @@ static bool idle(struct pool *pool, int milliseconds)
     return me.woken_for != NULL;
 }
 
-static void run_job(struct pool *pool, struct pool_job *job, struct remote *remote)
+/* False: the thread is of no more use. */
+static bool run_job(struct pool *pool, struct pool_job *job, struct remote *remote)
 {
     pthread_mutex_unlock(&pool->lock);
-    pool->run(pool->data, job->subject, job->kind, remote);
+    bool good = pool->run(pool->data, job->subject, job->kind, remote);
     pthread_mutex_lock(&pool->lock);
     job->host->running--;
     pool->running--;
     free(job);
     pthread_cond_broadcast(&pool->changed);
+    return good;
 }
 
 /* Closes the connections, and waits on. False: too long idle. */
@@ -190,7 +202,24 @@ static void end_thread(struct pool *pool)
         pthread_join(before, NULL);
 }
 
-static void *fetch_thread(void *arg)
+static int start_thread(struct pool *pool, struct pool_host *host);
+
+/* Before a thread ends that is of no more use: another one takes what waits. False: there can be no
+ * other; then this one has to go on. */
+static bool replace_thread(struct pool *pool)
+{
+    struct pool_host *host = pool->first ? pool->first->host : NULL;
+
+    if (!host)
+        return true;
+    if (start_thread(pool, host) < 0)
+        return false;
+    host->starting++;
+    pool->starting++;
+    return true;
+}
+
+static void *work(void *arg)
 {
     struct pool_host *host = arg;
     struct pool *pool = host->pool;
@@ -198,17 +227,18 @@ static void *fetch_thread(void *arg)
     struct pool_job *job;
 
     /* A thread without a remote still takes jobs: they fail with a sentence, and don't hang. */
-    remote_new(&remote, &pool->settings, NULL);
+    if (pool->has_remotes)
+        remote_new(&remote, &pool->settings, NULL);
     pthread_mutex_lock(&pool->lock);
     has_started(host);
     while (!atomic_load(&pool->stopping)) {
         job = next_job(pool);
-        if (job)
-            run_job(pool, job, remote);
-        else if (idle(pool, WARM_MILLISECONDS))
-            continue;
-        else if (!rest(pool, remote))
+        if (job) {
+            if (!run_job(pool, job, remote) && replace_thread(pool))
+                break;
+        } else if (!idle(pool, WARM_MILLISECONDS) && !rest(pool, remote)) {
             break;
+        }
     }
     /* The connections are closed before the thread counts as ended. */
     pthread_mutex_unlock(&pool->lock);
@@ -226,7 +256,7 @@ static int start_thread(struct pool *pool, struct pool_host *host)
 
     pthread_attr_init(&attributes);
     pthread_attr_setstacksize(&attributes, STACK_SIZE);
-    int r = pthread_create(&thread, &attributes, fetch_thread, host);
+    int r = pthread_create(&thread, &attributes, work, host);
     pthread_attr_destroy(&attributes);
     if (r == 0)
         pool->threads++;
@@ -267,7 +297,8 @@ int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind
     if (!host) {
         r = -ENOMEM;
     } else if (host->running + host->starting < pool->jobs) {
-        r = engage_thread(pool, host);
+        if (pool->idlers || pool->threads < pool->max_threads)
+            r = engage_thread(pool, host);
         /* Any thread that works takes this job too, in time. */
         if (r < 0 && pool->threads > 0)
             r = 0;

@@ -14,6 +14,7 @@
 #include "fs/tree/namespace.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readings.h"
 #include "fs/tree/refresh.h"
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/pool.h"
@@ -49,8 +50,12 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     assert_int_equal(state_map(&mount->state, state_fd, &e), 0);
     assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);
     repos_init(&mount->repos, mount->nodes, mount->cache);
-    assert_int_equal(checkout_init(mount), 0);
     mount->parked = parked_new(30000);
+    mount->blobs = blobs_new(1 << 20, mounted->settings.cache);
+    mount->readings = readings_new(mount);
+    assert_non_null(mount->blobs);
+    assert_int_equal(checkout_init(mount), 0);
+    assert_non_null(mount->readings);
     mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
     assert_non_null(mount->parked);
     assert_non_null(mount->pool);
@@ -65,6 +70,8 @@ static void worker_ends(struct mounted *mounted)
     struct mount *mount = &mounted->mount;
 
     assert_true(pool_stop(mount->pool, 10000));
+    assert_true(readings_stop(mount->readings, 10000));
+    blobs_free(mount->blobs);
     parked_free(mount->parked);
     lists_close(mount);
     repos_release(&mount->repos);
@@ -101,11 +108,19 @@ static void mounted_close(struct mounted *mounted)
     library_close();
 }
 
+/* Waits until nothing is fetched or read. */
+static void settle(struct mounted *mounted)
+{
+    pool_drain(mounted->mount.pool);
+    readings_drain(mounted->mount.readings);
+    pool_drain(mounted->mount.pool);
+}
+
 /* Waits for what a call that said -EAGAIN asked for, as a request does that is parked. */
 static void wait_for_work(struct mounted *mounted, struct ask *ask)
 {
     assert_non_null(ask->work);
-    pool_drain(mounted->mount.pool);
+    settle(mounted);
     assert_false(atomic_load(&ask->work->running));
 }
 

@@ -84,10 +84,10 @@ static void test_a_branch_is_followed_by_looking_it_up(void **state)
     /* To be asked what it shows starts nothing. */
     uint64_t listings = atomic_load(&mounted.mount.state->listings);
     assert_int_equal(branch_shown(&mounted.mount, branch), shown);
-    pool_drain(mounted.mount.pool);
+    settle(&mounted);
     assert_int_equal(atomic_load(&mounted.mount.state->listings), listings);
     branch_follow(&mounted.mount, branch);
-    pool_drain(mounted.mount.pool);
+    settle(&mounted);
     assert_int_not_equal(branch_shown(&mounted.mount, branch), shown);
     assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
     /* Who is inside the old one stays there. */

@@ -50,7 +50,7 @@ static void test_all_that_a_list_names_is_fetched_before(void **state)
     }
     assert_int_equal(publish_sources(&mounted.mount, &sources, &e), 0);
     ask_sources_later(&mounted.mount);
-    pool_drain(mounted.mount.pool);
+    settle(&mounted);
     struct repo *repo = repos_at(&mounted.mount.repos, 0);
     for (int i = 1; i <= 300; i++) {
         snprintf(source, sizeof source, "t%d", i);
@@ -90,7 +90,7 @@ static void test_a_branch_is_switched_while_its_folder_is_opened(void **state)
     ask_newest_later(&mounted.mount, repo->versions);
     pthread_join(thread, &failed);
     assert_null(failed);
-    pool_drain(mounted.mount.pool);
+    settle(&mounted);
     assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
     mounted_close(&mounted);
 }

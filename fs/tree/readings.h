@@ -1,0 +1,46 @@
+/* readings.h - reads folders and files of cached versions on threads of their own, because a
+ * repository decides what that costs.
+ *
+ * A reading is of one node: a version's top folder, a folder below, or a file. One serves everybody
+ * who waits for it. Threads are bounded, and so are those that work for one repository: none takes
+ * another's. A reading ends early when everybody who waited for it is gone; one that goes beyond its
+ * budget of time fails, and is not tried again while this worker lives. One that takes longer than a
+ * moment goes on with a lower priority.
+ *
+ * As with a remote (ask.h), the call starts a reading or finds it under way, and returns -EAGAIN
+ * with ask->work set; called again after that, it answers. */
+#ifndef FS_TREE_READINGS_H
+#define FS_TREE_READINGS_H
+
+#include "fs/tree/ask.h"
+#include "fs/tree/blobs.h"
+
+struct readings;
+
+/* NULL: out of memory. */
+struct readings *readings_new(struct mount *mount);
+/* Ends what is being read. As pool_stop. */
+bool readings_stop(struct readings *readings, int patience);
+/* Waits until nothing is being read. */
+void readings_drain(struct readings *readings);
+
+/* Sees to it that a version's node shows that version. -EAGAIN; 0 if it has a checkout; or an errno:
+ * ENOENT (gc has removed it just now), EIO (the cache is damaged, or the folder takes too long). */
+int readings_open_version(struct mount *mount, uint32_t node, struct repo_version *of,
+                          const struct version *version, struct ask *ask);
+
+/* In the background: has a branch's node show that version. */
+void readings_switch_later(struct mount *mount, uint32_t node, struct repo_version *of,
+                           const struct version *version);
+
+/* Sees to it that a folder's children are there. -EAGAIN, 0 or an errno. */
+int readings_open_tree(struct mount *mount, uint32_t node, struct ask *ask);
+
+/* A file's or symlink's bytes; give them back with blobs_put. What is known to be cheap is read at
+ * once. 0, -EAGAIN or an errno: EFBIG (above max_file, or it takes too long), EIO (damaged). */
+int readings_get_blob(struct mount *mount, uint32_t node, struct ask *ask, struct blob **out);
+
+/* Forgets that a reading of the node has failed: what it read is about to be fetched again. */
+void readings_forget_failure(struct mount *mount, uint32_t node);
+
+#endif
