@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/sets/operands.h"
 #include "gitcache/base/url.h"
 
 #define SHOWN_SIZE 1024
@@ -113,6 +114,8 @@ int set_arguments_take(struct set *set, const struct arguments *arguments, size_
     set->type = arguments->settings.type;
     for (size_t i = first; i < arguments->count && r == 0; i++)
         r = set_add(set, arguments->operands[i], &error);
+    if (r == 0)
+        r = operands_check(&arguments->settings, &set->sources, &error);
     if (r < 0)
         return exit_fail(r == -ENOENT ? EXIT_USAGE : CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set->type == TYPE_NONE)

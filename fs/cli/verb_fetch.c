@@ -5,6 +5,7 @@
 
 #include "fs/cli/verb.h"
 #include "fs/sets/gather.h"
+#include "fs/sets/operands.h"
 #include "fs/sets/sets.h"
 #include "gitcache/base/url.h"
 
@@ -40,6 +41,8 @@ int verb_fetch(struct arguments *arguments)
 
     for (size_t i = 0; i < arguments->count && r == 0; i++)
         r = sets_add_sources(&sources, settings->sets, arguments->operands[i], &error);
+    if (r == 0)
+        r = operands_check(settings, &sources, &error);
     if (r < 0) {
         code = exit_fail(EXIT_USAGE, "%s", error.text);
         goto out;

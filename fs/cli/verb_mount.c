@@ -14,6 +14,7 @@
 #include "fs/cli/verb.h"
 #include "fs/cli/worker_arguments.h"
 #include "fs/sets/list_folder.h"
+#include "fs/sets/operands.h"
 #include "fs/supervisor/supervisor.h"
 #include "gitcache/base/source_list.h"
 #include "gitcache/store/lease.h"
@@ -27,6 +28,8 @@ static int prepare(const struct arguments *arguments, char **options, struct err
 
     for (size_t i = 0; i < count && r == 0; i++)
         r = list_folder_add(&sources, arguments->operands[i], e);
+    if (r == 0)
+        r = operands_check(&arguments->settings, &sources, e);
     if (r == 0 && sources.count > 0)
         r = source_list_check(&sources, e);
     if (r == 0)

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/cli/verb.h"
+#include "fs/sets/operands.h"
 #include "gitcache/base/source.h"
 #include "gitcache/fetch/list_refs.h"
 
@@ -88,12 +89,17 @@ int verb_versions(struct arguments *arguments)
     struct source source;
     struct error error;
     char *here = getcwd(NULL, 0);
-    int code = EXIT_FAILED;
+    int code = EXIT_USAGE;
 
     if (source_parse_operand(&source, arguments->operands[0], here ? here : "/", &error) < 0) {
         free(here);
         return exit_fail(EXIT_USAGE, "%s", error.text);
     }
+    if (operands_check(settings, &(struct source_list){&source, 1}, &error) < 0) {
+        exit_fail(code, "%s", error.text);
+        goto out;
+    }
+    code = EXIT_FAILED;
     if (cache_open(&cache, settings->cache, false, &error) < 0 ||
         repository_open(&repository, cache, source.url, &error) < 0) {
         exit_fail(code, "%s", error.text);

@@ -361,11 +361,11 @@ int source_parse_operand(struct source *out, const char *text, const char *base,
 
     if (r < 0 || *out->url != '/' || access(out->url, F_OK) == 0 || errno == EACCES)
         return r;
-    if (out->kind != SOURCE_DEFAULT && is_marked_path(at))
+    if (is_marked_path(at))
         return 0;
     url_display(text, shown, sizeof shown);
     source_release(out);
-    if (!is_marked_path(at) && lacks_scheme(at))
+    if (lacks_scheme(at))
         return error_set(e, ENOENT,
                          "%s is neither a file or folder nor a URL: is https:// missing?", shown);
     return error_set(e, ENOENT, "%s: there is no such file or folder, and it is no URL", shown);

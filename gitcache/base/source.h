@@ -41,10 +41,8 @@ struct source {
  */
 int source_parse(struct source *out, const char *text, const char *base, struct error *e);
 
-/* The same for what stands on a command line: a relative path needs no mark at its front. ENOENT if
- * there is nothing at that path, so that a list's name with a mistake in it is not taken for a
- * repository; but a path with a mark and a version is one, which may be gone while its versions are
- * cached. */
+/* The same for what stands on a command line: a relative path needs no mark at its front, but ENOENT
+ * if it has none and nothing is there. One with a mark may be gone while its versions are cached. */
 int source_parse_operand(struct source *out, const char *text, const char *base, struct error *e);
 void source_release(struct source *source);
 

@@ -21,7 +21,7 @@ bool source_list_is(const char *path);
 int source_list_add_list(struct source_list *list, const char *path, struct error *e);
 
 /* Appends one source as it is written on a command line, relative to the folder `base`. ENOENT: it
- * is a path, and nothing is there. */
+ * seems to be a path, and nothing is there. */
 int source_list_add_source(struct source_list *list, const char *text, const char *base,
                            struct error *e);
 

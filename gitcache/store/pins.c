@@ -178,13 +178,22 @@ static bool is_recorded(struct repository *repository, const char *ref, struct o
 }
 
 /* Of a ref and the record, what can be read. As pins_find. */
+/* A repository of which nothing was ever cached: a list may name thousands of those, and one look
+ * is enough for each. */
+static bool is_absent(const struct repository *repository)
+{
+    return access(repository->folder, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
 static int find_on_disk(struct repository *repository, const char *ref, struct version *out,
                         struct error *e)
 {
     struct error inner = {0};
     struct oid target;
-    int r = refs_read(repository->folder, ref, &target, &inner);
 
+    if (is_absent(repository))
+        return -ENOENT;
+    int r = refs_read(repository->folder, ref, &target, &inner);
     if (r == 0)
         r = learn(repository, ref, &target, out, &inner);
     if (r == 0)
@@ -301,6 +310,9 @@ static void try_to_mend(struct repository *repository)
 int pins_scan(struct repository *repository, struct error *e)
 {
     struct pin_scan scan = {.repository = repository, .e = e};
+
+    if (is_absent(repository))
+        return 0;
     int r = refs_each(repository->folder, learn_ref, &scan, e);
 
     if (r == 0)
