@@ -21,6 +21,11 @@ uint64_t crash_record_key(const char *url, const char *version)
     return key_of(version ? hash_string(hash, version) : hash);
 }
 
+uint64_t crash_record_key_of_cached(const char *url)
+{
+    return key_of(hash_string(hash_string(HASH_BEGIN, "cached"), url));
+}
+
 uint64_t crash_record_key_of_request(uint32_t operation, uint64_t inode, const char *name)
 {
     uint64_t hash = hash_string(HASH_BEGIN, name);

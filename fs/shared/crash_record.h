@@ -41,6 +41,8 @@ enum crash_verdict {
 
 /* The key of a version of a remote. version NULL: the default branch; "": the listing. */
 uint64_t crash_record_key(const char *url, const char *version);
+/* The key of a remote's repository in the cache, when it is read to show its folder. */
+uint64_t crash_record_key_of_cached(const char *url);
 /* The key of a request's like: what it does, to what, by what name ("" if by none). */
 uint64_t crash_record_key_of_request(uint32_t operation, uint64_t inode, const char *name);
 

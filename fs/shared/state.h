@@ -51,6 +51,7 @@ struct state {
     _Atomic uint64_t fetch_times[FETCH_TIMES]; /* how many fetches took that long */
     _Atomic uint64_t fetch_milliseconds;       /* all fetches together */
     _Atomic uint32_t has_epochs;               /* enum epochs */
+    _Atomic uint32_t answers;                  /* a worker has been ready once */
     _Atomic uint32_t workers;                  /* started so far */
     _Atomic uint32_t restarts;                 /* workers replaced because they died */
     _Atomic uint32_t reloads;                  /* workers replaced because somebody asked for it */

@@ -21,7 +21,7 @@
 #define STABLE_AFTER 500   /* a worker that served for so long died by accident */
 #define PROBE_TIME   10000 /* for the program on disk to say whether it can go on */
 #define STOP_TIME    5000  /* for the worker to end after an unmount */
-#define START_TRIES  20    /* of a mount that never answered: who asked for it still waits */
+#define START_TRIES  100   /* of a mount that never answered: who asked for it still waits */
 
 struct supervisor {
     const struct supervision *supervision;
@@ -34,7 +34,6 @@ struct supervisor {
     int64_t start_at; /* when the next one is due */
     int64_t kill_at;  /* when a child that does not end is killed; 0: never */
     int pause;
-    bool answers; /* a worker has been ready once */
     bool stopping;
 };
 
@@ -72,7 +71,7 @@ static bool start_worker(struct supervisor *s)
     s->worker = spawn_child(&fds, s->program.fd, "worker", &s->ready_fd);
     if (s->worker > 0)
         return true;
-    if (!s->answers) {
+    if (!atomic_load(&s->mount.state->answers)) {
         exit_fail(EXIT_FAILED, "cannot start a process for the mount: %s", strerror(errno));
         return false;
     }
@@ -96,7 +95,7 @@ static void on_death(struct supervisor *s)
     atomic_fetch_add(&s->mount.state->restarts, 1);
     if (!s->ready_at && program_is_on_trial(&s->program))
         program_give_back(&s->program);
-    int pause = s->answers ? next_pause(s) : 0;
+    int pause = atomic_load(&s->mount.state->answers) ? next_pause(s) : 0;
     s->start_at += pause;
     if (pause)
         log_error(s->supervision->log, "the worker was %s; the next starts in %d ms", cause, pause);
@@ -133,7 +132,7 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
         return true;
     *code = EXIT_FAILED;
     describe_death(status, s->mount.state->last_cause, sizeof s->mount.state->last_cause);
-    if (!s->answers && !is_worth_another(s, status))
+    if (!atomic_load(&s->mount.state->answers) && !is_worth_another(s, status))
         return false;
     on_death(s);
     return true;
@@ -141,9 +140,9 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
 
 static void on_first_ready(struct supervisor *s)
 {
-    if (!s->answers)
+    if (!atomic_load(&s->mount.state->answers))
         s->supervision->ready(s->supervision->data);
-    s->answers = true;
+    atomic_store(&s->mount.state->answers, 1);
     s->ready_at = clock_now();
     if (program_is_on_trial(&s->program))
         program_keep(&s->program);

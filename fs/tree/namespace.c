@@ -202,13 +202,13 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
 }
 
 /* A repository's folder is made when somebody first looks into it, or into a folder of its tags. */
-static void prepare_folder(struct mount *mount, uint32_t folder, const struct node *node)
+static int prepare_folder(struct mount *mount, uint32_t folder, const struct node *node)
 {
     if (node->kind != NODE_REPO && node->kind != NODE_PREFIX)
-        return;
+        return 0;
     struct repo *repo = repos_of_node(&mount->repos, folder);
-    if (repo)
-        publish_repo_once(mount, repo);
+    int r = repo ? publish_repo_once(mount, repo) : 0;
+    return repo && repo->left_out ? r : 0;
 }
 
 int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, struct ask *ask,
@@ -220,7 +220,9 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
 
     if (!node)
         return -EIO;
-    prepare_folder(mount, folder, node);
+    r = prepare_folder(mount, folder, node);
+    if (r < 0)
+        return r;
     r = node_lookup(mount->nodes, folder, name, length, child);
     switch (node->kind) {
     case NODE_VERSION:
@@ -277,7 +279,9 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
 
     if (!node)
         return -EIO;
-    prepare_folder(mount, folder, node);
+    int r = prepare_folder(mount, folder, node);
+    if (r < 0)
+        return r;
     switch (node->kind) {
     case NODE_REPO:
     case NODE_PREFIX:

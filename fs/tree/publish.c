@@ -84,14 +84,14 @@ static int add_sources(struct collecting *c, struct repo *repo, const struct lis
     return r;
 }
 
-int publish_repo(struct mount *mount, struct repo *repo)
+/* The caller holds repo->folders. */
+static int show_repo(struct mount *mount, struct repo *repo)
 {
     struct version_names names = {0};
     struct collecting c = {mount, &names, mount->settings->browse == BROWSE_ALL};
     int r;
 
-    pthread_mutex_lock(&repo->folders);
-    /* Not before: who waited for the lock would bring back the listing of before. */
+    /* Under that lock: who waited for it would bring back the listing of before. */
     const struct listing *listing = repository_listing_get(repo->repository);
     r = add_listing(&c, listing);
     if (r == 0)
@@ -107,7 +107,6 @@ int publish_repo(struct mount *mount, struct repo *repo)
         r = folders_publish_versions(mount, repo, &names);
     if (r > 0)
         folders_advance(&repo->changed_at);
-    pthread_mutex_unlock(&repo->folders);
     version_names_release(&names);
     repository_listing_put(repo->repository, listing);
     if (r < 0)
@@ -115,9 +114,62 @@ int publish_repo(struct mount *mount, struct repo *repo)
     return r < 0 ? r : 0;
 }
 
+static uint64_t key_of(const struct repo *repo)
+{
+    return crash_record_key_of_cached(repository_url(repo->repository));
+}
+
+/* One death less than for a request: whoever reads, as `status` does, must not be given up with it. A
+ * trial comes when a minute is over. */
+static bool is_deadly(struct mount *mount, struct repo *repo)
+{
+    struct crash_record *crashes = &mount->state->crashes;
+    enum crash_verdict verdict = crash_record_judge(crashes, key_of(repo));
+
+    if (verdict == CRASH_TRIAL && !repo->left_out) {
+        crash_record_condemn(crashes, key_of(repo));
+        return true;
+    }
+    return verdict == CRASH_GIVEN_UP;
+}
+
+bool publish_reading_begins(struct mount *mount, struct repo *repo)
+{
+    struct error error;
+
+    repo->left_out = is_deadly(mount, repo);
+    if (!repo->left_out) {
+        crash_record_work(&mount->state->crashes, key_of(repo));
+        return true;
+    }
+    error_set(&error, EIO,
+              "%s: %d workers died of reading it in the cache: left out for %d s; if it goes on, "
+              "remove it from the cache",
+              repo->shown, CRASH_DEATHS - 1, CRASH_PAUSE / 1000);
+    if (repo_failed(repo, &error))
+        log_error(mount->log, "%s", error.text);
+    return false;
+}
+
+void publish_reading_ends(struct mount *mount, struct repo *repo)
+{
+    crash_record_end(&mount->state->crashes, key_of(repo));
+}
+
+int publish_repo(struct mount *mount, struct repo *repo)
+{
+    if (!publish_reading_begins(mount, repo))
+        return -EIO;
+    pthread_mutex_lock(&repo->folders);
+    int r = show_repo(mount, repo);
+    pthread_mutex_unlock(&repo->folders);
+    publish_reading_ends(mount, repo);
+    return r;
+}
+
 int publish_repo_once(struct mount *mount, struct repo *repo)
 {
-    return repo->is_published ? 0 : publish_repo(mount, repo);
+    return repo->is_published && !repo->left_out ? 0 : publish_repo(mount, repo);
 }
 
 /* ---- the root ---- */

@@ -15,9 +15,14 @@ int publish_root(struct mount *mount, struct error *e);
 int publish_sources(struct mount *mount, const struct source_list *sources, struct error *e);
 
 /* Brings a repository's folder up to date with its listing, sources and cache. 0 or a negative
- * errno. */
+ * errno; -EIO also where the repository is left out. */
 int publish_repo(struct mount *mount, struct repo *repo);
 /* The same, unless this worker has done so already. */
 int publish_repo_once(struct mount *mount, struct repo *repo);
+
+/* Around what reads a repository in the cache as a whole: damage may kill the worker. False, and its
+ * failure says so: two have died of it already, so it is left out for a minute. */
+bool publish_reading_begins(struct mount *mount, struct repo *repo);
+void publish_reading_ends(struct mount *mount, struct repo *repo);
 
 #endif

@@ -65,6 +65,7 @@ struct repo {
     struct repo_version *versions; /* prepended */
     struct repo_source *sources;   /* what the lists say */
     size_t source_count;
+    atomic_bool left_out;       /* workers have died of reading it in the cache; see publish.h */
     atomic_bool in_use;         /* a list names it; else only its open files go on */
     atomic_bool is_published;   /* this worker has made its folder once (publish.h) */
     _Atomic int64_t changed_at; /* nanoseconds since the epoch: the folder's mtime */

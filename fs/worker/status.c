@@ -8,6 +8,7 @@
 
 #include "fs/tree/lists.h"
 #include "fs/tree/parked.h"
+#include "fs/tree/publish.h"
 #include "gitcache/base/clock.h"
 
 #define PADDING 4096 /* bytes */
@@ -113,13 +114,14 @@ static void add_known(json_t *versions, struct repo *repo)
                         w->state == VERSION_FAILED ? w->error.text : NULL);
 }
 
-static json_t *versions_json(struct repo *repo, const struct listing *listing)
+static json_t *versions_json(struct repo *repo, const struct listing *listing, bool is_readable)
 {
     json_t *by_name = json_object(), *versions = json_array(), *version;
     const char *name;
 
     add_listed(by_name, listing);
-    versions_each(repo->repository, add_cached, by_name, NULL);
+    if (is_readable)
+        versions_each(repo->repository, add_cached, by_name, NULL);
     pthread_mutex_lock(&repo->lock);
     add_known(by_name, repo);
     pthread_mutex_unlock(&repo->lock);
@@ -138,10 +140,11 @@ static int add_moved(void *data, const char *tag, const struct oid *pinned, cons
     return 0;
 }
 
-static json_t *repo_json(struct repo *repo)
+static json_t *repo_json(struct mount *mount, struct repo *repo)
 {
     const struct listing *listing = repository_listing_get(repo->repository);
     json_t *json = json_object(), *moved = json_array();
+    bool is_readable = publish_reading_begins(mount, repo);
 
     json_object_set_new(json, "name", text_json(repo->name));
     json_object_set_new(json, "url", text_json(repo->shown));
@@ -151,9 +154,12 @@ static json_t *repo_json(struct repo *repo)
     json_object_set_new(json, "error",
                         repo->error.errnum ? text_json(repo->error.text) : json_null());
     pthread_mutex_unlock(&repo->lock);
-    json_object_set_new(json, "versions", versions_json(repo, listing));
-    versions_moved(repo->repository, add_moved, moved, NULL);
+    json_object_set_new(json, "versions", versions_json(repo, listing, is_readable));
+    if (is_readable)
+        versions_moved(repo->repository, add_moved, moved, NULL);
     json_object_set_new(json, "moved", moved);
+    if (is_readable)
+        publish_reading_ends(mount, repo);
     repository_listing_put(repo->repository, listing);
     return json;
 }
@@ -226,7 +232,7 @@ char *status_make(struct mount *mount)
     json_object_set_new(json, "fetch_seconds", fetch_seconds_json(state));
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
         if (repo->in_use)
-            json_array_append_new(repos, repo_json(repo));
+            json_array_append_new(repos, repo_json(mount, repo));
     json_object_set_new(json, "repositories", repos);
 
     char *text = json_dumps(json, JSON_INDENT(2) | JSON_PRESERVE_ORDER);

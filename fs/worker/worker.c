@@ -70,6 +70,8 @@ static int open_parts(struct worker *worker, struct error *e)
     r = nodes_map(&mount->nodes, start->nodes_fd, e);
     if (r == 0)
         r = state_map(&mount->state, start->state_fd, e);
+    if (r == 0) /* before anything is read that the last worker may have died of */
+        crash_record_recover(&mount->state->crashes);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
     if (r == 0)
@@ -80,7 +82,7 @@ static int open_parts(struct worker *worker, struct error *e)
 /* A later worker must begin, whatever has become of the lists: everybody waits for it. */
 static int open_lists(struct mount *mount, const struct worker_start *start, struct error *e)
 {
-    bool first = atomic_load(&mount->state->workers) == 1;
+    bool first = !atomic_load(&mount->state->answers);
 
     return (first ? lists_open : lists_resume)(mount, start->folder, start->operands,
                                                start->operand_count, e);

@@ -91,6 +91,19 @@ class Crash(EndToEnd):
         repository._import(b"".join(stream))
         return repository, names
 
+    def poison(self, words):
+        self.poison_file.write_text(words)
+
+    def mount_with_poison(self, *sources, poison="", **options):
+        """`poison` says what kills this mount's workers, now or later."""
+        library = self.folder / "poison.so"
+        self.call("cc", "-shared", "-fPIC", "-o", library,
+                  pathlib.Path(__file__).parent / "support/poison.c", "-ldl")
+        self.poison_file = self.folder / "poison"
+        self.poison(poison)
+        return self.mount(*sources, env={"LD_PRELOAD": str(library),
+                                         "POISON": str(self.poison_file)}, **options)
+
 
 class Kills(Crash):
     """Eight readers at once, and two that make it fetch, while the worker is killed."""
@@ -224,18 +237,6 @@ class Dying(Crash):
 
     deadline = 120
 
-    def poison(self, words):
-        self.poison_file.write_text(words)
-
-    def mount_with_poison(self, *sources, **options):
-        """`poison` then says what kills this mount's workers."""
-        library = self.folder / "poison.so"
-        self.call("cc", "-shared", "-fPIC", "-o", library,
-                  pathlib.Path(__file__).parent / "support/poison.c", "-ldl")
-        self.poison_file = self.folder / "poison"
-        return self.mount(*sources, env={"LD_PRELOAD": str(library),
-                                         "POISON": str(self.poison_file)}, **options)
-
     def test_pauses_grow_and_the_mount_recovers(self):
         repository = self.make_start_point()
         mount = self.mount(repository.path)
@@ -353,6 +354,45 @@ class Dying(Crash):
         # A shell stands between; ssh sees the end of its input.
         self.git_configure("core.sshCommand", str(self.folder / "ssh"))
         self.check_no_children("cat >/dev/null")
+
+
+class Start(Crash):
+    """What a mount dies of as soon as it looks."""
+
+    def mount_of_two(self, poison):
+        """Both repositories are cached; with them, what one holds kills whoever reads it."""
+        sick, sound = self.make_start_point("sick", tags=["1"]), self.make_start_point("sound", tags=["1"])
+        sources = [f"{repository.path}?tag=1" for repository in (sick, sound)]
+        self.program("fetch", "--quiet", "--cache", self.folder / "cache", *sources)
+        return self.mount_with_poison(*sources, poison=poison(sick))
+
+    def test_a_repository_that_kills_the_worker_is_left_out_alone(self):
+        mount = self.mount_of_two(lambda sick: "blob:" + sick.git("rev-parse", "1^{commit}").strip())
+        self.assertEqual(["sick", "sound"], sorted(os.listdir(mount.path)))
+        self.assertIn("manifest.json", os.listdir(mount / "sound/1"))
+        self.assert_errno(errno.EIO, os.listdir, mount / "sick")
+        self.assert_errno(errno.EIO, os.listdir, mount / "sick/1")
+        self.assertIn("was killed by signal 11", mount.log())
+        said = [repo["error"] for repo in mount.status()["repositories"] if repo["name"] == "sick"]
+        self.assertIn("workers died", said[0])
+        # That was all: nobody dies of it again, and nobody else notices.
+        restarts = mount.status()["restarts"]
+        self.assertLessEqual(restarts, 3)
+        self.assert_errno(errno.EIO, os.stat, mount / "sick/2")
+        self.assertIn("manifest.json", os.listdir(mount / "sound/1"))
+        self.assertEqual(restarts, mount.status()["restarts"])
+
+    def test_status_does_not_die_of_it(self):
+        mount = self.mount_of_two(lambda sick: "blob:" + sick.git("rev-parse", "1^{commit}").strip())
+        said = [repo["error"] for repo in mount.status()["repositories"] if repo["name"] == "sick"]
+        self.assertIn("workers died", said[0])
+
+    def test_what_kills_every_worker_is_a_sentence(self):
+        repository = self.make_start_point()
+        with self.assertRaises(AssertionError) as failure:
+            self.mount_with_poison(repository.path, poison="start:worker")
+        self.assertIn("the mount does not start", str(failure.exception))
+        self.assertIn("killed by signal 11", str(failure.exception))
 
 
 class Ending(Crash):

@@ -1,6 +1,7 @@
 /* Preloaded into a worker: makes what a test chooses kill it, as damaged data would that a library
  * can't take. The file that POISON names holds words: "blob:HEX", an object whose reading kills;
- * "pack:TEXT", a pack kills whose folder's path has that text. */
+ * "pack:TEXT", a pack kills whose folder's path has that text; "start:VERB", a program of ours that is
+ * started with that verb. */
 #define _GNU_SOURCE
 #include <dlfcn.h>
 #include <fcntl.h>
@@ -64,4 +65,18 @@ int git_indexer_append(void *indexer, const void *bytes, size_t size, void *prog
     if (is_poison("pack", latest))
         raise(SIGSEGV);
     return next(indexer, bytes, size, progress);
+}
+
+__attribute__((constructor)) static void on_start(void)
+{
+    char line[4096];
+    int fd = open("/proc/self/cmdline", O_RDONLY | O_CLOEXEC);
+    ssize_t size = fd < 0 ? -1 : read(fd, line, sizeof line - 1);
+
+    if (fd >= 0)
+        close(fd);
+    line[size > 0 ? size : 0] = '\0';
+    char *verb = size > 0 ? line + strlen(line) + 1 : line;
+    if (strcmp(line, "startpointfs") == 0 && *verb && is_poison("start", verb))
+        raise(SIGSEGV);
 }
