@@ -364,6 +364,12 @@ static void lower_priority(struct reading *reading)
     reading->is_slow = true;
 }
 
+/* Milliseconds of a processor's time for a folder or a file: `timeout`, as for a remote's silence. */
+static int64_t budget_of(const struct mount *mount)
+{
+    return mount->settings->timeout * INT64_C(1000);
+}
+
 /* Asked every few milliseconds. */
 static bool on_cancelled(void *data)
 {
@@ -374,7 +380,7 @@ static bool on_cancelled(void *data)
         lower_priority(reading);
     if (reading->in_background || atomic_load(&reading->work.waiting) > 0)
         reading->wanted_at = now;
-    reading->is_beyond_budget = spent > BUDGET;
+    reading->is_beyond_budget = spent > budget_of(reading->mount);
     return reading->is_beyond_budget || now - reading->wanted_at > ABANDONED ||
            pool_is_stopping(reading->mount->readings->pool);
 }
@@ -469,12 +475,13 @@ static void report(struct reading *reading, int r, const struct error *error)
 
     if (r == -ECANCELED && reading->is_beyond_budget) {
         const struct node *node = node_get(mount->nodes, reading->node);
-        int errnum = reading->kind == READING_FILE ? EFBIG : EIO;
-        log_error(mount->log,
-                  "%s: reading '%s' took more than %d s of a processor's time: it is given up, and "
-                  "not tried again",
-                  repo ? repo->name : "", node ? node_name(mount->nodes, node) : "", BUDGET / 1000);
-        keep_failure(mount->readings, reading->node, errnum, INT64_MAX);
+        log_error(
+            mount->log,
+            "%s: reading '%s' took more than timeout=%d s of a processor's time: it is given up, "
+            "and not tried again",
+            repo ? repo->name : "", node ? node_name(mount->nodes, node) : "",
+            (int)(budget_of(mount) / 1000));
+        keep_failure(mount->readings, reading->node, EFBIG, INT64_MAX);
     } else if (r < 0 && r != -ECANCELED) {
         log_error(mount->log, "%s: %s", repo ? repo->name : "", error->text);
         keep_failure(mount->readings, reading->node, -r, clock_now() + FAILURE_KEPT);

@@ -4,7 +4,7 @@
  * A reading is of one node: a version's top folder, a folder below, or a file. One serves everybody
  * who waits for it. Threads are bounded, and so are those that work for one repository: none takes
  * another's. A reading ends early when everybody who waited for it is gone; one that goes beyond its
- * budget of time fails, and is not tried again while this worker lives. One that takes longer than a
+ * budget (`timeout` of a processor's time) fails, and is not tried again while this worker lives. One that takes longer than a
  * moment goes on with a lower priority.
  *
  * As with a remote (ask.h), the call starts a reading or finds it under way, and returns -EAGAIN
@@ -25,7 +25,7 @@ bool readings_stop(struct readings *readings, int patience);
 void readings_drain(struct readings *readings);
 
 /* Sees to it that a version's node shows that version. -EAGAIN; 0 if it has a checkout; or an errno:
- * ENOENT (gc has removed it just now), EIO (the cache is damaged, or the folder takes too long). */
+ * ENOENT (gc has removed it just now), EIO (the cache is damaged), EFBIG (it takes too long). */
 int readings_open_version(struct mount *mount, uint32_t node, struct repo_version *of,
                           const struct version *version, struct ask *ask);
 

@@ -57,6 +57,24 @@ class Versions(EndToEnd):
         self.assert_errno(errno.ENOENT, os.listdir, mount / ("0" * 40))
         self.assert_errno(errno.ENOENT, os.listdir, mount / middle[:6])
 
+    def test_a_repository_that_was_away_for_a_moment(self):
+        """What the server said then is not what the kernel says for the rest of the mount."""
+        self.make_start_point("moment", tags=["1"])
+        nginx = self.serve(servers.Nginx, self.repositories)
+        mount = self.mount(nginx.url("moment") + "?tag=1")
+        os.rename(self.repositories / "moment", self.folder / "away")
+        file = mount / "moment/1/manifest.json"
+        self.assert_errno(errno.ENOENT, file.read_bytes)
+        os.rename(self.folder / "away", self.repositories / "moment")
+
+        def is_back():
+            try:
+                return file.read_bytes()
+            except FileNotFoundError:
+                return b""
+
+        self.assertIn(b":1", eventually(is_back, 20, "the file"))
+
     def test_a_version_that_no_list_names(self):
         repository = self.make_start_point(tags=["3.7.4-18", "3.7.4-19"])
         mount = self.mount(f"{repository.path}?tag=3.7.4-19")
