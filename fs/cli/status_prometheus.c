@@ -146,7 +146,7 @@ static double size_of(const char *folder)
 
 static void put_versions(const struct page *page, const json_t *repos)
 {
-    static const char *const states[] = {"listed", "fetching", "ready", "failed"};
+    static const char *const states[] = {"listed", "fetching", "ready", "failed", "missing"};
     json_t *repo, *version;
     size_t i, j;
 

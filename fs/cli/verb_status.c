@@ -32,14 +32,18 @@ static void print_age(const json_t *listed_at)
 static void print_repository(const json_t *repo)
 {
     const json_t *versions = json_object_get(repo, "versions"), *version;
-    size_t i, ready = 0, failed = 0;
+    size_t i, ready = 0, failed = 0, missing = 0;
 
     json_array_foreach (versions, i, version) {
         ready += strcmp(text_of(version, "state"), "ready") == 0;
         failed += strcmp(text_of(version, "state"), "failed") == 0;
+        missing += strcmp(text_of(version, "state"), "missing") == 0;
     }
+    /* What is missing is no version. */
     printf("%-24s %4zu versions, %zu ready, %zu failed", text_of(repo, "name"),
-           json_array_size(versions), ready, failed);
+           json_array_size(versions) - missing, ready, failed);
+    if (missing)
+        printf(", %zu missing", missing);
     print_age(json_object_get(repo, "listed_at"));
     printf("\n    %s\n", text_of(repo, "url"));
     if (json_is_string(json_object_get(repo, "error")))

@@ -9,6 +9,7 @@
 #include "fs/cli/verb.h"
 #include "fs/sets/operands.h"
 #include "gitcache/base/source.h"
+#include "gitcache/base/version_order.h"
 #include "gitcache/fetch/list_refs.h"
 
 static const char tags[] = "refs/tags/";
@@ -18,11 +19,10 @@ static bool is_tag(const struct ref *ref)
     return strncmp(ref->name, tags, sizeof tags - 1) == 0;
 }
 
-/* 3.7.4-9 before 3.7.4-18. */
 static int compare_versions(const void *a, const void *b)
 {
     const struct ref *const *x = a, *const *y = b;
-    return strverscmp((*x)->name, (*y)->name);
+    return version_order((*x)->name, (*y)->name);
 }
 
 static void print_ref(const struct ref *ref, json_t *array)

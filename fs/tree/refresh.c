@@ -7,6 +7,7 @@
 #include "fs/tree/ask.h"
 #include "fs/tree/attempt.h"
 #include "fs/tree/lists.h"
+#include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
@@ -102,6 +103,7 @@ static void run_listing(struct mount *mount, struct repo *repo, struct remote *r
         log_success(mount, repo);
         versions_moved(repo->repository, report_moved, (void *[]){repo, mount}, NULL);
     }
+    missing_report(mount, repo);
     publish_repo(mount, repo);
     lists_publish(mount);
     follow_branches(mount, repo);

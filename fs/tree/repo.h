@@ -48,6 +48,7 @@ struct repo_source {
     char *version; /* NULL: the default branch */
     char *commit;  /* what it must be, or NULL */
     enum source_kind kind;
+    bool was_missing; /* when the remote answered last; and the log has said so (missing.h) */
 };
 
 struct repo {

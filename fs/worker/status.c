@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/tree/lists.h"
+#include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "gitcache/base/clock.h"
@@ -100,8 +101,20 @@ static void add_listed(json_t *versions, const struct listing *listing)
                         VERSION_LISTED, NULL);
 }
 
+/* A version that a source names, and no listing and no cache has. */
+static void set_missing(json_t *versions, struct repo *repo, const struct repo_source *source,
+                        const struct listing *listing)
+{
+    char *text = missing_text(repo, source, listing);
+
+    set_version(versions, source->version, NULL, VERSION_LISTED, text);
+    json_object_set_new(json_object_get(versions, source->version), "state",
+                        json_string("missing"));
+    free(text);
+}
+
 /* What is being fetched or has failed; and what sources name. */
-static void add_known(json_t *versions, struct repo *repo)
+static void add_known(json_t *versions, struct repo *repo, const struct listing *listing)
 {
     for (size_t i = 0; i < repo->source_count; i++) {
         const char *name = repo->sources[i].version;
@@ -112,6 +125,9 @@ static void add_known(json_t *versions, struct repo *repo)
         if (w->state == VERSION_FETCHING || w->state == VERSION_FAILED)
             set_version(versions, repo_version_label(w), NULL, w->state,
                         w->state == VERSION_FAILED ? w->error.text : NULL);
+    for (size_t i = 0; i < repo->source_count; i++)
+        if (repo->sources[i].was_missing && missing_is(repo, &repo->sources[i], listing))
+            set_missing(versions, repo, &repo->sources[i], listing);
 }
 
 static json_t *versions_json(struct repo *repo, const struct listing *listing, bool is_readable)
@@ -123,7 +139,7 @@ static json_t *versions_json(struct repo *repo, const struct listing *listing, b
     if (is_readable)
         versions_each(repo->repository, add_cached, by_name, NULL);
     pthread_mutex_lock(&repo->lock);
-    add_known(by_name, repo);
+    add_known(by_name, repo, listing);
     pthread_mutex_unlock(&repo->lock);
     json_object_foreach (by_name, name, version)
         json_array_append(versions, version);

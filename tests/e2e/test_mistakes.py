@@ -67,3 +67,38 @@ class Sources(EndToEnd):
         one.path.rename(self.folder / "elsewhere")
         mount = self.mount(f"{one.path}?tag=1")
         self.assertIn("manifest.json", os.listdir(mount / "one/1"))
+
+
+class Missing(EndToEnd):
+    def test_a_tag_that_is_not_there_is_a_state(self):
+        bats = self.make_start_point("bash-bats", tags=["1.0.0", "1.2.0-4", "1.2.1-7"])
+        lines = self.folder / "pp.list"
+        lines.write_text(f"{bats.path}?tag=1.2.0-9\n{bats.path}?tag=1.2.0-4\n")
+        mount = self.mount(lines, options="refs_ttl=0")
+        self.assertEqual(["1.0.0", "1.2.0-4", "1.2.1-7"], sorted(os.listdir(mount / "bash-bats")))
+        sentence = "1.2.0-9 is no tag or branch of bash-bats; nearest: 1.2.0-4, 1.2.1-7"
+        version = mount.version("bash-bats", "1.2.0-9")
+        self.assertEqual(("missing", sentence), (version["state"], version["error"]))
+        shown = self.program("status", mount.path).stdout
+        self.assertIn("3 versions", shown)
+        self.assertIn("1 missing", shown)
+        self.assertIn(sentence, shown)
+        numbers = self.program("status", "--prometheus", mount.path).stdout
+        self.assertRegex(numbers, r'versions\{.*repository="bash-bats",state="missing"\} 1\n')
+        for _ in range(3):
+            with self.assertRaises(OSError):
+                os.listdir(mount / "bash-bats/1.2.0-9")
+            os.listdir(mount / "bash-bats")
+        self.assertEqual(1, mount.log().count(sentence))
+        bats.commit(start_point("1.2.0-9"), tag="1.2.0-9")
+        eventually(lambda: "1.2.0-9" in os.listdir(mount / "bash-bats"), 10, "the tag that was pushed")
+        self.assertNotEqual("missing", mount.version("bash-bats", "1.2.0-9")["state"])
+
+
+class Words(EndToEnd):
+    def test_pre_releases_come_before_their_release(self):
+        tags = ["v2.54.0", "v2.55.0-rc1", "v2.55.0-rc2", "v2.55.0-rc10", "v2.55.0", "v2.55.0-1", "v2.55.1.beta",
+                "v2.55.1"]
+        repository = self.make_start_point(tags=sorted(tags))
+        listed = [line.split("\t")[0] for line in self.program("versions", repository.path).stdout.splitlines()]
+        self.assertEqual(tags, listed)

@@ -1,0 +1,54 @@
+#include "gitcache/base/version_order.h"
+
+#include <ctype.h>
+#include <stddef.h>
+#include <string.h>
+#include <strings.h>
+
+/* The length of the word at the front that marks a pre-release; 0: there is none. */
+static size_t marked(const char *text)
+{
+    static const char *const words[] = {"rc", "alpha", "beta", "pre", "dev", "preview", "snapshot"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        size_t length = strlen(words[i]);
+        if (strncasecmp(text, words[i], length) == 0 && !isalpha((unsigned char)text[length]))
+            return length;
+    }
+    return 0;
+}
+
+/* Where a name's pre-release begins, at the separator; its end if it is none. */
+static size_t release_length(const char *name)
+{
+    size_t i = 0;
+
+    while (name[i] && !(strchr("-._", name[i]) && i > 0 && marked(name + i + 1)))
+        i++;
+    return i;
+}
+
+/* strverscmp of the first bytes. */
+static int compare_parts(const char *a, size_t a_length, const char *b, size_t b_length)
+{
+    char x[256], y[256];
+
+    if (a_length >= sizeof x || b_length >= sizeof y)
+        return strverscmp(a, b);
+    memcpy(x, a, a_length);
+    memcpy(y, b, b_length);
+    x[a_length] = y[b_length] = '\0';
+    return strverscmp(x, y);
+}
+
+int version_order(const char *a, const char *b)
+{
+    size_t x = release_length(a), y = release_length(b);
+    int order = compare_parts(a, x, b, y);
+
+    if (order)
+        return order;
+    if (!a[x] || !b[y])
+        return !a[x] - !b[y];
+    return strverscmp(a + x, b + y);
+}

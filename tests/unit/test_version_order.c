@@ -1,0 +1,33 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "gitcache/base/version_order.h"
+
+/* Each comes before all that follow it, whichever way round they are compared. */
+static void names_in_order(void **state)
+{
+    static const char *const names[] = {
+        "1.0",       "2.0-alpha",   "2.0-beta1", "2.0-beta2", "2.0-rc.1",    "2.0-rc2",
+        "2.0-rc10",  "2.0",         "2.0-1",     "2.0-9",     "2.0-18",      "2.0.1",
+        "2.0.2.dev", "2.0.2",       "2.1_PRE",   "2.1",       "2.1-prelude", "10.0",
+        "rc1",       "release-1.0", "v2.9",      "v2.10-rc1", "v2.10",       "v2.10-1",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++)
+        for (size_t j = 0; j < sizeof names / sizeof *names; j++) {
+            int order = version_order(names[i], names[j]);
+            if ((order > 0) - (order < 0) != (i > j) - (i < j))
+                fail_msg("%s and %s: %d", names[i], names[j], order);
+        }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_in_order)};
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
