@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/net/politeness.h"
 
 #define WARM_MILLISECONDS 5000  /* an idle thread keeps its connections so long */
 #define IDLE_MILLISECONDS 30000 /* and then lives so long */
@@ -40,6 +41,7 @@ struct pool {
     unsigned jobs, max_threads;
     bool has_remotes;
     struct net_settings settings;
+    struct politeness *politeness; /* of all threads together; NULL: each has its own */
     pool_run run;
     void *data;
     atomic_bool stopping;
@@ -65,8 +67,12 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     pool->jobs = jobs;
     pool->max_threads = UINT_MAX;
     pool->has_remotes = settings != NULL;
-    if (settings)
+    if (settings) {
         pool->settings = *settings;
+        pool->politeness = politeness_new();
+        if (!pool->settings.politeness)
+            pool->settings.politeness = pool->politeness;
+    }
     pool->run = run;
     pool->data = data;
     pool->last = &pool->first;
@@ -350,6 +356,7 @@ bool pool_stop(struct pool *pool, int patience)
     }
     pthread_cond_destroy(&pool->changed);
     pthread_mutex_destroy(&pool->lock);
+    politeness_free(pool->politeness);
     free(pool);
     return true;
 }

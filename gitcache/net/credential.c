@@ -61,9 +61,9 @@ static bool read_all(struct stream *stream, char *out, size_t size)
 static bool run(const char *action, const char *input, char *output, size_t size, unsigned seconds)
 {
     const char *argv[] = {"git", "credential", action, NULL};
-    /* An empty GIT_ASKPASS is the way to say: no program that asks, not even the configured one. */
-    const char *variables[] = {"GIT_TERMINAL_PROMPT=0",
-                               "GIT_ASKPASS=", "SSH_ASKPASS=", "GCM_INTERACTIVE=never", NULL};
+    /* GIT_ASKPASS and core.askPass are git's to know; nothing asks on a terminal. */
+    const char *variables[] = {"GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
+                               NULL};
     struct process process;
     struct stream stream;
     bool done;

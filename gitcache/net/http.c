@@ -128,7 +128,8 @@ static void keep_text(struct http_transfer *t, const char *type, const char *byt
     struct http_response *response = t->response;
     size_t used = strlen(response->text), room = sizeof response->text - 1 - used;
 
-    if (!is_type(type, "text/plain"))
+    if (!is_type(type, "text/plain") && !is_type(type, "text/html") &&
+        !is_type(type, "application/xhtml+xml"))
         return;
     size = strnlen(bytes, size < room ? size : room);
     memcpy(response->text + used, bytes, size);
@@ -219,6 +220,11 @@ static const char *cure(CURLcode code)
     case CURLE_PEER_FAILED_VERIFICATION:
     case CURLE_SSL_CACERT_BADFILE:
         return "; git's http.sslCAInfo names the certificates to trust";
+    case CURLE_SSL_CONNECT_ERROR:
+        return "; is it a port for http?";
+    case CURLE_UNSUPPORTED_PROTOCOL:
+    case CURLE_WEIRD_SERVER_REPLY:
+        return "; is it a port for https?";
     case CURLE_COULDNT_RESOLVE_PROXY:
         return "; git's http.proxy or https_proxy names it";
     default:

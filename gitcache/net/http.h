@@ -43,7 +43,7 @@ struct http_response {
     long status;
     bool fed;           /* the answer got bytes */
     char type[100];     /* its media type, "" if it said none */
-    char text[300];     /* the start of a plain text that came with a failure */
+    char text[2000];    /* the start of the text or page that came in place of an answer */
     char *redirect;     /* where status 3xx points to, absolute; owned; else NULL */
     long retry_after;   /* seconds; 0 if not said */
     long auth_offered;  /* with 401: CURLAUTH_ bits */

@@ -110,9 +110,12 @@ bool http_login_again(struct http_login *login, const struct http_request *reque
     }
     if (same(origin, login->origin) && request->password &&
         request->password == login->given.password) {
+        bool worked = login->told;
         credential_tell(&login->given, login->url, false, seconds);
         forget_given(login);
-        goto out;
+        /* What has worked has expired: the helper may have a newer one. */
+        if (!worked)
+            goto out;
     }
     forget_given(login);
     if (!credential_fill(&login->given, request->url, user, seconds))

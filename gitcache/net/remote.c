@@ -10,6 +10,7 @@
 #include "gitcache/net/fetch_command.h"
 #include "gitcache/net/gitconfig.h"
 #include "gitcache/net/lsrefs_command.h"
+#include "gitcache/net/politeness.h"
 #include "gitcache/net/protocol.h"
 #include "gitcache/net/session.h"
 #include "gitcache/net/sigpipe.h"
@@ -21,7 +22,8 @@ struct remote {
     struct gitconfig *config;
     struct smart_http *smart; /* made when first needed, as is the session */
     struct session *session;
-    struct sites sites; /* what is known of the servers */
+    struct politeness *own; /* where none is shared */
+    struct sites sites;     /* what is known of the servers */
 };
 
 /* Where one call goes to. */
@@ -39,9 +41,11 @@ int remote_new(struct remote **out, const struct net_settings *settings, struct 
     if (!remote)
         return error_no_memory(e);
     remote->settings = *settings;
-    r = gitconfig_load(&remote->config, e);
+    if (!settings->politeness)
+        remote->settings.politeness = remote->own = politeness_new();
+    r = remote->settings.politeness ? gitconfig_load(&remote->config, e) : error_no_memory(e);
     if (r < 0) {
-        free(remote);
+        remote_free(remote);
         return r;
     }
     *out = remote;
@@ -62,6 +66,7 @@ void remote_free(struct remote *remote)
     session_free(remote->session);
     smart_http_free(remote->smart);
     gitconfig_free(remote->config);
+    politeness_free(remote->own);
     free(remote);
 }
 

@@ -10,7 +10,7 @@
  * outlasts `silence_timeout` without a byte arriving.
  *
  * Errors, beside what the sentence says: ENOENT (no such repository or object), EACCES (credentials
- * are asked for or refused), EHOSTUNREACH (name not found, no route, refused), ETIMEDOUT (silence),
+ * are asked for or refused), EHOSTUNREACH (name not found, no route, refused), ETIMEDOUT (silence, or no progress), EBUSY (the host wants to be left alone),
  * EIO (an answer that breaks the protocol or a bound), ECANCELED (`cancelled` said so), ENOSPC and
  * whatever a sink returns.
  */

@@ -4,11 +4,15 @@
 
 #include <stdint.h>
 
+struct politeness;
+
 struct net_settings {
     unsigned connect_timeout; /* seconds until a connection must stand */
     unsigned silence_timeout; /* seconds without progress */
     uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
     uint64_t max_listing;     /* bytes; likewise */
+    /* Shared by all that ask the same hosts; borrowed. NULL: each has its own. */
+    struct politeness *politeness;
 };
 
 /* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */

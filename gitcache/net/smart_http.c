@@ -10,6 +10,7 @@
 #include "gitcache/net/http.h"
 #include "gitcache/net/http_login.h"
 #include "gitcache/net/http_message.h"
+#include "gitcache/net/politeness.h"
 #include "gitcache/net/protocol.h"
 
 #define MAX_HOPS    10    /* redirects and logins of one request */
@@ -129,7 +130,13 @@ static int request(struct run *run, const char *suffix, struct http_request *req
     for (int hop = 0;; hop++) {
         request->url = url;
         http_login_prepare(login, run->site->url, request);
+        r = politeness_wait(run->smart->settings->politeness, url, run->who, run->watch,
+                            run->error);
+        if (r < 0)
+            break;
         r = http_request(run->smart->http, request, response, run->error);
+        if (r == 0 && http_message_pause(response))
+            politeness_pause(run->smart->settings->politeness, url, http_message_pause(response));
         if (r < 0 || response->fed || hop == MAX_HOPS)
             break;
         if (response->redirect) {

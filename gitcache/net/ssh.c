@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <strings.h>
 
 #include "gitcache/base/url.h"
 #include "gitcache/net/answer.h"
@@ -45,6 +46,72 @@ static int add_program(struct ssh_arguments *arguments, const struct gitconfig *
     return 0;
 }
 
+/* What the program understands: git-config(1), ssh.variant. */
+enum ssh_variant { SSH_OPENSSH, SSH_SIMPLE, SSH_PLINK, SSH_TORTOISE };
+
+static enum ssh_variant variant_of(const char *name, size_t length)
+{
+    static const struct {
+        const char *name;
+        enum ssh_variant variant;
+    } variants[] = {
+        {"simple", SSH_SIMPLE},
+        {"plink", SSH_PLINK},
+        {"putty", SSH_PLINK},
+        {"tortoiseplink", SSH_TORTOISE},
+    };
+
+    for (size_t i = 0; i < sizeof variants / sizeof *variants; i++)
+        if (length == strlen(variants[i].name) && strncasecmp(name, variants[i].name, length) == 0)
+            return variants[i].variant;
+    return SSH_OPENSSH;
+}
+
+/* Where nothing is said ("auto"), the program's name tells. */
+static enum ssh_variant find_variant(const struct gitconfig *config)
+{
+    const char *variant = getenv("GIT_SSH_VARIANT"), *command = getenv("GIT_SSH_COMMAND"), *end;
+
+    if (!variant || !*variant)
+        variant = gitconfig_get(config, "ssh.variant");
+    if (variant && strcasecmp(variant, "auto") != 0)
+        return variant_of(variant, strlen(variant));
+    if (!command || !*command)
+        command = gitconfig_get(config, "core.sshcommand");
+    if (!command || !*command)
+        command = getenv("GIT_SSH");
+    if (!command)
+        return SSH_OPENSSH;
+    end = command + strcspn(command, " ");
+    for (const char *c = command; c < end; c++)
+        if (*c == '/')
+            command = c + 1;
+    return variant_of(command, (size_t)(end - command));
+}
+
+/* -EINVAL for a port where none can be said. */
+static int add_options(struct ssh_arguments *arguments, enum ssh_variant variant,
+                       const char *timeout, const char *port)
+{
+    if (variant == SSH_OPENSSH) {
+        add(arguments, "-o");
+        add(arguments, "BatchMode=yes");
+        add(arguments, "-o");
+        add(arguments, "SendEnv=GIT_PROTOCOL");
+        add(arguments, "-o");
+        add(arguments, timeout);
+    } else if (variant == SSH_TORTOISE) {
+        add(arguments, "-batch");
+    }
+    if (!port)
+        return 0;
+    if (variant == SSH_SIMPLE)
+        return -EINVAL;
+    add(arguments, variant == SSH_OPENSSH ? "-p" : "-P");
+    add(arguments, port);
+    return 0;
+}
+
 /* git-upload-pack 'PATH', for the shell at the other end. Owned; NULL if out of memory. */
 static char *remote_command(const char *path)
 {
@@ -83,15 +150,11 @@ static int run(struct stream *out, const struct url_parts *parts, const char *wh
         goto out;
     }
     snprintf(timeout, sizeof timeout, "ConnectTimeout=%u", settings->connect_timeout);
-    add(&arguments, "-o");
-    add(&arguments, "BatchMode=yes");
-    add(&arguments, "-o");
-    add(&arguments, "SendEnv=GIT_PROTOCOL");
-    add(&arguments, "-o");
-    add(&arguments, timeout);
-    if (parts->port) {
-        add(&arguments, "-p");
-        add(&arguments, parts->port);
+    r = add_options(&arguments, find_variant(config), timeout, parts->port);
+    if (r < 0) {
+        r = error_set(e, EINVAL,
+                      "%s: the ssh that is configured (ssh.variant simple) takes no port", who);
+        goto out;
     }
     add(&arguments, host);
     add(&arguments, command);

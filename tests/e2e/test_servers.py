@@ -1,6 +1,8 @@
 """Every git server that git itself can clone from: real ones, in each version of the protocol that they speak, and
 scripted ones for what cannot run here. What git gets, we get."""
 
+import base64
+import errno
 import os
 import re
 import shutil
@@ -356,6 +358,135 @@ class Pace(Servers):
         done = self.program("versions", f"http://127.0.0.1:{server.port}/x", check=False)
         self.assertEqual(3, done.returncode)
         self.assertIn("header is too long", done.stderr)
+
+
+class Politeness(Servers):
+    """A host that wants to be left alone is left alone: all its repositories, whoever asks."""
+
+    def test_each_way_to_say_so(self):
+        for answer, waits in ((Answer(429, {"Retry-After": "30"}), "30 seconds"), (Answer(429), "try again later"),
+                              (Answer(503, {"Retry-After": "30"}), "30 seconds"),
+                              (Answer(403, {"Retry-After": "30"}), "30 seconds"),
+                              (Answer(403, {"Content-Type": "text/plain"},
+                                      b"You have exceeded a secondary rate limit."), "try again later")):
+            with self.subTest(answer):
+                server = self.serve(HttpServer, self.repository, lambda *_, answer=answer: answer)
+                listed = self.folder / "list"
+                listed.write_text("".join(f"{server.url(f'x{number}')}?tag=1\n" for number in range(20)))
+                done = self.program("fetch", "--cache", self.folder / "cache", listed, check=False)
+                said = done.stdout + done.stderr
+                self.assertEqual(3, done.returncode)
+                self.assertIn(waits, said)
+                self.assertIn("wants to be left alone until", said)
+                # Those that were under way already; after the first answer nobody asks any more.
+                self.assertLessEqual(len(server.requests), 16)
+                server.stop()
+
+    def test_readers_of_what_is_cached_notice_nothing(self):
+        polite = {"on": False}
+
+        def respond(server, request):
+            return Answer(429, {"Retry-After": "300"}) if polite["on"] else server.true_answer(request)
+        server = self.serve(HttpServer, self.repository, respond)
+        mount = self.mount(server.url("python-unittest") + "?tag=1", options="refs_ttl=1")
+        os.listdir(mount / "python-unittest/1")
+        polite["on"] = True
+        self.assert_errno(errno.EBUSY, os.listdir, mount / "python-unittest/2")
+        self.assertIn("manifest.json", os.listdir(mount / "python-unittest/1"))
+        asked = len(server.requests)
+        for _ in range(3):
+            self.assert_errno(errno.EBUSY, os.listdir, mount / "python-unittest/annotated")
+        self.assertEqual(asked, len(server.requests))
+
+
+class Messages(Servers):
+    """What people see first, with the cure."""
+
+    def said(self, answer, name="python-unittest"):
+        server = self.serve(HttpServer, self.repository, lambda *_: answer)
+        done = self.program("versions", server.url(name), check=False)
+        self.assertEqual(3, done.returncode, done.stdout)
+        return done.stderr
+
+    def test_each(self):
+        html = {"Content-Type": "text/html; charset=utf-8"}
+        wall = b"<html><head><title>Just a moment...</title>"
+        for answer in (Answer(403, html, wall), Answer(200, html, wall)):
+            self.assertIn("page against bots", self.said(answer))
+        self.assertIn("page to log in", self.said(Answer(200, html, b"<title>Sign in - Forge</title>")))
+        for name in ("x/tree/main", "x/-/tree/main", "x/src/branch/main"):
+            self.assertIn("page for browsers", self.said(Answer(404, html, b"<title>404</title>"), name))
+            self.assertIn("page for browsers", self.said(Answer(200, html, b"<title>x</title>"), name))
+        self.assertIn("want .git at the end", self.said(Answer(404)))
+        self.assertNotIn("want .git at the end", self.said(Answer(404), "x.git"))
+        self.assertIn("write https://", self.said(Answer(
+            400, html, b"<center>The plain HTTP request was sent to HTTPS port</center>")))
+
+    def test_the_other_scheme_s_port(self):
+        plain = self.serve(servers.Nginx, self.repositories)
+        url = plain.url("python-unittest").replace("http:", "https:")
+        self.assertIn("is it a port for http?", self.program("versions", url, check=False).stderr)
+        server = self.serve(servers.Nginx, self.repositories, tls=True)
+        url = server.url("python-unittest").replace("https:", "http:")
+        self.assertIn("write https://", self.program("versions", url, check=False).stderr)
+
+
+class Logins(Servers):
+    def guarded(self, passwords):
+        """A server that takes one of these passwords at a time; the list shrinks from its front."""
+        def respond(server, request):
+            wanted = base64.b64encode(f"me:{passwords[0]}".encode()).decode()
+            if request.headers.get("authorization") != f"Basic {wanted}":
+                return Answer(401, {"WWW-Authenticate": "Basic realm=x"})
+            return server.true_answer(request)
+        return self.serve(HttpServer, self.repository, respond)
+
+    def test_askpass(self):
+        ask = self.folder / "ask"
+        ask.write_text('#!/bin/sh\ncase "$1" in Username*) echo me;; *) echo first;; esac\n')
+        ask.chmod(0o755)
+        server = self.guarded(["first"])
+        self.program("fetch", "--cache", self.folder / "one", server.url() + "?tag=1",
+                     env={**self.env, "GIT_ASKPASS": str(ask)})
+        self.git_configure("core.askPass", ask)
+        self.program("fetch", "--cache", self.folder / "two", server.url() + "?tag=1")
+
+    def test_a_token_that_expires(self):
+        """Rejected, then asked for again, within the same request."""
+        passwords = ["first", "second"]
+        token, log = self.folder / "token", self.folder / "helper.txt"
+        token.write_text("first")
+        self.git_configure("credential.helper",
+                           f"!f() {{ echo $1 >>{log}; test $1 != get || {{ echo username=me; echo password=$(cat {token}); }}; }}; f")
+        server = self.guarded(passwords)
+        mount = self.mount(server.url("python-unittest") + "?tag=1")
+        os.listdir(mount / "python-unittest/1")
+        passwords.pop(0)
+        token.write_text("second")
+        self.assertIn("manifest.json", os.listdir(mount / "python-unittest/2"))
+        self.assertIn("erase\nget", log.read_text())
+
+
+class SshVariants(Servers):
+    def arguments(self, name, url, **env):
+        """What a program of that name is started with."""
+        (self.folder / "bin").mkdir(exist_ok=True)
+        program = self.folder / "bin" / name
+        program.write_text(f'#!/bin/sh\nprintf "%s\\n" "$@" >{self.folder}/arguments\nexit 1\n')
+        program.chmod(0o755)
+        self.program("versions", url, check=False, env={**self.env, "GIT_SSH": str(program), **env})
+        return (self.folder / "arguments").read_text().splitlines()
+
+    def test_each(self):
+        url = "ssh://me@[::1]:77/~anna/x.git"
+        self.assertEqual(["-p", "77", "me@::1", "git-upload-pack '~anna/x.git'"], self.arguments("ssh", url)[-4:])
+        self.assertIn("SendEnv=GIT_PROTOCOL", self.arguments("ssh", url))
+        self.assertEqual(["-P", "77", "me@::1", "git-upload-pack '~anna/x.git'"], self.arguments("plink", url))
+        self.assertEqual("-batch", self.arguments("tortoiseplink", url)[0])
+        self.assertEqual(["me@::1", "git-upload-pack 'x.git'"],
+                         self.arguments("ssh", "me@[::1]:x.git", GIT_SSH_VARIANT="simple"))
+        self.git_configure("ssh.variant", "plink")
+        self.assertEqual("-P", self.arguments("ssh", url)[0])
 
 
 def forever(first, again):
