@@ -91,6 +91,7 @@ class Hostile(EndToEnd):
         mount = self.mount(f"{repository.path}?tag=1", self.other.path)
         for _ in range(8):
             (reader,) = self.list_folders(mount, ["1"])
+            self.assertIsNone(reader.poll(), "it should have waited, without one of the mount's threads")
             reader.send_signal(signal.SIGINT)
             self.assertIn(reader.wait(5 * slowness()), (-signal.SIGINT, 0))
         self.check_others(mount)
