@@ -218,12 +218,12 @@ void blobs_put(struct blobs *blobs, struct blob *blob)
     pthread_mutex_unlock(&blobs->lock);
 }
 
-const void *blob_bytes(const struct blob *blob)
+const void *blobs_bytes(const struct blob *blob)
 {
     return blob->bytes;
 }
 
-size_t blob_size(const struct blob *blob)
+size_t blobs_size(const struct blob *blob)
 {
     return blob->size;
 }

@@ -26,7 +26,7 @@ int blobs_add(struct blobs *blobs, uint32_t key, void *bytes, size_t size, struc
 
 void blobs_put(struct blobs *blobs, struct blob *blob);
 
-const void *blob_bytes(const struct blob *blob);
-size_t blob_size(const struct blob *blob);
+const void *blobs_bytes(const struct blob *blob);
+size_t blobs_size(const struct blob *blob);
 
 #endif

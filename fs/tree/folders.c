@@ -33,7 +33,7 @@ static bool fits_folders(const char *name)
     }
 }
 
-int version_names_add(struct version_names *names, const char *name, bool listed, bool branch)
+int folders_add_name(struct version_names *names, const char *name, bool listed, bool branch)
 {
     if (!fits_folders(name))
         return 0;
@@ -52,7 +52,7 @@ int version_names_add(struct version_names *names, const char *name, bool listed
     return 0;
 }
 
-void version_names_release(struct version_names *names)
+void folders_release_names(struct version_names *names)
 {
     for (size_t i = 0; i < names->count; i++)
         free(names->items[i].name);

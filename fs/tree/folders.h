@@ -22,9 +22,9 @@ struct version_names {
 };
 
 /* Adds a copy of a name; one that is there already becomes listed if either is. A name with a
- * part longer than 255 bytes can't be a folder, and is left out. -ENOMEM. */
-int version_names_add(struct version_names *names, const char *name, bool listed, bool branch);
-void version_names_release(struct version_names *names);
+ * part longer than 255 bytes cannot be a folder, and is left out. -ENOMEM. */
+int folders_add_name(struct version_names *names, const char *name, bool listed, bool branch);
+void folders_release_names(struct version_names *names);
 
 /* Publishes the names as a repository's folder, with prefix folders as needed. Sorts the list. 1 if
  * anything changed, 0 if nothing did, else a negative errno. The caller holds repo->folders. */

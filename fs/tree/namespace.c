@@ -250,7 +250,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
 }
 
 /* The listing of a repository: asked for where it is unknown or old. A remote that is slow or gone
- * doesn't keep anybody from what is known. */
+ * does not keep anybody from what is known. */
 static int open_repo(struct mount *mount, struct repo *repo, uint32_t folder, struct ask *ask)
 {
     int64_t age = repo_listing_age(repo);

@@ -11,7 +11,7 @@
 
 /* ---- what a repository's folder shows ---- */
 
-struct collecting {
+struct repo_names {
     struct mount *mount;
     struct version_names *names;
     bool listed; /* what no source names */
@@ -19,35 +19,35 @@ struct collecting {
 
 static int add_cached(void *data, const char *name, const struct version *version)
 {
-    struct collecting *c = data;
+    struct repo_names *c = data;
 
     /* Branches and commits may be there for others: they are reachable, and listed by who names
      * them. */
-    return version_names_add(c->names, name, c->listed && version->kind == VERSION_TAG,
-                             version->kind == VERSION_BRANCH);
+    return folders_add_name(c->names, name, c->listed && version->kind == VERSION_TAG,
+                            version->kind == VERSION_BRANCH);
 }
 
 static int add_found(void *data, uint32_t child, bool listed)
 {
-    struct collecting *c = data;
+    struct repo_names *c = data;
     const struct node *node = node_get(c->mount->nodes, child);
 
     /* Abbreviated commit ids that somebody has looked up stay reachable, unlisted. */
     if (listed || !node || node->kind != NODE_VERSION ||
         !oid_is_abbreviation(node_name(c->mount->nodes, node), node->name_length))
         return 0;
-    return version_names_add(c->names, node_name(c->mount->nodes, node), false, false);
+    return folders_add_name(c->names, node_name(c->mount->nodes, node), false, false);
 }
 
-static int add_listing(struct collecting *c, const struct listing *listing)
+static int add_listing(struct repo_names *c, const struct listing *listing)
 {
     static const char tags[] = "refs/tags/";
     int r = 0;
 
     for (size_t i = 0; listing && i < listing->count && r == 0; i++)
         if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
-            r = version_names_add(c->names, listing->refs[i].name + sizeof tags - 1, c->listed,
-                                  false);
+            r = folders_add_name(c->names, listing->refs[i].name + sizeof tags - 1, c->listed,
+                                 false);
     return r;
 }
 
@@ -58,14 +58,14 @@ static const char *branch_of(const struct ref *ref)
 }
 
 /* What sources name. A tag that the remote is known not to have is not shown. */
-static int add_sources(struct collecting *c, struct repo *repo, const struct listing *listing)
+static int add_sources(struct repo_names *c, struct repo *repo, const struct listing *listing)
 {
     const struct ref *head = listing ? listing_default(listing) : NULL;
     int r = 0;
 
     /* The default branch is there by name also if no source names it. */
     if (head && branch_of(head))
-        r = version_names_add(c->names, branch_of(head), false, true);
+        r = folders_add_name(c->names, branch_of(head), false, true);
     for (size_t i = 0; i < repo->source_count && r == 0; i++) {
         const struct repo_source *source = &repo->sources[i];
         const struct ref *ref = NULL;
@@ -74,11 +74,11 @@ static int add_sources(struct collecting *c, struct repo *repo, const struct lis
                                   : listing_default(listing);
         if (source->kind == SOURCE_DEFAULT) {
             if (ref && branch_of(ref))
-                r = version_names_add(c->names, branch_of(ref), true, true);
+                r = folders_add_name(c->names, branch_of(ref), true, true);
         } else if (source->kind == SOURCE_COMMIT || !listing || ref ||
                    versions_find(repo->repository, source->version, NULL, &(struct version){0},
                                  NULL) == 0) {
-            r = version_names_add(c->names, source->version, true, ref && branch_of(ref));
+            r = folders_add_name(c->names, source->version, true, ref && branch_of(ref));
         }
     }
     return r;
@@ -88,7 +88,7 @@ static int add_sources(struct collecting *c, struct repo *repo, const struct lis
 static int show_repo(struct mount *mount, struct repo *repo)
 {
     struct version_names names = {0};
-    struct collecting c = {mount, &names, mount->settings->browse == BROWSE_ALL};
+    struct repo_names c = {mount, &names, mount->settings->browse == BROWSE_ALL};
     int r;
 
     /* Under that lock: who waited for it would bring back the listing of before. */
@@ -107,7 +107,7 @@ static int show_repo(struct mount *mount, struct repo *repo)
         r = folders_publish_versions(mount, repo, &names);
     if (r > 0)
         folders_advance(&repo->changed_at);
-    version_names_release(&names);
+    folders_release_names(&names);
     repository_listing_put(repo->repository, listing);
     if (r < 0)
         log_error(mount->log, "%s: cannot update its folder: %s", repo->name, strerror(-r));

@@ -10,8 +10,8 @@
 #include <unistd.h>
 
 #include "fs/shared/fuse_message.h"
-#include "fs/worker/blame.h"
 #include "fs/worker/operations.h"
+#include "fs/worker/suspect.h"
 #include "gitcache/base/clock.h"
 
 #define THREADS     8
@@ -34,7 +34,7 @@ struct connection {
     int fuse_fd;
     atomic_bool is_open; /* fuse can be used: INIT has been served */
     atomic_bool draining;
-    atomic_int failure;            /* the errno of a read that can't be gone on from */
+    atomic_int failure;            /* the errno of a read after which there is no going on */
     pthread_mutex_t request_trial; /* see crash_record.h */
     struct reader readers[THREADS];
     unsigned reader_count;
@@ -113,7 +113,7 @@ static void serve_tracked(struct connection *connection, struct fuse_buf *buffer
     const struct request_header *request = buffer->mem;
     struct crash_record *requests = &connection->mount->state->inflight.requests;
     uint64_t unique = request->unique & ~RESENT;
-    enum crash_verdict verdict = blame_judge(connection->mount, request, buffer->size);
+    enum crash_verdict verdict = suspect_judge(connection->mount, request, buffer->size);
 
     if (verdict == CRASH_GIVEN_UP) {
         answer_with_error(connection->fuse_fd, request->unique, -EIO);
@@ -242,7 +242,7 @@ static int start_reader(struct connection *connection)
     return -r;
 }
 
-/* One will do, if there can't be more. */
+/* One will do, if there cannot be more. */
 static int start_readers(struct connection *connection, struct error *e)
 {
     int r = 0;
@@ -271,7 +271,7 @@ static void join_readers(struct connection *connection)
     }
 }
 
-/* A kernel that can't resend wants all its answers from this worker. */
+/* A kernel that cannot resend wants all its answers from this worker. */
 static void answer_all(const struct connection *connection)
 {
     const struct mount *mount = connection->mount;

@@ -4,7 +4,7 @@
  *  - No program that it starts (ssh, git credential) gains privileges by being setuid
  * (no_new_privs).
  *  - Of root's capabilities it keeps CAP_DAC_READ_SEARCH, to read other users' repositories, and
- * CAP_DAC_OVERRIDE only where the cache is somebody else's, to write there. It can't mount, nor
+ * CAP_DAC_OVERRIDE only where the cache is somebody else's, to write there. It cannot mount, nor
  * unmount: that is for the supervisor alone.
  *  - It is not dumpable: credentials in its memory end up in no core file, and no other process of
  * the same user reads them (ptrace(2), /proc/PID/mem). What it starts is dumpable again. */

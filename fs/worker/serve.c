@@ -82,7 +82,7 @@ int serve_readlink(struct request *request)
 
     if (r < 0)
         return r;
-    char *target = strndup(blob_bytes(blob), blob_size(blob));
+    char *target = strndup(blobs_bytes(blob), blobs_size(blob));
     blobs_put(request->mount->blobs, blob);
     if (!target)
         return -ENOMEM;
@@ -118,8 +118,8 @@ int serve_read(struct request *request)
             r = texts_get(request->worker->texts, request->node, &request->ask, &text);
         if (r < 0)
             return r;
-        reply_part(request, text_bytes(text), text_size(text));
-        text_put(text);
+        reply_part(request, texts_bytes(text), texts_size(text));
+        texts_put(text);
         return 0;
     }
     if (node_is_folder(node))
@@ -127,7 +127,7 @@ int serve_read(struct request *request)
     r = get_blob(request, &blob);
     if (r < 0)
         return r;
-    reply_part(request, blob_bytes(blob), blob_size(blob));
+    reply_part(request, blobs_bytes(blob), blobs_size(blob));
     blobs_put(mount->blobs, blob);
     return 0;
 }

@@ -24,7 +24,7 @@ static mode_t mode_of(const struct node *node)
 
 /* A repository's folder has the time of its last change. While its listing is older than refs_ttl
  * the time differs by some nanoseconds: the kernel then drops the listing that it cached, and the
- * next `ls` reaches us. They count seconds, so that this goes on for as long as the remote can't be
+ * next `ls` reaches us. They count seconds, so that this goes on for as long as the remote cannot be
  * reached. */
 static void fill_changing(struct mount *mount, struct repo *repo, struct stat *st)
 {
@@ -53,10 +53,10 @@ static int fill_control_file(struct worker *worker, uint32_t index, struct ask *
 
     if (r < 0)
         return ask ? r : 0;
-    st->st_size = (off_t)text_size(text);
-    st->st_mtim.tv_sec = text_made_at(text) / 1000000000;
-    st->st_mtim.tv_nsec = text_made_at(text) % 1000000000;
-    text_put(text);
+    st->st_size = (off_t)texts_size(text);
+    st->st_mtim.tv_sec = texts_made_at(text) / 1000000000;
+    st->st_mtim.tv_nsec = texts_made_at(text) % 1000000000;
+    texts_put(text);
     return 0;
 }
 

@@ -32,7 +32,7 @@ struct texts {
     struct latest_text *first;
 };
 
-void text_put(struct text *text)
+void texts_put(struct text *text)
 {
     if (text && atomic_fetch_sub(&text->users, 1) == 1) {
         free(text->bytes);
@@ -58,7 +58,7 @@ void texts_free(struct texts *texts)
         return;
     for (struct latest_text *latest = texts->first, *next; latest; latest = next) {
         next = latest->next;
-        text_put(latest->text);
+        texts_put(latest->text);
         free(latest);
     }
     pthread_mutex_destroy(&texts->lock);
@@ -99,7 +99,7 @@ static int replace(struct latest_text *latest, char *bytes)
     text->bytes = bytes;
     text->size = strlen(bytes);
     text->made_at = clock_wall() * 1000000;
-    text_put(latest->text);
+    texts_put(latest->text);
     latest->text = text;
     return 0;
 }
@@ -130,17 +130,17 @@ int texts_get(struct texts *texts, uint32_t node, struct ask *ask, struct text *
     return r;
 }
 
-const char *text_bytes(const struct text *text)
+const char *texts_bytes(const struct text *text)
 {
     return text->bytes;
 }
 
-size_t text_size(const struct text *text)
+size_t texts_size(const struct text *text)
 {
     return text->size;
 }
 
-int64_t text_made_at(const struct text *text)
+int64_t texts_made_at(const struct text *text)
 {
     return text->made_at;
 }

@@ -12,7 +12,7 @@
 #include "fs/tree/ask.h"
 
 struct texts;
-/* A text, counted: give it back with text_put. */
+/* A text, counted: give it back with texts_put. */
 struct text;
 
 /* Makes the text of a control file's node, malloc'd. 0, -EAGAIN (as in ask.h) or another errno. */
@@ -27,9 +27,9 @@ void texts_free(struct texts *texts);
  * text yet), or another negative errno. */
 int texts_get(struct texts *texts, uint32_t node, struct ask *ask, struct text **out);
 
-void text_put(struct text *text);
-const char *text_bytes(const struct text *text);
-size_t text_size(const struct text *text);
-int64_t text_made_at(const struct text *text); /* nanoseconds since the epoch */
+void texts_put(struct text *text);
+const char *texts_bytes(const struct text *text);
+size_t texts_size(const struct text *text);
+int64_t texts_made_at(const struct text *text); /* nanoseconds since the epoch */
 
 #endif

@@ -30,8 +30,8 @@ static int is_there(struct blobs *blobs, uint32_t key, size_t size)
 
     if (!blob)
         return 0;
-    assert_int_equal(blob_size(blob), size);
-    assert_int_equal(((const char *)blob_bytes(blob))[size - 1], (char)key);
+    assert_int_equal(blobs_size(blob), size);
+    assert_int_equal(((const char *)blobs_bytes(blob))[size - 1], (char)key);
     blobs_put(blobs, blob);
     return 1;
 }
@@ -47,7 +47,7 @@ static void test_what_was_added_is_found(void **state)
     assert_true(is_there(blobs, 1, 10));
     assert_true(is_there(blobs, 1 + 1024, 20));
     assert_int_equal(blobs_add(blobs, 2, malloc(1), 0, &blob), 0);
-    assert_int_equal(blob_size(blob), 0);
+    assert_int_equal(blobs_size(blob), 0);
     blobs_put(blobs, blob);
     blobs_free(blobs);
 }
@@ -78,7 +78,7 @@ static void test_what_is_borrowed_stays(void **state)
     struct blob *blob = blobs_find(blobs, 1);
     assert_non_null(blob);
     add(blobs, 2, 100);
-    assert_int_equal(((const char *)blob_bytes(blob))[99], 1);
+    assert_int_equal(((const char *)blobs_bytes(blob))[99], 1);
     blobs_put(blobs, blob);
     add(blobs, 3, 100);
     assert_false(is_there(blobs, 1, 100));
@@ -93,7 +93,7 @@ static void test_who_comes_second_gets_the_first_one_s(void **state)
     assert_int_equal(blobs_add(blobs, 1, strdup("a"), 2, &first), 0);
     assert_int_equal(blobs_add(blobs, 1, strdup("b"), 2, &second), 0);
     assert_ptr_equal(first, second);
-    assert_string_equal(blob_bytes(second), "a");
+    assert_string_equal(blobs_bytes(second), "a");
     blobs_put(blobs, first);
     blobs_put(blobs, second);
     blobs_free(blobs);

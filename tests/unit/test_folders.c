@@ -3,7 +3,7 @@
 
 static void add(struct version_names *names, const char *name, bool is_listed, bool is_branch)
 {
-    assert_int_equal(version_names_add(names, name, is_listed, is_branch), 0);
+    assert_int_equal(folders_add_name(names, name, is_listed, is_branch), 0);
 }
 
 static int publish(struct mounted *mounted, struct repo *repo, struct version_names *names)
@@ -11,7 +11,7 @@ static int publish(struct mounted *mounted, struct repo *repo, struct version_na
     pthread_mutex_lock(&repo->folders);
     int r = folders_publish_versions(&mounted->mount, repo, names);
     pthread_mutex_unlock(&repo->folders);
-    version_names_release(names);
+    folders_release_names(names);
     *names = (struct version_names){0};
     return r;
 }

@@ -1,4 +1,4 @@
-#include "fs/worker/blame.h"
+#include "fs/worker/suspect.h"
 
 #include <string.h>
 
@@ -12,8 +12,8 @@ static uint64_t deed_of(const struct request_header *request, size_t size)
     return crash_record_key_of_request(request->opcode, request->node, is_named ? name : "");
 }
 
-enum crash_verdict blame_judge(struct mount *mount, const struct request_header *request,
-                               size_t size)
+enum crash_verdict suspect_judge(struct mount *mount, const struct request_header *request,
+                                 size_t size)
 {
     struct crash_record *requests = &mount->state->inflight.requests;
     struct crash_record *crashes = &mount->state->crashes;
