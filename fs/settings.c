@@ -7,6 +7,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "manifest/nearest.h"
+
 int settings_folder(char **folder, const char *argument)
 {
     char *text = NULL, *here;
@@ -380,6 +382,20 @@ static int add_fuse_option(struct settings *settings, const char *option)
     return 0;
 }
 
+static int refuse_option(const char *option, struct error *e)
+{
+    char hint[NEAREST_HINT_SIZE];
+    struct nearest nearest;
+
+    nearest_begin(&nearest, option);
+    for (size_t i = 0; i < MOUNT_OPTION_COUNT; i++)
+        if (mount_options[i].summary)
+            nearest_try(&nearest, mount_options[i].name);
+    return error_set(e, EINVAL,
+                     "unknown mount option '%s'%s: 'startpointfs mount --help' names them all",
+                     option, nearest_hint(&nearest, hint));
+}
+
 static int set_option(struct settings *settings, char *option, struct error *e)
 {
     if (!*option || is_for_mount(option))
@@ -393,8 +409,7 @@ static int set_option(struct settings *settings, char *option, struct error *e)
     for (size_t i = 0; i < MOUNT_OPTION_COUNT; i++)
         if (strcmp(mount_options[i].name, option) == 0)
             return take_mount_option(settings, &mount_options[i], value, e);
-    return error_set(
-        e, EINVAL, "unknown mount option '%s': 'startpointfs mount --help' names them all", option);
+    return refuse_option(option, e);
 }
 
 int settings_options(struct settings *settings, const char *options, struct error *e)

@@ -3,6 +3,7 @@
 
 #include <ctype.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <string.h>
 
 static size_t least(size_t a, size_t b, size_t c)
@@ -29,4 +30,33 @@ size_t nearest_distance(const char *a, const char *b)
         }
     }
     return row[length];
+}
+
+/* So many letters differ between words that have nothing in common. */
+static size_t limit_of(const char *word)
+{
+    size_t half = (strlen(word) + 2) / 2;
+    return half < 3 ? half : 3;
+}
+
+void nearest_begin(struct nearest *nearest, const char *word)
+{
+    *nearest = (struct nearest){.word = word, .distance = limit_of(word)};
+}
+
+void nearest_try(struct nearest *nearest, const char *candidate)
+{
+    size_t distance = nearest_distance(nearest->word, candidate);
+    if (distance < nearest->distance) {
+        nearest->distance = distance;
+        nearest->found = candidate;
+    }
+}
+
+char *nearest_hint(const struct nearest *nearest, char hint[NEAREST_HINT_SIZE])
+{
+    hint[0] = '\0';
+    if (nearest->found)
+        snprintf(hint, NEAREST_HINT_SIZE, " (did you mean '%.200s'?)", nearest->found);
+    return hint;
 }

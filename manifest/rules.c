@@ -190,18 +190,12 @@ static bool is_required(const struct rule *rule, enum start_point_type type)
 /* The known key that this one may be meant to be, or NULL. */
 static const char *similar_key(const char *key, enum start_point_type type)
 {
-    const char *similar = NULL;
-    size_t best = 3; /* so many letters differ between words that have nothing in common */
-    for (size_t i = 0; i < RULES; i++) {
-        if (!rules[i].key || !rule_code(&rules[i], type))
-            continue;
-        size_t distance = nearest_distance(key, rules[i].key);
-        if (distance < best) {
-            best = distance;
-            similar = rules[i].key;
-        }
-    }
-    return similar;
+    struct nearest nearest;
+    nearest_begin(&nearest, key);
+    for (size_t i = 0; i < RULES; i++)
+        if (rules[i].key && rule_code(&rules[i], type))
+            nearest_try(&nearest, rules[i].key);
+    return nearest.found;
 }
 
 static void check_unknown_keys(struct check *check, const struct value *none)

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "manifest/nearest.h"
+
 struct option_row {
     const char *name;
     const char *value; /* what it is called; NULL: takes none */
@@ -187,14 +189,30 @@ static const struct option_row *find_row(const char *text, const char **value)
     return NULL;
 }
 
+static int refuse_option(const struct verb *verb, const char *text, struct error *e)
+{
+    char hint[NEAREST_HINT_SIZE], *name = strndup(text, strcspn(text, "="));
+    struct nearest nearest;
+
+    if (!name)
+        return error_no_memory(e);
+    nearest_begin(&nearest, name);
+    for (size_t i = 0; i < ROW_COUNT; i++)
+        if (rows[i].accepts & verb->accepts)
+            nearest_try(&nearest, rows[i].name);
+    int r = error_set(e, EINVAL, "unknown option '%s'%s: see 'startpointfs %s --help'", text,
+                      nearest_hint(&nearest, hint), verb->name);
+    free(name);
+    return r;
+}
+
 static int take_option(struct arguments *arguments, int argc, char **argv, int *i, struct error *e)
 {
     const char *text = argv[*i], *value;
     const struct option_row *row = find_row(text, &value);
 
     if (!row || !(row->accepts & arguments->verb->accepts))
-        return error_set(e, EINVAL, "unknown option '%s': see 'startpointfs %s --help'", text,
-                         arguments->verb->name);
+        return refuse_option(arguments->verb, text, e);
     if (!row->value && value)
         return error_set(e, EINVAL, "option %s takes no value", row->name);
     if (row->value && !value) {

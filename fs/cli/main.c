@@ -8,6 +8,7 @@
 #include "fs/cli/mount_helper.h"
 #include "fs/cli/verb.h"
 #include "fs/cli/version.h"
+#include "manifest/nearest.h"
 
 #define ANY ((size_t)-1)
 
@@ -103,6 +104,20 @@ static const struct verb *find_verb(const char *name)
     return NULL;
 }
 
+/* "unknown verb", with the one that may be meant. */
+static int refuse_verb(const char *name)
+{
+    char hint[NEAREST_HINT_SIZE];
+    struct nearest nearest;
+
+    nearest_begin(&nearest, name);
+    for (size_t i = 0; i < VERB_COUNT; i++)
+        if (verbs[i].summary)
+            nearest_try(&nearest, verbs[i].name);
+    return exit_fail(EXIT_USAGE, "no verb '%s'%s: 'startpointfs --help' names them all", name,
+                     nearest_hint(&nearest, hint));
+}
+
 static void print_help(FILE *out)
 {
     fputs("startpointfs shows tagged git repositories as plain folders, read-only.\n\n"
@@ -111,7 +126,7 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (verbs[i].summary)
             fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-    fputs("\n'startpointfs VERB --help' says more. 'startpointfs --version' names the libraries.\n",
+    fputs("\n'startpointfs help VERB' says more. 'startpointfs version' names the libraries.\n",
           out);
 }
 
@@ -128,6 +143,25 @@ static void print_verb_help(const struct verb *verb)
         settings_print_options(stdout);
         printf("  allow_other, auto_unmount and the other options of fuse(8)\n");
     }
+}
+
+/* help [VERB] */
+static int help(int argc, char **argv)
+{
+    const struct verb *verb = argc > 0 ? find_verb(argv[0]) : NULL;
+
+    if (argc > 0 && !verb)
+        return refuse_verb(argv[0]);
+    if (verb)
+        print_verb_help(verb);
+    else
+        print_help(stdout);
+    return EXIT_OK;
+}
+
+static bool is_one_of(const char *word, const char *a, const char *b, const char *c)
+{
+    return strcmp(word, a) == 0 || strcmp(word, b) == 0 || strcmp(word, c) == 0;
 }
 
 static int run_verb(const struct verb *verb, int argc, char **argv)
@@ -175,12 +209,9 @@ static int run(int argc, char **argv)
         print_help(stderr);
         return EXIT_USAGE;
     }
-    if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0 ||
-        strcmp(argv[1], "help") == 0) {
-        print_help(stdout);
-        return EXIT_OK;
-    }
-    if (strcmp(argv[1], "--version") == 0) {
+    if (is_one_of(argv[1], "help", "--help", "-h"))
+        return help(argc - 2, argv + 2);
+    if (is_one_of(argv[1], "version", "--version", "-V")) {
         version_print(stdout);
         return EXIT_OK;
     }
@@ -188,7 +219,7 @@ static int run(int argc, char **argv)
         return exit_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
     const struct verb *verb = find_verb(argv[1]);
     if (!verb)
-        return exit_fail(EXIT_USAGE, "no verb '%s': 'startpointfs --help' names them all", argv[1]);
+        return refuse_verb(argv[1]);
     return run_verb(verb, argc - 2, argv + 2);
 }
 

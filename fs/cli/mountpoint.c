@@ -1,5 +1,6 @@
 #include "fs/cli/mountpoint.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <jansson.h>
@@ -42,6 +43,10 @@ int mountpoint_unmount(const char *path, bool lazy, struct error *e)
         r = run_fusermount(path, lazy);
     if (r == -EBUSY)
         return error_set(e, EBUSY, "%s is in use: 'fuser -vm %s' says by whom", path, path);
+    if (r == -ENOENT || (r == -EINVAL && access(path, F_OK) < 0 && errno == ENOENT))
+        return error_set(e, ENOENT, "there is no folder %s", path);
+    if (r == -EINVAL && geteuid() == 0)
+        return error_set(e, EINVAL, "nothing is mounted on %s", path);
     if (r == -EINVAL)
         return error_set(e, EINVAL, "nothing is mounted on %s, or it is not yours", path);
     return r < 0 ? error_set(e, -r, "cannot unmount %s: %s", path, strerror(-r)) : 0;
@@ -92,6 +97,19 @@ static json_t *load_status(const char *file, bool *again, struct error *e)
     return status;
 }
 
+/* Why a mount does not say how it is. */
+static void explain_silence(const char *path, const struct error *why, struct error *e)
+{
+    struct stat st;
+
+    if (stat(path, &st) < 0 && (errno == ENOENT || errno == ENOTDIR))
+        error_set(e, errno, "there is no folder %s", path);
+    else if (why->errnum == ENOENT)
+        error_set(e, ENOENT, "no startpointfs is mounted on %s", path);
+    else
+        error_set(e, why->errnum, "the mount on %s does not answer: %s", path, why->text);
+}
+
 json_t *mountpoint_status(const char *path, struct error *e)
 {
     struct timespec pause = {.tv_nsec = 50000000};
@@ -110,7 +128,7 @@ json_t *mountpoint_status(const char *path, struct error *e)
         status = load_status(file, &again, &why);
     }
     if (!status)
-        error_set(e, why.errnum, "no startpointfs answers on %s: %s", path, why.text);
+        explain_silence(path, &why, e);
     free(file);
     return status;
 }
@@ -124,6 +142,19 @@ static int clear_dead(const char *path, struct error *e)
     for (int i = 0; i < 100 && stat(path, &st) < 0 && errno == ENOTCONN && r == 0; i++)
         r = mountpoint_unmount(path, true, e);
     return r;
+}
+
+size_t mountpoint_entries(const char *path)
+{
+    DIR *folder = opendir(path);
+    size_t count = 0;
+
+    if (!folder)
+        return 0;
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count > 2 ? count - 2 : 0; /* without . and .. */
 }
 
 int mountpoint_prepare(const char *path, char **out, struct error *e)

@@ -3,6 +3,7 @@
 #define FS_CLI_MOUNTPOINT_H
 
 #include <stdbool.h>
+#include <stddef.h>
 
 #include "gitcache/base/error.h"
 
@@ -18,5 +19,8 @@ struct json_t *mountpoint_status(const char *path, struct error *e);
 
 /* Unmounts, as root by itself, else with fusermount3(1). `lazy` also if it is in use. */
 int mountpoint_unmount(const char *path, bool lazy, struct error *e);
+
+/* How many entries a mount there hides; 0 also if that cannot be found out. */
+size_t mountpoint_entries(const char *path);
 
 #endif

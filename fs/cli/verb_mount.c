@@ -165,6 +165,16 @@ static int find_place(const struct settings *settings, const char *path, struct 
     return r;
 }
 
+/* What lies in the mount point cannot be seen until it is unmounted. */
+static void say_what_is_hidden(const struct arguments *arguments, const char *mountpoint)
+{
+    size_t count = arguments->settings.quiet ? 0 : mountpoint_entries(mountpoint);
+
+    if (count > 0)
+        exit_fail(EXIT_OK, "the mount hides %zu entr%s of %s, until it is unmounted", count,
+                  count == 1 ? "y" : "ies", mountpoint);
+}
+
 int verb_mount(struct arguments *arguments)
 {
     const char *path = arguments->operands[arguments->count - 1];
@@ -172,14 +182,15 @@ int verb_mount(struct arguments *arguments)
     struct error error;
     int code, r = prepare(arguments, &place.options, &error);
 
-    if (r < 0)
+    if (r < 0) {
         code = exit_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
-    else if (find_place(&arguments->settings, path, &place, &error) < 0)
+    } else if (find_place(&arguments->settings, path, &place, &error) < 0) {
         code = exit_fail(EXIT_FAILED, "%s", error.text);
-    else if (arguments->settings.foreground)
-        code = supervise_here(arguments, &place, -1);
-    else
-        code = supervise_in_background(arguments, &place);
+    } else {
+        say_what_is_hidden(arguments, place.mountpoint);
+        code = arguments->settings.foreground ? supervise_here(arguments, &place, -1)
+                                              : supervise_in_background(arguments, &place);
+    }
     free(place.mountpoint);
     free(place.options);
     return code;

@@ -8,6 +8,8 @@
 
 #include "fs/sets/list_folder.h"
 #include "fs/sets/set_file.h"
+#include "fs/sets/sets.h"
+#include "manifest/nearest.h"
 
 #define NAME_MOST 200
 
@@ -60,9 +62,19 @@ void set_release(struct set *set)
     *set = (struct set){0};
 }
 
-static int no_such_set(const char *name, struct error *e)
+static int no_such_set(const char *folder, const char *name, struct error *e)
 {
-    return error_set(e, ENOENT, "no set '%s': 'startpointfs ls' names those there are", name);
+    char hint[NEAREST_HINT_SIZE], **names = NULL;
+    struct nearest nearest;
+
+    nearest_begin(&nearest, name);
+    if (sets_names(folder, &names, NULL) == 0)
+        for (char **one = names; *one; one++)
+            nearest_try(&nearest, *one);
+    int r = error_set(e, ENOENT, "no set '%s'%s: 'startpointfs ls' names those there are", name,
+                      nearest_hint(&nearest, hint));
+    sets_names_free(names);
+    return r;
 }
 
 int set_add_list(struct set *set, const char *path, struct error *e)
@@ -126,7 +138,7 @@ int set_load(struct set *out, const char *folder, const char *name, struct error
     if (!path || !set.name)
         r = error_no_memory(e);
     else if (access(path, F_OK) < 0)
-        r = no_such_set(name, e);
+        r = no_such_set(folder, name, e);
     else
         r = load(&set, path, e);
     free(path);
@@ -163,7 +175,7 @@ int set_remove(const char *folder, const char *name, struct error *e)
     if (!path)
         return error_no_memory(e);
     if (unlink(path) < 0)
-        r = errno == ENOENT ? no_such_set(name, e)
+        r = errno == ENOENT ? no_such_set(folder, name, e)
                             : error_set(e, errno, "set '%s': cannot remove %s: %s", name, path,
                                         strerror(errno));
     free(path);

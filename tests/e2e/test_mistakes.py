@@ -96,6 +96,47 @@ class Missing(EndToEnd):
 
 
 class Words(EndToEnd):
+    def test_did_you_mean(self):
+        self.env |= {"STARTPOINTFS_SETS": str(self.folder / "sets")}
+        sets = self.folder / "sets"
+        sets.mkdir()
+        (sets / "languages").write_text("# startpointfs set\n# type: languages\nhttps://example.org/x\n")
+        for arguments, meant in ((["moutn", "x", "y"], "mount"), (["verions"], "versions"), (["help", "statsu"], "status"),
+                                 (["ls", "--jsn"], "--json"), (["fetch", "--of-line", "x"], "--offline"),
+                                 (["mount", "-o", "ref_ttl=3", "x"], "refs_ttl"),
+                                 (["mount", "-o", "ofline", "x"], "offline")):
+            with self.subTest(arguments):
+                self.assertIn(f"did you mean '{meant}'?", self.refused(*arguments))
+        self.assertIn("did you mean 'languages'?", self.refused("inspect", "langages", status=1))
+        for arguments in (["xyzzy"], ["ls", "--xyzzy"], ["mount", "-o", "xyzzy", "m"]):
+            self.assertNotIn("did you mean", self.refused(*arguments))
+
+    def test_help_and_version_are_verbs_too(self):
+        self.assertEqual(self.program("--help").stdout, self.program("help").stdout)
+        self.assertEqual(self.program("gc", "--help").stdout, self.program("help", "gc").stdout)
+        for word in ("version", "-V"):
+            self.assertEqual(self.program("--version").stdout, self.program(word).stdout)
+
+    def test_what_is_not_mounted_is_told_apart(self):
+        plain = self.folder / "plain"
+        plain.mkdir()
+        for verb in ("status", "umount", "reload"):
+            self.assertIn("there is no folder", self.refused(verb, self.folder / "nosuch", status=1))
+            self.assertRegex(self.refused(verb, plain, status=1), "no startpointfs is mounted|nothing is mounted")
+
+    def test_a_mount_says_what_it_hides(self):
+        source = f"{self.make_start_point('one', tags=['1']).path}?tag=1"
+        point = self.folder / "full"
+        point.mkdir()
+        self.assertEqual("", self.program("mount", source, point).stderr)
+        self.program("umount", point)
+        for name in ("a", ".b", "c"):
+            (point / name).touch()
+        self.assertIn(f"hides 3 entries of {point}", self.program("mount", source, point).stderr)
+        self.program("umount", point)
+        self.assertEqual("", self.program("mount", "--quiet", source, point).stderr)
+        self.program("umount", point)
+
     def test_pre_releases_come_before_their_release(self):
         tags = ["v2.54.0", "v2.55.0-rc1", "v2.55.0-rc2", "v2.55.0-rc10", "v2.55.0", "v2.55.0-1", "v2.55.1.beta",
                 "v2.55.1"]
