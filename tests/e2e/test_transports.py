@@ -175,7 +175,7 @@ class Verbs(EndToEnd):
         for name in ("one", "two", "three"):
             self.make_start_point(name, tags=["1", "2"])
         listed = self.folder / "list"
-        listed.write_text("".join(f"repositories/{name}?tag={tag}\n" for name in ("one", "two")
+        listed.write_text("".join(f"./repositories/{name}?tag={tag}\n" for name in ("one", "two")
                                   for tag in "12"))
         cache = self.folder / "cache"
         self.program("fetch", "--cache", cache, listed, f"{self.repositories}/three")
