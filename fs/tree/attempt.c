@@ -30,6 +30,13 @@ static void on_checked(void *data)
     attempt->receiving = false;
 }
 
+static void on_note(void *data, const char *sentence)
+{
+    const struct attempt *attempt = data;
+
+    log_warning(attempt->mount->log, "%s", sentence);
+}
+
 static bool on_cancelled(void *data)
 {
     struct attempt *attempt = data;
@@ -42,6 +49,7 @@ void attempt_init(struct attempt *attempt, struct mount *mount)
                                 .watch = {.progress = on_progress,
                                           .cancelled = on_cancelled,
                                           .checked = on_checked,
+                                          .note = on_note,
                                           .data = attempt}};
 }
 

@@ -15,6 +15,8 @@ struct watch {
     bool lines; /* ask the server for its progress lines; else it sends none */
     /* All that has arrived was read and found good: from here on it is only written. */
     void (*checked)(void *data);
+    /* A sentence for the log, about something that works but not as it should. */
+    void (*note)(void *data, const char *sentence);
 };
 
 /* For many waits in a row: true once the caller wants no more. `watch` may be NULL. */

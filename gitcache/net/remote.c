@@ -1,6 +1,7 @@
 #include "gitcache/net/remote.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
@@ -186,6 +187,22 @@ static void build_fetch(void *data, struct pktline_buffer *out,
     fetch_command_build(out, capabilities, job->request);
 }
 
+/* Said once, by each thread that meets it. */
+static void note_whole_history(struct remote *remote, const struct goal *goal,
+                               const struct watch *watch)
+{
+    struct site *site = site_get(&remote->sites, goal->url);
+    char sentence[500];
+
+    if (!site || !site->can.known || site->can.shallow || site->noted || !watch || !watch->note)
+        return;
+    snprintf(sentence, sizeof sentence,
+             "%s: the server cannot fetch a version without its history: all of it is fetched",
+             goal->who);
+    watch->note(watch->data, sentence);
+    site->noted = true;
+}
+
 int remote_fetch(struct remote *remote, const char *url,
                  const struct fetch_command_request *request, fetch_command_sink sink,
                  void *sink_data, const struct watch *watch, struct error *e)
@@ -200,6 +217,8 @@ int remote_fetch(struct remote *remote, const char *url,
     command.answer = fetch_command_answer(&job.parser);
     if (r == 0)
         r = run(remote, &goal, &command, watch, e);
+    if (r == 0 && request->depth)
+        note_whole_history(remote, &goal, watch);
     fetch_command_release(&job.parser);
     goal_release(&goal);
     return r;

@@ -12,6 +12,7 @@ struct site {
     char *url;               /* as it was asked for; may hold a password */
     char *base;              /* without user information; where redirects led to */
     struct capabilities can; /* .known once it was asked */
+    bool noted;              /* that it has no shallow fetches */
     bool version_2;          /* it has answered in version 2, asked or not */
 };
 

@@ -189,6 +189,10 @@ class Scripted(Servers):
         self.fetch(server.url("python-unittest") + "?tag=2")
         self.assertNotIn(b"deepen", server.requests[-1].body)
         self.assertNotIn(b" shallow", server.requests[-1].body)
+        mount = self.mount(server.url("python-unittest") + "?tag=1")
+        for tag in ("1", "2", "annotated"):
+            os.listdir(mount / "python-unittest" / tag)
+        self.assertIn("all of it is fetched", mount.log())
 
     def test_azure_devops(self):
         """A 400 (TF401041) for a client that does not name multi_ack."""
