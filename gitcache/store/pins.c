@@ -13,6 +13,8 @@
 #include "gitcache/store/odb.h"
 #include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"
+#include "gitcache/store/shallow.h"
+#include "gitcache/store/skeleton.h"
 
 bool pins_kind(const char *ref, enum version_kind *out)
 {
@@ -303,8 +305,18 @@ static void try_to_mend(struct repository *repository)
     lock = repository_lock(repository, &watch, NULL);
     if (lock < 0)
         return;
-    pins_mend(repository, NULL);
+    if (pins_mend(repository, NULL) == 0)
+        shallow_mend(repository, NULL);
     close(lock);
+}
+
+/* A repository that is there, with something else in the place of its files and folders. */
+static bool is_unsound(const struct repository *repository)
+{
+    struct stat st;
+
+    return stat(repository->folder, &st) == 0 && S_ISDIR(st.st_mode) &&
+           !skeleton_is_sound(repository->folder);
 }
 
 int pins_scan(struct repository *repository, struct error *e)
@@ -317,7 +329,7 @@ int pins_scan(struct repository *repository, struct error *e)
 
     if (r == 0)
         r = learn_recorded(&scan);
-    if (r == 0 && scan.damage)
+    if (r == 0 && (scan.damage || is_unsound(repository)))
         try_to_mend(repository);
     return r;
 }

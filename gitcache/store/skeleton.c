@@ -77,15 +77,53 @@ static bool is_plausible(size_t i, const char *text, size_t size)
            text[size - 1] == '\n';
 }
 
-/* 1 if it was made again. */
-static int mend_file(const char *path, size_t i, struct error *e)
+static int check_file(const char *path, size_t i, bool *good, struct error *e)
 {
     char *text = NULL;
     size_t size;
     int r = disk_read(path, MAX_FILE, &text, &size, e);
-    bool good = r == 0 && (strcmp(text, files[i].text) == 0 || is_plausible(i, text, size));
 
+    *good = r == 0 && (strcmp(text, files[i].text) == 0 || is_plausible(i, text, size));
     free(text);
+    return r;
+}
+
+/* Whether something of that kind is there; missing is none. */
+static bool is_kind(const char *folder, const char *name, mode_t kind, bool missing)
+{
+    char *path = disk_path(folder, name);
+    struct stat st;
+    bool is = missing;
+
+    if (path && lstat(path, &st) == 0)
+        is = (st.st_mode & S_IFMT) == kind;
+    free(path);
+    return is;
+}
+
+bool skeleton_is_sound(const char *folder)
+{
+    bool sound = true;
+
+    for (size_t i = 0; i < COUNT(folders) && sound; i++)
+        sound = is_kind(folder, folders[i], S_IFDIR, false);
+    for (size_t i = 0; i < COUNT(others) && sound; i++)
+        sound = is_kind(folder, others[i], S_IFREG, true);
+    for (size_t i = 0; i < COUNT(files) && sound; i++) {
+        char *path = disk_path(folder, files[i].name);
+        if (path)
+            check_file(path, i, &sound, NULL);
+        free(path);
+    }
+    return sound;
+}
+
+/* 1 if it was made again. */
+static int mend_file(const char *path, size_t i, struct error *e)
+{
+    bool good;
+    int r = check_file(path, i, &good, e);
+
     if (good)
         return 0;
     if (r < 0 && r != -ENOENT && r != -EIO && r != -EFBIG)
