@@ -25,11 +25,10 @@ static bool is_cached(const struct settings *settings, const char *url)
     return cached;
 }
 
-/* A file that this user may not see can be there all the same. */
 static bool is_gone(const struct source *source)
 {
     return !source->file && source->kind == SOURCE_DEFAULT && *source->url == '/' &&
-           access(source->url, F_OK) < 0 && errno != EACCES;
+           !source_path_is_there(source->url);
 }
 
 int operands_check(const struct settings *settings, const struct source_list *sources,

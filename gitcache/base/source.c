@@ -353,9 +353,7 @@ int source_parse(struct source *out, const char *text, const char *base, struct 
     return parse(out, text, base, false, e);
 }
 
-/* As git clone(1) finds a local repository: also by its name without .git. What cannot be looked at
- * may be there. */
-static bool is_there(const char *path)
+bool source_path_is_there(const char *path)
 {
     char *bare = NULL;
     bool there = access(path, F_OK) == 0 || errno == EACCES;
@@ -373,7 +371,7 @@ int source_parse_operand(struct source *out, const char *text, const char *base,
     int r = parse(out, text, base, true, e);
     const char *at = r == 0 && out->kind == SOURCE_COMMIT ? strchr(text, '@') + 1 : text;
 
-    if (r < 0 || *out->url != '/' || is_there(out->url))
+    if (r < 0 || *out->url != '/' || source_path_is_there(out->url))
         return r;
     if (is_marked_path(at))
         return 0;

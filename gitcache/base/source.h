@@ -46,6 +46,10 @@ int source_parse(struct source *out, const char *text, const char *base, struct 
 int source_parse_operand(struct source *out, const char *text, const char *base, struct error *e);
 void source_release(struct source *source);
 
+/* Whether a local path may be a repository: as for git clone(1) also by its name without .git. What
+ * this user may not look at can be there all the same. */
+bool source_path_is_there(const char *path);
+
 /* The spelling of a source that means the same wherever it is parsed: without relative paths.
  * Malloc'd; NULL: out of memory. */
 char *source_format(const struct source *source);
