@@ -33,6 +33,7 @@ static int where_copy(struct where *to, const struct where *from)
 {
     to->line = from->line;
     to->column = from->column;
+    to->in_folder = from->in_folder;
     if (copy_shown(&to->source, from->source) < 0 || copy_shown(&to->file, from->file) < 0)
         return -ENOMEM;
     return copy_shown(&to->pointer, from->pointer);
@@ -107,10 +108,18 @@ void findings_fail(struct findings *findings, int error)
         findings->error = error;
 }
 
+static bool ends_with_slash(const char *text)
+{
+    size_t length = strlen(text);
+    return length > 0 && text[length - 1] == '/';
+}
+
 static void finding_print(FILE *out, const struct finding *finding)
 {
     const struct where *where = &finding->where;
-    if (where->source)
+    if (where->source && where->file && where->in_folder)
+        fprintf(out, "%s%s", where->source, ends_with_slash(where->source) ? "" : "/");
+    else if (where->source)
         fprintf(out, "%s: ", where->source);
     if (where->file) {
         fputs(where->file, out);
@@ -125,15 +134,55 @@ static void finding_print(FILE *out, const struct finding *finding)
     fprintf(out, "%s [%d]\n", finding->text, finding->code);
 }
 
-char *findings_format(const struct findings *findings)
+static bool same_text(const char *a, const char *b)
+{
+    return a == b || (a && b && strcmp(a, b) == 0);
+}
+
+static int by_line(const void *a, const void *b)
+{
+    const struct finding *x = *(const struct finding *const *)a;
+    const struct finding *y = *(const struct finding *const *)b;
+    if (x->where.line != y->where.line)
+        return x->where.line < y->where.line ? -1 : 1;
+    if (x->where.column != y->where.column)
+        return x->where.column < y->where.column ? -1 : 1;
+    return (x > y) - (x < y);
+}
+
+/* Sorts what was found in one file, one after the other, by its lines. */
+static void sort_within_files(const struct finding **sorted, size_t count)
+{
+    for (size_t i = 0, end; i < count; i = end) {
+        const struct where *where = &sorted[i]->where;
+        for (end = i + 1; end < count; end++)
+            if (!where->file || !same_text(sorted[end]->where.file, where->file) ||
+                !same_text(sorted[end]->where.source, where->source))
+                break;
+        qsort(sorted + i, end - i, sizeof(*sorted), by_line);
+    }
+}
+
+/* An array of all, the caller's; NULL: out of memory. */
+static const struct finding **as_found(const struct findings *findings)
+{
+    const struct finding **items = calloc(findings->count + 1, sizeof(*items));
+    for (size_t i = 0; items && i < findings->count; i++)
+        items[i] = &findings->items[i];
+    return items;
+}
+
+/* Frees the array. */
+static char *format_all(const struct findings *findings, const struct finding **items)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = items ? open_memstream(&text, &size) : NULL;
+    for (size_t i = 0; out && i < findings->count; i++)
+        finding_print(out, items[i]);
+    free(items);
     if (!out)
         return NULL;
-    for (size_t i = 0; i < findings->count; i++)
-        finding_print(out, &findings->items[i]);
     if (findings->left_out)
         fprintf(out, "and %zu more findings, which are not shown\n", findings->left_out);
     if (fclose(out) != 0) {
@@ -141,6 +190,27 @@ char *findings_format(const struct findings *findings)
         return NULL;
     }
     return text;
+}
+
+char *findings_format(const struct findings *findings)
+{
+    return format_all(findings, as_found(findings));
+}
+
+char *findings_format_by_line(const struct findings *findings)
+{
+    const struct finding **items = as_found(findings);
+    if (items)
+        sort_within_files(items, findings->count);
+    return format_all(findings, items);
+}
+
+size_t findings_count(const struct findings *findings, enum severity severity)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < findings->count; i++)
+        count += findings->items[i].severity == severity;
+    return count;
 }
 
 static int set_string(json_t *object, const char *key, const char *value)

@@ -16,6 +16,7 @@
 #define MANIFEST_FINDINGS_H
 
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 
 enum severity { SEVERITY_ERROR, SEVERITY_WARNING };
@@ -32,6 +33,7 @@ struct where {
     const char *file;    /* from the start-point's root */
     const char *pointer; /* a JSON pointer, "/visible_filenames/2" */
     unsigned line, column;
+    bool in_folder; /* the source is a folder as it was given, and the file lies below it */
 };
 
 struct finding {
@@ -62,14 +64,20 @@ void findings_vadd(struct findings *findings, enum severity severity, int code,
 /* Records that the check itself could not go on. Only the first errno is kept. */
 void findings_fail(struct findings *findings, int error);
 
-/* For people, a line each; "" if there are none:
+/* For people, a line each in the order in which they were found; "" if there are none:
  *     SOURCE: start_point/manifest.json:7:17: /tab_size: must be ..., not 9 [41]
+ *     FOLDER/start_point/manifest.json:7:17: /tab_size: ...  (a path that terminals can open)
  * The caller frees the string. NULL: out of memory. */
 char *findings_format(const struct findings *findings);
+/* The same, but the findings of one file in the order of its lines. */
+char *findings_format_by_line(const struct findings *findings);
 
 /* The same as a JSON array of objects with severity, code, text, and what is known of source, file,
  * pointer, line, column; ends with a newline. The caller frees the string. NULL: out of memory. */
 char *findings_format_json(const struct findings *findings);
+
+/* How many there are of a kind, less those that were left out. */
+size_t findings_count(const struct findings *findings, enum severity severity);
 
 void findings_release(struct findings *findings);
 

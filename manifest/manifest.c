@@ -111,7 +111,7 @@ static void check_manifest(struct manifest_list *list, const struct start_point 
         .tag = start_point->tag,
         .paths = paths,
         .document = &document,
-        .where = {.source = start_point->source, .file = file},
+        .where = {.source = start_point->source, .file = file, .in_folder = start_point->is_folder},
         .findings = &list->findings,
     };
     if (!read_manifest(list, paths, &check.where, &bytes, &size))
@@ -150,7 +150,7 @@ int manifest_list_add(struct manifest_list *list, const struct start_point *star
         r = list->findings.error;
     }
     if (r == 0 && manifests == 0) {
-        struct where where = {.source = start_point->source};
+        struct where where = {.source = start_point->source, .in_folder = start_point->is_folder};
         findings_add(&list->findings, SEVERITY_ERROR, CODE_NO_MANIFEST, &where,
                      "has no manifest.json; folders whose name begins with a dot don't count");
         list->ended = true;

@@ -28,6 +28,7 @@ struct start_point {
     const char *source; /* as findings shall name it: without credentials */
     const char *url;    /* as inspect shall show it */
     const char *sha;    /* 40 hex digits; NULL for a folder that is no repository */
+    bool is_folder;     /* the source is a path, and its files lie there */
     const char *tag;    /* of a ?tag= source, where it is a tag; else NULL */
     const struct start_point_files *files;
 };

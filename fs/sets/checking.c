@@ -140,12 +140,21 @@ static int check_version(struct checking *checking, size_t i, struct start_point
     return r;
 }
 
+/* Whether its files lie where it says, in a plain folder or a checkout. */
+static bool shows_files(const struct source *source)
+{
+    return source->kind == SOURCE_DEFAULT && !source->file && *source->url == '/' &&
+           !strchr(source->text, '?') &&
+           (folder_files_is_plain(source->url) || folder_files_is_worktree(source->url));
+}
+
 static int check_source(struct checking *checking, size_t i, struct error *e)
 {
     char shown[SHOWN_LENGTH], url[SHOWN_LENGTH];
     struct start_point start_point = {
         .source = url_display(checking->set->given[i], shown, sizeof shown),
         .url = url_display(checking->set->sources.items[i].url, url, sizeof url),
+        .is_folder = shows_files(&checking->set->sources.items[i]),
     };
 
     if (!checking->items[i])
@@ -175,18 +184,33 @@ int checking_run(struct checking *out, const struct settings *settings, const st
     return r < 0 ? error_set(e, -r, "the check can't go on: %s", strerror(-r)) : 0;
 }
 
+/* "2 errors, 1 warning"; a kind of which there is none is not named. */
+static void print_counts(const struct findings *findings)
+{
+    size_t errors = findings_count(findings, SEVERITY_ERROR);
+    size_t warnings = findings_count(findings, SEVERITY_WARNING);
+
+    if (errors)
+        fprintf(stderr, "%zu error%s", errors, errors == 1 ? "" : "s");
+    if (warnings)
+        fprintf(stderr, "%s%zu warning%s", errors ? ", " : "", warnings, warnings == 1 ? "" : "s");
+    fprintf(stderr, "%s\n", findings->left_out ? ", and more" : "");
+}
+
 int checking_report(const struct checking *checking, bool json)
 {
     const struct findings *findings = &checking->list.findings;
 
     if (checking->settings->quiet && !json && !findings->exit_code)
         return 0; /* warnings */
-    char *text = json ? findings_format_json(findings) : findings_format(findings);
+    char *text = json ? findings_format_json(findings) : findings_format_by_line(findings);
 
     if (!text)
         return -ENOMEM;
     fputs(text, json ? stdout : stderr);
     free(text);
+    if (!json && findings->count > 0)
+        print_counts(findings);
     return findings->exit_code;
 }
 

@@ -143,3 +143,24 @@ class Words(EndToEnd):
         repository = self.make_start_point(tags=sorted(tags))
         listed = [line.split("\t")[0] for line in self.program("versions", repository.path).stdout.splitlines()]
         self.assertEqual(tags, listed)
+
+
+class Authors(EndToEnd):
+    def test_findings_are_in_order_clickable_and_counted(self):
+        work = self.folder / "p2/start_point"
+        work.mkdir(parents=True)
+        (work / "manifest.json").write_text('{\n  "tab_size": 0,\n  "zebra": 1,\n  "max_seconds": 99,\n'
+                                            '  "display_name": "P"\n}\n')
+        done = self.program("check", "--languages", "p2", check=False, cwd=self.folder)
+        lines = done.stderr.splitlines()
+        self.assertEqual(20, done.returncode)  # that of the first rule, as ever
+        places = [line.split(": ")[0] for line in lines if line.startswith("p2/start_point/manifest.json:")]
+        self.assertEqual(sorted(places), places)
+        self.assertIn("p2/start_point/manifest.json:3:3", places)
+        self.assertRegex(lines[-1], r"^\d+ errors$")
+        self.assertEqual(len(lines) - 1, int(lines[-1].split()[0]))
+        # In a repository that is not here, the place is the source's.
+        repository = self.make_repository("far")
+        repository.commit({"manifest.json": '{"tab_size": 0}'}, tag="1")
+        done = self.program("check", "--languages", f"{repository.path}?tag=1", check=False)
+        self.assertIn(f"{repository.path}?tag=1: manifest.json:1:", done.stderr)

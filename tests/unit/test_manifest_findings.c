@@ -41,7 +41,7 @@ static void test_exit_code(void **state)
 
 static void add_samples(struct findings *findings)
 {
-    struct where where = {"acme?tag=1", "a/manifest.json", "/tab_size", 7, 15};
+    struct where where = {"acme?tag=1", "a/manifest.json", "/tab_size", 7, 15, false};
     struct where source = {.source = "acme\x1b[31m"};
     findings_add(findings, SEVERITY_ERROR, 41, &where, "must be %s, not %d", "small", 9);
     findings_add(findings, SEVERITY_WARNING, 34, &source, "caf\xe9 \"x\"");
