@@ -42,7 +42,7 @@ int log_open(struct log **out, enum log_level level, const char *file, int foreg
     log->level = level;
     if (file) {
         log->destination = TO_FILE;
-        log->fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0644);
+        log->fd = open(file, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
         if (log->fd < 0) {
             int r = -errno;
             free(log);

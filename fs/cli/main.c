@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 
 #include "fs/cli/arguments.h"
 #include "fs/cli/mount_helper.h"
@@ -223,6 +224,18 @@ static int run(int argc, char **argv)
     return run_verb(verb, argc - 2, argv + 2);
 }
 
+/* A cache of many versions needs more descriptors than the usual limit, which is there for programs
+ * that use select(2). */
+static void raise_descriptor_limit(void)
+{
+    struct rlimit limit;
+
+    if (getrlimit(RLIMIT_NOFILE, &limit) == 0 && limit.rlim_cur < limit.rlim_max) {
+        limit.rlim_cur = limit.rlim_max;
+        setrlimit(RLIMIT_NOFILE, &limit);
+    }
+}
+
 int main(int argc, char **argv)
 {
     char **copy = arguments_copy(argc, argv);
@@ -230,6 +243,7 @@ int main(int argc, char **argv)
 
     /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
     signal(SIGPIPE, SIG_IGN);
+    raise_descriptor_limit();
     code = copy ? run(argc, copy) : exit_fail(EXIT_FAILED, "out of memory");
     arguments_free_copy(copy);
     return code;

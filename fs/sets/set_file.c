@@ -169,14 +169,6 @@ static int print_set(const struct set *set, FILE *file)
     return 0;
 }
 
-static mode_t mode_of(const struct set *set)
-{
-    for (size_t i = 0; i < set->sources.count; i++)
-        if (has_password(&set->sources.items[i]))
-            return 0600;
-    return 0644;
-}
-
 /* Closes fd in any case. */
 static int write_text(const struct set *set, int fd)
 {
@@ -189,7 +181,7 @@ static int write_text(const struct set *set, int fd)
         return r;
     }
     r = print_set(set, file);
-    if (r == 0 && fchmod(fd, mode_of(set)) < 0)
+    if (r == 0 && fchmod(fd, 0600) < 0)
         r = -errno;
     fclose(file);
     return r;

@@ -1,5 +1,6 @@
 #include "fs/worker/status.h"
 
+#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,7 +13,8 @@
 #include "fs/tree/publish.h"
 #include "gitcache/base/clock.h"
 
-#define PADDING 4096 /* bytes */
+#define PADDING      4096 /* bytes */
+#define MADE_UP_MOST 20   /* commit ids that are not there: the newest of them */
 
 static const char *const state_names[] = {
     [VERSION_LISTED] = "listed",
@@ -113,6 +115,13 @@ static void set_missing(json_t *versions, struct repo *repo, const struct repo_s
     free(text);
 }
 
+/* A commit id that somebody has asked for, and that is not there. */
+static bool is_made_up(const struct repo_version *version)
+{
+    return version->error.errnum == ENOENT && version->name &&
+           oid_is_abbreviation(version->name, strlen(version->name));
+}
+
 /* What is being fetched or has failed; and what sources name. */
 static void add_known(json_t *versions, struct repo *repo, const struct listing *listing)
 {
@@ -121,8 +130,10 @@ static void add_known(json_t *versions, struct repo *repo, const struct listing 
         if (name && !json_object_get(versions, name))
             set_version(versions, name, NULL, VERSION_LISTED, NULL);
     }
+    size_t made_up = 0;
     for (const struct repo_version *w = repo->versions; w; w = w->next)
-        if (w->state == VERSION_FETCHING || w->state == VERSION_FAILED)
+        if (w->state == VERSION_FETCHING ||
+            (w->state == VERSION_FAILED && (!is_made_up(w) || made_up++ < MADE_UP_MOST)))
             set_version(versions, repo_version_label(w), NULL, w->state,
                         w->state == VERSION_FAILED ? w->error.text : NULL);
     for (size_t i = 0; i < repo->source_count; i++)

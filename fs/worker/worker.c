@@ -113,7 +113,8 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
     if (!worker->connection || !worker->texts || !mount->blobs || !mount->readings ||
         !mount->parked || !mount->pool || checkout_init(mount) < 0)
-        return error_no_memory(e);
+        return error_set(e, ENOMEM,
+                         "out of memory, or no more threads may be started (ulimit -u, pids.max)");
     mount->observer = (struct mount_observer){on_folder_changed, worker->connection};
     r = publish_root(mount, e);
     if (r == 0)

@@ -1,0 +1,145 @@
+"""What a mount takes and what it leaves: descriptors, processes, memory, and what others can read of it."""
+
+import contextlib
+import errno
+import os
+import pathlib
+import re
+import resource
+import stat
+import unittest
+
+from support import servers
+from support.case import EndToEnd, allow_seconds
+from support.processes import PROGRAM, eventually
+
+PIDS = [pathlib.Path("/sys/fs/cgroup/pids"), pathlib.Path("/sys/fs/cgroup")]
+
+
+def limit_of(pid, name):
+    text = pathlib.Path(f"/proc/{pid}/limits").read_text()
+    return re.search(rf"^{name} +(\S+) +(\S+)", text, re.MULTILINE).groups()
+
+
+def anonymous_memory(pid):
+    """Kilobytes that are the process's own."""
+    text = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"^RssAnon:\s+(\d+)", text, re.MULTILINE)[1])
+
+
+class Limits(EndToEnd):
+    def test_the_limit_of_descriptors_is_raised(self):
+        repository = self.make_start_point()
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (min(256, hard), hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        mount = self.mount(repository.path)
+        for pid in (mount.status()["pid"], mount.status()["supervisor_pid"]):
+            now, most = limit_of(pid, "Max open files")
+            self.assertEqual(most, now)
+
+    def few_processes(self, most):
+        """The environment's shell line that runs what follows with at most so many processes."""
+        group = next((top for top in PIDS if os.access(top / "cgroup.procs", os.W_OK)
+                      and (top.name == "pids" or "pids" in (top / "cgroup.subtree_control").read_text())), None)
+        if not group:
+            self.skipTest("no pids controller that may be written")
+        folder = group / f"startpointfs-{os.getpid()}-{most}"
+        try:
+            folder.mkdir()
+        except OSError as failure:
+            self.skipTest(f"no group of processes can be made: {failure}")
+        self.addCleanup(eventually, lambda: self._remove(folder), 20, "an empty group")
+        (folder / "pids.max").write_text(str(most))
+        return ["sh", "-c", f'echo $$ >{folder}/cgroup.procs; exec "$@"', "sh"]
+
+    @staticmethod
+    def _remove(folder):
+        with contextlib.suppress(OSError):
+            folder.rmdir()
+            return True
+        return False
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root makes groups of processes")
+    def test_too_few_processes_are_a_sentence(self):
+        repository = self.make_start_point()
+        point = self.folder / "point"
+        point.mkdir()
+        for most in (2, 3, 4):
+            with self.subTest(most):
+                done = self.call(*self.few_processes(most), PROGRAM, "mount", "--cache", self.folder / "cache",
+                                 repository.path, point, check=False)
+                self.assertEqual(1, done.returncode)
+                self.assertRegex(done.stderr, r"startpointfs: .*(process|thread)")
+                self.assertFalse(os.path.ismount(point))
+
+    @allow_seconds(120)
+    def test_many_listings_take_the_memory_of_one(self):
+        repository = self.make_start_point(tags=["1"])
+        commit = repository.id_of("1")
+        lines = "".join(f"{commit} refs/tags/v{number:06}\n" for number in range(30_000))
+        git = pathlib.Path(repository.path)
+        git = git / ".git" if (git / ".git").exists() else git
+        (git / "packed-refs").write_text("# pack-refs with: peeled fully-peeled sorted \n" + lines)
+        nginx = self.serve(servers.Nginx, self.repositories)
+        mount = self.mount(nginx.url("python-unittest"), options="refs_ttl=1")
+        worker, figures = mount.status()["pid"], []
+
+        def asked():
+            return sum("command=ls-refs" in request["body"] for request in nginx.requests())
+
+        for _ in range(12):
+            before = asked()
+
+            def again():
+                os.listdir(mount / "python-unittest")
+                return asked() > before
+            eventually(again, 20, "another listing")
+            # The answer is read before the next look.
+            eventually(lambda: len(os.listdir(mount / "python-unittest")) > 30_000, 20, "the tags")
+            figures.append(anonymous_memory(worker))
+        print(f"figures: memory after each of 12 listings of 30,000 tags, kB: {figures}")
+        self.assertLess(max(figures[3:]), max(figures[:3]) + 16_384, figures)
+
+    def test_commits_that_are_not_there_leave_no_trail(self):
+        repository = self.make_start_point()
+        mount = self.mount(repository.path)
+        for number in range(60):
+            self.assert_errno(errno.ENOENT, os.stat, mount / f"python-unittest/{number:040x}")
+        versions = mount.status()["repositories"][0]["versions"]
+        shown = [one for one in versions if re.fullmatch("[0-9a-f]{40}", one["name"])]
+        self.assertLessEqual(len(shown), 20)
+
+
+class Secrets(EndToEnd):
+    """What everybody else on the machine can see."""
+
+    def test_no_password_in_any_command_line(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories)
+        url = server.url("python-unittest", "private").replace("//", f"//{server.USER}:hush-{server.PASSWORD}@")
+        mount = self.mount(url)
+        pids = [mount.status()["pid"], mount.status()["supervisor_pid"]]
+        for pid in pids:
+            line = pathlib.Path(f"/proc/{pid}/cmdline").read_bytes()
+            self.assertNotIn(b"hush", line)
+            self.assertIn(b"startpointfs", line)
+        self.assertIn(b"python-unittest", pathlib.Path(f"/proc/{pids[1]}/cmdline").read_bytes())
+
+    def test_the_password_still_works(self):
+        self.make_start_point()
+        server = self.serve(servers.Nginx, self.repositories)
+        url = server.url("python-unittest", "private").replace("//", f"//{server.USER}:{server.PASSWORD}@")
+        mount = self.mount(url)
+        self.assertIn("3.7.4-19", os.listdir(mount / "python-unittest"))
+
+    def test_logs_and_sets_are_their_owners(self):
+        repository = self.make_start_point()
+        mask = os.umask(0)
+        self.addCleanup(os.umask, mask)
+        mount = self.mount(repository.path)
+        self.assertEqual(0o600, stat.S_IMODE(mount.log_file.stat().st_mode))
+        sets = self.folder / "sets"
+        self.program("create", "pp", "--languages", "--quiet", "--cache", self.folder / "cache", "--sets", sets,
+                     f"{repository.path}?tag=3.7.4-19")
+        self.assertEqual([0o600], [stat.S_IMODE(file.stat().st_mode) for file in sets.iterdir() if file.is_file()])
