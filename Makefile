@@ -91,6 +91,7 @@ soak: test-deps
 	@$(MAKE) --no-print-directory unit && DAMAGE_STEP=1 $(B)/tests/test_damage
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
+	@B=$(B) E2E_ALL_KILLS=500 E2E_JOBS=1 tests/run e2e test_kills
 
 unit: $(UNITS)
 

@@ -143,8 +143,8 @@ static int not_found(struct error *e, const char *who, const struct http_respons
 
     if (is_for_browsers(who))
         return browser_url(e, ENOENT, who);
-    return error_set(e, ENOENT, "%s: no repository there (%ld), or none that may be seen%s%s", who,
-                     response->status, text,
+    return error_set(e, EHOSTUNREACH, "%s: no repository there (%ld), or none that may be seen%s%s",
+                     who, response->status, text,
                      suffix ? "" : "; some servers want .git at the end of the name");
 }
 

@@ -203,9 +203,11 @@ static bool has_begun(const struct command *command)
  * that is known to speak version 2, and says in it that it lacks what is asked for, is believed. */
 static bool may_be_refusal(const struct run *run, const struct http_response *response, int r)
 {
+    bool lacks = r == -ENOENT || r == -EHOSTUNREACH; /* what is asked for, or the repository */
+
     if (response->fed)
-        return !has_begun(run->command) && !(run->site->version_2 && r == -ENOENT) &&
-               (r == -EIO || r == -ENOENT || r == -EACCES);
+        return !has_begun(run->command) && !(run->site->version_2 && lacks) &&
+               (r == -EIO || lacks || r == -EACCES);
     if (response->status == 0)
         return r == -EIO;
     return http_message_wants_discovery(response);

@@ -52,7 +52,7 @@ int upload_pack_failed(struct stream *stream, struct error *e)
                          "--global --add safe.directory PATH`, as the user that mounts, allows it",
                          stream->who);
     if (strstr(all, "not appear to be a git repository"))
-        return error_set(e, ENOENT, "%s is not a git repository; look for a spelling mistake",
+        return error_set(e, EHOSTUNREACH, "%s is not a git repository; look for a spelling mistake",
                          stream->who);
     if (!*words)
         return 0;

@@ -142,7 +142,9 @@ static void test_bad_answers(void **state)
         {{"D", "F"}, "something else", -EIO},
         {{"F", "F"}, "something else", -EIO},
         {{"F", ONE " HEAD"}, "something else", -EIO},
-        {{"ERR access denied or repository not exported: /x"}, "refused: access denied", -ENOENT},
+        {{"ERR access denied or repository not exported: /x"},
+         "refused: access denied",
+         -EHOSTUNREACH},
         {{"ERR Permission denied"}, "refused: Permission denied", -EACCES},
         {{"ERR \033[2Jfire"}, "refused: ?[2Jfire", -EIO},
     };

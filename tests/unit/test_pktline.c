@@ -198,7 +198,7 @@ static void test_servers_that_cannot_be_used(void **state)
         {"0032" ID " HEAD\n", "", -EAGAIN},
         {"000eversion 1\n", "", -EAGAIN},
         {"0008moin", "begin as git's protocol does, but with \"moin\"", -EIO},
-        {"0017ERR no such project", "the server refused: no such project", -ENOENT},
+        {"0017ERR no such project", "the server refused: no such project", -EHOSTUNREACH},
         {"000eversion 2\n0019object-format=sha256\n0000", "SHA-256", -EIO},
         {"000eversion 2\n000bls-refs0000", "no fetch", -EIO},
         {"<html>", "not git's protocol", -EIO},
