@@ -7,6 +7,8 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/pool.h"
 
+#define MAX_FETCHES 5 /* of one version, for one request */
+
 static int may_ask(struct mount *mount, struct repo *repo)
 {
     return mount->settings->offline ? -EHOSTUNREACH : repo_backoff(repo);
@@ -94,9 +96,10 @@ int ask_version(struct mount *mount, struct repo_version *version, struct ask *a
     pthread_mutex_unlock(&version->repo->lock);
     if (failed)
         return failed;
-    if (ask->version)
-        return -EIO; /* fetched, and not there all the same */
-    ask->version = true;
+    /* Fetched, and not there all the same: gc may have taken it again before anybody could open it. */
+    if (ask->version >= MAX_FETCHES)
+        return -EIO;
+    ask->version++;
     return wait_for(&version->work, start_version(mount, version, NULL), ask);
 }
 

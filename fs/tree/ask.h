@@ -15,7 +15,7 @@
  * zeroes. */
 struct ask {
     bool listing;
-    bool version;
+    unsigned version; /* how often */
     bool damaged;
     unsigned readings; /* that it has started */
     int64_t since;     /* clock_now() when a name was missing first */
