@@ -142,7 +142,7 @@ static int not_found(struct error *e, const char *who, const struct http_respons
     bool suffix = length > 4 && strcmp(who + length - 4, ".git") == 0;
 
     if (is_for_browsers(who))
-        return browser_url(e, ENOENT, who);
+        return browser_url(e, EHOSTUNREACH, who);
     return error_set(e, EHOSTUNREACH, "%s: no repository there (%ld), or none that may be seen%s%s",
                      who, response->status, text,
                      suffix ? "" : "; some servers want .git at the end of the name");

@@ -34,8 +34,8 @@ class Failing(HttpServer):
     """True answers, unless `way` says otherwise: a function (server, request, true answer) -> Answer, for the command
     that `command` names, or for all if that is None."""
 
-    def __init__(self, repository, way, command, tls=None):
-        self.way, self.command, self.tls = way, command, tls
+    def __init__(self, repository, host, way, command, tls=None):
+        self.host, self.way, self.command, self.tls = host, way, command, tls
         self.bad = False
         self.met = 0  # how often the failure was met
         super().__init__(repository, Failing.answer)
@@ -65,7 +65,7 @@ class Failing(HttpServer):
 
     @property
     def address(self):
-        return super().address.replace("http:", "https:" if self.tls else "http:")
+        return f"{'https' if self.tls else 'http'}://{self.host}:{self.port}"
 
     def close_port(self):
         """Connections are refused from now on."""
@@ -84,7 +84,7 @@ class Failing(HttpServer):
 
     def _listen(self):
         with contextlib.suppress(OSError):
-            return socket.create_server(("127.0.0.1", self.port), backlog=256)
+            return socket.create_server((self.host, self.port), backlog=256)
 
 
 # ---- the ways ----
@@ -223,7 +223,9 @@ class Remote:
         self.test, self.name = test, name
         self.way, self.command, self.errno = WAYS[name]
         self.repository = test.make_start_point(name, tags=["1"])
-        self.server = test.serve(Failing, self.repository, self.way, self.command,
+        # A host each: one that hangs may keep others of the same host waiting.
+        host = "127.0.0.1" if name == "tls" else f"127.0.1.{1 + list(WAYS).index(name)}"
+        self.server = test.serve(Failing, self.repository, host, self.way, self.command,
                                  test.certificate if name == "tls" else None)
         self.source = f"{self.server.url(name)}?tag=1"
         self.problems, self.back_after = [], 0.0
@@ -310,7 +312,7 @@ class FailingRemote(EndToEnd):
         tags = [str(number) for number in range(40)]
         self.make_start_point("steady", tags=tags)
         nginx = self.serve(servers.Nginx, self.repositories)
-        return nginx.url("steady").replace("127.0.0.1", "localhost"), tags
+        return nginx.url("steady"), tags
 
     def read_steady(self, mount, tags, over, seen):
         for tag in tags:

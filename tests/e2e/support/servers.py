@@ -280,8 +280,10 @@ class DelayProxy(Server):
 class ThreadedServer:
     """A server inside the test: one thread that accepts, one for each connection."""
 
+    host = "127.0.0.1"
+
     def __init__(self):
-        self.listener = socket.create_server(("127.0.0.1", 0), backlog=256)
+        self.listener = socket.create_server((self.host, 0), backlog=256)
         self.port = self.listener.getsockname()[1]
         self.accepted = 0
         self.connections = []
