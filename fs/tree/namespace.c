@@ -81,14 +81,15 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (r < 0 && r != -ENOENT)
         log_error(mount->log, "%s/%s: %s", wanted->repo->name, repo_version_label(wanted),
                   error.text);
-    if (r == 0) {
+    if (r == 0)
         r = readings_open_version(mount, index, wanted, &version, ask);
-        if (r == -ENOENT)
-            readings_forget_failure(mount, index);
-    }
     if (r == -EIO)
         return refetch(mount, index, wanted, ask);
-    return r == -ENOENT ? ask_version(mount, wanted, ask) : r;
+    if (r != -ENOENT)
+        return r;
+    /* A reading may have found that gc has removed it: what is fetched now is read anew. */
+    readings_forget_failure(mount, index);
+    return ask_version(mount, wanted, ask);
 }
 
 static int open_tree(struct mount *mount, uint32_t index, struct ask *ask)
