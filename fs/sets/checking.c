@@ -95,7 +95,7 @@ static int check_failed(const struct checking *checking, size_t i, int r, const 
         return error_set(e, -r, "%s: %s", shown, error->text);
     if (r == -E2BIG)
         return error_set(e, E2BIG, "%s has more than %d files", shown, PATHS_MAX);
-    return error_set(e, -r, "%s can't be checked: %s", shown, strerror(-r));
+    return error_set(e, -r, "%s cannot be checked: %s", shown, strerror(-r));
 }
 
 static int check_folder(struct checking *checking, size_t i, struct start_point *start_point,
@@ -181,7 +181,7 @@ int checking_run(struct checking *out, const struct settings *settings, const st
     if (r < 0)
         return r;
     r = manifest_list_finish(&out->list);
-    return r < 0 ? error_set(e, -r, "the check can't go on: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(e, -r, "the check cannot go on: %s", strerror(-r)) : 0;
 }
 
 /* "2 errors, 1 warning"; a kind of which there is none is not named. */

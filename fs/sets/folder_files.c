@@ -20,7 +20,7 @@ struct folder_files {
     struct error error;
 };
 
-struct walk {
+struct folder_walk {
     struct folder_files *files;
     start_point_visit *visit;
     void *visitor;
@@ -78,10 +78,10 @@ static int failed(struct folder_files *files, const char *path)
                      strerror(errno));
 }
 
-static int walk_folder(struct walk *walk, int fd, size_t length, int depth);
+static int walk_folder(struct folder_walk *walk, int fd, size_t length, int depth);
 
 /* Takes one name of the folder at walk->path, which is open as fd. */
-static int walk_name(struct walk *walk, int fd, const char *name, size_t length, int depth)
+static int walk_name(struct folder_walk *walk, int fd, const char *name, size_t length, int depth)
 {
     size_t start = length ? length + 1 : 0, name_length = strlen(name);
     struct stat st;
@@ -116,7 +116,7 @@ static int walk_name(struct walk *walk, int fd, const char *name, size_t length,
     return r;
 }
 
-static int walk_folder(struct walk *walk, int fd, size_t length, int depth)
+static int walk_folder(struct folder_walk *walk, int fd, size_t length, int depth)
 {
     int own = openat(fd, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC); /* closedir closes it */
     DIR *dir = own < 0 ? NULL : fdopendir(own);
@@ -143,7 +143,7 @@ static int walk_folder(struct walk *walk, int fd, size_t length, int depth)
 static int folder_walk(void *data, start_point_visit *visit, void *visitor)
 {
     struct folder_files *files = data;
-    struct walk walk = {.files = files, .visit = visit, .visitor = visitor};
+    struct folder_walk walk = {.files = files, .visit = visit, .visitor = visitor};
 
     files->entries = 0;
     return walk_folder(&walk, files->fd, 0, 0);

@@ -28,7 +28,7 @@ struct git_files {
 };
 
 /* The walk's place: one buffer for the path that grows and shrinks with it. */
-struct walk {
+struct tree_walk {
     struct git_files *files;
     start_point_visit *visit;
     void *visitor;
@@ -95,9 +95,9 @@ static int remember(struct git_files *files, const char *path, const struct tree
     return 0;
 }
 
-static int walk_tree(struct walk *walk, const struct oid *oid, size_t length, bool attributes);
+static int walk_tree(struct tree_walk *walk, const struct oid *oid, size_t length, bool attributes);
 
-static int walk_entry(struct walk *walk, const struct tree_entry *entry, size_t length,
+static int walk_entry(struct tree_walk *walk, const struct tree_entry *entry, size_t length,
                       bool attributes)
 {
     struct git_files *files = walk->files;
@@ -126,7 +126,7 @@ static int walk_entry(struct walk *walk, const struct tree_entry *entry, size_t 
 }
 
 /* The folder at walk->path, whose length is given. */
-static int walk_tree(struct walk *walk, const struct oid *oid, size_t length, bool attributes)
+static int walk_tree(struct tree_walk *walk, const struct oid *oid, size_t length, bool attributes)
 {
     struct git_files *files = walk->files;
     struct version_reader reader = reader_of(files, FILE_MAX);
@@ -149,7 +149,7 @@ static int compare_files(const void *a, const void *b)
 static int git_walk(void *data, start_point_visit *visit, void *visitor)
 {
     struct git_files *files = data;
-    struct walk walk = {.files = files, .visit = visit, .visitor = visitor};
+    struct tree_walk walk = {.files = files, .visit = visit, .visitor = visitor};
 
     forget(files);
     int r = walk_tree(&walk, &files->version.tree, 0, false);

@@ -218,7 +218,7 @@ int set_pin(struct set *set, size_t i, const char *commit, struct error *e)
 
     if (!fits_a_line(source->url))
         return error_set(e, EINVAL,
-                         "%s: a set can't record a path with ' #' in it or a blank at its end: "
+                         "%s: a set cannot record a path with ' #' in it or a blank at its end: "
                          "rename the folder",
                          set->given[i]);
     line = pinned_line(source, commit);
