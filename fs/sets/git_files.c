@@ -14,7 +14,8 @@
 struct known_file {
     char *path;
     struct oid oid;
-    uint8_t conversion; /* as its tree entry says */
+    uint8_t conversion; /* as its tree entry says, and the next */
+    uint64_t size;
 };
 
 struct git_files {
@@ -168,8 +169,9 @@ static int git_read(void *data, const char *path, uint64_t max, void **bytes, si
     if (!file)
         return error_set(&files->error, ENOENT, "has no file %s", path);
     struct version_reader reader = reader_of(files, max);
+    const struct blob_request request = {file->oid, file->conversion, file->size, path};
     struct bytes read;
-    int r = blob_read(&reader, &file->oid, path, file->conversion, &read, &files->error);
+    int r = blob_read(&reader, &request, &read, &files->error);
     if (r == 0) {
         *bytes = read.data;
         *size = read.size;

@@ -272,7 +272,13 @@ int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch
 
     if (r < 0)
         return r;
-    r = blob_read(&reader, &node->oid, path, node->flags >> NODE_CONVERSION_SHIFT, out, e);
+    const struct blob_request request = {
+        .oid = node->oid,
+        .conversion = node->flags >> NODE_CONVERSION_SHIFT,
+        .size = node->data,
+        .path = path,
+    };
+    r = blob_read(&reader, &request, out, e);
     free(path);
     return r;
 }

@@ -18,6 +18,9 @@ int library_open(struct error *e)
      * other folder with the right permissions. Nothing but the cache is read with libgit2.
      */
     git_libgit2_opts(GIT_OPT_SET_OWNER_VALIDATION, 0);
+    /* Objects of the cache are hashed where they are read, and faster (checked_packs.c and
+     * checked_loose.c; every odb is made of these). */
+    git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
     /* A ref that is there is complete, also after a power failure. */
     git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
     return 0;

@@ -1,16 +1,17 @@
-/* sha1.h - SHA-1 of bytes as they are, for the checksums that git's files and ours end with. */
+/* sha1.h - SHA-1 of bytes as they are, for the checksums that git's files and ours end with, and for
+ * objects. libcrypto's, which uses the processor's own instructions. */
 #ifndef GITCACHE_BASE_SHA1_H
 #define GITCACHE_BASE_SHA1_H
 
+/* The plain functions, which cannot fail, and not the EVP ones, which allocate. */
+#define OPENSSL_API_COMPAT 10101
+#include <openssl/sha.h>
 #include <stddef.h>
-#include <stdint.h>
 
 #define SHA1_SIZE 20
 
 struct sha1 {
-    uint32_t state[5];
-    uint64_t length; /* bytes so far */
-    unsigned char block[64];
+    SHA_CTX state;
 };
 
 void sha1_begin(struct sha1 *sha1);

@@ -37,11 +37,11 @@ static int ask_attributes(const struct version_reader *reader, const char *path,
 }
 
 /* Replaces the bytes by what the conversion makes of them. */
-static int convert(const struct version_reader *reader, const struct oid *blob, const char *path,
+static int convert(const struct version_reader *reader, const struct blob_request *request,
                    const struct conversion *conversion, struct budget *budget, struct bytes *bytes,
                    struct error *e)
 {
-    struct convert_input input = {bytes->data, bytes->size, blob};
+    struct convert_input input = {bytes->data, bytes->size, &request->oid};
     struct output output = {.max = reader->max_file};
     int r = convert_bytes(&input, conversion, &output, budget);
 
@@ -51,9 +51,9 @@ static int convert(const struct version_reader *reader, const struct oid *blob, 
     if (r)
         output_release(&output);
     if (r == -EFBIG)
-        return too_large(reader, path, e);
+        return too_large(reader, request->path, e);
     if (r == -ECANCELED)
-        return error_set(e, ECANCELED, "reading %s was cancelled", path);
+        return error_set(e, ECANCELED, "reading %s was cancelled", request->path);
     if (r)
         return error_no_memory(e);
     free(bytes->data);
@@ -61,25 +61,22 @@ static int convert(const struct version_reader *reader, const struct oid *blob, 
     return 0;
 }
 
-int blob_read(const struct version_reader *reader, const struct oid *blob, const char *path,
-              uint8_t packed, struct bytes *out, struct error *e)
+int blob_read(const struct version_reader *reader, const struct blob_request *request,
+              struct bytes *out, struct error *e)
 {
     struct budget budget = {.watch = reader->watch};
     struct attributes *attributes = NULL;
     struct conversion conversion;
-    uint64_t size;
-    int r = raw_object_size(reader->repository, blob, &size, e);
+    int r = 0;
 
-    if (!r && size > reader->max_file)
-        r = too_large(reader, path, e);
-    if (!r && !conversion_unpack(&conversion, packed))
-        r = ask_attributes(reader, path, &budget, &attributes, &conversion, e);
+    if (request->size > reader->max_file)
+        return too_large(reader, request->path, e);
+    if (!conversion_unpack(&conversion, request->conversion))
+        r = ask_attributes(reader, request->path, &budget, &attributes, &conversion, e);
     if (!r)
-        r = raw_object_blob(reader->repository, blob, out, e);
-    if (!r)
-        out->data[out->size] = '\0';
-    if (!r && packed) {
-        r = convert(reader, blob, path, &conversion, &budget, out, e);
+        r = raw_object_blob(reader->repository, &request->oid, out, e);
+    if (!r && request->conversion) {
+        r = convert(reader, request, &conversion, &budget, out, e);
         if (r)
             free(out->data);
     }

@@ -5,10 +5,17 @@
 #include "gitcache/base/bytes.h"
 #include "gitcache/checkout/version_reader.h"
 
-/* `path` is the file's from the version's root; `conversion` is its tree entry's (0 for a symlink).
- * EFBIG: it has more than max_file bytes, before or after conversion; EIO, ENOMEM, ECANCELED. The
+/* What a folder has told of a file. */
+struct blob_request {
+    struct oid oid;
+    uint8_t conversion; /* its tree entry's, as the next */
+    uint64_t size;
+    const char *path; /* from the version's root */
+};
+
+/* EFBIG: it has more than max_file bytes, before or after conversion; EIO, ENOMEM, ECANCELED. The
  * bytes are the caller's to free, never NULL, and have a NUL behind them. */
-int blob_read(const struct version_reader *reader, const struct oid *blob, const char *path,
-              uint8_t conversion, struct bytes *out, struct error *e);
+int blob_read(const struct version_reader *reader, const struct blob_request *request,
+              struct bytes *out, struct error *e);
 
 #endif

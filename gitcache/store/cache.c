@@ -8,10 +8,12 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/pack_bases.h"
 
 struct cache {
     char *folder;
     bool read_only;
+    struct pack_bases *bases;
     void (*say)(void *data, const char *sentence);
     void *say_data;
 };
@@ -48,7 +50,8 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     }
     cache->read_only = read_only;
     cache->folder = strdup(folder);
-    r = cache->folder ? open_folder(cache, e) : error_no_memory(e);
+    cache->bases = pack_bases_new();
+    r = cache->folder && cache->bases ? open_folder(cache, e) : error_no_memory(e);
     if (r)
         cache_close(cache);
     else
@@ -60,6 +63,7 @@ void cache_close(struct cache *cache)
 {
     if (!cache)
         return;
+    pack_bases_free(cache->bases);
     free(cache->folder);
     free(cache);
     library_close();
@@ -68,6 +72,11 @@ void cache_close(struct cache *cache)
 const char *cache_folder(const struct cache *cache)
 {
     return cache->folder;
+}
+
+struct pack_bases *cache_bases(const struct cache *cache)
+{
+    return cache->bases;
 }
 
 void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence), void *data)

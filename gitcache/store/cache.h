@@ -19,6 +19,7 @@
 #include "gitcache/base/error.h"
 
 struct cache;
+struct pack_bases;
 
 /* Opens (and makes, mode 0755, unless read_only) a cache folder. A folder that cannot be written is
  * opened read-only by itself. */
@@ -26,6 +27,8 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
 void cache_close(struct cache *cache); /* after its repositories */
 const char *cache_folder(const struct cache *cache);
 bool cache_is_read_only(const struct cache *cache);
+/* What packs' deltas are applied to, kept for all repositories (pack_bases.h). */
+struct pack_bases *cache_bases(const struct cache *cache);
 
 /* Where sentences go about damage that was found or mended; without it, nowhere. `say` is called on
  * any thread, also several at once. Call it before the first repository is opened. */

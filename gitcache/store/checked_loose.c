@@ -6,6 +6,7 @@
 
 #include "gitcache/base/library.h"
 #include "gitcache/base/regular.h"
+#include "gitcache/store/object_hash.h"
 
 struct checked_loose {
     git_odb_backend parent; /* first, so that a pointer to it is one to this */
@@ -38,25 +39,24 @@ static int backend_read(void **bytes, size_t *size, git_object_t *type, git_odb_
                         const git_oid *id)
 {
     struct checked_loose *loose = loose_of(backend);
-    return is_there(loose, id) ? loose->loose->read(bytes, size, type, loose->loose, id)
-                               : GIT_ENOTFOUND;
+    int r = is_there(loose, id) ? loose->loose->read(bytes, size, type, loose->loose, id)
+                                : GIT_ENOTFOUND;
+
+    if (r < 0 || object_hash_fits(id, *type, *bytes, *size))
+        return r;
+    git_odb_backend_data_free(loose->loose, *bytes);
+    git_error_set_str(GIT_ERROR_ODB, "its hash does not fit");
+    return GIT_ERROR;
 }
 
 static int backend_read_header(size_t *size, git_object_t *type, git_odb_backend *backend,
                                const git_oid *id)
 {
     void *bytes;
-    git_oid found;
     int r = backend_read(&bytes, size, type, backend, id);
 
-    if (r < 0)
-        return r;
-    r = git_odb_hash(&found, bytes, *size, *type);
-    git_odb_backend_data_free(backend, bytes);
-    if (r == 0 && !git_oid_equal(&found, id)) {
-        git_error_set_str(GIT_ERROR_ODB, "its hash does not fit");
-        r = GIT_ERROR;
-    }
+    if (r == 0)
+        git_odb_backend_data_free(backend, bytes);
     return r;
 }
 

@@ -10,7 +10,9 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/object_hash.h"
 #include "gitcache/store/pack_file.h"
+#include "gitcache/store/pack_object.h"
 
 /* A file system's times may be this coarse: what is younger may change without a trace. */
 #define COARSE_NS ((int64_t)2000000000)
@@ -283,8 +285,9 @@ static int ask_pack(const struct pack_file *pack, uint32_t position, struct ques
     reader.allocate = allocate;
     reader.release = release;
     reader.data = question;
-    r = question->bytes ? pack_entry_read(&reader, position, &question->data, &question->size,
-                                          &question->type, e)
+    reader.bases = cache_bases(packs_of(question->backend)->cache);
+    r = question->bytes ? pack_object_read(&reader, position, &question->data, &question->size,
+                                           &question->type, e)
                         : pack_entry_size(&reader, position, &question->size, &question->type, e);
     pack_file_end(&reader);
     return r;
@@ -303,6 +306,13 @@ static int ask(struct checked_packs *packs, const git_oid *git_id, struct questi
     oid_from_git(&id, git_id);
     for (size_t i = 0; r < 0 && (pack = find(packs, &id, &i, &position));) {
         r = ask_pack(pack, position, question, &e);
+        if (r == 0 && question->bytes &&
+            !object_hash_fits(git_id, question->type, question->data, question->size)) {
+            release(question, question->data);
+            question->data = NULL;
+            r = error_set(&e, EIO, "an object in the pack %s is damaged: its hash does not fit",
+                          pack->base);
+        }
         if (r == -ESTALE || r == -ENOENT) {
             renew(packs, pack);
             i = renewed ? i : 0; /* once more from the start, but not for ever */

@@ -10,24 +10,11 @@
 
 #define CHUNK       ((size_t)64 << 10)
 #define HEADER_ROOM 64 /* more than type, size and base can take */
+#define MAX_ROOM    ((uInt)1 << 30)
 #define DELTA_ROOM  18 /* the two sizes that a delta begins with */
 
-/* The types in a pack that are no git_object_t of a whole object. */
-#define OFFSET_DELTA 6
-#define ID_DELTA     7
-
-/* An object as it is in the pack, its bytes known to be good. */
-struct pack_entry {
-    unsigned type;
-    uint64_t size;        /* inflated: of a delta, the delta's */
-    uint64_t begin, end;  /* of its compressed bytes */
-    uint32_t base;        /* of a delta: the position of what it is applied to */
-    unsigned char *chunk; /* the first bytes from `begin` on, owned */
-    size_t chunk_size;
-};
-
-static int damaged(const struct pack_reader *reader, uint32_t position, const char *what,
-                   struct error *e)
+int pack_entry_damaged(const struct pack_reader *reader, uint32_t position, const char *what,
+                       struct error *e)
 {
     char hex[OID_HEX_SIZE];
     struct oid id;
@@ -72,7 +59,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
         if (read_at(reader->fd, chunk, wanted, at) != wanted) {
             if (chunk != first)
                 free(chunk);
-            return damaged(reader, position, "its bytes cannot be read", e);
+            return pack_entry_damaged(reader, position, "its bytes cannot be read", e);
         }
         if (at == begin)
             *first_size = wanted;
@@ -83,7 +70,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
         free(chunk);
     return crc == pack_index_crc(reader->index, position)
                ? 0
-               : damaged(reader, position, "its checksum does not fit", e);
+               : pack_entry_damaged(reader, position, "its checksum does not fit", e);
 }
 
 /* The type, three bits, and the size: four bits, then seven a byte. Bytes taken, or 0. */
@@ -138,7 +125,7 @@ static size_t parse_base(const struct pack_reader *reader, uint64_t offset, cons
     return taken;
 }
 
-static bool is_delta(const struct pack_entry *entry)
+bool pack_entry_is_delta(const struct pack_entry *entry)
 {
     return entry->type == OFFSET_DELTA || entry->type == ID_DELTA;
 }
@@ -150,11 +137,11 @@ static int parse_entry(const struct pack_reader *reader, uint32_t position, cons
     size_t taken = parse_header(at, size, entry), base;
 
     if (!taken || entry->type == 0 || entry->type == 5)
-        return damaged(reader, position, "its header is none", e);
-    if (is_delta(entry)) {
+        return pack_entry_damaged(reader, position, "its header is none", e);
+    if (pack_entry_is_delta(entry)) {
         base = parse_base(reader, offset, at + taken, size - taken, entry);
         if (!base)
-            return damaged(reader, position, "what it is a delta to is not there", e);
+            return pack_entry_damaged(reader, position, "what it is a delta to is not there", e);
         taken += base;
     }
     entry->begin = offset + taken;
@@ -162,11 +149,12 @@ static int parse_entry(const struct pack_reader *reader, uint32_t position, cons
     return 0;
 }
 
-/* Checks an object's bytes and reads what they begin with. The caller frees entry->chunk. */
-static int open_entry(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
-                      struct error *e)
+int pack_entry_open(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
+                    struct error *e)
 {
-    unsigned char *chunk = malloc(CHUNK);
+    uint64_t length =
+        pack_index_end(reader->index, position) - pack_index_offset(reader->index, position);
+    unsigned char *chunk = malloc(length < CHUNK ? (size_t)length + 1 : CHUNK);
     size_t size = 0, taken;
     int r = chunk ? check_bytes(reader, position, chunk, &size, e) : error_no_memory(e);
 
@@ -200,9 +188,8 @@ static bool feed(const struct pack_reader *reader, struct pack_entry *entry, z_s
     return n > 0;
 }
 
-/* Inflates the first `size` bytes; all of them if that is the entry's size. */
-static int inflate_into(const struct pack_reader *reader, uint32_t position,
-                        struct pack_entry *entry, unsigned char *out, size_t size, struct error *e)
+int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
+                       struct pack_entry *entry, unsigned char *out, size_t size, struct error *e)
 {
     z_stream stream = {.next_in = NULL};
     uint64_t at = entry->begin;
@@ -214,12 +201,13 @@ static int inflate_into(const struct pack_reader *reader, uint32_t position,
         return error_no_memory(e);
     stream.next_out = left ? out : end;
     while (z == Z_OK && (left || size == entry->size)) {
-        uInt room = left < CHUNK ? (uInt)left : (uInt)CHUNK;
+        uInt room = left < MAX_ROOM ? (uInt)left : MAX_ROOM;
 
         if (stream.avail_in == 0 && !feed(reader, entry, &stream, &at))
             break;
         stream.avail_out = room;
-        z = inflate(&stream, Z_NO_FLUSH);
+        /* With all of the input at hand zlib needs no window of its own. */
+        z = inflate(&stream, at == entry->end && room == left ? Z_FINISH : Z_NO_FLUSH);
         left -= room - stream.avail_out;
         if (z == Z_BUF_ERROR && stream.avail_in == 0)
             z = Z_OK;
@@ -228,7 +216,7 @@ static int inflate_into(const struct pack_reader *reader, uint32_t position,
     if (z == Z_MEM_ERROR)
         return error_no_memory(e);
     if (left || (size == entry->size && z != Z_STREAM_END))
-        return damaged(reader, position, "it cannot be inflated", e);
+        return pack_entry_damaged(reader, position, "it cannot be inflated", e);
     return 0;
 }
 
@@ -239,10 +227,10 @@ static int size_of_delta(const struct pack_reader *reader, uint32_t position,
     unsigned char begin[DELTA_ROOM];
     size_t size = entry->size < sizeof begin ? (size_t)entry->size : sizeof begin;
     uint64_t base;
-    int r = inflate_into(reader, position, entry, begin, size, e);
+    int r = pack_entry_inflate(reader, position, entry, begin, size, e);
 
     if (r == 0 && !pack_delta_sizes(begin, size, &base, out))
-        r = damaged(reader, position, "it is no delta", e);
+        r = pack_entry_damaged(reader, position, "it is no delta", e);
     return r;
 }
 
@@ -254,13 +242,13 @@ static int type_of_base(const struct pack_reader *reader, uint32_t position,
     struct pack_entry at = *entry;
     int r = 0;
 
-    for (uint32_t steps = 0; r == 0 && is_delta(&at); steps++) {
+    for (uint32_t steps = 0; r == 0 && pack_entry_is_delta(&at); steps++) {
         unsigned char header[HEADER_ROOM];
         uint64_t offset = pack_index_offset(reader->index, at.base);
         uint64_t size = pack_index_end(reader->index, at.base) - offset;
 
         if (steps == reader->index->count)
-            return damaged(reader, position, "it is a delta to itself", e);
+            return pack_entry_damaged(reader, position, "it is a delta to itself", e);
         position = at.base;
         size = read_at(reader->fd, header, size < sizeof header ? size : sizeof header, offset);
         r = parse_entry(reader, position, header, (size_t)size, &at, e);
@@ -274,12 +262,12 @@ int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t 
 {
     struct pack_entry entry;
     uint64_t found;
-    int r = open_entry(reader, position, &entry, e);
+    int r = pack_entry_open(reader, position, &entry, e);
 
     if (r < 0)
         return r;
     found = entry.size;
-    if (is_delta(&entry)) {
+    if (pack_entry_is_delta(&entry)) {
         r = size_of_delta(reader, position, &entry, &found, e);
         if (r == 0)
             r = type_of_base(reader, position, &entry, e);
@@ -287,135 +275,5 @@ int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t 
     free(entry.chunk);
     *size = (size_t)found;
     *type = (git_object_t)entry.type;
-    return r;
-}
-
-/* Bytes of an object, or of a delta on the way to it. */
-struct piece {
-    unsigned char *bytes;
-    size_t size;
-};
-
-static int allocate(const struct pack_reader *reader, uint64_t size, struct piece *out,
-                    struct error *e)
-{
-    out->size = (size_t)size;
-    out->bytes = size < SIZE_MAX / 2 ? reader->allocate(reader->data, out->size + 1) : NULL;
-    if (!out->bytes)
-        return error_no_memory(e);
-    out->bytes[size] = '\0';
-    return 0;
-}
-
-static void release(const struct pack_reader *reader, struct piece *piece)
-{
-    if (piece->bytes)
-        reader->release(reader->data, piece->bytes);
-    piece->bytes = NULL;
-}
-
-/* Replaces *base by what the delta makes of it. */
-static int apply(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
-                 struct piece *base, struct error *e)
-{
-    struct piece delta = {.bytes = NULL}, result = {.bytes = NULL};
-    uint64_t base_size, size;
-    size_t taken = 0;
-    int r = allocate(reader, entry->size, &delta, e);
-
-    if (r == 0)
-        r = inflate_into(reader, position, entry, delta.bytes, delta.size, e);
-    if (r == 0) {
-        taken = pack_delta_sizes(delta.bytes, delta.size, &base_size, &size);
-        if (!taken || base_size != base->size)
-            r = damaged(reader, position, "it is a delta to something else", e);
-    }
-    if (r == 0)
-        r = allocate(reader, size, &result, e);
-    if (r == 0 && !pack_delta_apply(delta.bytes + taken, delta.size - taken, base->bytes,
-                                    base->size, result.bytes, result.size))
-        r = damaged(reader, position, "its delta does not fit", e);
-    release(reader, &delta);
-    release(reader, base);
-    *base = result;
-    return r;
-}
-
-/* The positions from an object down to the one that is no delta. */
-struct chain {
-    uint32_t *items;
-    size_t count, room;
-};
-
-static int add_link(struct chain *chain, uint32_t position)
-{
-    if (chain->count == chain->room) {
-        size_t room = chain->room ? 2 * chain->room : 16;
-        uint32_t *items = reallocarray(chain->items, room, sizeof *items);
-
-        if (!items)
-            return -ENOMEM;
-        chain->items = items;
-        chain->room = room;
-    }
-    chain->items[chain->count++] = position;
-    return 0;
-}
-
-/* Reads the whole object at the chain's end. */
-static int read_base(const struct pack_reader *reader, const struct chain *chain,
-                     struct pack_entry *entry, struct piece *out, struct error *e)
-{
-    uint32_t position = chain->items[chain->count - 1];
-    int r = allocate(reader, entry->size, out, e);
-
-    return r ? r : inflate_into(reader, position, entry, out->bytes, out->size, e);
-}
-
-/* From the object's own delta down: *type is that of the whole object. */
-static int follow(const struct pack_reader *reader, uint32_t position, struct chain *chain,
-                  struct piece *out, git_object_t *type, struct error *e)
-{
-    struct pack_entry entry;
-    int r;
-
-    do {
-        if (chain->count > reader->index->count)
-            return damaged(reader, position, "it is a delta to itself", e);
-        if (add_link(chain, position) < 0)
-            return error_no_memory(e);
-        r = open_entry(reader, position, &entry, e);
-        if (r < 0)
-            return r;
-        if (!is_delta(&entry)) {
-            *type = (git_object_t)entry.type;
-            r = read_base(reader, chain, &entry, out, e);
-        }
-        position = entry.base;
-        free(entry.chunk);
-    } while (r == 0 && is_delta(&entry));
-    return r;
-}
-
-int pack_entry_read(const struct pack_reader *reader, uint32_t position, void **bytes, size_t *size,
-                    git_object_t *type, struct error *e)
-{
-    struct chain chain = {.items = NULL};
-    struct piece piece = {.bytes = NULL};
-    struct pack_entry entry;
-    int r = follow(reader, position, &chain, &piece, type, e);
-
-    for (size_t i = chain.count; r == 0 && i-- > 1;) {
-        r = open_entry(reader, chain.items[i - 1], &entry, e);
-        if (r == 0) {
-            r = apply(reader, chain.items[i - 1], &entry, &piece, e);
-            free(entry.chunk);
-        }
-    }
-    free(chain.items);
-    if (r < 0)
-        release(reader, &piece);
-    *bytes = piece.bytes;
-    *size = piece.size;
     return r;
 }

@@ -88,7 +88,7 @@ int raw_object_blob(struct repository *repository, const struct oid *id, struct 
     out->size = git_odb_object_size(object);
     out->data = malloc(out->size + 1);
     if (out->data)
-        memcpy(out->data, git_odb_object_data(object), out->size);
+        memcpy(out->data, git_odb_object_data(object), out->size + 1);
     git_odb_object_free(object);
     return out->data ? 0 : error_no_memory(e);
 }

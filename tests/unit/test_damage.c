@@ -61,7 +61,8 @@ static int read_entry(struct reading *reading, const struct tree_entry *entry, c
     snprintf(below, sizeof below, "%s%s%s", path, *path ? "/" : "", entry->name);
     if (entry->kind == ENTRY_TREE)
         return read_tree(reading, &entry->oid, below, attributes);
-    r = blob_read(&reading->reader, &entry->oid, below, entry->conversion, &bytes, &reading->e);
+    const struct blob_request request = {entry->oid, entry->conversion, entry->size, below};
+    r = blob_read(&reading->reader, &request, &bytes, &reading->e);
     if (r < 0)
         return r;
     sha1_of(bytes.data, bytes.size, sum.id);

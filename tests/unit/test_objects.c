@@ -65,6 +65,14 @@ static void close_setup(struct setup *setup)
     cache_close(setup->cache);
 }
 
+static int read_entry(const struct version_reader *reader, const struct tree_entry *entry,
+                      const char *path, struct bytes *out, struct error *e)
+{
+    const struct blob_request request = {entry->oid, entry->conversion, entry->size, path};
+
+    return blob_read(reader, &request, out, e);
+}
+
 static void compare_file(struct setup *setup, const char *path, const struct tree_entry *entry)
 {
     const struct version_reader reader = reader_of(setup, &setup->version);
@@ -75,7 +83,7 @@ static void compare_file(struct setup *setup, const char *path, const struct tre
     char *expected;
     FILE *file;
 
-    if (blob_read(&reader, &entry->oid, path, entry->conversion, &bytes, &e))
+    if (read_entry(&reader, entry, path, &bytes, &e))
         fail_msg("%s: %s", path, e.text);
     assert_non_null(bytes.data);
     size = bytes.size;
@@ -376,15 +384,11 @@ static void test_conversion_is_bounded(void **state)
     assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
     assert_string_equal(tree.entries[1].name, "file");
     assert_int_equal(tree.entries[1].size, 200000 * 48);
-    assert_int_equal(
-        blob_read(&reader, &tree.entries[1].oid, "file", tree.entries[1].conversion, &bytes, &e),
-        -EFBIG);
+    assert_int_equal(read_entry(&reader, &tree.entries[1], "file", &bytes, &e), -EFBIG);
     assert_non_null(strstr(e.text, "max_file"));
     reader.max_file = MAX_SIZE;
     reader.watch = &watch;
-    assert_int_equal(
-        blob_read(&reader, &tree.entries[1].oid, "file", tree.entries[1].conversion, &bytes, &e),
-        -ECANCELED);
+    assert_int_equal(read_entry(&reader, &tree.entries[1], "file", &bytes, &e), -ECANCELED);
     assert_int_equal(looks, 1);
     tree_release(&tree);
     checkout_cache_free(setup.known);
@@ -435,18 +439,19 @@ static void test_errors(void **state)
 {
     struct setup setup;
     struct error e = {0};
-    struct oid missing = {{1, 2, 3}};
+    const struct tree_entry missing = {.oid = {{1, 2, 3}}};
     struct tree tree;
     struct bytes bytes;
 
     open_setup(&setup, state, "echo 12345 >file; git add file");
     struct version_reader reader = reader_of(&setup, &setup.version);
     assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
+    const struct tree_entry folder = {.oid = setup.version.tree};
     reader.max_file = 5;
-    assert_int_equal(blob_read(&reader, &tree.entries[0].oid, "file", 0, &bytes, &e), -EFBIG);
+    assert_int_equal(read_entry(&reader, &tree.entries[0], "file", &bytes, &e), -EFBIG);
     reader.max_file = 99;
-    assert_int_equal(blob_read(&reader, &missing, "file", 0, &bytes, &e), -EIO);
-    assert_int_equal(blob_read(&reader, &setup.version.tree, "file", 0, &bytes, &e), -EIO);
+    assert_int_equal(read_entry(&reader, &missing, "file", &bytes, &e), -EIO);
+    assert_int_equal(read_entry(&reader, &folder, "file", &bytes, &e), -EIO);
     assert_int_equal(tree_read(&reader, &tree.entries[0].oid, "", false, &tree, &e), -EIO);
     tree_release(&tree);
 
@@ -464,7 +469,7 @@ static void test_errors(void **state)
     reader.repository = setup.repository;
     int r = tree_read(&reader, &setup.version.tree, "", false, &tree, &e);
     if (r == 0) {
-        r = blob_read(&reader, &tree.entries[0].oid, "file", 0, &bytes, &e);
+        r = read_entry(&reader, &tree.entries[0], "file", &bytes, &e);
         tree_release(&tree);
     }
     assert_int_equal(r, -EIO);
