@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -133,13 +134,14 @@ json_t *mountpoint_status(const char *path, struct error *e)
     return status;
 }
 
-/* A mount whose daemon is gone answers ENOTCONN. There may be several, one upon the other. */
+/* A mount whose daemon is gone answers ENOTCONN, also to stat, once the kernel's copy of what stat
+ * says is a second old; statfs always asks. There may be several, one upon the other. */
 static int clear_dead(const char *path, struct error *e)
 {
-    struct stat st;
+    struct statfs fs;
     int r = 0;
 
-    for (int i = 0; i < 100 && stat(path, &st) < 0 && errno == ENOTCONN && r == 0; i++)
+    for (int i = 0; i < 100 && statfs(path, &fs) < 0 && errno == ENOTCONN && r == 0; i++)
         r = mountpoint_unmount(path, true, e);
     return r;
 }

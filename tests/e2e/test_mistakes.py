@@ -1,10 +1,11 @@
 """What people get wrong, and what they are told."""
 
+import errno
 import os
 
 from support.case import EndToEnd
 from support.processes import PROGRAM, eventually
-from support.repositories import start_point
+from support.repositories import executable, start_point
 
 
 class Sources(EndToEnd):
@@ -164,3 +165,33 @@ class Authors(EndToEnd):
         repository.commit({"manifest.json": '{"tab_size": 0}'}, tag="1")
         done = self.program("check", "--languages", f"{repository.path}?tag=1", check=False)
         self.assertIn(f"{repository.path}?tag=1: manifest.json:1:", done.stderr)
+
+
+class Rights(EndToEnd):
+    def test_the_kernel_checks_them_as_on_the_clone(self):
+        """As root, too: every file was executable for access(2), as the kernel asked nobody."""
+        repository = self.make_repository("one")
+        repository.commit({"run": executable("#!/bin/sh\n"), "text": "no program\n", "folder/deep": executable("#!/bin/sh\n"),
+                           "folder/text": ""}, tag="1")
+        clone = self.folder / "clone"
+        repository.clone("1", clone)
+        mount = self.mount(f"{repository.path}?tag=1")
+
+        def executables(folder):
+            found = self.call("find", ".", "-path", "./.git", "-prune", "-o", "-type", "f", "-executable", "-print", cwd=folder)
+            return sorted(found.stdout.split())
+
+        self.assertEqual(["./folder/deep", "./run"], executables(mount / "one/1"))
+        self.assertEqual(executables(clone), executables(mount / "one/1"))
+        self.assertFalse(os.access(mount / "one/1/text", os.X_OK))
+        self.assertTrue(os.access(mount / "one/1/run", os.X_OK))
+        version = os.open(mount / "one/1", os.O_RDONLY | os.O_DIRECTORY)
+        self.addCleanup(os.close, version)
+        def ask(name):
+            return lambda: os.access(name, os.X_OK, dir_fd=version)
+
+        self.assertEqual({}, mount.requests_during(ask("run"), right_after=ask("run")))
+        # Before it says no, the kernel asks once whether the mode is still what it knows.
+        made = mount.requests_during(ask("text"), right_after=ask("text"))
+        self.assertEqual({"getattr": 1, "total": 1}, made)
+        self.assert_errno(errno.EROFS, os.open, mount / "one/1/new", os.O_CREAT | os.O_WRONLY)
