@@ -92,8 +92,8 @@ int mount_options_make(char **out, const struct settings *settings, char *const 
     if (r < 0)
         return r;
     char *name = name_of_source(operands, count, sources), *escaped = name ? escape(name) : NULL;
-    if (!escaped || asprintf(out, "ro,default_permissions,fsname=%s,subtype=startpointfs%s%s", escaped,
-                             *given ? "," : "", given) < 0)
+    if (!escaped || asprintf(out, "ro,default_permissions,fsname=%s,subtype=startpointfs%s%s",
+                             escaped, *given ? "," : "", given) < 0)
         r = error_no_memory(e);
     free(escaped);
     free(name);

@@ -275,7 +275,9 @@ static void test_many_lines(void **state)
     ours = take_all(text, size, paths, paths_size);
     gits = git_takes(*state, text, size, paths, paths_size);
     print_message("    figures: ours %.2f s, git's %.2f s\n", ours, gits);
+#if !defined(__SANITIZE_ADDRESS__) && !defined(__SANITIZE_THREAD__) /* git is built without them */
     assert_true(ours < gits);
+#endif
     free(text);
     free(paths);
 }
