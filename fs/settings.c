@@ -154,6 +154,12 @@ static const char *browse_word(unsigned browse)
     return words[browse];
 }
 
+static const char *search_word(unsigned search)
+{
+    static const char *const words[] = {[SEARCH_CHEAP] = "cheap", [SEARCH_ALWAYS] = "always"};
+    return words[search];
+}
+
 #define AT(field) offsetof(struct settings, field)
 #define MANY      (1ull << 40) /* bytes: a bound against slips */
 
@@ -169,6 +175,9 @@ static const struct mount_option mount_options[] = {
      NULL},
     {"prefetch", OPTION_FLAG, AT(prefetch), 0, 0, NULL,
      "fetch all that the sources name, in the background", NULL},
+    {"search", OPTION_CHOICE, AT(search), SEARCH_CHEAP, SEARCH_ALWAYS, NULL,
+     "look for commits that no list names where history comes without files, or everywhere",
+     search_word},
     {"browse", OPTION_CHOICE, AT(browse), BROWSE_ALL, BROWSE_NAMED, NULL,
      "what 'ls' of a repository shows: all versions, or those that sources name", browse_word},
     {"max_file", OPTION_SIZE, AT(max_file), 0, MANY, "SIZE", "a larger file cannot be read", NULL},

@@ -19,6 +19,10 @@
 /* Which versions a listing of a repository shows: all, or those that a source names. */
 enum browse { BROWSE_ALL, BROWSE_NAMED };
 
+/* Where a commit that no list names is looked for in its remote's history: where that comes without files,
+ * or everywhere. */
+enum search_where { SEARCH_CHEAP, SEARCH_ALWAYS };
+
 struct settings {
     /* folders, absolute */
     char *cache;
@@ -35,6 +39,7 @@ struct settings {
     unsigned jobs;
     bool prefetch;
     enum browse browse;
+    enum search_where search;
     bool no_resend; /* behave as on a kernel that can't resend requests: for tests */
     uint64_t max_file;
     uint32_t max_nodes;

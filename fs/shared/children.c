@@ -43,6 +43,40 @@ int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkou
     return 0;
 }
 
+int node_add_child(struct nodes *nodes, uint32_t folder, const struct node_spec *spec,
+                   uint32_t *child)
+{
+    _Atomic uint64_t *latest = &nodes->node[folder].children;
+    struct node_spec linked = *spec;
+
+    linked.parent = folder;
+    linked.checkout = (uint32_t)atomic_load_explicit(latest, memory_order_acquire);
+    int r = nodes_append(nodes, &linked, 1, child);
+    if (r == 0)
+        atomic_store_explicit(latest, KNOWN | *child, memory_order_release);
+    return r;
+}
+
+int node_each_child(const struct nodes *nodes, uint32_t folder,
+                    int (*visit)(void *data, uint32_t child), void *data)
+{
+    uint64_t word = atomic_load_explicit(&nodes->node[folder].children, memory_order_acquire);
+    uint32_t child = word & KNOWN ? (uint32_t)word : 0;
+    uint32_t later = UINT32_MAX;
+    int r = 0;
+
+    /* Each is older than the one before, so that no chain is endless. */
+    while (child != 0 && r == 0) {
+        const struct node *node = node_get(nodes, child);
+        if (!node || node->parent != folder || child >= later)
+            return nodes_damaged(nodes, folder);
+        r = visit(data, child);
+        later = child;
+        child = node->checkout;
+    }
+    return r;
+}
+
 /* The published links of a folder that can change: 0, -EAGAIN or -EIO. */
 static int links_of(const struct nodes *nodes, uint32_t folder, const struct links **out)
 {
@@ -155,7 +189,7 @@ static int block_of(const struct nodes *nodes, uint32_t folder, uint32_t *first,
     return (uint64_t)*first + *count <= nodes_used(nodes) ? 0 : nodes_damaged(nodes, folder);
 }
 
-enum shape { SHAPE_NONE, SHAPE_LINKS, SHAPE_BLOCK };
+enum shape { SHAPE_NONE, SHAPE_LINKS, SHAPE_BLOCK, SHAPE_CHAIN };
 
 /* Resolves a version to its checkout, and tells how the folder's children are kept. */
 static int folder_shape(const struct nodes *nodes, uint32_t *folder, enum shape *shape)
@@ -181,9 +215,11 @@ static int folder_shape(const struct nodes *nodes, uint32_t *folder, enum shape 
     case NODE_SUBMODULE:
         *shape = SHAPE_NONE;
         break;
-    case NODE_ROOT:
     case NODE_REPO:
     case NODE_PREFIX:
+        *shape = SHAPE_CHAIN;
+        break;
+    case NODE_ROOT:
     case NODE_CONTROL:
         *shape = SHAPE_LINKS;
         break;
@@ -215,6 +251,33 @@ static int compare_name(const struct nodes *nodes, const struct node *node, cons
     return c ? c : (int)node->name_length - (int)length;
 }
 
+struct chain_search {
+    const struct nodes *nodes;
+    const char *name;
+    size_t length;
+    uint32_t found;
+};
+
+static int compare_child(void *data, uint32_t child)
+{
+    struct chain_search *search = data;
+    const struct node *node = node_get(search->nodes, child);
+
+    search->found = child;
+    return compare_name(search->nodes, node, search->name, search->length) == 0;
+}
+
+static int search_chain(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
+                        uint32_t *child)
+{
+    struct chain_search search = {nodes, name, length, 0};
+    int r = node_each_child(nodes, folder, compare_child, &search);
+
+    if (r > 0)
+        *child = search.found;
+    return r > 0 ? 0 : r < 0 ? r : -ENOENT;
+}
+
 int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
                 uint32_t *child)
 {
@@ -231,6 +294,8 @@ int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, si
     }
     if (r < 0)
         return r;
+    if (shape == SHAPE_CHAIN)
+        return search_chain(nodes, folder, name, length, child);
     uint32_t low = 0, high = count;
     while (low < high) {
         uint32_t middle = low + (high - low) / 2;
@@ -262,6 +327,8 @@ int node_next(const struct nodes *nodes, uint32_t folder, uint64_t *offset, uint
         return r;
     if (shape == SHAPE_NONE)
         return -ENOENT;
+    if (shape == SHAPE_CHAIN)
+        return -ENOTDIR;
     if (shape == SHAPE_BLOCK) {
         r = block_of(nodes, folder, &first, &count);
         if (r < 0)

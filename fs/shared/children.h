@@ -15,12 +15,21 @@ void node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t check
 /* The version's present checkout. 0, -EAGAIN (none yet) or -EIO. */
 int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkout);
 
+/* Appends a node to the chain of a repository's folder or a prefix; parent and checkout of the spec are
+ * not looked at. One thread at a time for a folder. As nodes_append. */
+int node_add_child(struct nodes *nodes, uint32_t folder, const struct node_spec *spec,
+                   uint32_t *child);
+/* Every child that such a folder ever had, the latest first. `visit` returns non-zero to end. 0, what
+ * visit returned, or -EIO. */
+int node_each_child(const struct nodes *nodes, uint32_t folder,
+                    int (*visit)(void *data, uint32_t child), void *data);
+
 struct node_link {
     uint32_t index;
     bool listed; /* whether readdir shows it; lookup finds it in any case */
 };
 
-/* Publishes the children of a folder that can change. 1; 0 if it has just these already; -ENOSPC or
+/* Publishes the children of the root or a control folder. 1; 0 if it has just these already; -ENOSPC or
  * -ENOMEM. */
 int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_link *links,
                        size_t count);
@@ -28,18 +37,17 @@ int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_l
 /* True once the folder's children have been published. */
 bool node_has_children(const struct node *node);
 
-/* Finds a child by name. For a version: in its checkout. 0, -ENOENT, -EAGAIN (children not known
- * yet), -ENOTDIR, -EIO. */
+/* Finds a child by name. For a version: in its checkout. In a chain: the latest of that name. 0,
+ * -ENOENT, -EAGAIN (children not known yet), -ENOTDIR, -EIO. */
 int node_lookup(const struct nodes *nodes, uint32_t folder, const char *name, size_t length,
                 uint32_t *child);
 
 /* Walks a folder's listed children. Start with *offset 0; each call gives the next child and moves
  * *offset, whose values stay good for a folder that changes meanwhile. 0, -ENOENT (no more),
- * -EAGAIN, -ENOTDIR, -EIO. */
+ * -EAGAIN, -ENOTDIR (also for a chain: it does not say what is listed), -EIO. */
 int node_next(const struct nodes *nodes, uint32_t folder, uint64_t *offset, uint32_t *child);
 
-/* Every link of a folder that can change, listed or not; for making its next list. `visit` returns
- * non-zero to end. */
+/* Every link of the root or a control folder, listed or not. `visit` returns non-zero to end. */
 int node_each_link(const struct nodes *nodes, uint32_t folder,
                    int (*visit)(void *data, uint32_t child, bool listed), void *data);
 

@@ -10,6 +10,8 @@
 
 #include "fs/shared/nodes_layout.h"
 
+#define REPO_SHARE 8u /* a repository may have one part in so many */
+
 static size_t memory_size(uint32_t max_nodes)
 {
     return HEADER_SIZE +
@@ -128,6 +130,26 @@ uint32_t nodes_max(const struct nodes *nodes)
     return (uint32_t)(nodes->max_names / NAMES_PER_NODE);
 }
 
+/* The caller knows that it is a repository. */
+static _Atomic uint32_t *charge_of(const struct nodes *nodes, uint32_t repo)
+{
+    return (_Atomic uint32_t *)&nodes->node[repo].checkout;
+}
+
+uint32_t nodes_share(const struct nodes *nodes)
+{
+    return nodes_max(nodes) / REPO_SHARE;
+}
+
+uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo)
+{
+    const struct node *node = node_get(nodes, repo);
+
+    return node && node->kind == NODE_REPO
+               ? atomic_load_explicit(charge_of(nodes, repo), memory_order_relaxed)
+               : 0;
+}
+
 const struct node *node_get(const struct nodes *nodes, uint32_t index)
 {
     if (index >= nodes_used(nodes) || nodes->node[index].kind == NODE_NONE)
@@ -186,6 +208,25 @@ int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset)
     return r;
 }
 
+/* Counts nodes and their names' bytes in a repository's share; the caller holds the append lock. A
+ * worker that dies right after has counted too much, never too little. */
+static int charge(struct nodes *nodes, uint32_t repo, size_t count, size_t names)
+{
+    size_t by_names = (names + NAMES_PER_NODE - 1) / NAMES_PER_NODE;
+    size_t more = by_names > count ? by_names : count;
+    const struct node *node = node_get(nodes, repo);
+
+    if (repo == 0)
+        return 0;
+    if (!node || node->kind != NODE_REPO)
+        return nodes_damaged(nodes, repo);
+    uint32_t has = nodes_charged(nodes, repo), share = nodes_share(nodes);
+    if (has > share || more > share - has)
+        return -EDQUOT;
+    atomic_store_explicit(charge_of(nodes, repo), has + (uint32_t)more, memory_order_relaxed);
+    return 0;
+}
+
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first)
 {
     struct header *header = nodes->header;
@@ -202,6 +243,8 @@ int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t coun
         r = -ENOSPC;
     else
         r = reserve_names(nodes, names, &name);
+    if (r == 0 && count > 0)
+        r = charge(nodes, specs[0].account, count, names);
     if (r < 0)
         goto out;
     for (size_t i = 0; i < count; i++) {

@@ -8,14 +8,20 @@
  * What can change, and how:
  *  - A folder of a git tree gets its children once: they are appended as one block, sorted by name,
  * then the folder's `children` word is published with a release store. A reader sees none or all.
- *  - A folder whose listing can change (root, repository, prefix, control) has a list of links:
+ *  - A repository's folder, and a prefix in it, has a chain: each child knows the one made before it, and
+ * the folder the latest. What the folder shows at present is not written here (fs/tree knows it, from
+ * the remote's listing): a listing takes no space, however long it is and however often it changes,
+ * and the one before leaves nothing behind. A name gets a node when somebody looks it up.
+ *  - A folder that changes with the lists (root, control) has a list of links:
  * indices of nodes that exist already. A new list is written beside the old one and swapped in with
  * one store. Nodes keep their numbers across that.
  *  - A version points to a checkout: a hidden node with the commit, its time and its top-level
  * children. A branch that moves gets a new checkout, again with one store; who holds nodes of the
  * old one keeps reading it.
  *
- * A worker that dies while it appends leaves slots that nobody points to, and nothing else.
+ * A repository has a share of the table, so that it cannot take it from the others; its node counts
+ * what it has. A worker that dies while it appends leaves slots that nobody points to, counted or not,
+ * and nothing else.
  * The memory is checked, not trusted: an index, a name or a block outside the table is EIO.
  *
  * Only one process writes at a time (the worker); within it a mutex serialises writers.
@@ -30,7 +36,7 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-#define NODES_LAYOUT    2 /* raise it whenever struct node or the header changes */
+#define NODES_LAYOUT    3 /* raise it whenever struct node or the header changes */
 #define NODE_ROOT_INDEX 0u
 #define NODE_NAME_MAX   255
 
@@ -67,7 +73,9 @@ struct node {
     uint64_t data; /* see enum node_kind */
     int64_t mtime; /* seconds since the epoch */
     struct oid oid;
-    uint32_t checkout; /* tree, file, symlink: the checkout it belongs to */
+    /* Tree, file, symlink: the checkout that it belongs to. In a chain: the child made before it, 0 for the
+     * first. A repository: what it has of its share. */
+    uint32_t checkout;
     _Atomic uint64_t children;
 };
 
@@ -82,6 +90,7 @@ struct node_spec {
     uint64_t data;
     int64_t mtime;
     struct oid oid;
+    uint32_t account; /* the repository in whose share it counts; 0: in nobody's */
 };
 
 struct nodes;
@@ -115,8 +124,13 @@ const char *node_string(const struct nodes *nodes, uint64_t offset);
 /* Keeps a string for good, for a node's data. 0 or -ENOSPC. */
 int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
 
-/* Appends nodes that nobody finds yet; *first is the index of the first. 0 or -ENOSPC (the table is
- * full). */
+/* The nodes that a repository may have (an eighth of the table), and those that it has; long names count
+ * as several. */
+uint32_t nodes_share(const struct nodes *nodes);
+uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo);
+
+/* Appends nodes that nobody finds yet; *first is the index of the first. All have the same account. 0,
+ * -ENOSPC (the table is full) or -EDQUOT (the repository's share is used up). */
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
 
 bool node_is_folder(const struct node *node);

@@ -24,7 +24,7 @@ struct ask {
 };
 
 /* The kinds of jobs in the mount's pool; each is about a `struct repo`. */
-enum ask_job { ASK_LISTING, ASK_VERSIONS };
+enum ask_job { ASK_LISTING, ASK_VERSIONS, ASK_SEARCHES };
 
 /* Asks for a repository's listing. -EAGAIN, or an errno if it cannot be asked for. */
 int ask_listing(struct mount *mount, struct repo *repo, struct ask *ask);

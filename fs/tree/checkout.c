@@ -64,8 +64,8 @@ static int path_of(const struct nodes *nodes, const struct node *node, char **ou
 }
 
 /* Appends a tree's entries as nodes; *first and *count are the block. */
-static int append_entries(struct mount *mount, const struct tree *tree, uint32_t parent,
-                          uint32_t checkout, int64_t mtime, uint32_t *first)
+static int append_entries(struct mount *mount, const struct repo *repo, const struct tree *tree,
+                          uint32_t parent, uint32_t checkout, int64_t mtime, uint32_t *first)
 {
     struct node_spec *specs = calloc(tree->count + 1, sizeof *specs);
     unsigned flags = tree->attributes ? NODE_ATTRIBUTES : 0;
@@ -84,6 +84,7 @@ static int append_entries(struct mount *mount, const struct tree *tree, uint32_t
             .data = entry->size,
             .mtime = mtime,
             .oid = entry->oid,
+            .account = repo->node,
         };
     }
     int r = nodes_append(mount->nodes, specs, tree->count, first);
@@ -91,8 +92,12 @@ static int append_entries(struct mount *mount, const struct tree *tree, uint32_t
     return r;
 }
 
-static int table_error(struct mount *mount, int r, struct error *e)
+static int table_error(struct mount *mount, struct repo *repo, int r, struct error *e)
 {
+    if (r == -EDQUOT) {
+        repo_has_no_room(repo);
+        return error_set(e, ENOSPC, REPO_NO_ROOM, repo->name, nodes_share(mount->nodes));
+    }
     if (r == -ENOSPC)
         return error_set(e, ENOSPC,
                          "the node table is full (%u nodes): unmount, and mount with a larger "
@@ -119,7 +124,9 @@ static int publish_entries(struct mount *mount, struct repo *repo, uint32_t fold
 {
     int64_t mtime = node_get(mount->nodes, checkout)->mtime;
     uint32_t first = 0;
-    int r = table_error(mount, append_entries(mount, tree, folder, checkout, mtime, &first), e);
+    int r = append_entries(mount, repo, tree, folder, checkout, mtime, &first);
+
+    r = table_error(mount, repo, r, e);
 
     if (r < 0)
         return r;
@@ -155,9 +162,10 @@ static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t nod
         .parent = node,
         .mtime = version->time,
         .oid = version->commit,
+        .account = repo->node,
     };
     uint32_t checkout;
-    int r = table_error(mount, nodes_append(mount->nodes, &spec, 1, &checkout), e);
+    int r = table_error(mount, repo, nodes_append(mount->nodes, &spec, 1, &checkout), e);
 
     if (r == 0)
         r = publish_entries(mount, repo, checkout, checkout, tree, e);

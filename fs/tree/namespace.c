@@ -9,8 +9,12 @@
 #include "fs/tree/folders.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
+#include "fs/tree/searches.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/refname.h"
+
+#define LISTED_WITH_NODES \
+    10000 /* names of a folder; where there are more, each gets one when looked up */
 
 #define MISS_INTERVAL 1000 /* milliseconds between two questions for names that are not there */
 
@@ -112,31 +116,52 @@ int namespace_refetch(struct mount *mount, uint32_t index, struct ask *ask)
 
 /* ---- names that are not there (yet) ---- */
 
-/* A commit id is a version that no listing shows: it is there if it can be fetched. */
-static int find_commit(struct mount *mount, struct repo *repo, uint32_t folder, const char *name,
-                       struct ask *ask, uint32_t *child)
+/* The spelling whose node all spellings of a commit share: a source's, else all 40 digits. */
+static void spell_commit(struct repo *repo, const struct oid *commit, char spelling[OID_HEX_SIZE])
 {
-    struct node_spec spec = {
-        .kind = NODE_VERSION,
-        .name = name,
-        .name_length = strlen(name),
-        .parent = folder,
-        .data = repo->node,
-        .mtime = clock_wall() / 1000,
-    };
-    struct repo_version *wanted = repo_version_get(repo, name, NULL);
-    int r;
+    oid_format(commit, spelling);
+    pthread_mutex_lock(&repo->lock);
+    for (size_t i = 0; i < repo->source_count; i++) {
+        const struct repo_source *source = &repo->sources[i];
+        if (source->kind != SOURCE_COMMIT ||
+            strncasecmp(source->version, spelling, strlen(source->version)) != 0)
+            continue;
+        strcpy(spelling, source->version);
+        break;
+    }
+    pthread_mutex_unlock(&repo->lock);
+}
 
-    if (!wanted)
-        return -ENOMEM;
-    r = versions_find(repo->repository, name, NULL, &(struct version){0}, NULL);
-    if (r == -ENOENT || (r == -EIO && !mount->settings->offline))
-        return ask_version(mount, wanted, ask);
-    if (r == 0)
-        r = folders_child(mount, folder, &spec, NULL, child);
-    if (r == 0)
-        r = folders_add_unlisted(mount, repo, folder, *child);
-    return r;
+/* A commit id is a version that no listing shows: it is there if it can be fetched. */
+static int find_commit(struct mount *mount, struct repo *repo, const char *name, struct ask *ask,
+                       uint32_t *child)
+{
+    struct version version;
+    char spelling[OID_HEX_SIZE];
+    int r = versions_find(repo->repository, name, NULL, &version, NULL);
+
+    if (r == -ENOENT)
+        return searches_ask(mount, repo, name, ask);
+    if (r < 0)
+        return r;
+    spell_commit(repo, &version.commit, spelling);
+    struct node_spec spec = version_nodes_spec(false, false, spelling, strlen(spelling));
+    return version_nodes_get(mount, repo, repo->node, &spec, child);
+}
+
+/* A name that the repository's folder, or a prefix in it, shows. 0, -ENOENT or what failed. */
+static int find_shown(struct mount *mount, struct repo *repo, uint32_t folder, const char *name,
+                      const char *full, uint32_t *child)
+{
+    struct shown *shown = repo_shown(repo);
+    bool is_branch = false;
+
+    enum shown_kind kind = shown ? shown_find(shown, full, &is_branch) : SHOWN_NOTHING;
+    shown_put(shown);
+    if (kind == SHOWN_NOTHING)
+        return -ENOENT;
+    struct node_spec spec = version_nodes_spec(kind == SHOWN_PREFIX, is_branch, name, strlen(name));
+    return version_nodes_get(mount, repo, folder, &spec, child);
 }
 
 /* Whether a missing name may make us ask the remote (again). */
@@ -184,21 +209,23 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
         return find_damaged(mount, repo, full, ask);
     if (r == 0) {
         if (version.kind == VERSION_COMMIT)
-            return find_commit(mount, repo, folder, name, ask, child);
+            return find_commit(mount, repo, name, ask, child);
         publish_repo(mount, repo);
-        if (node_lookup(mount->nodes, folder, name, strlen(name), child) == 0)
-            return 0;
+        r = find_shown(mount, repo, folder, name, full, child);
+        if (r != -ENOENT)
+            return r;
     }
     if (mount->settings->offline)
         return known ? -ENOENT : -EHOSTUNREACH;
     if (may_ask_for_missing(repo, known, ask))
         return ask_listing(mount, repo, ask);
     /* The remote's answer may have been published since the caller looked. */
-    if (node_lookup(mount->nodes, folder, name, strlen(name), child) == 0)
-        return 0;
+    r = find_shown(mount, repo, folder, name, full, child);
+    if (r != -ENOENT)
+        return r;
     r = repo_backoff(repo);
     if (r == 0 && is_commit)
-        return find_commit(mount, repo, folder, name, ask, child);
+        return find_commit(mount, repo, name, ask, child);
     return r < 0 ? r : -ENOENT;
 }
 
@@ -210,6 +237,22 @@ static int prepare_folder(struct mount *mount, uint32_t folder, const struct nod
     struct repo *repo = repos_of_node(&mount->repos, folder);
     int r = repo ? publish_repo_once(mount, repo) : 0;
     return repo && repo->left_out ? r : 0;
+}
+
+/* Below a repository's folder. */
+static int find_version(struct mount *mount, uint32_t folder, const char *name, struct ask *ask,
+                        uint32_t *child)
+{
+    struct repo *repo = repos_of_node(&mount->repos, folder);
+
+    if (name[0] == '.' || !repo)
+        return -ENOENT;
+    char *full = full_name(mount->nodes, node_get(mount->nodes, folder), name);
+    int r = full ? find_shown(mount, repo, folder, name, full, child) : -ENOMEM;
+    if (r == -ENOENT)
+        r = find_missing(mount, repo, folder, name, full, ask, child);
+    free(full);
+    return r;
 }
 
 int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, struct ask *ask,
@@ -224,6 +267,8 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
     r = prepare_folder(mount, folder, node);
     if (r < 0)
         return r;
+    if (node->kind == NODE_REPO || node->kind == NODE_PREFIX)
+        return find_version(mount, folder, name, ask, child);
     r = node_lookup(mount->nodes, folder, name, length, child);
     switch (node->kind) {
     case NODE_VERSION:
@@ -236,18 +281,67 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
             return r;
         r = open_tree(mount, folder, ask);
         return r < 0 ? r : node_lookup(mount->nodes, folder, name, length, child);
-    case NODE_REPO:
-    case NODE_PREFIX: {
-        struct repo *repo = repos_of_node(&mount->repos, folder);
-        if ((r != -ENOENT && r != -EAGAIN) || name[0] == '.' || !repo)
-            return r == -EAGAIN ? -ENOENT : r;
-        char *full = full_name(mount->nodes, node, name);
-        r = full ? find_missing(mount, repo, folder, name, full, ask, child) : -ENOMEM;
-        free(full);
-        return r;
-    }
     }
     return r == -EAGAIN ? -ENOENT : r;
+}
+
+/* ---- listing ---- */
+
+/* Whether the names of a folder get nodes when they are listed: then their attributes come with them. */
+static bool may_make_nodes(const struct mount *mount, const struct repo *repo, size_t count)
+{
+    return count <= LISTED_WITH_NODES &&
+           nodes_charged(mount->nodes, repo->node) < nodes_share(mount->nodes) / 4;
+}
+
+static int next_version(struct mount *mount, struct repo *repo, uint32_t folder, const char *path,
+                        uint64_t *offset, struct namespace_entry *out)
+{
+    struct shown_child child;
+    int r = publish_repo_once(mount, repo); /* a worker may take over in the middle of a listing */
+    struct shown *shown = r == 0 ? repo_shown(repo) : NULL;
+
+    if (r == 0)
+        r = shown ? shown_next(shown, path, offset, &child) : -ENOENT;
+
+    if (r == 0) {
+        struct node_spec spec =
+            version_nodes_spec(child.kind == SHOWN_PREFIX, child.branch, child.name, child.length);
+        r = version_nodes_find(mount, repo, folder, &spec, &out->node);
+        if (r == -ENOENT && may_make_nodes(mount, repo, shown_count(shown, path)))
+            r = version_nodes_get(mount, repo, folder, &spec, &out->node);
+        out->has_node = r == 0;
+        out->inode = out->has_node ? out->node + 1ull : NAMESPACE_UNKNOWN_INODES + child.number;
+        memcpy(out->name, child.name, child.length);
+        out->name[child.length] = '\0';
+        r = r == -ENOENT || r == -ENOSPC ? 0 : r;
+    }
+    shown_put(shown);
+    return r;
+}
+
+int namespace_next(struct mount *mount, uint32_t folder, uint64_t *offset,
+                   struct namespace_entry *out)
+{
+    const struct node *node = node_get(mount->nodes, folder);
+    int r;
+
+    if (node && (node->kind == NODE_REPO || node->kind == NODE_PREFIX)) {
+        struct repo *repo = repos_of_node(&mount->repos, folder);
+        char *path = full_name(mount->nodes, node, NULL);
+        r = !path ? -ENOMEM : repo ? next_version(mount, repo, folder, path, offset, out) : -EIO;
+        free(path);
+        return r;
+    }
+    r = node_next(mount->nodes, folder, offset, &out->node);
+    if (r < 0)
+        return r;
+    node = node_get(mount->nodes, out->node);
+    out->has_node = true;
+    out->inode = out->node + 1ull;
+    memcpy(out->name, node_name(mount->nodes, node), node->name_length);
+    out->name[node->name_length] = '\0';
+    return 0;
 }
 
 /* The listing of a repository: asked for where it is unknown or old. A remote that is slow or gone
@@ -255,8 +349,8 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
 static int open_repo(struct mount *mount, struct repo *repo, uint32_t folder, struct ask *ask)
 {
     int64_t age = repo_listing_age(repo);
+    struct namespace_entry entry;
     uint64_t offset = 0;
-    uint32_t child;
     int r = 0;
 
     if (age >= 0 && age < (int64_t)mount->settings->refs_ttl)
@@ -269,7 +363,7 @@ static int open_repo(struct mount *mount, struct repo *repo, uint32_t folder, st
     } else {
         r = repo_backoff(repo);
     }
-    bool shows_something = age >= 0 || node_next(mount->nodes, folder, &offset, &child) == 0;
+    bool shows_something = age >= 0 || namespace_next(mount, folder, &offset, &entry) == 0;
     return shows_something ? 0 : r;
 }
 

@@ -21,6 +21,21 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
  * errno. */
 int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask);
 
+/* A child of a folder, as readdir shows it. A version need not have a node before it is looked up: what a
+ * server lists takes no space in the table. Then the inode number is one that no node has. */
+struct namespace_entry {
+    char name[NODE_NAME_MAX + 1];
+    bool has_node;
+    uint32_t node;
+    uint64_t inode;
+};
+#define NAMESPACE_UNKNOWN_INODES (1ull << 31) /* above all that nodes have, and within 32 bits */
+
+/* Walks a folder's listed children; offsets as for node_next. 0, -ENOENT (no more), -EAGAIN, -ENOTDIR,
+ * -ENOMEM or -EIO. */
+int namespace_next(struct mount *mount, uint32_t folder, uint64_t *offset,
+                   struct namespace_entry *entry);
+
 /* After a read found damaged objects: has the version fetched once more. -EAGAIN, or -EIO. */
 int namespace_refetch(struct mount *mount, uint32_t node, struct ask *ask);
 

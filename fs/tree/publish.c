@@ -22,21 +22,11 @@ static int add_cached(void *data, const char *name, const struct version *versio
     struct repo_names *c = data;
 
     /* Branches and commits may be there for others: they are reachable, and listed by who names
-     * them. */
-    return folders_add_name(c->names, name, c->listed && version->kind == VERSION_TAG,
-                            version->kind == VERSION_BRANCH);
-}
-
-static int add_found(void *data, uint32_t child, bool listed)
-{
-    struct repo_names *c = data;
-    const struct node *node = node_get(c->mount->nodes, child);
-
-    /* Abbreviated commit ids that somebody has looked up stay reachable, unlisted. */
-    if (listed || !node || node->kind != NODE_VERSION ||
-        !oid_is_abbreviation(node_name(c->mount->nodes, node), node->name_length))
+     * them. Commits have many spellings: they are looked for. */
+    if (version->kind == VERSION_COMMIT)
         return 0;
-    return folders_add_name(c->names, node_name(c->mount->nodes, node), false, false);
+    return version_names_add(c->names, name, c->listed && version->kind == VERSION_TAG,
+                             version->kind == VERSION_BRANCH);
 }
 
 static int add_listing(struct repo_names *c, const struct listing *listing)
@@ -46,8 +36,8 @@ static int add_listing(struct repo_names *c, const struct listing *listing)
 
     for (size_t i = 0; listing && i < listing->count && r == 0; i++)
         if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
-            r = folders_add_name(c->names, listing->refs[i].name + sizeof tags - 1, c->listed,
-                                 false);
+            r = version_names_borrow(c->names, listing->refs[i].name + sizeof tags - 1, c->listed,
+                                     false);
     return r;
 }
 
@@ -65,7 +55,7 @@ static int add_sources(struct repo_names *c, struct repo *repo, const struct lis
 
     /* The default branch is there by name also if no source names it. */
     if (head && branch_of(head))
-        r = folders_add_name(c->names, branch_of(head), false, true);
+        r = version_names_add(c->names, branch_of(head), false, true);
     for (size_t i = 0; i < repo->source_count && r == 0; i++) {
         const struct repo_source *source = &repo->sources[i];
         const struct ref *ref = NULL;
@@ -74,11 +64,11 @@ static int add_sources(struct repo_names *c, struct repo *repo, const struct lis
                                   : listing_default(listing);
         if (source->kind == SOURCE_DEFAULT) {
             if (ref && branch_of(ref))
-                r = folders_add_name(c->names, branch_of(ref), true, true);
+                r = version_names_add(c->names, branch_of(ref), true, true);
         } else if (source->kind == SOURCE_COMMIT || !listing || ref ||
                    versions_find(repo->repository, source->version, NULL, &(struct version){0},
                                  NULL) == 0) {
-            r = folders_add_name(c->names, source->version, true, ref && branch_of(ref));
+            r = version_names_add(c->names, source->version, true, ref && branch_of(ref));
         }
     }
     return r;
@@ -93,11 +83,11 @@ static int show_repo(struct mount *mount, struct repo *repo)
 
     /* Under that lock: who waited for it would bring back the listing of before. */
     const struct listing *listing = repository_listing_get(repo->repository);
+    names.repository = repo->repository;
+    names.listing = listing;
     r = add_listing(&c, listing);
     if (r == 0)
         r = versions_each(repo->repository, add_cached, &c, NULL);
-    if (r == 0)
-        r = node_each_link(mount->nodes, repo->node, add_found, &c);
     if (r == 0) {
         pthread_mutex_lock(&repo->lock);
         r = add_sources(&c, repo, listing);
@@ -105,10 +95,7 @@ static int show_repo(struct mount *mount, struct repo *repo)
     }
     if (r == 0)
         r = folders_publish_versions(mount, repo, &names);
-    if (r > 0)
-        folders_advance(&repo->changed_at);
-    folders_release_names(&names);
-    repository_listing_put(repo->repository, listing);
+    version_names_release(&names);
     if (r < 0)
         log_error(mount->log, "%s: cannot update its folder: %s", repo->name, strerror(-r));
     return r < 0 ? r : 0;

@@ -11,6 +11,7 @@
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
+#include "fs/tree/searches.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
@@ -101,6 +102,7 @@ static void run_listing(struct mount *mount, struct repo *repo, struct remote *r
     } else {
         atomic_fetch_add(&mount->state->listings, 1);
         log_success(mount, repo);
+        searches_listed(repo);
         versions_moved(repo->repository, report_moved, (void *[]){repo, mount}, NULL);
     }
     missing_report(mount, repo);
@@ -136,8 +138,11 @@ static void take_batch(struct mount *mount, struct repo *repo, struct batch *bat
         if (alone && batch->count > 0)
             break;
         v->queued = false;
-        batch->requests[batch->count] = (struct version_request){
-            .name = v->name, .commit = v->commit, .newest = v->newest, .again = v->again};
+        batch->requests[batch->count] = (struct version_request){.name = v->name,
+                                                                 .commit = v->commit,
+                                                                 .newest = v->newest,
+                                                                 .again = v->again,
+                                                                 .no_search = true};
         batch->versions[batch->count++] = v;
     }
     pthread_mutex_unlock(&repo->lock);
@@ -172,8 +177,8 @@ static void switch_branch(struct mount *mount, struct repo_version *version,
     free(nodes);
 }
 
-static void finish(struct mount *mount, struct repo_version *version,
-                   const struct version_request *request)
+void refresh_finish(struct mount *mount, struct repo_version *version,
+                    const struct version_request *request)
 {
     struct repo *repo = version->repo;
 
@@ -193,6 +198,16 @@ static void finish(struct mount *mount, struct repo_version *version,
     atomic_store(&version->work.running, false);
 }
 
+/* A commit that the remote neither lists nor gives is looked for beside the next batches. */
+static void finish_or_search(struct mount *mount, struct repo_version *version,
+                             struct version_request *request)
+{
+    if (request->needs_search && searches_add_version(mount, version) == 0)
+        return;
+    request->needs_search = false;
+    refresh_finish(mount, version, request);
+}
+
 /* Logs and counts what became of each. Returns the failure that says something of the remote; NULL
  * if there is none. */
 static const struct error *report(struct mount *mount, struct repo *repo, const struct batch *batch,
@@ -208,6 +223,8 @@ static const struct error *report(struct mount *mount, struct repo *repo, const 
                      (double)milliseconds / 1000, (unsigned long long)bytes);
             continue;
         }
+        if (request->needs_search)
+            continue;
         atomic_fetch_add(&mount->state->fetches_failed, 1);
         if (request->status == -ENOENT)
             log_info(mount->log, "%s/%s: %s", repo->name, name, request->error.text);
@@ -313,10 +330,11 @@ static void run_versions(struct mount *mount, struct repo *repo, struct remote *
     if (batch->count > 0)
         fetch_batch(mount, repo, remote, batch);
     for (size_t i = 0; i < batch->count; i++)
-        finish(mount, batch->versions[i], &batch->requests[i]);
+        finish_or_search(mount, batch->versions[i], &batch->requests[i]);
     publish_repo(mount, repo);
     for (size_t i = 0; i < batch->count; i++)
-        parked_wake(mount->parked, &batch->versions[i]->work);
+        if (!batch->requests[i].needs_search)
+            parked_wake(mount->parked, &batch->versions[i]->work);
     end_batch(mount, repo);
     free(batch);
 }
@@ -325,6 +343,8 @@ bool refresh_run(void *data, void *subject, int kind, struct remote *remote)
 {
     if (kind == ASK_LISTING)
         run_listing(data, subject, remote);
+    else if (kind == ASK_SEARCHES)
+        searches_run(data, subject, remote);
     else
         run_versions(data, subject, remote);
     return true;

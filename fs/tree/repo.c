@@ -30,6 +30,9 @@ void repo_free(struct repo *repo)
         repo->versions = next;
     }
     repo_forget_sources(repo);
+    free(repo->searches);
+    shown_put(repo->names_shown);
+    version_nodes_release(&repo->version_nodes);
     if (repo->repository)
         repository_close(repo->repository);
     pthread_mutex_destroy(&repo->trees);
@@ -53,6 +56,7 @@ int repo_new(struct repo **out, struct cache *cache, const char *name, const cha
     pthread_mutex_init(&repo->trees, NULL);
     pthread_mutex_init(&repo->folders, NULL);
     pthread_mutex_init(&repo->lock, NULL);
+    version_nodes_init(&repo->version_nodes);
     repo->node = node;
     repo->name = strdup(name);
     repo->shown = strdup(url_display(url, text, sizeof text));
@@ -252,6 +256,28 @@ int repo_backoff(struct repo *repo)
         r = -repo->error.errnum;
     pthread_mutex_unlock(&repo->lock);
     return r;
+}
+
+struct shown *repo_shown(struct repo *repo)
+{
+    pthread_mutex_lock(&repo->lock);
+    struct shown *shown = shown_hold(repo->names_shown);
+    pthread_mutex_unlock(&repo->lock);
+    return shown;
+}
+
+struct shown *repo_show(struct repo *repo, struct shown *shown)
+{
+    pthread_mutex_lock(&repo->lock);
+    struct shown *before = repo->names_shown;
+    repo->names_shown = shown;
+    pthread_mutex_unlock(&repo->lock);
+    return before;
+}
+
+bool repo_has_no_room(struct repo *repo)
+{
+    return !atomic_exchange(&repo->has_no_room, true);
 }
 
 int64_t repo_listing_age(struct repo *repo)

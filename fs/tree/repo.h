@@ -15,12 +15,15 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "fs/tree/shown.h"
+#include "fs/tree/version_nodes.h"
 #include "fs/tree/work.h"
 #include "gitcache/base/error.h"
 #include "gitcache/base/source.h"
 #include "gitcache/store/versions.h"
 
 struct repo;
+struct searches;
 
 enum repo_version_state { VERSION_LISTED, VERSION_FETCHING, VERSION_READY, VERSION_FAILED };
 
@@ -35,6 +38,7 @@ struct repo_version {
     enum repo_version_state state;
     bool queued;            /* a fetch is queued for it, but has not begun */
     bool again;             /* fetch although the cache has it: what it has is damaged */
+    bool searching;         /* its commit is to be looked for (searches.h) */
     bool newest;            /* fetch what the branch is at the remote now */
     struct version version; /* READY */
     struct error error;     /* FAILED */
@@ -66,11 +70,16 @@ struct repo {
     struct repo_version *versions; /* prepended */
     struct repo_source *sources;   /* what the lists say */
     size_t source_count;
-    atomic_bool left_out;       /* workers have died of reading it in the cache; see publish.h */
-    atomic_bool in_use;         /* a list names it; else only its open files go on */
-    atomic_bool is_published;   /* this worker has made its folder once (publish.h) */
-    _Atomic int64_t changed_at; /* nanoseconds since the epoch: the folder's mtime */
+    atomic_bool left_out;      /* workers have died of reading it in the cache; see publish.h */
+    struct shown *names_shown; /* what its folder shows; NULL: not made yet */
+    struct version_nodes version_nodes; /* has a lock of its own */
+    atomic_bool has_no_room;            /* its share of the node table is used up */
+    atomic_bool in_use;                 /* a list names it; else only its open files go on */
+    atomic_bool is_published;           /* this worker has made its folder once (publish.h) */
+    _Atomic int64_t changed_at;         /* nanoseconds since the epoch: the folder's mtime */
     bool fetch_queued, fetch_running;
+    struct searches *searches; /* for commits that no list names; NULL: none was looked for yet */
+    uint64_t listing_hash;     /* of the refs that the remote listed last */
     int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
     int64_t missed_at;  /* clock_now() when a missing name last made us ask */
     struct error error; /* why the last listing or fetch failed; errnum 0 after a success */
@@ -114,6 +123,19 @@ bool repo_failed(struct repo *repo, const struct error *error);
 
 /* 0, or the negative errno of the failure that still makes us back off. */
 int repo_backoff(struct repo *repo);
+
+/* What its folder shows, held: give it back with shown_put. NULL: nothing was made yet. */
+struct shown *repo_shown(struct repo *repo);
+/* Takes `shown` over; returns what was shown before, the caller's. */
+struct shown *repo_show(struct repo *repo, struct shown *shown);
+
+/* Notes that its share of the node table is used up. True the first time: then it is worth a log line. */
+bool repo_has_no_room(struct repo *repo);
+/* With its name and the share. */
+#define REPO_NO_ROOM                                                                             \
+    "%s: its share of the node table (%u nodes) is used up: what it showed before goes on; for " \
+    "more, "                                                                                     \
+    "unmount, and mount with a larger max_nodes="
 
 /* Seconds since the listing that is known was made; -1 if none is known. */
 int64_t repo_listing_age(struct repo *repo);

@@ -184,15 +184,17 @@ static int add_children(struct listing_reply *reply)
     struct mount *mount = request->mount;
     uint64_t offset = (uint64_t)request->offset - 2;
     struct fuse_entry_param entry;
-    uint32_t child;
+    struct namespace_entry child;
     int r;
 
-    while ((r = node_next(mount->nodes, request->node, &offset, &child)) == 0) {
-        r = entry_of(request->worker, request->node, child, NULL, &entry);
+    while ((r = namespace_next(mount, request->node, &offset, &child)) == 0) {
+        /* For ino 0 the kernel makes no inode: it looks the name up when somebody needs it. */
+        entry = (struct fuse_entry_param){.attr = {.st_mode = S_IFDIR, .st_ino = child.inode}};
+        if (child.has_node)
+            r = entry_of(request->worker, request->node, child.node, NULL, &entry);
         if (r < 0)
             return r;
-        const char *name = node_name(mount->nodes, node_get(mount->nodes, child));
-        if (!add_entry(reply, name, &entry, (off_t)offset + 2))
+        if (!add_entry(reply, child.name, &entry, (off_t)offset + 2))
             return 0;
     }
     return r == -ENOENT ? 0 : r;

@@ -13,8 +13,9 @@
 #include "fs/tree/publish.h"
 #include "gitcache/base/clock.h"
 
-#define PADDING      4096 /* bytes */
-#define MADE_UP_MOST 20   /* commit ids that are not there: the newest of them */
+#define PADDING      4096  /* bytes */
+#define MADE_UP_MOST 20    /* commit ids that are not there: the newest of them */
+#define LISTED_MOST  10000 /* refs of a remote that are shown though nobody asked for them */
 
 static const char *const state_names[] = {
     [VERSION_LISTED] = "listed",
@@ -93,11 +94,12 @@ static int add_cached(void *data, const char *name, const struct version *versio
     return 0;
 }
 
+/* Of a remote that lists very many, only those are shown that were fetched, asked for or named. */
 static void add_listed(json_t *versions, const struct listing *listing)
 {
     static const char tags[] = "refs/tags/";
 
-    for (size_t i = 0; listing && i < listing->count; i++)
+    for (size_t i = 0; listing && listing->count <= LISTED_MOST && i < listing->count; i++)
         if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
             set_version(versions, listing->refs[i].name + sizeof tags - 1, &listing->refs[i].peeled,
                         VERSION_LISTED, NULL);
@@ -167,6 +169,17 @@ static int add_moved(void *data, const char *tag, const struct oid *pinned, cons
     return 0;
 }
 
+/* Why a name of it may be ENOSPC; null if it has room. */
+static json_t *room_json(const struct mount *mount, const struct repo *repo)
+{
+    char text[1024];
+
+    if (!atomic_load(&repo->has_no_room))
+        return json_null();
+    snprintf(text, sizeof text, REPO_NO_ROOM, repo->name, nodes_share(mount->nodes));
+    return text_json(text);
+}
+
 static json_t *repo_json(struct mount *mount, struct repo *repo)
 {
     const struct listing *listing = repository_listing_get(repo->repository);
@@ -179,8 +192,10 @@ static json_t *repo_json(struct mount *mount, struct repo *repo)
                         listing ? json_integer(listing->listed_at) : json_null());
     pthread_mutex_lock(&repo->lock);
     json_object_set_new(json, "error",
-                        repo->error.errnum ? text_json(repo->error.text) : json_null());
+                        repo->error.errnum ? text_json(repo->error.text) : room_json(mount, repo));
     pthread_mutex_unlock(&repo->lock);
+    json_object_set_new(json, "nodes", json_integer(nodes_charged(mount->nodes, repo->node)));
+    json_object_set_new(json, "refs", json_integer(listing ? (json_int_t)listing->count : 0));
     json_object_set_new(json, "versions", versions_json(repo, listing, is_readable));
     if (is_readable)
         versions_moved(repo->repository, add_moved, moved, NULL);

@@ -25,6 +25,16 @@
 static const char first_line[] = "startpointfs listing 2";
 static const char first_line_1[] = "startpointfs listing 1";
 
+/* Names lie one after the other in blocks, not each in memory of its own: a server may list a million. */
+struct listing_names {
+    struct listing_names *before;
+    size_t used, room;
+    char bytes[];
+};
+
+#define NAMES_FIRST 2048u
+#define NAMES_MOST  (1u << 20)
+
 static bool name_is_listable(const char *name)
 {
     if (strcmp(name, "HEAD") == 0)
@@ -53,19 +63,37 @@ static int make_room(struct listing *listing)
     return 0;
 }
 
+/* NULL: out of memory. */
+static const char *keep_name(struct listing *listing, const char *name)
+{
+    struct listing_names *names = listing->names;
+    size_t size = strlen(name) + 1;
+
+    if (!names || size > names->room - names->used) {
+        size_t room = !names                     ? NAMES_FIRST
+                      : names->room < NAMES_MOST ? 2 * names->room
+                                                 : NAMES_MOST;
+        room = room > size ? room : size;
+        struct listing_names *block = malloc(sizeof *block + room);
+        if (!block)
+            return NULL;
+        *block = (struct listing_names){.before = names, .room = room};
+        listing->names = names = block;
+    }
+    char *kept = memcpy(names->bytes + names->used, name, size);
+    names->used += size;
+    return kept;
+}
+
 int listing_add(struct listing *listing, const char *name, const struct oid *oid,
                 const struct oid *peeled)
 {
-    char *copy;
-
     if (!name_is_listable(name))
         return 0;
-    copy = strdup(name);
-    if (!copy || make_room(listing) < 0) {
-        free(copy);
+    const char *kept = keep_name(listing, name);
+    if (!kept || make_room(listing) < 0)
         return -ENOMEM;
-    }
-    listing->refs[listing->count++] = (struct ref){copy, *oid, *peeled};
+    listing->refs[listing->count++] = (struct ref){kept, *oid, *peeled};
     return 0;
 }
 
@@ -82,9 +110,7 @@ void listing_finish(struct listing *listing)
         return;
     qsort(listing->refs, listing->count, sizeof *listing->refs, compare_refs);
     for (size_t i = 1; i < listing->count; i++) {
-        if (strcmp(listing->refs[i].name, listing->refs[kept].name) == 0)
-            free(listing->refs[i].name);
-        else
+        if (strcmp(listing->refs[i].name, listing->refs[kept].name) != 0)
             listing->refs[++kept] = listing->refs[i];
     }
     listing->count = kept + 1;
@@ -92,8 +118,10 @@ void listing_finish(struct listing *listing)
 
 void listing_release(struct listing *listing)
 {
-    for (size_t i = 0; i < listing->count; i++)
-        free(listing->refs[i].name);
+    for (struct listing_names *names = listing->names, *before; names; names = before) {
+        before = names->before;
+        free(names);
+    }
     free(listing->refs);
     free(listing->head);
     free(listing->server);
@@ -102,7 +130,7 @@ void listing_release(struct listing *listing)
 
 const struct ref *listing_find(const struct listing *listing, const char *name)
 {
-    struct ref key = {.name = (char *)name};
+    struct ref key = {.name = name};
 
     if (listing->count == 0)
         return NULL;

@@ -10,7 +10,7 @@
 #include "gitcache/base/oid.h"
 
 struct ref {
-    char *name;        /* "refs/tags/3.7.4-19", "refs/heads/main" or "HEAD" */
+    const char *name;  /* "refs/tags/3.7.4-19", "refs/heads/main" or "HEAD" */
     struct oid oid;    /* what the ref names: for an annotated tag the tag object */
     struct oid peeled; /* the commit behind a tag object; else the same as oid */
 };
@@ -24,6 +24,7 @@ struct listing {
     /* Read from a file without a checksum, as versions before 0.2 wrote it: shown, but a flipped digit
      * may be in it, and nothing is pinned by it. */
     bool unproven;
+    struct listing_names *names; /* the refs' names; private to listing.c */
 };
 
 /* Appends a ref; the name (a copy is made) must be HEAD, or valid below refs/tags/ or refs/heads/:

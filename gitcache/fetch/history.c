@@ -63,9 +63,13 @@ static bool all_found(const struct history_search *searches, size_t count)
 
 static int search_tips(struct incoming *incoming, struct remote *remote,
                        const struct listing *listing, bool tags, struct history_search *searches,
-                       size_t count, const struct watch *watch, unsigned *fetched, struct error *e)
+                       size_t count, const struct commit_search_bounds *bounds,
+                       const struct watch *watch, unsigned *fetched, struct error *e)
 {
-    struct fetch_command_request request = {.depth = 0, .commits_only = true};
+    struct fetch_command_request request = {.depth = 0,
+                                            .commits_only = true,
+                                            .needs_filter = bounds->needs_filter,
+                                            .max_pack = bounds->max_bytes};
     struct scan scan = {.searches = searches, .count = count};
     struct oid *tips = history_tips(listing, tags, &request.count);
     int r = 0;
@@ -84,20 +88,47 @@ static int search_tips(struct incoming *incoming, struct remote *remote,
     return r;
 }
 
+static int find(struct incoming *incoming, struct remote *remote, const struct listing *listing,
+                struct history_search *searches, size_t count,
+                const struct commit_search_bounds *bounds, const struct watch *watch,
+                unsigned *fetched, struct error *e)
+{
+    for (size_t i = 0; i < count; i++)
+        searches[i].found = 0;
+    int r =
+        search_tips(incoming, remote, listing, false, searches, count, bounds, watch, fetched, e);
+    if (!r && !all_found(searches, count))
+        r = search_tips(incoming, remote, listing, true, searches, count, bounds, watch, fetched,
+                        e);
+    return r;
+}
+
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
                  const struct watch *watch, unsigned *fetched, struct error *e)
 {
+    static const struct commit_search_bounds none = {false, 0};
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);
 
     if (r)
         return r;
-    for (size_t i = 0; i < count; i++)
-        searches[i].found = 0;
-    r = search_tips(&incoming, remote, listing, false, searches, count, watch, fetched, e);
-    if (!r && !all_found(searches, count))
-        r = search_tips(&incoming, remote, listing, true, searches, count, watch, fetched, e);
+    r = find(&incoming, remote, listing, searches, count, &none, watch, fetched, e);
+    incoming_close(&incoming);
+    return r;
+}
+
+int history_find_beside(struct repository *repository, struct remote *remote,
+                        const struct listing *listing, struct history_search *search,
+                        const struct commit_search_bounds *bounds, const struct watch *watch,
+                        unsigned *fetched, struct error *e)
+{
+    struct incoming incoming;
+    int r = incoming_open_beside(&incoming, repository, e);
+
+    if (r)
+        return r;
+    r = find(&incoming, remote, listing, search, 1, bounds, watch, fetched, e);
     incoming_close(&incoming);
     return r;
 }

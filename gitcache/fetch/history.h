@@ -2,6 +2,7 @@
 #ifndef GITCACHE_FETCH_HISTORY_H
 #define GITCACHE_FETCH_HISTORY_H
 
+#include "gitcache/fetch/commit_search.h"
 #include "gitcache/net/remote.h"
 #include "gitcache/store/repository.h"
 
@@ -18,6 +19,12 @@ struct history_search {
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
                  const struct watch *watch, unsigned *fetched, struct error *e);
+
+/* The same for one search within bounds, beside others who may hold the lock. */
+int history_find_beside(struct repository *repository, struct remote *remote,
+                        const struct listing *listing, struct history_search *search,
+                        const struct commit_search_bounds *bounds, const struct watch *watch,
+                        unsigned *fetched, struct error *e);
 
 /* The tips of a listing's branches and HEAD, or of its tags, each once. Owned; NULL if out of
  * memory. */

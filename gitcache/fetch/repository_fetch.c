@@ -93,9 +93,27 @@ static int resolve(struct jobs *jobs)
     return 0;
 }
 
+static void leave_searches(struct jobs *jobs)
+{
+    struct error e = {0};
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+
+        if (job->done || job->target.state != RESOLVE_DIGITS || !job->request->no_search)
+            continue;
+        job->request->needs_search = true;
+        error_set(&e, ENOENT, "%s neither lists nor gives the commit %s",
+                  repository_shown(jobs->repository),
+                  job->request->commit ? job->request->commit : job->request->name);
+        jobs_finish_one(job, -ENOENT, &e);
+    }
+}
+
 static void fetch_left(struct jobs *jobs)
 {
     receive_jobs(jobs);
+    leave_searches(jobs);
     if (jobs_have(jobs, RESOLVE_DIGITS) && (jobs->listed || jobs_list(jobs) == 0))
         search_jobs(jobs);
 }

@@ -15,6 +15,10 @@ struct version_request {
     /* What the cache has is damaged (tree_read or blob_read said EIO): every pack is checked, and
      * what needs a damaged one is fetched again, at the commits that are pinned. */
     bool again;
+    /* A commit that is neither listed nor given by its id is not looked for in the history: ENOENT, and
+     * needs_search is set. */
+    bool no_search;
+    bool needs_search;      /* out */
     int status;             /* out: 0 or negative errno */
     struct version version; /* out, where status is 0 */
     struct error error;     /* out, where it is not */

@@ -16,7 +16,13 @@ struct command {
     /* Of a listing, which version 0 answers before it is asked; else NULL. */
     struct lsrefs_command *refs;
     bool needs_capabilities; /* the server must be asked what it can do before the request */
+    bool needs_filter;       /* a server without it is not asked: EOPNOTSUPP */
     struct answer answer;
 };
+
+/* 0, or -EOPNOTSUPP with a sentence: the server, whose capabilities are known by now, lacks a filter that
+ * the command needs. */
+int command_check(const struct command *command, const struct capabilities *capabilities,
+                  const char *who, struct error *e);
 
 #endif

@@ -88,6 +88,7 @@ void fetch_command_init(struct fetch_command *fetch, const char *who, uint64_t m
     pktline_reader_init(&fetch->reader, who);
     fetch->max_pack = max_pack;
     fetch->side_band = true;
+    fetch->too_large = EIO;
     fetch->sink = sink;
     fetch->sink_data = sink_data;
     fetch->watch = watch;
@@ -159,7 +160,8 @@ static int take_pack(struct fetch_command *fetch, const char *bytes, size_t leng
         return r;
     fetch->pack_bytes += length;
     if (fetch->pack_bytes > fetch->max_pack)
-        return error_set(e, EIO, "%s: the pack has more than %llu bytes, which is refused",
+        return error_set(e, fetch->too_large,
+                         "%s: the pack has more than %llu bytes, which is refused",
                          fetch->reader.who, (unsigned long long)fetch->max_pack);
     if (e)
         e->errnum = 0;

@@ -16,7 +16,9 @@ struct fetch_command_request {
     size_t count;
     unsigned depth;    /* commits from each want; 0: all history */
     bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
+    bool needs_filter; /* a server that cannot leave them out is not asked: EOPNOTSUPP */
     bool lines;        /* the server's progress lines are wanted */
+    uint64_t max_pack; /* bytes: above it EFBIG; 0: the settings' bound, above it EIO */
 };
 
 /* Takes the bytes of a pack as they arrive. 0, or a negative errno that ends the
@@ -45,6 +47,7 @@ struct fetch_command {
     void *sink_data;
     const struct watch *watch;
     uint64_t max_pack;
+    int too_large; /* the errno of more than that */
     uint64_t pack_bytes;
     unsigned char head[12]; /* of the pack */
     bool side_band;         /* pack and messages come in one stream */

@@ -214,6 +214,11 @@ int remote_fetch(struct remote *remote, const char *url,
     int r = goal_init(&goal, remote, url, e);
 
     fetch_command_init(&job.parser, goal.who, remote->settings.max_pack, sink, sink_data, watch);
+    if (request->max_pack && request->max_pack < job.parser.max_pack) {
+        job.parser.max_pack = request->max_pack;
+        job.parser.too_large = EFBIG;
+    }
+    command.needs_filter = request->needs_filter;
     command.answer = fetch_command_answer(&job.parser);
     if (r == 0)
         r = run(remote, &goal, &command, watch, e);

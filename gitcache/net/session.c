@@ -207,8 +207,10 @@ static int send_request(struct turn *turn)
 {
     struct session *session = turn->session;
     struct pktline_buffer request = {0};
-    int r;
+    int r = command_check(turn->command, &session->can, turn->who, turn->error);
 
+    if (r < 0)
+        return r;
     turn->command->build(turn->command->data, &request, &session->can);
     if (request.failed)
         r = error_set(turn->error, ENOMEM, "%s: out of memory", turn->who);

@@ -220,8 +220,10 @@ static int post(struct run *run)
     struct http_response response = {0};
     struct pktline_buffer body = {0};
     struct answer answer = command->answer;
-    int r;
+    int r = command_check(command, &run->site->can, run->who, run->error);
 
+    if (r < 0)
+        return r;
     command->build(command->data, &body, &run->site->can);
     if (body.failed)
         r = out_of_memory(run);

@@ -16,6 +16,7 @@
 #include "gitcache/store/repository_state.h"
 
 #define INCOMING_FOLDER "startpointfs-incoming"
+#define BESIDE_FOLDER   "startpointfs-search."
 
 /* The indexer maps its file anew each time it is given something: give it much at a time. */
 #define BUFFER_SIZE ((size_t)256 << 10)
@@ -34,27 +35,44 @@ static int open_odb(struct incoming *incoming, struct error *e)
     return r;
 }
 
-int incoming_open(struct incoming *out, struct repository *repository, struct error *e)
+/* Takes the folder over. */
+static int open_in(struct incoming *out, struct repository *repository, char *folder,
+                   struct error *e)
 {
-    char *packs = NULL;
-    int r;
+    *out = (struct incoming){.repository = repository, .folder = folder};
+    char *packs = folder ? disk_path(folder, "pack") : NULL;
+    int r = packs ? disk_make_folders(packs, e) : error_no_memory(e);
 
-    *out = (struct incoming){.repository = repository};
-    out->folder = disk_path(repository->folder, INCOMING_FOLDER);
-    packs = out->folder ? disk_path(out->folder, "pack") : NULL;
-    if (!packs) {
-        r = error_no_memory(e);
-    } else {
-        /* The lock is ours, so whatever is there was left by a process that died. */
-        disk_remove(out->folder);
-        r = disk_make_folders(packs, e);
-    }
+    free(packs);
     if (!r)
         r = open_odb(out, e);
-    free(packs);
     if (r)
         incoming_close(out);
     return r;
+}
+
+int incoming_open(struct incoming *out, struct repository *repository, struct error *e)
+{
+    char *folder = disk_path(repository->folder, INCOMING_FOLDER);
+
+    /* The lock is ours, so whatever is there was left by a process that died. */
+    if (folder)
+        disk_remove(folder);
+    return open_in(out, repository, folder, e);
+}
+
+int incoming_open_beside(struct incoming *out, struct repository *repository, struct error *e)
+{
+    char *folder = disk_path(repository->folder, BESIDE_FOLDER "XXXXXX");
+
+    *out = (struct incoming){.repository = repository};
+    disk_remove_leftovers(repository->folder, BESIDE_FOLDER);
+    if (folder && !mkdtemp(folder)) {
+        int r = error_set(e, errno, "cannot make the folder %s: %s", folder, strerror(errno));
+        free(folder);
+        return r;
+    }
+    return open_in(out, repository, folder, e);
 }
 
 /* A pack that is being written. */

@@ -22,6 +22,8 @@ struct incoming {
 };
 
 int incoming_open(struct incoming *out, struct repository *repository, struct error *e);
+/* The same without the repository's lock: for what is looked at and never published. */
+int incoming_open_beside(struct incoming *out, struct repository *repository, struct error *e);
 void incoming_close(struct incoming *incoming); /* drops what was not published */
 
 /* One pack; what was begun and not finished is dropped. EIO if the bytes are no whole pack. */

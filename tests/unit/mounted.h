@@ -169,18 +169,20 @@ static int compare_texts(const void *a, const void *b)
 __attribute__((unused)) static const char *listed(struct mounted *mounted, uint32_t folder)
 {
     static char text[10000];
-    const char *names[1000];
+    char *names[1000];
+    struct namespace_entry child;
     uint64_t offset = 0;
     size_t count = 0;
-    uint32_t child;
 
     assert_int_equal(open_folder(mounted, folder), 0);
-    while (count < 1000 && node_next(mounted->mount.nodes, folder, &offset, &child) == 0)
-        names[count++] = node_name(mounted->mount.nodes, node_get(mounted->mount.nodes, child));
+    while (count < 1000 && namespace_next(&mounted->mount, folder, &offset, &child) == 0)
+        names[count++] = strdup(child.name);
     qsort(names, count, sizeof *names, compare_texts);
     *text = '\0';
     for (size_t i = 0; i < count; i++)
         snprintf(text + strlen(text), sizeof text - strlen(text), "%s%s", i ? " " : "", names[i]);
+    for (size_t i = 0; i < count; i++)
+        free(names[i]);
     return text;
 }
 

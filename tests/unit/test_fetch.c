@@ -31,7 +31,7 @@ static void assert_request(const struct fetch_command_request *request,
 static void test_request(void **state)
 {
     struct oid want;
-    struct fetch_command_request request = {&want, 1, 1, false, false};
+    struct fetch_command_request request = {.wants = &want, .count = 1, .depth = 1};
     struct capabilities unknown = {0};
     struct capabilities all = {.known = true, .agent = true, .shallow = true, .filter = true};
     struct capabilities none = {.known = true, .agent = true};
@@ -41,7 +41,7 @@ static void test_request(void **state)
     assert_request(&request, &unknown, START "000ddeepen 1\n" END);
     assert_request(&request, &all, START "000ddeepen 1\n" END);
     assert_request(&request, &none, START END);
-    request = (struct fetch_command_request){&want, 1, 0, true, false};
+    request = (struct fetch_command_request){.wants = &want, .count = 1, .commits_only = true};
     assert_request(&request, &unknown, START END);
     assert_request(&request, &all, START "0012filter tree:0\n" END);
 }

@@ -3,7 +3,7 @@
 
 static void add(struct version_names *names, const char *name, bool is_listed, bool is_branch)
 {
-    assert_int_equal(folders_add_name(names, name, is_listed, is_branch), 0);
+    assert_int_equal(version_names_add(names, name, is_listed, is_branch), 0);
 }
 
 static int publish(struct mounted *mounted, struct repo *repo, struct version_names *names)
@@ -11,7 +11,7 @@ static int publish(struct mounted *mounted, struct repo *repo, struct version_na
     pthread_mutex_lock(&repo->folders);
     int r = folders_publish_versions(&mounted->mount, repo, names);
     pthread_mutex_unlock(&repo->folders);
-    folders_release_names(names);
+    version_names_release(names);
     *names = (struct version_names){0};
     return r;
 }
@@ -94,26 +94,6 @@ static void test_names_that_can_be_no_folder(void **state)
     mounted_close(&mounted);
 }
 
-static void test_an_unlisted_child(void **state)
-{
-    struct mounted mounted;
-    struct repo *repo = open_empty(&mounted, state);
-    struct node_spec spec = {.kind = NODE_VERSION,
-                             .name = "abcdef0",
-                             .name_length = 7,
-                             .parent = repo->node,
-                             .data = repo->node};
-    uint32_t child, again;
-
-    assert_int_equal(folders_child(&mounted.mount, repo->node, &spec, NULL, &child), 0);
-    assert_int_equal(folders_add_unlisted(&mounted.mount, repo, repo->node, child), 0);
-    assert_int_equal(folders_child(&mounted.mount, repo->node, &spec, NULL, &again), 0);
-    assert_int_equal(child, again);
-    assert_string_equal(listed(&mounted, repo->node), "1");
-    assert_int_equal(walk(&mounted, "repo/abcdef0"), child);
-    mounted_close(&mounted);
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -123,7 +103,6 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_tag_wins_over_a_branch, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_names_that_can_be_no_folder, sandbox_open,
                                         sandbox_close),
-        cmocka_unit_test_setup_teardown(test_an_unlisted_child, sandbox_open, sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

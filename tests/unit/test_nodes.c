@@ -141,6 +141,67 @@ static void the_end_of_the_table_is_enospc(void **state)
     assert_non_null(node_get(nodes, used - 1));
 }
 
+static int note_child(void *data, uint32_t child)
+{
+    uint32_t **next = data;
+    *(*next)++ = child;
+    return 0;
+}
+
+static void a_chain_grows_and_stays(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t repo = add(nodes, NODE_REPO, "r", 0), made[3], seen[3], *next = seen, child;
+    const char *names[] = {"b", "a", "c"};
+    uint64_t offset = 0;
+
+    assert_int_equal(node_lookup(nodes, repo, "a", 1, &child), -ENOENT);
+    for (int i = 0; i < 3; i++) {
+        struct node_spec spec = {.kind = NODE_VERSION, .name = names[i], .name_length = 1};
+        assert_int_equal(node_add_child(nodes, repo, &spec, &made[i]), 0);
+    }
+    assert_int_equal(node_each_child(nodes, repo, note_child, &next), 0);
+    for (int i = 0; i < 3; i++) {
+        assert_int_equal(seen[i], made[2 - i]);
+        assert_int_equal(node_lookup(nodes, repo, names[i], 1, &child), 0);
+        assert_int_equal(child, made[i]);
+    }
+    assert_int_equal(node_next(nodes, repo, &offset, &child), -ENOTDIR);
+    /* An endless chain. */
+    nodes->node[made[0]].checkout = made[2];
+    next = seen;
+    assert_int_equal(node_lookup(nodes, repo, "d", 1, &child), -EIO);
+}
+
+static void a_repository_has_a_share(void **state)
+{
+    struct nodes *nodes = *state;
+    uint32_t greedy = add(nodes, NODE_REPO, "greedy", 0),
+             modest = add(nodes, NODE_REPO, "modest", 0);
+    char name[NODE_NAME_MAX + 1];
+    struct node_spec spec = {.kind = NODE_FILE, .name = "f", .name_length = 1, .account = greedy};
+    uint32_t index, count = 0;
+    int r;
+
+    while ((r = nodes_append(nodes, &spec, 1, &index)) == 0)
+        count++;
+    assert_int_equal(r, -EDQUOT);
+    assert_int_equal(count, nodes_share(nodes));
+    assert_int_equal(nodes_charged(nodes, greedy), count);
+    /* Long names count as what they take. */
+    memset(name, 'x', sizeof name);
+    spec = (struct node_spec){
+        .kind = NODE_FILE, .name = name, .name_length = NODE_NAME_MAX, .account = modest};
+    for (count = 0; (r = nodes_append(nodes, &spec, 1, &index)) == 0; count++)
+        ;
+    assert_int_equal(r, -EDQUOT);
+    assert_int_equal(count, nodes_share(nodes) / 4);
+    spec.account = 0;
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), 0);
+    spec.account = index; /* no repository: the table is damaged */
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), -EIO);
+}
+
 static void another_mapping_sees_the_same(void **state)
 {
     struct nodes *first, *second;
@@ -204,6 +265,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_version_shows_its_present_checkout, set_up, tear_down),
         cmocka_unit_test_setup_teardown(the_end_of_the_table_is_enospc, set_up, tear_down),
         cmocka_unit_test_setup_teardown(damaged_links_are_eio_and_not_a_crash, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_chain_grows_and_stays, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_repository_has_a_share, set_up, tear_down),
         cmocka_unit_test(another_mapping_sees_the_same),
         cmocka_unit_test(another_layout_is_refused),
     };

@@ -23,7 +23,7 @@
 
 struct world {
     struct nodes *nodes, *copy;
-    uint32_t old, tree, version;
+    uint32_t old, tree, version, first;
 };
 
 static struct nodes *make_table(void)
@@ -55,6 +55,9 @@ static int set_up(void **state)
     assert_int_equal(append(world.nodes, NODE_REPO, "old", 0, &world.old), 0);
     assert_int_equal(append(world.nodes, NODE_VERSION, "1", 0, &world.version), 0);
     assert_int_equal(append(world.nodes, NODE_TREE, "tree", 0, &world.tree), 0);
+    struct node_spec child = {
+        .kind = NODE_VERSION, .name = "first", .name_length = 5, .account = world.old};
+    assert_int_equal(node_add_child(world.nodes, world.old, &child, &world.first), 0);
     links[0] = (struct node_link){world.old, true};
     links[1] = (struct node_link){world.version, true};
     assert_int_equal(node_publish_links(world.nodes, 0, links, 2), 1);
@@ -164,6 +167,44 @@ static int see_links(struct nodes *nodes, const struct world *world)
     return r == 0 && listed == 3 && node_get(nodes, child)->kind == NODE_REPO ? 1 : -1;
 }
 
+static int do_child(struct nodes *nodes, const struct world *world)
+{
+    struct node_spec spec = {.kind = NODE_VERSION,
+                             .name = "new",
+                             .name_length = 3,
+                             .data = world->old,
+                             .account = world->old};
+    uint32_t child;
+
+    return node_add_child(nodes, world->old, &spec, &child);
+}
+
+static int count_child(void *data, uint32_t child)
+{
+    ++*(unsigned *)data;
+    (void)child;
+    return 0;
+}
+
+/* The first child is there in any case; what is charged is never less than what is there. */
+static int see_child(struct nodes *nodes, const struct world *world)
+{
+    unsigned count = 0;
+    uint32_t first, child;
+
+    if (node_each_child(nodes, world->old, count_child, &count) != 0 || count < 1 ||
+        node_lookup(nodes, world->old, "first", 5, &first) != 0 || first != world->first ||
+        nodes_charged(nodes, world->old) < count)
+        return -1;
+    int r = node_lookup(nodes, world->old, "new", 3, &child);
+    if (r == -ENOENT)
+        return count == 1 ? 0 : -1;
+    return r == 0 && node_get(nodes, child)->data == world->old &&
+                   node_parent(nodes, node_get(nodes, child)) == node_get(nodes, world->old)
+               ? 1
+               : -1;
+}
+
 /* ---- stopping at each instruction ---- */
 
 typedef int (*act)(struct nodes *nodes, const struct world *world);
@@ -237,11 +278,17 @@ static void a_folder_has_its_old_links_or_its_new_ones(void **state)
     crash_everywhere(*state, do_links, see_links);
 }
 
+static void a_name_is_in_its_folder_or_not(void **state)
+{
+    crash_everywhere(*state, do_child, see_child);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_tree_is_there_whole_or_not_at_all, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_checkout_is_there_whole_or_not_at_all, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_name_is_in_its_folder_or_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_has_its_old_links_or_its_new_ones, set_up,
                                         tear_down),
     };

@@ -155,7 +155,7 @@ static void assert_request(const struct fetch_command_request *request,
 static void test_request(void **state)
 {
     struct oid wants[2];
-    struct fetch_command_request request = {wants, 2, 1, false, false};
+    struct fetch_command_request request = {.wants = wants, .count = 2, .depth = 1};
     struct capabilities none = {.known = true, .version_0 = true}, can = none;
 
     (void)state;
