@@ -1,6 +1,7 @@
 #include "fs/tree/refresh.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -17,6 +18,7 @@
 #include "gitcache/fetch/pool.h"
 #include "gitcache/fetch/repository_fetch.h"
 
+#define MANY_REFS    10000
 #define FAILURE_KEPT 1000 /* milliseconds for which a version's failure is answered again */
 
 static void log_failure(struct mount *mount, bool news, const char *what, const struct error *error)
@@ -90,6 +92,21 @@ static void follow_branches(struct mount *mount, struct repo *repo)
         ask_newest_later(mount, moved[i]);
 }
 
+/* After a listing of very many refs: what the one before took goes back to the system, not only to malloc,
+ * which keeps it in pieces. */
+static void give_back_memory(struct repo *repo)
+{
+#ifdef __GLIBC__
+    const struct listing *listing = repository_listing_get(repo->repository);
+
+    if (listing && listing->count > MANY_REFS)
+        malloc_trim(0);
+    repository_listing_put(repo->repository, listing);
+#else
+    (void)repo;
+#endif
+}
+
 static void run_listing(struct mount *mount, struct repo *repo, struct remote *remote)
 {
     struct error error = {0};
@@ -107,6 +124,7 @@ static void run_listing(struct mount *mount, struct repo *repo, struct remote *r
     }
     missing_report(mount, repo);
     publish_repo(mount, repo);
+    give_back_memory(repo);
     lists_publish(mount);
     follow_branches(mount, repo);
     atomic_store(&repo->listing.running, false);

@@ -5,6 +5,7 @@ import os
 import re
 
 from support.case import EndToEnd
+from support.processes import eventually
 from support.repositories import start_point
 from support.servers import GitDaemon
 
@@ -87,8 +88,11 @@ class ManyTags(EndToEnd):
         many = self.make_many("many")
         server = self.serve(GitDaemon, self.repositories)
         self.list_many(many, 600_000, "v")
-        mount = self.mount(server.url("many"))
-        self.assertEqual(600_000, len(self.tags(mount)))
-        self.assertIn("manifest.json", os.listdir(mount / "many/v0123456"))
-        used = resident(mount.status()["pid"])
-        self.assertLess(used, 100 << 20, f"{used >> 20} MiB")
+        mount = self.mount(server.url("many"), options="refs_ttl=0")
+        worker = mount.status()["pid"]
+        for _ in range(3):
+            self.assertEqual(600_000, len(self.tags(mount)))
+            self.assertIn("manifest.json", os.listdir(mount / "many/v0123456"))
+            mount.status()
+            # While one listing takes the other's place, there are two.
+            eventually(lambda: resident(worker) < 100 << 20, 60, "less than 100 MiB in use")
