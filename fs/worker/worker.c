@@ -1,6 +1,7 @@
 #include "fs/worker/worker.h"
 
 #include <errno.h>
+#include <malloc.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -24,6 +25,7 @@
 #include "gitcache/fetch/pool.h"
 
 #define BLOBS_MAX     ((size_t)128 << 20)
+#define LARGE_BLOCK   (1 << 20)
 #define STOP_PATIENCE 2000 /* milliseconds for threads to end */
 
 static int make_text(void *data, uint32_t index, struct ask *ask, char **bytes)
@@ -156,12 +158,22 @@ static void on_ready(void *data)
     worker->start->ready(worker->start->data);
 }
 
+/* What is large (a listing of very many refs, a file) goes back to the system when it is freed. Left to
+ * itself glibc raises this bound to 32 MiB after the first of them, and keeps the next in pieces. */
+static void bound_kept_memory(void)
+{
+#ifdef __GLIBC__
+    mallopt(M_MMAP_THRESHOLD, LARGE_BLOCK);
+#endif
+}
+
 int worker_run(const struct worker_start *start, struct error *e)
 {
     struct worker worker = {.start = start};
     struct mount *mount = &worker.mount;
     int r;
 
+    bound_kept_memory();
     signals_block();
     r = open_mount(&worker, e);
     if (r == 0)
