@@ -49,18 +49,18 @@ void check_fault(struct check *check, enum severity severity, const struct value
     free(pointer);
 }
 
-bool must_be(struct check *check, const struct value *value, const char *what)
+bool check_must_be(struct check *check, const struct value *value, const char *what)
 {
     char shown[SHOWN_SIZE];
     check_fault(check, SEVERITY_ERROR, value, "must be %s, not %s", what,
-                value_shown(check->document, value, shown));
+                document_value_shown(check->document, value, shown));
     return false;
 }
 
 bool check_string(struct check *check, const struct value *value)
 {
     if (!json_is_string(value->json) || json_string_length(value->json) == 0)
-        return must_be(check, value, "a non-empty string");
+        return check_must_be(check, value, "a non-empty string");
     return true;
 }
 
@@ -69,7 +69,7 @@ bool check_array(struct check *check, const struct value *value, size_t least, s
 {
     size_t size = json_array_size(value->json); /* 0 for what is no array */
     if (!json_is_array(value->json) || size < least || size > most)
-        return must_be(check, value, what);
+        return check_must_be(check, value, what);
     return true;
 }
 
@@ -77,10 +77,10 @@ bool check_integer(struct check *check, const struct value *value, int least, in
 {
     char what[64];
     double number = json_real_value(value->json);
-    if (value_is_integer(check->document, value) && number >= least && number <= most)
+    if (document_value_is_integer(check->document, value) && number >= least && number <= most)
         return true;
     snprintf(what, sizeof(what), "an integer from %d to %d", least, most);
-    return must_be(check, value, what);
+    return check_must_be(check, value, what);
 }
 
 void check_no_duplicates(struct check *check, const struct value *array)
@@ -104,7 +104,7 @@ void check_no_duplicates(struct check *check, const struct value *array)
     json_decref(first);
 }
 
-bool array_has(const struct value *array, const char *string)
+bool check_array_has(const struct value *array, const char *string)
 {
     for (size_t i = 0; i < array->count; i++) {
         const char *element = json_string_value(json_array_get(array->json, i));

@@ -26,8 +26,8 @@ struct check {
 void check_fault(struct check *check, enum severity severity, const struct value *value,
                  const char *format, ...) __attribute__((format(printf, 4, 5)));
 
-/* "must be WHAT, not VALUE". Returns false, for `return must_be(...)`. */
-bool must_be(struct check *check, const struct value *value, const char *what);
+/* "must be WHAT, not VALUE". Returns false, for `return check_must_be(...)`. */
+bool check_must_be(struct check *check, const struct value *value, const char *what);
 
 /* Each of these adds a finding, and returns false, unless the value is as its name says. */
 bool check_string(struct check *check, const struct value *value);
@@ -39,6 +39,6 @@ bool check_integer(struct check *check, const struct value *value, int least, in
 void check_no_duplicates(struct check *check, const struct value *array);
 
 /* True if an array has the string among its elements. */
-bool array_has(const struct value *array, const char *string);
+bool check_array_has(const struct value *array, const char *string);
 
 #endif

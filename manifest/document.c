@@ -239,7 +239,7 @@ void document_locate(struct document *document, size_t offset, struct where *whe
     where->column = document->column;
 }
 
-bool value_is_integer(const struct document *document, const struct value *value)
+bool document_value_is_integer(const struct document *document, const struct value *value)
 {
     const char *text = document->text + value->span.start;
     size_t length = value->span.end - value->span.start;
@@ -247,8 +247,8 @@ bool value_is_integer(const struct document *document, const struct value *value
            !memchr(text, 'e', length) && !memchr(text, 'E', length);
 }
 
-char *value_shown(const struct document *document, const struct value *value,
-                  char buffer[SHOWN_SIZE])
+char *document_value_shown(const struct document *document, const struct value *value,
+                           char buffer[SHOWN_SIZE])
 {
     return shown_clip(buffer, document->text + value->span.start,
                       value->span.end - value->span.start);

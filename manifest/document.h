@@ -24,8 +24,9 @@ struct span {
 /* A member of the top level, or an element of a member that is an array. Borrows from its document.
  */
 struct value {
-    const json_t *json; /* numbers are always reals: value_is_integer knows how they were written */
-    const char *key;    /* the member's */
+    const json_t
+        *json; /* numbers are always reals: document_value_is_integer knows how they were written */
+    const char *key; /* the member's */
     struct span key_span;
     struct span span;
     bool is_element;
@@ -64,9 +65,9 @@ struct value document_element(const struct document *document, const struct valu
 void document_locate(struct document *document, size_t offset, struct where *where);
 
 /* True for a number without fraction and exponent, as JSON's grammar writes integers. */
-bool value_is_integer(const struct document *document, const struct value *value);
+bool document_value_is_integer(const struct document *document, const struct value *value);
 /* The value as it is written in the file, clipped. Returns buffer. */
-char *value_shown(const struct document *document, const struct value *value,
-                  char buffer[SHOWN_SIZE]);
+char *document_value_shown(const struct document *document, const struct value *value,
+                           char buffer[SHOWN_SIZE]);
 
 #endif

@@ -22,7 +22,7 @@ static void check_image_name(struct check *check, const struct value *value)
     if (!image_name_parse(&name, json_string_value(value->json), &why))
         check_fault(check, SEVERITY_ERROR, value,
                     "%s is not an image reference [host[:port]/]path[:tag][@digest]: %s",
-                    value_shown(check->document, value, shown), why);
+                    document_value_shown(check->document, value, shown), why);
 }
 
 static void check_display_name(struct check *check, const struct value *value)
@@ -36,9 +36,9 @@ static void check_extension(struct check *check, const struct value *value)
         return;
     const char *extension = json_string_value(value->json);
     if (extension[0] != '.')
-        must_be(check, value, "an extension that begins with a dot");
+        check_must_be(check, value, "an extension that begins with a dot");
     else if (extension[1] == '\0')
-        must_be(check, value, "more than a dot");
+        check_must_be(check, value, "more than a dot");
 }
 
 static void check_filename_extension(struct check *check, const struct value *value)
@@ -81,7 +81,7 @@ static void check_regex(struct check *check, const struct value *value)
     if (!check_string(check, value) || regex_is_valid(json_string_value(value->json), why))
         return;
     check_fault(check, SEVERITY_ERROR, value, "%s is not a regular expression of Ruby: %s",
-                value_shown(check->document, value, shown), why);
+                document_value_shown(check->document, value, shown), why);
 }
 
 static void check_regexes(struct check *check, const struct value *array)
@@ -124,7 +124,7 @@ static void check_name_and_version(struct check *check, const struct value *valu
     struct value version = document_element(check->document, value, 1);
     check_string(check, &name);
     if (!json_is_string(version.json))
-        must_be(check, &version, "a string");
+        check_must_be(check, &version, "a string");
 }
 
 static void check_both_or_neither(struct check *check, const struct value *none)
@@ -152,15 +152,15 @@ static const struct rule {
     {21, 51, false, NULL, check_missing_keys},
     {30, 0, true, "image_name", check_image_name},
     {31, 60, true, "display_name", check_display_name},
-    {32, 61, true, "visible_filenames", check_visible_filenames},
+    {32, 61, true, "visible_filenames", rules_files_visible_filenames},
     {33, 0, true, "filename_extension", check_filename_extension},
     {34, 0, false, "image_name", check_image_tag},
     {40, 0, false, "hidden_filenames", check_hidden_filenames},
     {41, 0, false, "tab_size", check_tab_size},
     {42, 0, false, "max_seconds", check_max_seconds},
-    {43, 0, false, "highlight_filenames", check_highlight_filenames},
+    {43, 0, false, "highlight_filenames", rules_files_highlight_filenames},
     {44, 0, false, "progress_regexs", check_progress_regexs},
-    {45, 0, false, "rag_lambda", check_rag_lambda},
+    {45, 0, false, "rag_lambda", rules_files_rag_lambda},
     {46, 0, false, "language", check_name_and_version},
     {47, 0, false, "test_framework", check_name_and_version},
     {48, 0, false, NULL, check_both_or_neither},

@@ -18,7 +18,7 @@ static void refuse_character(struct check *check, const struct value *value, con
     int length = 1;
     while (((unsigned char)at[length] & 0xc0) == 0x80) /* UTF-8: jansson lets nothing else pass */
         length++;
-    value_shown(check->document, value, shown);
+    document_value_shown(check->document, value, shown);
     if ((unsigned char)*at < ' ')
         check_fault(check, SEVERITY_ERROR, value, "%s has the control character U+%04X: " WHY,
                     shown, *at);
@@ -36,7 +36,7 @@ static bool check_portable(struct check *check, const struct value *value)
         return false;
     }
     if (*name == '-')
-        return must_be(check, value, "a name without leading dash");
+        return check_must_be(check, value, "a name without leading dash");
     return true;
 }
 
@@ -57,7 +57,7 @@ static bool check_exists(struct check *check, const struct value *value, const s
         return false;
     }
     check_fault(check, SEVERITY_ERROR, value, "%s %s (names are relative to %s%s)",
-                value_shown(check->document, value, shown), problems[r],
+                document_value_shown(check->document, value, shown), problems[r],
                 *check->folder ? check->folder : "the start-point's root",
                 *check->folder ? "/" : "");
     return false;
@@ -71,14 +71,14 @@ static void check_visible_filename(struct check *check, const struct value *valu
         !check_exists(check, value, &path))
         return;
     if (path->size > VISIBLE_FILE_MAX)
-        check_fault(check, SEVERITY_ERROR, value,
-                    "%s has %" PRIu64 " bytes: a visible file has at most %d",
-                    value_shown(check->document, value, shown), path->size, VISIBLE_FILE_MAX);
+        check_fault(
+            check, SEVERITY_ERROR, value, "%s has %" PRIu64 " bytes: a visible file has at most %d",
+            document_value_shown(check->document, value, shown), path->size, VISIBLE_FILE_MAX);
 }
 
 static void check_cyber_dojo_sh(struct check *check, const struct value *value)
 {
-    bool has = array_has(value, CYBER_DOJO_SH);
+    bool has = check_array_has(value, CYBER_DOJO_SH);
     if (check->type == TYPE_LANGUAGES && !has)
         check_fault(check, SEVERITY_ERROR, value, "must include \"" CYBER_DOJO_SH "\"");
     if (check->type == TYPE_EXERCISES && has)
@@ -86,7 +86,7 @@ static void check_cyber_dojo_sh(struct check *check, const struct value *value)
                     "must not include \"" CYBER_DOJO_SH "\", which comes with the language");
 }
 
-void check_visible_filenames(struct check *check, const struct value *value)
+void rules_files_visible_filenames(struct check *check, const struct value *value)
 {
     if (!check_array(check, value, 1, SIZE_MAX, "an array of one or more strings"))
         return;
@@ -119,10 +119,10 @@ static void check_highlight_filename(struct check *check, const struct value *va
     if (!check_string(check, value) || json_object_get(visible, json_string_value(value->json)))
         return;
     check_fault(check, SEVERITY_ERROR, value, "%s must be in visible_filenames too",
-                value_shown(check->document, value, shown));
+                document_value_shown(check->document, value, shown));
 }
 
-void check_highlight_filenames(struct check *check, const struct value *value)
+void rules_files_highlight_filenames(struct check *check, const struct value *value)
 {
     struct value visible = {0};
     if (!check_array(check, value, 1, SIZE_MAX, "an array of one or more strings"))
@@ -141,7 +141,7 @@ void check_highlight_filenames(struct check *check, const struct value *value)
     check_no_duplicates(check, value);
 }
 
-void check_rag_lambda(struct check *check, const struct value *value)
+void rules_files_rag_lambda(struct check *check, const struct value *value)
 {
     const struct path *path;
     if (check_string(check, value))

@@ -4,8 +4,8 @@
 
 #include "manifest/check.h"
 
-void check_visible_filenames(struct check *check, const struct value *value);
-void check_highlight_filenames(struct check *check, const struct value *value);
-void check_rag_lambda(struct check *check, const struct value *value);
+void rules_files_visible_filenames(struct check *check, const struct value *value);
+void rules_files_highlight_filenames(struct check *check, const struct value *value);
+void rules_files_rag_lambda(struct check *check, const struct value *value);
 
 #endif

@@ -8,7 +8,7 @@
 
 #include "gitcache/base/clock.h"
 
-const char *operation_name(enum operation operation)
+const char *state_operation_name(enum operation operation)
 {
     static const char *const names[OPERATION_COUNT] = {
         [OPERATION_INIT] = "init",

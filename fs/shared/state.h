@@ -64,7 +64,7 @@ struct state {
 };
 
 /* The name that status.json gives an operation: "lookup". */
-const char *operation_name(enum operation operation);
+const char *state_operation_name(enum operation operation);
 
 /* Whether the kernel can be told so; asked once in the life of a mount (connection.c). */
 static inline bool state_has_epochs(const struct state *state)

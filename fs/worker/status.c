@@ -47,7 +47,7 @@ static json_t *requests_json(const struct state *state)
 
     for (int i = 0; i < OPERATION_COUNT; i++) {
         uint64_t count = atomic_load(&state->requests[i]);
-        json_object_set_new(requests, operation_name((enum operation)i),
+        json_object_set_new(requests, state_operation_name((enum operation)i),
                             json_integer((json_int_t)count));
         total += count;
     }

@@ -31,12 +31,12 @@ void library_close(void)
     git_libgit2_shutdown();
 }
 
-void oid_to_git(git_oid *out, const struct oid *oid)
+void library_oid_to_git(git_oid *out, const struct oid *oid)
 {
     git_oid_fromraw(out, oid->id);
 }
 
-void oid_from_git(struct oid *out, const git_oid *oid)
+void library_oid_from_git(struct oid *out, const git_oid *oid)
 {
     memcpy(out->id, oid->id, OID_SIZE);
 }

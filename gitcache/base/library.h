@@ -11,8 +11,8 @@
 int library_open(struct error *e);
 void library_close(void);
 
-void oid_to_git(git_oid *out, const struct oid *oid);
-void oid_from_git(struct oid *out, const git_oid *oid);
+void library_oid_to_git(git_oid *out, const struct oid *oid);
+void library_oid_from_git(struct oid *out, const git_oid *oid);
 
 /* As error_set, for a failed libgit2 call: maps its code to an errno (ENOENT, EIO, ENOSPC, ...) and
  * appends libgit2's own message to the formatted text. Call it before any other libgit2 call. */

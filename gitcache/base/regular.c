@@ -40,9 +40,9 @@ bool regular_is(const char *path)
     return lstat(path, &st) == 0 && S_ISREG(st.st_mode);
 }
 
-struct file_stamp file_stamp_of(const struct stat *st)
+struct regular_stamp regular_stamp_of(const struct stat *st)
 {
-    return (struct file_stamp){
+    return (struct regular_stamp){
         .device = st->st_dev,
         .inode = st->st_ino,
         .size = (uint64_t)st->st_size,
@@ -50,7 +50,7 @@ struct file_stamp file_stamp_of(const struct stat *st)
     };
 }
 
-bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b)
+bool regular_stamp_equal(const struct regular_stamp *a, const struct regular_stamp *b)
 {
     return a->device == b->device && a->inode == b->inode && a->size == b->size &&
            a->changed == b->changed;

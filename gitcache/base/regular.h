@@ -10,7 +10,7 @@
 #include "gitcache/base/error.h"
 
 /* What a file was when it was looked at: it has not been written since if this is the same. */
-struct file_stamp {
+struct regular_stamp {
     uint64_t device, inode, size;
     int64_t changed; /* nanoseconds since the epoch: the ctime, which nobody can set */
 };
@@ -23,7 +23,7 @@ int regular_open(const char *path, int flags, struct stat *st, struct error *e);
 /* Whether a name is a plain file; what is not there, or can't be looked at, is none. */
 bool regular_is(const char *path);
 
-struct file_stamp file_stamp_of(const struct stat *st);
-bool file_stamp_equal(const struct file_stamp *a, const struct file_stamp *b);
+struct regular_stamp regular_stamp_of(const struct stat *st);
+bool regular_stamp_equal(const struct regular_stamp *a, const struct regular_stamp *b);
 
 #endif

@@ -22,11 +22,11 @@ static bool name_is_shown(const char *name, size_t length)
 
 static enum entry_kind kind_of_mode(uint32_t mode)
 {
-    if (mode_is_tree(mode))
+    if (raw_tree_mode_is_tree(mode))
         return ENTRY_TREE;
-    if (mode_is_symlink(mode))
+    if (raw_tree_mode_is_symlink(mode))
         return ENTRY_SYMLINK;
-    if (mode_is_file(mode))
+    if (raw_tree_mode_is_file(mode))
         return mode & 0100 ? ENTRY_EXECUTABLE : ENTRY_FILE;
     return ENTRY_SUBMODULE;
 }

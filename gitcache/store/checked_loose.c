@@ -26,7 +26,7 @@ static bool is_there(const struct checked_loose *loose, const git_oid *id)
     struct oid oid;
     bool there;
 
-    oid_from_git(&oid, id);
+    library_oid_from_git(&oid, id);
     oid_format(&oid, hex);
     if (asprintf(&path, "%s/%.2s/%s", loose->objects, hex, hex + 2) < 0)
         return false;

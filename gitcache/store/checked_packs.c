@@ -20,9 +20,9 @@
 /* A pair of files in the folder. */
 struct slot {
     char *base;
-    struct pack_file *pack;              /* NULL: it did not pass, when its files were these: */
-    struct file_stamp index_at, pack_at; /* zeroes where there is none */
-    bool seen;                           /* by the present scan */
+    struct pack_file *pack;                 /* NULL: it did not pass, when its files were these: */
+    struct regular_stamp index_at, pack_at; /* zeroes where there is none */
+    bool seen;                              /* by the present scan */
 };
 
 struct checked_packs {
@@ -32,7 +32,7 @@ struct checked_packs {
     pthread_mutex_t lock; /* guards what follows, not the packs themselves */
     struct slot *slots;
     size_t count, room;
-    struct file_stamp scanned; /* the folder when it was read */
+    struct regular_stamp scanned; /* the folder when it was read */
     int64_t scanned_at;
 };
 
@@ -55,26 +55,27 @@ static int fail(int r, const struct error *e)
 
 /* ---- which packs there are ---- */
 
-static struct file_stamp stamp_of(const char *base, const char *suffix)
+static struct regular_stamp stamp_of(const char *base, const char *suffix)
 {
-    struct file_stamp stamp = {.device = 0};
+    struct regular_stamp stamp = {.device = 0};
     struct stat st;
     char *path;
 
     if (asprintf(&path, "%s%s", base, suffix) < 0)
         return stamp;
     if (lstat(path, &st) == 0)
-        stamp = file_stamp_of(&st);
+        stamp = regular_stamp_of(&st);
     free(path);
     return stamp;
 }
 
 static bool has_changed(const struct slot *slot)
 {
-    const struct file_stamp index = stamp_of(slot->base, ".idx");
-    const struct file_stamp pack = stamp_of(slot->base, ".pack");
+    const struct regular_stamp index = stamp_of(slot->base, ".idx");
+    const struct regular_stamp pack = stamp_of(slot->base, ".pack");
 
-    return !file_stamp_equal(&index, &slot->index_at) || !file_stamp_equal(&pack, &slot->pack_at);
+    return !regular_stamp_equal(&index, &slot->index_at) ||
+           !regular_stamp_equal(&pack, &slot->pack_at);
 }
 
 /* Tries to open a slot's pack. What is damaged is said, and no failure of ours. */
@@ -176,19 +177,19 @@ static int64_t now_ns(void)
 }
 
 /* True if nothing can have been added or removed since the last scan. */
-static bool is_known(const struct checked_packs *packs, const struct file_stamp *folder)
+static bool is_known(const struct checked_packs *packs, const struct regular_stamp *folder)
 {
     for (size_t i = 0; i < packs->count; i++)
         if (!packs->slots[i].pack)
             return false;
-    return file_stamp_equal(folder, &packs->scanned) &&
+    return regular_stamp_equal(folder, &packs->scanned) &&
            packs->scanned_at - folder->changed > COARSE_NS;
 }
 
 /* The caller holds the lock. */
 static int scan(struct checked_packs *packs)
 {
-    struct file_stamp stamp;
+    struct regular_stamp stamp;
     struct stat st;
     DIR *stream;
     int r;
@@ -201,7 +202,7 @@ static int scan(struct checked_packs *packs)
             drop_slot(packs, packs->count - 1);
         return 0;
     }
-    stamp = file_stamp_of(&st);
+    stamp = regular_stamp_of(&st);
     if (is_known(packs, &stamp))
         return 0;
     stream = opendir(packs->folder);
@@ -213,7 +214,7 @@ static int scan(struct checked_packs *packs)
     packs->scanned_at = now_ns();
     r = read_folder(packs, stream);
     closedir(stream);
-    packs->scanned = r == 0 ? stamp : (struct file_stamp){.device = 0};
+    packs->scanned = r == 0 ? stamp : (struct regular_stamp){.device = 0};
     return r;
 }
 
@@ -303,7 +304,7 @@ static int ask(struct checked_packs *packs, const git_oid *git_id, struct questi
     struct oid id;
     int r = -ENOENT;
 
-    oid_from_git(&id, git_id);
+    library_oid_from_git(&id, git_id);
     for (size_t i = 0; r < 0 && (pack = find(packs, &id, &i, &position));) {
         r = ask_pack(pack, position, question, &e);
         if (r == 0 && question->bytes &&
@@ -357,7 +358,7 @@ static int backend_exists(git_odb_backend *backend, const git_oid *git_id)
     size_t i = 0;
     struct oid id;
 
-    oid_from_git(&id, git_id);
+    library_oid_from_git(&id, git_id);
     pack = find(packs_of(backend), &id, &i, &position);
     pack_file_put(pack);
     return pack != NULL;
@@ -383,7 +384,7 @@ static int visit_pack(const struct pack_file *pack, git_odb_foreach_cb visit, vo
         git_oid git_id;
 
         pack_index_id(&pack->index, i, &id);
-        oid_to_git(&git_id, &id);
+        library_oid_to_git(&git_id, &id);
         r = visit(&git_id, data);
     }
     return r;

@@ -62,7 +62,7 @@ static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out,
     git_oid git_id;
     int r;
 
-    oid_to_git(&git_id, id);
+    library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
     if (r == GIT_ENOTFOUND)
         return error_set(e, EIO, "the object %s is missing", oid_format(id, hex));
@@ -141,7 +141,7 @@ int commit_is_cut(git_odb *odb, const struct oid *commit, bool *out, struct erro
     if (!take_id(&text, "tree", &parent))
         r = damaged(commit, "commit", e);
     while (!r && !*out && take_id(&text, "parent", &parent)) {
-        oid_to_git(&id, &parent);
+        library_oid_to_git(&id, &parent);
         *out = !git_odb_exists(odb, &id);
     }
     git_odb_object_free(object);

@@ -27,7 +27,7 @@ static uint32_t *holders_of(const struct pack_collection *collection, const git_
 {
     struct oid oid;
 
-    oid_from_git(&oid, id);
+    library_oid_from_git(&oid, id);
     size_t place = oid_set_find(collection->request->needed, &oid);
     return place == OID_SET_NONE ? NULL : &collection->holders[place];
 }
@@ -40,7 +40,7 @@ static bool may_be_open(const struct visit *visit, const git_oid *id)
     struct oid oid;
     size_t size;
 
-    oid_from_git(&oid, id);
+    library_oid_from_git(&oid, id);
     if (oid_set_find(visit->collection->request->gone, &oid) != OID_SET_NONE)
         return false;
     return git_odb_read_header(&size, &type, visit->pack->odb, id) != 0 ||
@@ -147,7 +147,7 @@ static void remove_derived(const struct repository *repository)
 static int drop(struct pack_collection *collection, struct error *e)
 {
     git_odb *rest;
-    int r = packs_open_rest(&rest, &collection->packs, collection->repository, e);
+    int r = pack_open_rest(&rest, &collection->packs, collection->repository, e);
 
     if (r < 0)
         return r;
@@ -177,7 +177,7 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
     if (!collection.holders)
         r = error_no_memory(e);
     if (r == 0)
-        r = packs_open(&collection.packs, repository, e);
+        r = pack_open_all(&collection.packs, repository, e);
     if (r == 0) {
         choose(&collection);
         r = shrink(&collection, &freed, e);
@@ -191,7 +191,7 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
         r = drop(&collection, e);
     if (r == 0 && freed > 0)
         *bytes += (uint64_t)freed;
-    packs_close(&collection.packs);
+    pack_close_all(&collection.packs);
     free(collection.holders);
     return r;
 }

@@ -206,7 +206,7 @@ static int visit_commit(const git_oid *id, void *data)
     size_t size;
 
     if (git_odb_read_header(&size, &type, visit->odb, id) == 0 && type == GIT_OBJECT_COMMIT) {
-        oid_from_git(&oid, id);
+        library_oid_from_git(&oid, id);
         visit->visit(visit->data, &oid);
     }
     return 0;

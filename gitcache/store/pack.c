@@ -104,13 +104,13 @@ static int add_pack(void *data, const char *base, struct error *e)
     return checked_odb_add_pack(pack->odb, packs->cache, base, e);
 }
 
-int packs_open(struct packs *packs, const struct repository *repository, struct error *e)
+int pack_open_all(struct packs *packs, const struct repository *repository, struct error *e)
 {
     *packs = (struct packs){.cache = repository->cache};
     return pack_each(repository, ".idx", add_pack, packs, e);
 }
 
-void packs_close(struct packs *packs)
+void pack_close_all(struct packs *packs)
 {
     for (size_t i = 0; i < packs->count; i++) {
         git_odb_free(packs->items[i].odb);
@@ -128,13 +128,13 @@ static bool is_dropped(const struct packs *packs, const struct pack *pack)
     return false;
 }
 
-int packs_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
-                    struct error *e)
+int pack_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
+                   struct error *e)
 {
     char *objects = disk_path(repository->folder, "objects");
     git_odb *odb = NULL;
     struct packs now; /* there may be new ones */
-    int r = packs_open(&now, repository, e);
+    int r = pack_open_all(&now, repository, e);
 
     if (r == 0 && (!objects || git_odb_new(&odb)))
         r = error_no_memory(e);
@@ -143,7 +143,7 @@ int packs_open_rest(git_odb **out, const struct packs *packs, const struct repos
     for (size_t i = 0; i < now.count && r == 0; i++)
         if (!is_dropped(packs, &now.items[i]))
             r = checked_odb_add_pack(odb, repository->cache, now.items[i].base, e);
-    packs_close(&now);
+    pack_close_all(&now);
     free(objects);
     if (r < 0)
         git_odb_free(odb);
@@ -162,7 +162,7 @@ static bool is_wanted(const struct packing *packing, const git_oid *id)
 {
     struct oid oid;
 
-    oid_from_git(&oid, id);
+    library_oid_from_git(&oid, id);
     return oid_set_find(packing->objects, &oid) != OID_SET_NONE;
 }
 

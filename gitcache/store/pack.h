@@ -31,13 +31,13 @@ int pack_each(const struct repository *repository, const char *suffix,
               int (*act)(void *data, const char *base, struct error *e), void *data,
               struct error *e);
 
-/* Opens all packs of a repository. On failure, too, packs_close. */
-int packs_open(struct packs *packs, const struct repository *repository, struct error *e);
-void packs_close(struct packs *packs);
+/* Opens all packs of a repository. On failure, too, pack_close_all. */
+int pack_open_all(struct packs *packs, const struct repository *repository, struct error *e);
+void pack_close_all(struct packs *packs);
 
 /* An odb with everything but the packs that are dropped. */
-int packs_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
-                    struct error *e);
+int pack_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
+                   struct error *e);
 
 /* Writes a new pack with those objects of this one that are in the set, checks it, and puts it
  * beside the old one. *bytes is its size. */

@@ -56,7 +56,7 @@ static int read_index(struct pack_file *pack, uint64_t pack_size, struct error *
 
     if (fd < 0)
         return fd;
-    pack->index_stamp = file_stamp_of(&st);
+    pack->index_stamp = regular_stamp_of(&st);
     if ((uint64_t)st.st_size > MAX_INDEX) {
         r = error_set(e, EIO, "the pack's index %s.idx is damaged: it is too large", pack->base);
     } else {
@@ -115,7 +115,7 @@ int pack_file_open(struct pack_file **out, const char *base, struct error *e)
     fd = pack->base ? open_part(base, ".pack", &st, e) : error_no_memory(e);
     r = fd < 0 ? fd : 0;
     if (r == 0) {
-        pack->pack_stamp = file_stamp_of(&st);
+        pack->pack_stamp = regular_stamp_of(&st);
         r = read_index(pack, (uint64_t)st.st_size, e);
     }
     if (r == 0)
@@ -146,14 +146,14 @@ void pack_file_put(struct pack_file *pack)
 /* The pack as it was checked, for reading. */
 static int open_same(const struct pack_file *pack, struct error *e)
 {
-    struct file_stamp now;
+    struct regular_stamp now;
     struct stat st;
     int fd = open_part(pack->base, ".pack", &st, e);
 
     if (fd < 0)
         return fd;
-    now = file_stamp_of(&st);
-    if (file_stamp_equal(&now, &pack->pack_stamp))
+    now = regular_stamp_of(&st);
+    if (regular_stamp_equal(&now, &pack->pack_stamp))
         return fd;
     close(fd);
     return error_set(e, ESTALE, "the pack %s was written since it was checked", pack->base);

@@ -24,7 +24,7 @@
 struct pack_file {
     char *base; /* its path without .pack */
     struct pack_index index;
-    struct file_stamp index_stamp, pack_stamp;
+    struct regular_stamp index_stamp, pack_stamp;
     atomic_uint users;
 };
 

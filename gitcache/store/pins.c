@@ -145,7 +145,7 @@ static int learn(struct repository *repository, const char *ref, const struct oi
  * is no record that could be believed. */
 static int load_record(struct repository *repository, struct error *e)
 {
-    struct file_stamp now = {.device = 0};
+    struct regular_stamp now = {.device = 0};
     struct pin_record record;
     char *path = disk_path(repository->folder, PIN_RECORD_FILE);
     struct stat st;
@@ -154,14 +154,14 @@ static int load_record(struct repository *repository, struct error *e)
     if (!path)
         return error_no_memory(e);
     if (lstat(path, &st) == 0)
-        now = file_stamp_of(&st);
+        now = regular_stamp_of(&st);
     free(path);
-    if (now.inode && file_stamp_equal(&now, &repository->record_stamp))
+    if (now.inode && regular_stamp_equal(&now, &repository->record_stamp))
         return 0;
     r = pin_record_load(&record, repository->folder, e);
     pin_record_release(&repository->record);
     repository->record = record;
-    repository->record_stamp = r == 0 ? now : (struct file_stamp){.device = 0};
+    repository->record_stamp = r == 0 ? now : (struct regular_stamp){.device = 0};
     return r;
 }
 
@@ -339,7 +339,7 @@ int pins_scan(struct repository *repository, struct error *e)
 /* Writes the record as it is in memory. */
 static int save_record(struct repository *repository, struct error *e)
 {
-    repository->record_stamp = (struct file_stamp){.device = 0};
+    repository->record_stamp = (struct regular_stamp){.device = 0};
     return pin_record_save(&repository->record, repository->folder, e);
 }
 

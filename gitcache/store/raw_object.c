@@ -42,7 +42,7 @@ int raw_object_read(struct repository *repository, const struct oid *id, git_obj
 
     if (!odb)
         return no_repository(repository, e);
-    oid_to_git(&git_id, id);
+    library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
     if (r)
         r = read_failed(repository, id, r, e);
@@ -67,7 +67,7 @@ int raw_object_size(struct repository *repository, const struct oid *id, uint64_
 
     if (!odb)
         return no_repository(repository, e);
-    oid_to_git(&git_id, id);
+    library_oid_to_git(&git_id, id);
     r = git_odb_read_header(&size, &type, odb, &git_id);
     if (r)
         r = read_failed(repository, id, r, e);

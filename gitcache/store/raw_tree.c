@@ -35,17 +35,17 @@ int raw_tree_next(struct raw_tree *tree, struct raw_entry *out)
     return 1;
 }
 
-bool mode_is_tree(uint32_t mode)
+bool raw_tree_mode_is_tree(uint32_t mode)
 {
     return S_ISDIR(mode);
 }
 
-bool mode_is_symlink(uint32_t mode)
+bool raw_tree_mode_is_symlink(uint32_t mode)
 {
     return S_ISLNK(mode);
 }
 
-bool mode_is_file(uint32_t mode)
+bool raw_tree_mode_is_file(uint32_t mode)
 {
     return S_ISREG(mode);
 }

@@ -23,8 +23,8 @@ struct raw_entry {
 int raw_tree_next(struct raw_tree *tree, struct raw_entry *out);
 
 /* The kinds of modes, as git reads them: what is nothing else is a submodule. */
-bool mode_is_tree(uint32_t mode);
-bool mode_is_symlink(uint32_t mode);
-bool mode_is_file(uint32_t mode);
+bool raw_tree_mode_is_tree(uint32_t mode);
+bool raw_tree_mode_is_symlink(uint32_t mode);
+bool raw_tree_mode_is_file(uint32_t mode);
 
 #endif

@@ -33,7 +33,7 @@ static int add_blob(struct reach *reach, const struct raw_entry *entry, struct e
 
     if (is_known(reach, &entry->oid))
         return 0;
-    oid_to_git(&id, &entry->oid);
+    library_oid_to_git(&id, &entry->oid);
     if (!git_odb_exists(reach->odb, &id))
         return error_set(e, EIO, "the file %s is missing (the blob %s)", entry->name,
                          oid_format(&entry->oid, hex));
@@ -42,9 +42,9 @@ static int add_blob(struct reach *reach, const struct raw_entry *entry, struct e
 
 static int add_entry(struct reach *reach, const struct raw_entry *entry, struct error *e)
 {
-    if (mode_is_tree(entry->mode))
+    if (raw_tree_mode_is_tree(entry->mode))
         return add_tree(reach, &entry->oid, e);
-    if (mode_is_file(entry->mode) || mode_is_symlink(entry->mode))
+    if (raw_tree_mode_is_file(entry->mode) || raw_tree_mode_is_symlink(entry->mode))
         return add_blob(reach, entry, e);
     return 0; /* a submodule */
 }
@@ -55,7 +55,7 @@ static int read_tree(git_odb_object **out, git_odb *odb, const struct oid *id, s
     git_oid git_id;
     int r;
 
-    oid_to_git(&git_id, id);
+    library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
     if (r == GIT_ENOTFOUND)
         return error_set(e, EIO, "the tree %s is missing", oid_format(id, hex));

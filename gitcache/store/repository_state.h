@@ -34,7 +34,7 @@ struct repository {
 
     pthread_mutex_t record_lock; /* protects what follows */
     struct pin_record record;    /* as it was read when its file was this: */
-    struct file_stamp record_stamp;
+    struct regular_stamp record_stamp;
     bool mend_tried; /* by this process, without waiting for the lock */
 
     pthread_rwlock_t odb_lock; /* protects the pointer; the odb itself is for all threads */

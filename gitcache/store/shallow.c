@@ -48,7 +48,7 @@ static bool print_old(struct update *update, const char *text, size_t size)
 
         if (end - line <= OID_HEX || line[OID_HEX] != '\n' || !oid_parse(&commit, line, OID_HEX))
             return false;
-        oid_to_git(&id, &commit);
+        library_oid_to_git(&id, &commit);
         if (git_odb_exists(update->odb, &id))
             print_commit(update, &commit);
         else
@@ -154,7 +154,7 @@ static int print_if_cut(const git_oid *id, void *data)
 
     if (git_odb_read_header(&size, &type, search->odb, id) || type != GIT_OBJECT_COMMIT)
         return 0;
-    oid_from_git(&oid, id);
+    library_oid_from_git(&oid, id);
     r = commit_is_cut(search->odb, &oid, &cut, search->e);
     if (!r && cut)
         fprintf(search->out, "%s\n", oid_format(&oid, hex));

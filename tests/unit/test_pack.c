@@ -259,7 +259,7 @@ static void test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size(void **sta
                 size_t size;
 
                 pack_index_id(&sound->index, n, &id);
-                oid_to_git(&git_id, &id);
+                library_oid_to_git(&git_id, &id);
                 if (git_odb_read_header(&size, &type, odb, &git_id) == 0) {
                     if (!flipped)
                         sizes[n] = size;
@@ -293,7 +293,7 @@ static void read_all(git_odb *odb, const struct pack_file *pack, size_t *right)
         git_oid git_id;
 
         pack_index_id(&pack->index, n, &id);
-        oid_to_git(&git_id, &id);
+        library_oid_to_git(&git_id, &id);
         if (git_odb_read(&object, odb, &git_id) == 0) {
             git_odb_object_free(object);
             ++*right;
