@@ -3,16 +3,25 @@
 #include <errno.h>
 
 #include "gitcache/fetch/history.h"
+#include "gitcache/fetch/list_refs.h"
 
 int commit_search(struct repository *repository, struct remote *remote, const char *digits,
                   const struct commit_search_bounds *bounds, const struct watch *watch,
                   unsigned *fetched, struct oid *commit, struct error *e)
 {
-    const struct listing *listing = repository_listing_get(repository);
     struct history_search search = {.digits = digits};
-    int r = listing ? history_find_beside(repository, remote, listing, &search, bounds, watch,
-                                          fetched, e)
-                    : error_set(e, EIO, "%s is not listed", repository_shown(repository));
+    const struct listing *listing = repository_listing_get(repository);
+    int r = 0;
+
+    if (!listing) { /* the history's tips are in it */
+        r = list_refs(repository, remote, watch, e);
+        listing = r < 0 ? NULL : repository_listing_get(repository);
+    }
+    if (r < 0)
+        return r;
+    r = listing
+            ? history_find_beside(repository, remote, listing, &search, bounds, watch, fetched, e)
+            : error_set(e, EIO, "%s is not listed", repository_shown(repository));
 
     repository_listing_put(repository, listing);
     if (r < 0)

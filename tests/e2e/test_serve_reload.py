@@ -164,7 +164,7 @@ class BesideAMount(EndToEnd):
         self.assertEqual("", checked.stdout + checked.stderr)
         self.mounted.unmount()
         eventually(lambda: service.get("healthz").status == 503, 20, "the mount's end")
-        self.assertIn("no startpointfs answers", service.get("healthz").text)
+        self.assertIn("no startpointfs is mounted", service.get("healthz").text)
         self.assertEqual(0, service.metrics()["startpointfs_serve_mount_up"])
         self.assertEqual(200, service.get("alive").status)
 
