@@ -169,18 +169,22 @@ static void bound_kept_memory(void)
 
 int worker_run(const struct worker_start *start, struct error *e)
 {
-    struct worker worker = {.start = start};
-    struct mount *mount = &worker.mount;
+    /* Not on the stack: threads go on with it after a return without close_mount. */
+    struct worker *worker = calloc(1, sizeof *worker);
     int r;
 
+    if (!worker)
+        return error_no_memory(e);
+    worker->start = start;
+    struct mount *mount = &worker->mount;
     bound_kept_memory();
     signals_block();
-    r = open_mount(&worker, e);
+    r = open_mount(worker, e);
     if (r == 0)
-        r = connection_run(worker.connection, atomic_load(&mount->state->workers) > 1, on_ready,
-                           &worker, e);
-    if (worker.has_signals)
-        signals_stop(worker.signals);
+        r = connection_run(worker->connection, atomic_load(&mount->state->workers) > 1, on_ready,
+                           worker, e);
+    if (worker->has_signals)
+        signals_stop(worker->signals);
     if (r < 0) {
         log_error(mount->log, "%s", e->text);
         return r;
@@ -192,6 +196,7 @@ int worker_run(const struct worker_start *start, struct error *e)
         return WORKER_REPLACED;
     }
     log_info(mount->log, "worker %d ends: unmounted", (int)getpid());
-    close_mount(&worker);
+    close_mount(worker);
+    free(worker);
     return WORKER_UNMOUNTED;
 }

@@ -356,6 +356,8 @@ class FailingRemote(EndToEnd):
         self.assertEqual([], wrong)
         self.assertEqual((0, 0, False), (hang, mount.status()["restarts"], watcher.is_alive()))
 
+    test_each_way_and_back.with_sanitizers = False  # its deadlines are the program's own, which they stretch
+
     def check_told(self, mount, remotes):
         """Each has a sentence in status.json, and the same in the log; a reader may have its answer a moment before
         what it waited for has ended."""

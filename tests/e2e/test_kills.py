@@ -285,6 +285,8 @@ class Kills(EndToEnd):
         self.check_log(self.mounted.log())
         self.tell(time.monotonic() - begun)
 
+    test_everything_at_random_moments.with_sanitizers = False  # its deadlines are for a program at full speed
+
     def tell(self, seconds):
         killed = ", ".join(f"{number} {what}" for what, number in sorted(self.counts.items()) if "killed" in what)
         wrong = self.readers.wrong

@@ -215,6 +215,8 @@ class Http(EndToEnd):
         checked = self.call("promtool", "check", "metrics", input=self.service.text("metrics"))
         self.assertEqual("", checked.stdout + checked.stderr)
 
+    test_metrics_and_health.with_sanitizers = False  # a request is counted after its answer: later with them than the test looks
+
 
 class Limits(EndToEnd):
     def setUp(self):
