@@ -73,6 +73,8 @@ class Limits(EndToEnd):
                 self.assertRegex(done.stderr, r"startpointfs: .*(process|thread)")
                 self.assertFalse(os.path.ismount(point))
 
+    test_too_few_processes_are_a_sentence.with_sanitizers = False  # LeakSanitizer needs a process of its own
+
     @allow_seconds(120)
     def test_many_listings_take_the_memory_of_one(self):
         repository = self.make_start_point(tags=["1"])
@@ -100,6 +102,8 @@ class Limits(EndToEnd):
             figures.append(anonymous_memory(worker))
         print(f"figures: memory after each of 12 listings of 30,000 tags, kB: {figures}")
         self.assertLess(max(figures[3:]), max(figures[:3]) + 16_384, figures)
+
+    test_many_listings_take_the_memory_of_one.with_sanitizers = False  # AddressSanitizer keeps what is freed
 
     def test_commits_that_are_not_there_leave_no_trail(self):
         repository = self.make_start_point()
