@@ -170,7 +170,7 @@ static int git_read(void *data, const char *path, uint64_t max, void **bytes, si
         return error_set(&files->error, ENOENT, "has no file %s", path);
     struct version_reader reader = reader_of(files, max);
     const struct blob_request request = {file->oid, file->conversion, file->size, path};
-    struct bytes read;
+    struct content read;
     int r = blob_read(&reader, &request, &read, &files->error);
     if (r == 0) {
         *bytes = read.data;

@@ -1,62 +1,42 @@
 #include "fs/tree/blobs.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <pthread.h>
 #include <stdbool.h>
-#include <stdlib.h>
-#include <string.h>
-#include <sys/mman.h>
-#include <unistd.h>
 
-#include "gitcache/base/disk.h"
-
-#define BUCKETS    1024
-#define LARGE      ((size_t)16 << 20)
-#define MAX_MAPPED 64 /* large files kept at once */
+#define BUCKETS 1024
 
 struct blob {
     uint32_t key;
     unsigned users;
-    bool mapped; /* bytes are a mapped temporary file */
-    void *bytes;
-    size_t size;
+    struct content content;
     struct blob *next_in_bucket;
     struct blob *newer, *older;
 };
 
 struct blobs {
-    size_t max_bytes;
-    char *folder;
-    pthread_mutex_t lock; /* guards all below, and every blob but its bytes */
+    uint64_t max_memory, max_files;
+    pthread_mutex_t lock; /* guards all below, and every blob but its content */
     struct blob *buckets[BUCKETS];
     struct blob *newest, *oldest;
-    size_t bytes;    /* in memory */
-    unsigned mapped; /* large ones */
+    uint64_t memory, files; /* bytes */
 };
 
-struct blobs *blobs_new(size_t max_bytes, const char *folder)
+struct blobs *blobs_new(uint64_t max_memory, uint64_t max_files)
 {
     struct blobs *blobs = calloc(1, sizeof *blobs);
 
     if (!blobs)
         return NULL;
-    blobs->folder = strdup(folder);
-    if (!blobs->folder) {
-        free(blobs);
-        return NULL;
-    }
-    blobs->max_bytes = max_bytes;
+    blobs->max_memory = max_memory;
+    blobs->max_files = max_files;
     pthread_mutex_init(&blobs->lock, NULL);
     return blobs;
 }
 
 static void blob_free(struct blob *blob)
 {
-    if (blob->mapped)
-        munmap(blob->bytes, blob->size);
-    else
-        free(blob->bytes);
+    content_release(&blob->content);
     free(blob);
 }
 
@@ -70,8 +50,18 @@ void blobs_free(struct blobs *blobs)
         blob_free(blob);
     }
     pthread_mutex_destroy(&blobs->lock);
-    free(blobs->folder);
     free(blobs);
+}
+
+static bool is_file(const struct blob *blob)
+{
+    return blob->content.fd >= 0;
+}
+
+/* The sum that a blob's bytes count for. */
+static uint64_t *sum_of(struct blobs *blobs, const struct blob *blob)
+{
+    return is_file(blob) ? &blobs->files : &blobs->memory;
 }
 
 static struct blob **bucket_of(struct blobs *blobs, uint32_t key)
@@ -104,10 +94,7 @@ static void drop(struct blobs *blobs, struct blob *blob)
         link = &(*link)->next_in_bucket;
     *link = blob->next_in_bucket;
     unlink_age(blobs, blob);
-    if (blob->mapped)
-        blobs->mapped--;
-    else
-        blobs->bytes -= blob->size;
+    *sum_of(blobs, blob) -= blob->content.size;
     blob_free(blob);
 }
 
@@ -116,31 +103,14 @@ static void evict(struct blobs *blobs)
     struct blob *blob = blobs->oldest;
 
     while (blob && blob != blobs->newest &&
-           (blobs->bytes > blobs->max_bytes || blobs->mapped > MAX_MAPPED)) {
+           (blobs->memory > blobs->max_memory || blobs->files > blobs->max_files)) {
         struct blob *newer = blob->newer;
-        bool counts = blob->mapped ? blobs->mapped > MAX_MAPPED : blobs->bytes > blobs->max_bytes;
+        bool counts =
+            is_file(blob) ? blobs->files > blobs->max_files : blobs->memory > blobs->max_memory;
         if (blob->users == 0 && counts)
             drop(blobs, blob);
         blob = newer;
     }
-}
-
-/* Moves a large blob's bytes to an unlinked file, if that can be done. */
-static void move_to_file(const struct blobs *blobs, struct blob *blob)
-{
-    int fd = open(blobs->folder, O_TMPFILE | O_RDWR | O_CLOEXEC, 0600);
-
-    if (fd < 0)
-        return;
-    if (disk_write_all(fd, blob->bytes, blob->size) == 0) {
-        void *mapping = mmap(NULL, blob->size, PROT_READ, MAP_SHARED, fd, 0);
-        if (mapping != MAP_FAILED) {
-            free(blob->bytes);
-            blob->bytes = mapping;
-            blob->mapped = true;
-        }
-    }
-    close(fd);
 }
 
 static struct blob *find(struct blobs *blobs, uint32_t key)
@@ -179,24 +149,19 @@ static void add(struct blobs *blobs, struct blob *blob)
     blob->next_in_bucket = *bucket;
     *bucket = blob;
     link_newest(blobs, blob);
-    if (blob->mapped)
-        blobs->mapped++;
-    else
-        blobs->bytes += blob->size;
+    *sum_of(blobs, blob) += blob->content.size;
     evict(blobs);
 }
 
-int blobs_add(struct blobs *blobs, uint32_t key, void *bytes, size_t size, struct blob **out)
+int blobs_add(struct blobs *blobs, uint32_t key, struct content *content, struct blob **out)
 {
     struct blob *blob = calloc(1, sizeof *blob);
 
     if (!blob) {
-        free(bytes);
+        content_release(content);
         return -ENOMEM;
     }
-    *blob = (struct blob){.key = key, .users = 1, .bytes = bytes, .size = size};
-    if (size > LARGE)
-        move_to_file(blobs, blob);
+    *blob = (struct blob){.key = key, .users = 1, .content = *content};
     pthread_mutex_lock(&blobs->lock);
     struct blob *there = find(blobs, key);
     if (there)
@@ -218,12 +183,31 @@ void blobs_put(struct blobs *blobs, struct blob *blob)
     pthread_mutex_unlock(&blobs->lock);
 }
 
-const void *blobs_bytes(const struct blob *blob)
+void blobs_put_read(struct blobs *blobs, struct blob *blob)
 {
-    return blob->bytes;
+    pthread_mutex_lock(&blobs->lock);
+    if (--blob->users == 0)
+        drop(blobs, blob);
+    pthread_mutex_unlock(&blobs->lock);
 }
 
-size_t blobs_size(const struct blob *blob)
+bool blobs_drop_files(struct blobs *blobs)
 {
-    return blob->size;
+    bool dropped = false;
+
+    pthread_mutex_lock(&blobs->lock);
+    for (struct blob *blob = blobs->oldest, *newer; blob; blob = newer) {
+        newer = blob->newer;
+        if (is_file(blob) && blob->users == 0) {
+            drop(blobs, blob);
+            dropped = true;
+        }
+    }
+    pthread_mutex_unlock(&blobs->lock);
+    return dropped;
+}
+
+const struct content *blobs_content(const struct blob *blob)
+{
+    return &blob->content;
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/shared/children.h"
+#include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
 #include "gitcache/checkout/tree.h"
 #include "gitcache/store/last_read.h"
@@ -115,6 +116,8 @@ static struct version_reader reader_of(struct mount *mount, struct repo *repo,
         .cache = mount->checkout_cache,
         .watch = watch,
         .max_file = mount->settings->max_file,
+        .spool_folder = mount->settings->cache,
+        .spool_above = SPOOL_ABOVE,
     };
 }
 
@@ -269,8 +272,8 @@ int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *
     return r;
 }
 
-int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch, struct bytes *out,
-                  struct error *e)
+int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch,
+                  struct content *out, struct error *e)
 {
     const struct node *node = node_get(mount->nodes, index);
     struct version_reader reader;

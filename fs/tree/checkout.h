@@ -8,8 +8,8 @@
 #define FS_TREE_CHECKOUT_H
 
 #include "fs/tree/mount.h"
-#include "gitcache/base/bytes.h"
 #include "gitcache/base/watch.h"
+#include "gitcache/checkout/content.h"
 
 /* What reading trees needs, for the whole mount. 0 or -ENOMEM. */
 int checkout_init(struct mount *mount);
@@ -27,9 +27,9 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
 int checkout_open_tree(struct mount *mount, uint32_t node, const struct watch *watch,
                        struct error *e);
 
-/* Reads a file's or symlink's bytes, which are the caller's to free. */
-int checkout_read(struct mount *mount, uint32_t node, const struct watch *watch, struct bytes *out,
-                  struct error *e);
+/* Reads a file's or symlink's bytes, which are the caller's to release. */
+int checkout_read(struct mount *mount, uint32_t node, const struct watch *watch,
+                  struct content *out, struct error *e);
 
 /* Whether a file is converted when it is read. */
 bool checkout_converts(const struct node *node);

@@ -321,18 +321,18 @@ static bool is_cheap(const struct node *node, const struct repo *repo)
 static int read_here(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out)
 {
     struct error error = {0};
-    struct bytes bytes;
+    struct content content;
     int r = -EAGAIN;
 
     if (atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE) {
         int64_t began = processor_time();
-        r = checkout_read(mount, node, NULL, &bytes, &error);
+        r = checkout_read(mount, node, NULL, &content, &error);
         if (processor_time() - began > CHEAP_TIME)
             atomic_store(&repo->is_costly, true);
         if (r < 0)
             log_error(mount->log, "%s", error.text);
         else
-            r = blobs_add(mount->blobs, node, bytes.data, bytes.size, out);
+            r = blobs_add(mount->blobs, node, &content, out);
     }
     atomic_fetch_sub(&repo->read_here, 1);
     return r;
@@ -422,7 +422,19 @@ static int switch_version(struct reading *reading, const struct watch *watch, st
     return 0;
 }
 
-static int read_it(struct reading *reading, struct bytes *bytes, struct error *e)
+static int read_file(struct reading *reading, const struct watch *watch, struct content *content,
+                     struct error *e)
+{
+    struct mount *mount = reading->mount;
+    int r = checkout_read(mount, reading->node, watch, content, e);
+
+    /* Large files that are kept for the next reader may be what fills the disk. */
+    if (r == -ENOSPC && blobs_drop_files(mount->blobs))
+        r = checkout_read(mount, reading->node, watch, content, e);
+    return r;
+}
+
+static int read_it(struct reading *reading, struct content *content, struct error *e)
 {
     const struct watch watch = {.cancelled = on_cancelled, .data = reading};
 
@@ -436,7 +448,7 @@ static int read_it(struct reading *reading, struct bytes *bytes, struct error *e
     case READING_TREE:
         return checkout_open_tree(reading->mount, reading->node, &watch, e);
     case READING_FILE:
-        return checkout_read(reading->mount, reading->node, &watch, bytes, e);
+        return read_file(reading, &watch, content, e);
     }
     return -EIO;
 }
@@ -449,7 +461,7 @@ static int read_on_record(struct reading *reading, struct blob **blob, struct er
     uint64_t key =
         crash_record_key_of_request(FIRST_OPERATION + reading->kind, reading->node + 1ull, "");
     enum crash_verdict verdict = crash_record_judge(crashes, key);
-    struct bytes bytes = {0};
+    struct content content = {.fd = -1};
 
     if (verdict == CRASH_GIVEN_UP)
         return error_set(e, EIO, "inode %u: %d workers died of reading it: not tried for %d s",
@@ -457,15 +469,14 @@ static int read_on_record(struct reading *reading, struct blob **blob, struct er
     if (verdict == CRASH_TRIAL)
         pthread_mutex_lock(&reading->mount->readings->trial);
     crash_record_work(crashes, key);
-    int r = read_it(reading, &bytes, e);
+    int r = read_it(reading, &content, e);
     crash_record_end(crashes, key);
     if (verdict == CRASH_TRIAL)
         pthread_mutex_unlock(&reading->mount->readings->trial);
-    if (r < 0 || !bytes.data)
+    if (r < 0 || (!content.data && content.fd < 0))
         return r;
-    return blobs_add(reading->mount->blobs, reading->node, bytes.data, bytes.size, blob) < 0
-               ? error_no_memory(e)
-               : 0;
+    return blobs_add(reading->mount->blobs, reading->node, &content, blob) < 0 ? error_no_memory(e)
+                                                                               : 0;
 }
 
 static void report(struct reading *reading, int r, const struct error *error)

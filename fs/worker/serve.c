@@ -1,8 +1,10 @@
 #include "fs/worker/serve.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/shared/children.h"
 #include "fs/tree/branch.h"
@@ -75,6 +77,19 @@ static int get_blob(struct request *request, struct blob **blob)
     return r;
 }
 
+/* Owned. A target of more than a page leads nowhere, so it is cut as the kernel would. */
+static char *read_target(const struct content *content)
+{
+    size_t size = content->size < PATH_MAX ? content->size : PATH_MAX;
+    char *target = calloc(1, size + 1);
+
+    if (target && content->data)
+        memcpy(target, content->data, size);
+    else if (target && pread(content->fd, target, size, 0) < 0)
+        *target = '\0';
+    return target;
+}
+
 int serve_readlink(struct request *request)
 {
     struct blob *blob;
@@ -82,7 +97,7 @@ int serve_readlink(struct request *request)
 
     if (r < 0)
         return r;
-    char *target = strndup(blobs_bytes(blob), blobs_size(blob));
+    char *target = read_target(blobs_content(blob));
     blobs_put(request->mount->blobs, blob);
     if (!target)
         return -ENOMEM;
@@ -100,6 +115,19 @@ static void reply_part(struct request *request, const char *bytes, size_t size)
     else
         fuse_reply_buf(request->req, bytes + offset,
                        size - offset < request->size ? size - offset : request->size);
+}
+
+/* Spliced where the kernel can. */
+static void reply_from_file(struct request *request, const struct content *content)
+{
+    size_t offset = (size_t)request->offset;
+    size_t left = offset < content->size ? content->size - offset : 0;
+    struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(left < request->size ? left : request->size);
+
+    buffer.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
+    buffer.buf[0].fd = content->fd;
+    buffer.buf[0].pos = request->offset;
+    fuse_reply_data(request->req, &buffer, FUSE_BUF_SPLICE_MOVE);
 }
 
 int serve_read(struct request *request)
@@ -127,7 +155,13 @@ int serve_read(struct request *request)
     r = get_blob(request, &blob);
     if (r < 0)
         return r;
-    reply_part(request, blobs_bytes(blob), blobs_size(blob));
+    if (blobs_content(blob)->data) {
+        reply_part(request, blobs_content(blob)->data, blobs_content(blob)->size);
+        bool is_whole = request->offset == 0 && request->size >= blobs_content(blob)->size;
+        (is_whole ? blobs_put_read : blobs_put)(mount->blobs, blob);
+        return 0;
+    }
+    reply_from_file(request, blobs_content(blob));
     blobs_put(mount->blobs, blob);
     return 0;
 }

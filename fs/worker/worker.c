@@ -24,7 +24,8 @@
 #include "fs/worker/texts.h"
 #include "gitcache/fetch/pool.h"
 
-#define BLOBS_MAX     ((size_t)128 << 20)
+#define BLOBS_MEMORY  ((uint64_t)128 << 20)
+#define BLOBS_FILES   ((uint64_t)2 << 30) /* on the disk, in the cache */
 #define LARGE_BLOCK   (1 << 20)
 #define STOP_PATIENCE 2000 /* milliseconds for threads to end */
 
@@ -109,7 +110,7 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->changed_at = mount->state->mounted_at * 1000000;
     worker->connection = connection_new(worker, start->fuse_fd);
     worker->texts = texts_new(make_text, mount);
-    mount->blobs = blobs_new(BLOBS_MAX, settings->cache);
+    mount->blobs = blobs_new(BLOBS_MEMORY, BLOBS_FILES);
     mount->readings = readings_new(mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);

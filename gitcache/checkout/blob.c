@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "gitcache/checkout/attributes_at.h"
+#include "gitcache/checkout/blob_source.h"
 #include "gitcache/checkout/convert.h"
 #include "gitcache/store/raw_object.h"
 
@@ -36,33 +37,67 @@ static int ask_attributes(const struct version_reader *reader, const char *path,
     return r;
 }
 
-/* Replaces the bytes by what the conversion makes of them. */
-static int convert(const struct version_reader *reader, const struct blob_request *request,
-                   const struct conversion *conversion, struct budget *budget, struct bytes *bytes,
-                   struct error *e)
+static int conversion_failed(const struct version_reader *reader, const char *path, int r,
+                             struct error *e)
 {
-    struct convert_input input = {bytes->data, bytes->size, &request->oid};
-    struct output output = {.max = reader->max_file};
-    int r = convert_bytes(&input, conversion, &output, budget);
-
-    output.max = UINT64_MAX; /* the NUL does not count */
-    if (!r)
-        r = output_append(&output, "", 1);
-    if (r)
-        output_release(&output);
-    if (r == -EFBIG)
-        return too_large(reader, request->path, e);
-    if (r == -ECANCELED)
-        return error_set(e, ECANCELED, "reading %s was cancelled", request->path);
-    if (r)
+    switch (r) {
+    case -EFBIG:
+        return too_large(reader, path, e);
+    case -ECANCELED:
+        return error_set(e, ECANCELED, "reading %s was cancelled", path);
+    case -ENOMEM:
         return error_no_memory(e);
-    free(bytes->data);
-    *bytes = (struct bytes){output.data, output.size - 1};
-    return 0;
+    default:
+        return error_set(e, -r, "cannot write a temporary file in %s: %s", reader->spool_folder,
+                         strerror(-r));
+    }
+}
+
+static int read_converted(const struct version_reader *reader, const struct blob_request *request,
+                          const struct conversion *conversion, struct budget *budget,
+                          struct content *out, struct error *e)
+{
+    struct blob_source source;
+    struct output output;
+    uint64_t size;
+    int r = raw_object_size(reader->repository, &request->oid, &size, e);
+
+    if (!r)
+        r = blob_source_open(&source, reader, &request->oid, size, e);
+    if (r)
+        return r;
+    const struct convert_input input = {source.data, source.size, source.fd >= 0, &request->oid};
+    output_init(&output, reader);
+    r = convert_bytes(&input, conversion, &output, budget);
+    if (!r)
+        r = output_finish(&output, out);
+    output_release(&output);
+    blob_source_close(&source);
+    return r ? conversion_failed(reader, request->path, r, e) : 0;
+}
+
+/* As it is stored, which nearly all are. */
+static int read_plain(const struct version_reader *reader, const struct blob_request *request,
+                      struct content *out, struct error *e)
+{
+    struct bytes bytes;
+    int r;
+
+    if (request->size > reader->spool_above && reader->spool_folder) {
+        int fd = blob_source_spool(reader, &request->oid, request->size, e);
+
+        *out = (struct content){.size = (size_t)request->size, .fd = fd};
+        return fd < 0 ? fd : 0;
+    }
+    checkout_cache_count_read(reader->cache);
+    r = raw_object_blob(reader->repository, &request->oid, &bytes, e);
+    if (!r)
+        *out = (struct content){bytes.data, bytes.size, -1};
+    return r;
 }
 
 int blob_read(const struct version_reader *reader, const struct blob_request *request,
-              struct bytes *out, struct error *e)
+              struct content *out, struct error *e)
 {
     struct budget budget = {.watch = reader->watch};
     struct attributes *attributes = NULL;
@@ -71,17 +106,12 @@ int blob_read(const struct version_reader *reader, const struct blob_request *re
 
     if (request->size > reader->max_file)
         return too_large(reader, request->path, e);
+    if (!request->conversion)
+        return read_plain(reader, request, out, e);
     if (!conversion_unpack(&conversion, request->conversion))
         r = ask_attributes(reader, request->path, &budget, &attributes, &conversion, e);
     if (!r)
-        r = raw_object_blob(reader->repository, &request->oid, out, e);
-    if (!r && request->conversion) {
-        r = convert(reader, request, &conversion, &budget, out, e);
-        if (r)
-            free(out->data);
-    }
-    if (!r)
-        checkout_cache_count_read(reader->cache);
+        r = read_converted(reader, request, &conversion, &budget, out, e);
     attributes_put(attributes);
     return r;
 }

@@ -2,7 +2,7 @@
 #ifndef GITCACHE_CHECKOUT_BLOB_H
 #define GITCACHE_CHECKOUT_BLOB_H
 
-#include "gitcache/base/bytes.h"
+#include "gitcache/checkout/content.h"
 #include "gitcache/checkout/version_reader.h"
 
 /* What a folder has told of a file. */
@@ -13,9 +13,10 @@ struct blob_request {
     const char *path; /* from the version's root */
 };
 
-/* EFBIG: it has more than max_file bytes, before or after conversion; EIO, ENOMEM, ECANCELED. The
- * bytes are the caller's to free, never NULL, and have a NUL behind them. */
+/* EFBIG: it has more than max_file bytes, before or after conversion; EIO, ENOMEM, ENOSPC, ECANCELED.
+ * What is large comes in a file (spool.h), if the reader has a folder for it. On success the caller
+ * releases *out. */
 int blob_read(const struct version_reader *reader, const struct blob_request *request,
-              struct bytes *out, struct error *e);
+              struct content *out, struct error *e);
 
 #endif

@@ -5,17 +5,32 @@
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
+#include <sys/mman.h>
 
-#define PIECE ((size_t)64 << 10) /* bytes between two looks at the budget */
+#define PIECE       ((size_t)64 << 10) /* bytes between two looks at the budget */
+#define FORGET_EACH ((size_t)4 << 20)  /* a multiple of any page's size */
 
 /* Bytes to convert, and all that the three ways to do so need. */
 struct conversion_work {
     const char *data, *end;
+    const char *forgotten; /* up to here, if they are mapped; else NULL */
     const struct convert_input *input;
     const struct conversion *conversion;
     struct output *output;
     struct budget *budget;
 };
+
+/* Mapped bytes that have been looked at take no memory any more. */
+static void forget(struct conversion_work *work, const char *at)
+{
+    uintptr_t page = (uintptr_t)at & ~(uintptr_t)(FORGET_EACH - 1);
+
+    if (!work->forgotten || at < work->forgotten + FORGET_EACH || at > work->end ||
+        page <= (uintptr_t)work->forgotten)
+        return;
+    madvise((void *)work->forgotten, page - (uintptr_t)work->forgotten, MADV_DONTNEED);
+    work->forgotten = (const char *)page;
+}
 
 static int append(struct conversion_work *work, const char *from, const char *end)
 {
@@ -28,6 +43,8 @@ static int append(struct conversion_work *work, const char *from, const char *en
         if (budget_spend(work->budget, size))
             return -ECANCELED;
         from += size;
+        if (work->forgotten && from >= work->data)
+            forget(work, from);
     }
     return 0;
 }
@@ -202,7 +219,10 @@ static int look_at_all(struct conversion_work *work, struct text_facts *facts)
         look_at(facts, at, next);
         if (budget_spend(work->budget, 2 * PIECE))
             return -ECANCELED;
+        forget(work, next);
     }
+    if (work->forgotten) /* they are looked at once more */
+        work->forgotten = work->data;
     /* A DOS end-of-file mark does not make a text binary. */
     if (work->data < work->end && work->end[-1] == '\032')
         facts->other--;
@@ -252,6 +272,7 @@ static int encode_all(struct conversion_work *work, iconv_t converter)
         /* The last call, without input, is for what a stateful encoding ends with. */
         n = iconv(converter, left ? &from : NULL, &piece, &to, &room);
         left -= before - piece;
+        forget(work, from);
         r = append(work, buffer, to);
         if (r)
             return r;
@@ -293,8 +314,10 @@ static int encode(struct conversion_work *work)
     }
     if (r != 0)
         return r < 0 ? r : 0;
-    output_restart(work->output);
-    return append(work, work->data, work->end);
+    if (work->forgotten)
+        work->forgotten = work->data;
+    r = output_restart(work->output);
+    return r ? r : append(work, work->data, work->end);
 }
 
 /* The steps that a conversion takes, in git's order. */
@@ -312,32 +335,70 @@ static size_t steps_of(const struct conversion *conversion,
     return count;
 }
 
+/* What one step has made and the next one takes. */
+struct between {
+    struct content content;
+    void *mapped; /* NULL: the bytes are in memory */
+};
+
+static void release_between(struct between *between)
+{
+    if (between->mapped)
+        munmap(between->mapped, between->content.size);
+    content_release(&between->content);
+    between->mapped = NULL;
+}
+
+static int take_over(struct conversion_work *work, struct output *made, struct between *out)
+{
+    int r = output_finish(made, &out->content);
+
+    if (r < 0)
+        return r;
+    work->data = out->content.data;
+    work->forgotten = NULL;
+    if (!work->data) {
+        void *mapped = mmap(NULL, out->content.size, PROT_READ, MAP_SHARED, out->content.fd, 0);
+        if (mapped == MAP_FAILED)
+            return -errno;
+        work->data = work->forgotten = out->mapped = mapped;
+    }
+    work->end = work->data + out->content.size;
+    return 0;
+}
+
 int convert_bytes(const struct convert_input *input, const struct conversion *conversion,
                   struct output *output, struct budget *budget)
 {
-    struct output between[2] = {{.max = output->max}, {.max = output->max}};
+    struct between between[2] = {{.content.fd = -1}, {.content.fd = -1}};
     int (*steps[3])(struct conversion_work * work), r = 0;
     size_t count = steps_of(conversion, steps);
     struct conversion_work work = {
         .data = input->data,
         .end = input->data + input->size,
+        .forgotten = input->mapped ? input->data : NULL,
         .input = input,
         .conversion = conversion,
         .budget = budget,
     };
 
-    if (count == 0) {
-        work.output = output;
+    work.output = output;
+    if (count == 0)
         return append(&work, work.data, work.end);
-    }
     for (size_t i = 0; i < count && !r; i++) {
-        work.output = i + 1 < count ? &between[i] : output;
+        struct output made;
+
+        output_init(&made, output->reader);
+        work.output = i + 1 < count ? &made : output;
         output_expect(work.output, (uint64_t)(work.end - work.data) * 17 / 16);
         r = steps[i](&work);
-        work.data = between[i & 1].data ? between[i & 1].data : "";
-        work.end = work.data + between[i & 1].size;
+        if (i > 0)
+            release_between(&between[i - 1]);
+        if (!r && i + 1 < count)
+            r = take_over(&work, &made, &between[i]);
+        output_release(&made);
     }
-    output_release(&between[0]);
-    output_release(&between[1]);
+    release_between(&between[0]);
+    release_between(&between[1]);
     return r;
 }

@@ -7,6 +7,7 @@
 #include <strings.h>
 
 #include "gitcache/checkout/attributes_at.h"
+#include "gitcache/checkout/blob_source.h"
 #include "gitcache/checkout/convert.h"
 #include "gitcache/store/raw_object.h"
 #include "gitcache/store/raw_tree.h"
@@ -133,21 +134,21 @@ static int convert_size(struct folder *folder, const struct conversion *conversi
                         struct tree_entry *entry, struct error *e)
 {
     const struct version_reader *reader = folder->reader;
-    struct output output = {.counts_only = true, .max = reader->max_file};
-    git_odb_object *object;
-    int r = raw_object_read(reader->repository, &entry->oid, GIT_OBJECT_BLOB, &object, e);
+    struct blob_source source;
+    struct output output;
+    int r = blob_source_open(&source, reader, &entry->oid, entry->size, e);
 
     if (r)
         return r;
-    checkout_cache_count_read(reader->cache);
-    struct convert_input input = {git_odb_object_data(object), git_odb_object_size(object),
-                                  &entry->oid};
+    const struct convert_input input = {source.data, source.size, source.fd >= 0, &entry->oid};
+    output_init(&output, reader);
+    output.counts_only = true;
     r = convert_bytes(&input, conversion, &output, &folder->budget);
-    git_odb_object_free(object);
+    blob_source_close(&source);
     if (r == -ECANCELED)
         return cancelled(folder, e);
     if (r && r != -EFBIG) /* nobody will get to see those bytes */
-        return error_no_memory(e);
+        return error_set(e, -r, "cannot convert %s: %s", entry->name, strerror(-r));
     if (!r)
         entry->size = output.size;
     checkout_cache_keep_size(reader->cache, &entry->oid, conversion, entry->size);

@@ -255,9 +255,12 @@ static void renew(struct checked_packs *packs, const struct pack_file *pack)
 }
 
 /* What is wanted of an object. */
+enum wanted { WANTED_SIZE, WANTED_BYTES, WANTED_FILE };
+
 struct question {
     git_odb_backend *backend;
-    bool bytes;
+    enum wanted wanted;
+    const struct pack_stream_request *request; /* of WANTED_FILE */
     void *data;
     size_t size;
     git_object_t type;
@@ -287,27 +290,37 @@ static int ask_pack(const struct pack_file *pack, uint32_t position, struct ques
     reader.release = release;
     reader.data = question;
     reader.bases = cache_bases(packs_of(question->backend)->cache);
-    r = question->bytes ? pack_object_read(&reader, position, &question->data, &question->size,
-                                           &question->type, e)
-                        : pack_entry_size(&reader, position, &question->size, &question->type, e);
+    switch (question->wanted) {
+    case WANTED_SIZE:
+        r = pack_entry_size(&reader, position, &question->size, &question->type, e);
+        break;
+    case WANTED_BYTES:
+        r = pack_object_read(&reader, position, &question->data, &question->size, &question->type,
+                             e);
+        break;
+    case WANTED_FILE:
+        r = pack_stream_write(&reader, position, question->request, e);
+        break;
+    }
     pack_file_end(&reader);
     return r;
 }
 
-/* Asks one pack after the other until one has the object undamaged. */
-static int ask(struct checked_packs *packs, const git_oid *git_id, struct question *question)
+/* Asks one pack after the other until one has the object undamaged. ENOENT: none has it. */
+static int ask_all(struct checked_packs *packs, const git_oid *git_id, struct question *question,
+                   struct error *failure)
 {
-    struct error e = {0}, failure = {0};
+    struct error e = {0};
     struct pack_file *pack;
     uint32_t position;
-    bool renewed = false;
+    bool renewed = false, stopped = false;
     struct oid id;
     int r = -ENOENT;
 
     library_oid_from_git(&id, git_id);
-    for (size_t i = 0; r < 0 && (pack = find(packs, &id, &i, &position));) {
+    for (size_t i = 0; r < 0 && !stopped && (pack = find(packs, &id, &i, &position));) {
         r = ask_pack(pack, position, question, &e);
-        if (r == 0 && question->bytes &&
+        if (r == 0 && question->wanted == WANTED_BYTES &&
             !object_hash_fits(git_id, question->type, question->data, question->size)) {
             release(question, question->data);
             question->data = NULL;
@@ -319,19 +332,26 @@ static int ask(struct checked_packs *packs, const git_oid *git_id, struct questi
             i = renewed ? i : 0; /* once more from the start, but not for ever */
             renewed = true;
         } else if (r < 0) {
-            failure = e;
+            *failure = e;
         }
+        stopped = r == -ECANCELED || r == -ENOSPC;
         pack_file_put(pack);
     }
-    if (r == 0)
-        return 0;
-    return failure.errnum ? fail(-failure.errnum, &failure) : GIT_ENOTFOUND;
+    return r == 0 || !failure->errnum ? r : -failure->errnum;
+}
+
+static int ask(struct checked_packs *packs, const git_oid *id, struct question *question)
+{
+    struct error failure = {0};
+    int r = ask_all(packs, id, question, &failure);
+
+    return r == 0 ? 0 : failure.errnum ? fail(r, &failure) : GIT_ENOTFOUND;
 }
 
 static int backend_read(void **bytes, size_t *size, git_object_t *type, git_odb_backend *backend,
                         const git_oid *id)
 {
-    struct question question = {.backend = backend, .bytes = true};
+    struct question question = {.backend = backend, .wanted = WANTED_BYTES};
     int r = ask(packs_of(backend), id, &question);
 
     *bytes = question.data;
@@ -343,7 +363,7 @@ static int backend_read(void **bytes, size_t *size, git_object_t *type, git_odb_
 static int backend_read_header(size_t *size, git_object_t *type, git_odb_backend *backend,
                                const git_oid *id)
 {
-    struct question question = {.backend = backend, .bytes = false};
+    struct question question = {.backend = backend, .wanted = WANTED_SIZE};
     int r = ask(packs_of(backend), id, &question);
 
     *size = question.size;
@@ -415,6 +435,26 @@ static int backend_foreach(git_odb_backend *backend, git_odb_foreach_cb visit, v
     }
     free(items);
     return r;
+}
+
+int checked_packs_write(git_odb *odb, const struct pack_stream_request *request, struct error *e)
+{
+    struct error failure = {0};
+    int r = -ENOENT;
+    git_oid id;
+
+    library_oid_to_git(&id, &request->id);
+    for (size_t i = 0; i < git_odb_num_backends(odb) && (r == -ENOENT || r == -EIO); i++) {
+        struct question question = {.wanted = WANTED_FILE, .request = request};
+
+        if (git_odb_get_backend(&question.backend, odb, i) ||
+            question.backend->read != backend_read)
+            continue;
+        r = ask_all(packs_of(question.backend), &id, &question, &failure);
+    }
+    if (r < 0 && failure.errnum)
+        *e = failure;
+    return r < 0 && failure.errnum ? -failure.errnum : r;
 }
 
 static void backend_free(git_odb_backend *backend)

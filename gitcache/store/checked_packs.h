@@ -7,10 +7,15 @@
 #include <git2/sys/odb_backend.h>
 
 #include "gitcache/store/cache.h"
+#include "gitcache/store/pack_stream.h"
 
 /* Exactly one of `folder` (all its packs, also those that come later) and `base` (that pack alone,
  * without .pack) is not NULL. The caller gives *out to git_odb_add_backend. */
 int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *folder,
                       const char *base, struct error *e);
+
+/* Unpacks one object into a file (pack_stream.h), from whichever of the odb's packs has it undamaged.
+ * ENOENT, with no sentence: none has it. */
+int checked_packs_write(git_odb *odb, const struct pack_stream_request *request, struct error *e);
 
 #endif

@@ -24,8 +24,7 @@ int pack_entry_damaged(const struct pack_reader *reader, uint32_t position, cons
                      reader->shown, what);
 }
 
-/* Bytes read; fewer only at the file's end, or at an error of the disk. */
-static size_t read_at(int fd, unsigned char *bytes, size_t size, uint64_t offset)
+size_t pack_entry_bytes(int fd, unsigned char *bytes, size_t size, uint64_t offset)
 {
     size_t got = 0;
 
@@ -56,7 +55,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
 
         if (at > begin && chunk == first && !(chunk = malloc(CHUNK)))
             return error_no_memory(e);
-        if (read_at(reader->fd, chunk, wanted, at) != wanted) {
+        if (pack_entry_bytes(reader->fd, chunk, wanted, at) != wanted) {
             if (chunk != first)
                 free(chunk);
             return pack_entry_damaged(reader, position, "its bytes cannot be read", e);
@@ -149,6 +148,19 @@ static int parse_entry(const struct pack_reader *reader, uint32_t position, cons
     return 0;
 }
 
+int pack_entry_peek(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
+                    struct error *e)
+{
+    unsigned char header[HEADER_ROOM];
+    uint64_t offset = pack_index_offset(reader->index, position);
+    uint64_t size = pack_index_end(reader->index, position) - offset;
+
+    *entry = (struct pack_entry){.type = 0};
+    size =
+        pack_entry_bytes(reader->fd, header, size < sizeof header ? size : sizeof header, offset);
+    return parse_entry(reader, position, header, (size_t)size, entry, e);
+}
+
 int pack_entry_open(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
                     struct error *e)
 {
@@ -180,7 +192,7 @@ static bool feed(const struct pack_reader *reader, struct pack_entry *entry, z_s
 
     if (*at > entry->begin) {
         n = entry->end - *at < CHUNK ? (size_t)(entry->end - *at) : CHUNK;
-        n = read_at(reader->fd, entry->chunk, n, *at);
+        n = pack_entry_bytes(reader->fd, entry->chunk, n, *at);
     }
     stream->next_in = entry->chunk;
     stream->avail_in = (uInt)n;
@@ -243,15 +255,10 @@ static int type_of_base(const struct pack_reader *reader, uint32_t position,
     int r = 0;
 
     for (uint32_t steps = 0; r == 0 && pack_entry_is_delta(&at); steps++) {
-        unsigned char header[HEADER_ROOM];
-        uint64_t offset = pack_index_offset(reader->index, at.base);
-        uint64_t size = pack_index_end(reader->index, at.base) - offset;
-
         if (steps == reader->index->count)
             return pack_entry_damaged(reader, position, "it is a delta to itself", e);
         position = at.base;
-        size = read_at(reader->fd, header, size < sizeof header ? size : sizeof header, offset);
-        r = parse_entry(reader, position, header, (size_t)size, &at, e);
+        r = pack_entry_peek(reader, position, &at, e);
     }
     entry->type = at.type;
     return r;

@@ -38,6 +38,13 @@ struct pack_entry {
 int pack_entry_open(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
                     struct error *e);
 
+/* Reads the header alone, with nothing to stand behind it. entry->chunk is NULL. EIO. */
+int pack_entry_peek(const struct pack_reader *reader, uint32_t position, struct pack_entry *entry,
+                    struct error *e);
+
+/* Reads bytes of a pack. Fewer only at the file's end, or at an error of the disk. */
+size_t pack_entry_bytes(int fd, unsigned char *bytes, size_t size, uint64_t offset);
+
 bool pack_entry_is_delta(const struct pack_entry *entry);
 
 /* Inflates the first `size` bytes; all of them, and not one more or less, if that is the entry's

@@ -4,7 +4,9 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/store/checked_packs.h"
 #include "gitcache/store/commit.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/repository_state.h"
@@ -91,6 +93,48 @@ int raw_object_blob(struct repository *repository, const struct oid *id, struct 
         memcpy(out->data, git_odb_object_data(object), out->size + 1);
     git_odb_object_free(object);
     return out->data ? 0 : error_no_memory(e);
+}
+
+/* What is in no pack is in memory for a moment: we write no such objects, but others may. */
+static int loose_to_file(struct repository *repository, const struct oid *id, int fd,
+                         struct error *e)
+{
+    git_odb_object *object;
+    int r = raw_object_read(repository, id, GIT_OBJECT_BLOB, &object, e);
+
+    if (r)
+        return r;
+    r = disk_write_all(fd, git_odb_object_data(object), git_odb_object_size(object));
+    if (r)
+        error_set(e, -r, "cannot write a large file of %s: %s", repository->folder, strerror(-r));
+    git_odb_object_free(object);
+    return r;
+}
+
+int raw_object_to_file(struct repository *repository, const struct oid *id, uint64_t size, int fd,
+                       const char *folder, const struct watch *watch, struct error *e)
+{
+    const struct pack_stream_request request = {.id = *id,
+                                                .type = GIT_OBJECT_BLOB,
+                                                .size = size,
+                                                .fd = fd,
+                                                .folder = folder,
+                                                .watch = watch};
+    git_odb *odb = odb_get(repository);
+    struct error inner = {0};
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    r = checked_packs_write(odb, &request, &inner);
+    odb_put(repository);
+    if (r == -ENOENT)
+        return loose_to_file(repository, id, fd, e);
+    if (r == -EIO)
+        return error_set(e, EIO, "%s; fetch the version again", inner.text);
+    if (r && e)
+        *e = inner;
+    return r;
 }
 
 int raw_object_tree_of(struct repository *repository, const struct oid *id, struct oid *out,

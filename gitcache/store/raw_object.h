@@ -7,6 +7,7 @@
 #include <git2.h>
 
 #include "gitcache/base/bytes.h"
+#include "gitcache/base/watch.h"
 #include "gitcache/store/repository.h"
 
 /* The caller frees *out; the type must be this one. */
@@ -20,6 +21,12 @@ int raw_object_size(struct repository *repository, const struct oid *id, uint64_
 /* A blob's bytes and a NUL; the caller frees out->data, which is never NULL. */
 int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
                     struct error *e);
+
+/* Unpacks a blob of that size (raw_object_size) to the beginning of a file, in constant memory; a
+ * damaged one may be there in part, but fails. `folder` is for temporary files. ECANCELED: the watch
+ * (may be NULL) said so; ENOSPC. */
+int raw_object_to_file(struct repository *repository, const struct oid *id, uint64_t size, int fd,
+                       const char *folder, const struct watch *watch, struct error *e);
 
 /* The root tree of a commit. */
 int raw_object_tree_of(struct repository *repository, const struct oid *commit, struct oid *tree,

@@ -51,7 +51,7 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);
     repos_init(&mount->repos, mount->nodes, mount->cache);
     mount->parked = parked_new(30000);
-    mount->blobs = blobs_new(1 << 20, mounted->settings.cache);
+    mount->blobs = blobs_new(1 << 20, 1 << 30);
     mount->readings = readings_new(mount);
     assert_non_null(mount->blobs);
     assert_int_equal(checkout_init(mount), 0);

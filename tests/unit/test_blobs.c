@@ -1,12 +1,14 @@
+#include <fcntl.h>
+
 #include "fs/tree/blobs.h"
+#include "gitcache/base/spool.h"
 #include "tests/unit/sandbox.h"
 
 #define MIB ((size_t)1 << 20)
 
-static struct blobs *open_blobs(void **state, size_t max)
+static struct blobs *open_blobs(size_t max)
 {
-    const struct sandbox *box = *state;
-    struct blobs *blobs = blobs_new(max, box->folder);
+    struct blobs *blobs = blobs_new(max, 40 * MIB);
 
     assert_non_null(blobs);
     return blobs;
@@ -15,13 +17,34 @@ static struct blobs *open_blobs(void **state, size_t max)
 /* Bytes that say whose they are; the blob is given back at once. */
 static void add(struct blobs *blobs, uint32_t key, size_t size)
 {
-    char *bytes = malloc(size);
+    struct content content = {malloc(size), size, -1};
     struct blob *blob;
 
-    assert_non_null(bytes);
-    memset(bytes, (int)key, size);
-    assert_int_equal(blobs_add(blobs, key, bytes, size, &blob), 0);
+    assert_non_null(content.data);
+    memset(content.data, (int)key, size);
+    assert_int_equal(blobs_add(blobs, key, &content, &blob), 0);
     blobs_put(blobs, blob);
+}
+
+static void add_file(const struct sandbox *box, struct blobs *blobs, uint32_t key, size_t size)
+{
+    struct content content = {.size = size, .fd = spool_open(box->folder, NULL)};
+    struct blob *blob;
+
+    assert_true(content.fd >= 0);
+    assert_int_equal(blobs_add(blobs, key, &content, &blob), 0);
+    blobs_put(blobs, blob);
+}
+
+static int is_file_there(struct blobs *blobs, uint32_t key)
+{
+    struct blob *blob = blobs_find(blobs, key);
+
+    if (!blob)
+        return 0;
+    assert_true(fcntl(blobs_content(blob)->fd, F_GETFD) >= 0);
+    blobs_put(blobs, blob);
+    return 1;
 }
 
 static int is_there(struct blobs *blobs, uint32_t key, size_t size)
@@ -30,32 +53,35 @@ static int is_there(struct blobs *blobs, uint32_t key, size_t size)
 
     if (!blob)
         return 0;
-    assert_int_equal(blobs_size(blob), size);
-    assert_int_equal(((const char *)blobs_bytes(blob))[size - 1], (char)key);
+    assert_int_equal(blobs_content(blob)->size, size);
+    assert_int_equal(blobs_content(blob)->data[size - 1], (char)key);
     blobs_put(blobs, blob);
     return 1;
 }
 
 static void test_what_was_added_is_found(void **state)
 {
-    struct blobs *blobs = open_blobs(state, MIB);
+    struct blobs *blobs = open_blobs(MIB);
+    struct content empty = {malloc(1), 0, -1};
     struct blob *blob;
 
+    (void)state;
     assert_null(blobs_find(blobs, 1));
     add(blobs, 1, 10);
     add(blobs, 1 + 1024, 20); /* in the same bucket */
     assert_true(is_there(blobs, 1, 10));
     assert_true(is_there(blobs, 1 + 1024, 20));
-    assert_int_equal(blobs_add(blobs, 2, malloc(1), 0, &blob), 0);
-    assert_int_equal(blobs_size(blob), 0);
+    assert_int_equal(blobs_add(blobs, 2, &empty, &blob), 0);
+    assert_int_equal(blobs_content(blob)->size, 0);
     blobs_put(blobs, blob);
     blobs_free(blobs);
 }
 
 static void test_what_was_used_longest_ago_goes_first(void **state)
 {
-    struct blobs *blobs = open_blobs(state, 300);
+    struct blobs *blobs = open_blobs(300);
 
+    (void)state;
     add(blobs, 1, 100);
     add(blobs, 2, 100);
     add(blobs, 3, 100);
@@ -72,13 +98,14 @@ static void test_what_was_used_longest_ago_goes_first(void **state)
 
 static void test_what_is_borrowed_stays(void **state)
 {
-    struct blobs *blobs = open_blobs(state, 100);
+    struct blobs *blobs = open_blobs(100);
 
+    (void)state;
     add(blobs, 1, 100);
     struct blob *blob = blobs_find(blobs, 1);
     assert_non_null(blob);
     add(blobs, 2, 100);
-    assert_int_equal(((const char *)blobs_bytes(blob))[99], 1);
+    assert_int_equal(blobs_content(blob)->data[99], 1);
     blobs_put(blobs, blob);
     add(blobs, 3, 100);
     assert_false(is_there(blobs, 1, 100));
@@ -87,44 +114,84 @@ static void test_what_is_borrowed_stays(void **state)
 
 static void test_who_comes_second_gets_the_first_one_s(void **state)
 {
-    struct blobs *blobs = open_blobs(state, MIB);
+    struct blobs *blobs = open_blobs(MIB);
+    struct content a = {strdup("a"), 2, -1}, b = {strdup("b"), 2, -1};
     struct blob *first, *second;
 
-    assert_int_equal(blobs_add(blobs, 1, strdup("a"), 2, &first), 0);
-    assert_int_equal(blobs_add(blobs, 1, strdup("b"), 2, &second), 0);
+    (void)state;
+    assert_int_equal(blobs_add(blobs, 1, &a, &first), 0);
+    assert_int_equal(blobs_add(blobs, 1, &b, &second), 0);
     assert_ptr_equal(first, second);
-    assert_string_equal(blobs_bytes(second), "a");
+    assert_string_equal(blobs_content(second)->data, "a");
     blobs_put(blobs, first);
     blobs_put(blobs, second);
     blobs_free(blobs);
 }
 
-static void test_large_files_do_not_push_each_other_out(void **state)
+static void test_files_and_memory_do_not_push_each_other_out(void **state)
 {
-    struct blobs *blobs = open_blobs(state, MIB);
+    struct blobs *blobs = open_blobs(MIB);
 
-    add(blobs, 1, 17 * MIB);
-    add(blobs, 2, 17 * MIB);
+    add_file(*state, blobs, 1, 17 * MIB);
+    add_file(*state, blobs, 2, 17 * MIB);
     add(blobs, 3, 100);
-    assert_true(is_there(blobs, 1, 17 * MIB));
-    assert_true(is_there(blobs, 2, 17 * MIB));
+    assert_true(is_file_there(blobs, 1));
+    assert_true(is_file_there(blobs, 2));
     assert_true(is_there(blobs, 3, 100));
-    /* They lie in files that nobody sees. */
+    /* Nobody sees them. */
     assert_string_equal(output(*state, "ls -A | grep -v gitconfig | grep -v log || true"), "");
+    add_file(*state, blobs, 4, 17 * MIB);
+    assert_false(is_file_there(blobs, 1));
+    assert_true(is_file_there(blobs, 2));
+    assert_true(is_there(blobs, 3, 100));
     blobs_free(blobs);
 }
+
+static void test_a_full_disk_takes_the_files(void **state)
+{
+    struct blobs *blobs = open_blobs(MIB);
+
+    assert_false(blobs_drop_files(blobs));
+    add_file(*state, blobs, 1, MIB);
+    add_file(*state, blobs, 2, MIB);
+    add(blobs, 3, 100);
+    struct blob *used = blobs_find(blobs, 1);
+    assert_true(blobs_drop_files(blobs));
+    assert_false(is_file_there(blobs, 2));
+    assert_false(blobs_drop_files(blobs));
+    blobs_put(blobs, used);
+    assert_true(is_file_there(blobs, 1));
+    assert_true(is_there(blobs, 3, 100));
+    blobs_free(blobs);
+}
+
+static void test_what_the_kernel_has_is_not_kept(void **state)
+{
+    struct blobs *blobs = open_blobs(MIB);
+
+    (void)state;
+    add(blobs, 1, 100);
+    struct blob *one = blobs_find(blobs, 1), *two = blobs_find(blobs, 1);
+    blobs_put_read(blobs, one);
+    assert_int_equal(blobs_content(two)->data[99], 1);
+    blobs_put_read(blobs, two);
+    assert_null(blobs_find(blobs, 1));
+    blobs_free(blobs);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test_setup_teardown(test_what_was_added_is_found, sandbox_open, sandbox_close),
-        cmocka_unit_test_setup_teardown(test_what_was_used_longest_ago_goes_first, sandbox_open,
-                                        sandbox_close),
-        cmocka_unit_test_setup_teardown(test_what_is_borrowed_stays, sandbox_open, sandbox_close),
-        cmocka_unit_test_setup_teardown(test_who_comes_second_gets_the_first_one_s, sandbox_open,
-                                        sandbox_close),
-        cmocka_unit_test_setup_teardown(test_large_files_do_not_push_each_other_out, sandbox_open,
-                                        sandbox_close),
+        TEST(test_what_was_added_is_found),
+        TEST(test_what_was_used_longest_ago_goes_first),
+        TEST(test_what_is_borrowed_stays),
+        TEST(test_who_comes_second_gets_the_first_one_s),
+        TEST(test_files_and_memory_do_not_push_each_other_out),
+        TEST(test_a_full_disk_takes_the_files),
+        TEST(test_what_the_kernel_has_is_not_kept),
     };
+
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -54,7 +54,7 @@ static int read_entry(struct reading *reading, const struct tree_entry *entry, c
                       bool attributes)
 {
     char below[512], hex[OID_HEX_SIZE];
-    struct bytes bytes;
+    struct content bytes;
     struct oid sum;
     int r;
 

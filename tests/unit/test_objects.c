@@ -2,6 +2,7 @@
 #include <limits.h>
 #include <sys/stat.h>
 
+#include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
 #include "gitcache/checkout/tree.h"
 #include "gitcache/fetch/repository_fetch.h"
@@ -17,7 +18,8 @@ struct setup {
     struct remote *remote;
     struct version version;
     struct checkout_cache *known;
-    unsigned files; /* compared */
+    uint64_t spool_above; /* 0: as usual */
+    unsigned files;       /* compared */
 };
 
 static struct version_reader reader_of(const struct setup *setup, const struct version *version)
@@ -27,6 +29,8 @@ static struct version_reader reader_of(const struct setup *setup, const struct v
         .commit = &version->commit,
         .cache = setup->known,
         .max_file = MAX_SIZE,
+        .spool_folder = setup->box->folder,
+        .spool_above = setup->spool_above ? setup->spool_above : SPOOL_ABOVE,
     };
 }
 
@@ -66,18 +70,37 @@ static void close_setup(struct setup *setup)
 }
 
 static int read_entry(const struct version_reader *reader, const struct tree_entry *entry,
-                      const char *path, struct bytes *out, struct error *e)
+                      const char *path, struct content *out, struct error *e)
 {
     const struct blob_request request = {entry->oid, entry->conversion, entry->size, path};
 
     return blob_read(reader, &request, out, e);
 }
 
+static void take_into_memory(struct content *content)
+{
+    struct content read = {malloc(content->size + 1), content->size, -1};
+    size_t got = 0;
+    ssize_t n;
+
+    if (content->data) {
+        free(read.data);
+        return;
+    }
+    assert_non_null(read.data);
+    while (got < read.size &&
+           (n = pread(content->fd, read.data + got, read.size - got, (off_t)got)) > 0)
+        got += (size_t)n;
+    assert_int_equal(got, read.size);
+    content_release(content);
+    *content = read;
+}
+
 static void compare_file(struct setup *setup, const char *path, const struct tree_entry *entry)
 {
     const struct version_reader reader = reader_of(setup, &setup->version);
     char full[2 * PATH_MAX];
-    struct bytes bytes;
+    struct content bytes;
     size_t size;
     struct error e = {0};
     char *expected;
@@ -85,7 +108,7 @@ static void compare_file(struct setup *setup, const char *path, const struct tre
 
     if (read_entry(&reader, entry, path, &bytes, &e))
         fail_msg("%s: %s", path, e.text);
-    assert_non_null(bytes.data);
+    take_into_memory(&bytes);
     size = bytes.size;
     if (size != entry->size)
         fail_msg("%s: %zu bytes, not %llu", path, size, (unsigned long long)entry->size);
@@ -173,14 +196,20 @@ static void compare_tree(struct setup *setup, const struct oid *id, const char *
     tree_release(&tree);
 }
 
-static void compare_version(void **state, const char *script, unsigned files)
+static void compare_spooled(void **state, const char *script, unsigned files, uint64_t spool_above)
 {
     struct setup setup;
 
     open_setup(&setup, state, script);
+    setup.spool_above = spool_above;
     compare_tree(&setup, &setup.version.tree, "", false);
     assert_int_equal(setup.files, files);
     close_setup(&setup);
+}
+
+static void compare_version(void **state, const char *script, unsigned files)
+{
+    compare_spooled(state, script, files, 0);
 }
 
 static void test_names_and_modes(void **state)
@@ -333,6 +362,77 @@ static void test_objects_are_read_once(void **state)
     close_setup(&setup);
 }
 
+/* Makes files that are large where spool_above is small: random, text, and text that is nearly the same. */
+#define LARGE_FILES                                                                          \
+    "python3 - <<'END'\n"                                                                    \
+    "import random\n"                                                                        \
+    "r = random.Random(1)\n"                                                                 \
+    "open('random', 'wb').write(r.randbytes(500000))\n"                                      \
+    "lines = [b'%d $Id$ \\xc3\\xa9 %x\\n' % (i, r.getrandbits(160)) for i in range(8000)]\n" \
+    "open('text1', 'wb').write(b''.join(lines))\n"                                           \
+    "lines[1000:1010] = [b'changed\\n'] * 20\n"                                              \
+    "open('text2', 'wb').write(b''.join(lines))\n"                                           \
+    "lines[7000:] = lines[5000:7000] + [b'no\\rcrlf']\n"                                     \
+    "open('text3', 'wb').write(b''.join(lines))\n"                                           \
+    "END\n"
+
+static void test_large_files(void **state)
+{
+    static const char *const lines[] = {
+        "-",
+        "'* ident'",
+        "'* text eol=crlf'",
+        "'* text=auto eol=crlf ident'",
+        "'* text eol=crlf ident working-tree-encoding=UTF-16'",
+        "'* working-tree-encoding=LATIN1'",
+    };
+
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        char script[4000];
+
+        print_message("    %s\n", lines[i]);
+        strcpy(script, LARGE_FILES);
+        snprintf(script + strlen(script), sizeof script - strlen(script),
+                 "git add -A; printf '%%s\\n' %s >.gitattributes; git update-index --add "
+                 "--cacheinfo 100644,$(git hash-object -w --no-filters "
+                 ".gitattributes),.gitattributes",
+                 lines[i]);
+        compare_spooled(state, script, 5, 100000);
+        if (i == 0) /* or this is no test of large deltas */
+            run(*state, "cd cache; test $(git verify-pack -v $(find . -name '*.idx') | "
+                        "grep -c ' blob .* [0-9a-f]\\{40\\}$') -ge 2");
+        run(*state, "rm -rf remote cache clone");
+    }
+}
+
+static void test_a_damaged_large_file(void **state)
+{
+    struct setup setup;
+    struct error e = {0};
+    struct content content;
+    struct tree tree;
+
+    open_setup(&setup, state, LARGE_FILES "git add random");
+    setup.spool_above = 100000;
+    struct version_reader reader = reader_of(&setup, &setup.version);
+    assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
+    assert_int_equal(read_entry(&reader, &tree.entries[0], "random", &content, &e), 0);
+    assert_true(content.fd >= 0);
+    content_release(&content);
+    run(setup.box,
+        "cd %s/objects/pack; chmod u+w *.pack; "
+        "python3 -c \"import sys; f = open(sys.argv[1], 'r+b'); f.seek(250000); c = f.read(1); "
+        "f.seek(250000); f.write(bytes([c[0] ^ 1]))\" *.pack",
+        repository_folder(setup.repository));
+    assert_int_equal(read_entry(&reader, &tree.entries[0], "random", &content, &e), -EIO);
+    assert_non_null(strstr(e.text, "fetch the version again"));
+    /* The size is not the object's. */
+    tree.entries[0].size--;
+    assert_int_equal(read_entry(&reader, &tree.entries[0], "random", &content, &e), -EIO);
+    tree_release(&tree);
+    close_setup(&setup);
+}
+
 static void test_many_names_of_one_blob(void **state)
 {
     const char *encodings[] = {"", "working-tree-encoding=UTF-16"};
@@ -373,7 +473,7 @@ static void test_conversion_is_bounded(void **state)
     const struct watch watch = {.cancelled = at_once, .data = &looks};
     struct setup setup;
     struct error e = {0};
-    struct bytes bytes;
+    struct content bytes;
     struct tree tree;
 
     open_setup(&setup, state,
@@ -441,7 +541,7 @@ static void test_errors(void **state)
     struct error e = {0};
     const struct tree_entry missing = {.oid = {{1, 2, 3}}};
     struct tree tree;
-    struct bytes bytes;
+    struct content bytes;
 
     open_setup(&setup, state, "echo 12345 >file; git add file");
     struct version_reader reader = reader_of(&setup, &setup.version);
@@ -491,6 +591,8 @@ int main(void)
         TEST(test_objects_are_read_once),
         TEST(test_many_names_of_one_blob),
         TEST(test_conversion_is_bounded),
+        TEST(test_large_files),
+        TEST(test_a_damaged_large_file),
         TEST(test_odd_trees),
         TEST(test_errors),
     };

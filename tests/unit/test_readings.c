@@ -31,8 +31,8 @@ static void test_one_reading_for_all_who_wait(void **state)
         assert_int_equal(readings_get_blob(&mounted.mount, file, &ask[i], &blob), -EAGAIN);
     for (int i = 0; i < 3; i++) {
         assert_int_equal(get_blob(&mounted, file, &ask[i], &blob), 0);
-        assert_int_equal(blobs_size(blob), 3);
-        assert_memory_equal(blobs_bytes(blob), "x\r\n", 3);
+        assert_int_equal(blobs_content(blob)->size, 3);
+        assert_memory_equal(blobs_content(blob)->data, "x\r\n", 3);
         blobs_put(mounted.mount.blobs, blob);
     }
     mounted_close(&mounted);
