@@ -9,11 +9,13 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/pack_bases.h"
+#include "gitcache/store/pack_descriptors.h"
 
 struct cache {
     char *folder;
     bool read_only;
     struct pack_bases *bases;
+    struct pack_descriptors *descriptors;
     void (*say)(void *data, const char *sentence);
     void *say_data;
 };
@@ -51,7 +53,9 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     cache->read_only = read_only;
     cache->folder = strdup(folder);
     cache->bases = pack_bases_new();
-    r = cache->folder && cache->bases ? open_folder(cache, e) : error_no_memory(e);
+    cache->descriptors = pack_descriptors_new();
+    r = cache->folder && cache->bases && cache->descriptors ? open_folder(cache, e)
+                                                            : error_no_memory(e);
     if (r)
         cache_close(cache);
     else
@@ -64,6 +68,7 @@ void cache_close(struct cache *cache)
     if (!cache)
         return;
     pack_bases_free(cache->bases);
+    pack_descriptors_free(cache->descriptors);
     free(cache->folder);
     free(cache);
     library_close();
@@ -77,6 +82,11 @@ const char *cache_folder(const struct cache *cache)
 struct pack_bases *cache_bases(const struct cache *cache)
 {
     return cache->bases;
+}
+
+struct pack_descriptors *cache_descriptors(const struct cache *cache)
+{
+    return cache->descriptors;
 }
 
 void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence), void *data)

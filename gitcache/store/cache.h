@@ -20,6 +20,7 @@
 
 struct cache;
 struct pack_bases;
+struct pack_descriptors;
 
 /* Opens (and makes, mode 0755, unless read_only) a cache folder. A folder that cannot be written is
  * opened read-only by itself. */
@@ -29,6 +30,8 @@ const char *cache_folder(const struct cache *cache);
 bool cache_is_read_only(const struct cache *cache);
 /* What packs' deltas are applied to, kept for all repositories (pack_bases.h). */
 struct pack_bases *cache_bases(const struct cache *cache);
+/* The packs that stay open, of all repositories (pack_descriptors.h). */
+struct pack_descriptors *cache_descriptors(const struct cache *cache);
 
 /* Where sentences go about damage that was found or mended; without it, nowhere. `say` is called on
  * any thread, also several at once. Call it before the first repository is opened. */

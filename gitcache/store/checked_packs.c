@@ -86,7 +86,7 @@ static int open_slot(struct checked_packs *packs, struct slot *slot)
 
     slot->index_at = stamp_of(slot->base, ".idx");
     slot->pack_at = stamp_of(slot->base, ".pack");
-    r = pack_file_open(&slot->pack, slot->base, &e);
+    r = pack_file_open(&slot->pack, slot->base, cache_descriptors(packs->cache), &e);
     if (r == 0)
         return 0;
     slot->pack = NULL;
@@ -260,6 +260,7 @@ enum wanted { WANTED_SIZE, WANTED_BYTES, WANTED_FILE };
 struct question {
     git_odb_backend *backend;
     enum wanted wanted;
+    bool not_for_libgit2;                      /* its bytes are malloc'd */
     const struct pack_stream_request *request; /* of WANTED_FILE */
     void *data;
     size_t size;
@@ -269,13 +270,17 @@ struct question {
 static void *allocate(void *data, size_t size)
 {
     struct question *question = data;
-    return git_odb_backend_data_alloc(question->backend, size);
+    return question->not_for_libgit2 ? malloc(size)
+                                     : git_odb_backend_data_alloc(question->backend, size);
 }
 
 static void release(void *data, void *bytes)
 {
     struct question *question = data;
-    git_odb_backend_data_free(question->backend, bytes);
+    if (question->not_for_libgit2)
+        free(bytes);
+    else
+        git_odb_backend_data_free(question->backend, bytes);
 }
 
 static int ask_pack(const struct pack_file *pack, uint32_t position, struct question *question,
@@ -302,7 +307,7 @@ static int ask_pack(const struct pack_file *pack, uint32_t position, struct ques
         r = pack_stream_write(&reader, position, question->request, e);
         break;
     }
-    pack_file_end(&reader);
+    pack_file_end(pack, &reader);
     return r;
 }
 
@@ -437,24 +442,45 @@ static int backend_foreach(git_odb_backend *backend, git_odb_foreach_cb visit, v
     return r;
 }
 
-int checked_packs_write(git_odb *odb, const struct pack_stream_request *request, struct error *e)
+/* Asks the odb's folders of packs, one after the other. */
+static int ask_odb(git_odb *odb, const struct oid *oid, struct question *question, struct error *e)
 {
     struct error failure = {0};
     int r = -ENOENT;
     git_oid id;
 
-    library_oid_to_git(&id, &request->id);
-    for (size_t i = 0; i < git_odb_num_backends(odb) && (r == -ENOENT || r == -EIO); i++) {
-        struct question question = {.wanted = WANTED_FILE, .request = request};
-
-        if (git_odb_get_backend(&question.backend, odb, i) ||
-            question.backend->read != backend_read)
-            continue;
-        r = ask_all(packs_of(question.backend), &id, &question, &failure);
+    library_oid_to_git(&id, oid);
+    for (int round = 0; round < 2 && r == -ENOENT; round++) {
+        if (round > 0 && git_odb_refresh(odb)) /* a new pack may have it */
+            break;
+        for (size_t i = 0; i < git_odb_num_backends(odb) && (r == -ENOENT || r == -EIO); i++) {
+            if (git_odb_get_backend(&question->backend, odb, i) ||
+                question->backend->read != backend_read)
+                continue;
+            r = ask_all(packs_of(question->backend), &id, question, &failure);
+        }
     }
     if (r < 0 && failure.errnum)
         *e = failure;
     return r < 0 && failure.errnum ? -failure.errnum : r;
+}
+
+int checked_packs_write(git_odb *odb, const struct pack_stream_request *request, struct error *e)
+{
+    struct question question = {.wanted = WANTED_FILE, .request = request};
+
+    return ask_odb(odb, &request->id, &question, e);
+}
+
+int checked_packs_read(git_odb *odb, const struct oid *id, git_object_t *type, struct bytes *out,
+                       struct error *e)
+{
+    struct question question = {.wanted = WANTED_BYTES, .not_for_libgit2 = true};
+    int r = ask_odb(odb, id, &question, e);
+
+    *type = question.type;
+    *out = (struct bytes){question.data, question.size};
+    return r;
 }
 
 static void backend_free(git_odb_backend *backend)
@@ -501,7 +527,7 @@ int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *fo
     } else if (r == 0) {
         struct slot slot = {.base = strdup(base)};
 
-        r = slot.base ? pack_file_open(&slot.pack, base, e) : -ENOMEM;
+        r = slot.base ? pack_file_open(&slot.pack, base, NULL, e) : -ENOMEM;
         packs->slots = r == 0 ? calloc(1, sizeof slot) : NULL;
         if (packs->slots) {
             packs->slots[packs->count++] = slot;

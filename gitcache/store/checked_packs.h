@@ -6,6 +6,7 @@
 #include <git2.h>
 #include <git2/sys/odb_backend.h>
 
+#include "gitcache/base/bytes.h"
 #include "gitcache/store/cache.h"
 #include "gitcache/store/pack_stream.h"
 
@@ -17,5 +18,10 @@ int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *fo
 /* Unpacks one object into a file (pack_stream.h), from whichever of the odb's packs has it undamaged.
  * ENOENT, with no sentence: none has it. */
 int checked_packs_write(git_odb *odb, const struct pack_stream_request *request, struct error *e);
+
+/* An object's bytes, with a NUL behind them, which are the caller's to free: as git_odb_read, without
+ * a copy. Errors likewise. */
+int checked_packs_read(git_odb *odb, const struct oid *id, git_object_t *type, struct bytes *out,
+                       struct error *e);
 
 #endif

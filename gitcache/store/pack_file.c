@@ -102,7 +102,8 @@ static int check_pair(struct pack_file *pack, int fd, uint64_t size, struct erro
     return r;
 }
 
-int pack_file_open(struct pack_file **out, const char *base, struct error *e)
+int pack_file_open(struct pack_file **out, const char *base, struct pack_descriptors *descriptors,
+                   struct error *e)
 {
     struct pack_file *pack = calloc(1, sizeof *pack);
     struct stat st;
@@ -111,6 +112,7 @@ int pack_file_open(struct pack_file **out, const char *base, struct error *e)
     if (!pack)
         return error_no_memory(e);
     atomic_init(&pack->users, 1);
+    pack->descriptors = descriptors;
     pack->base = strdup(base);
     fd = pack->base ? open_part(base, ".pack", &st, e) : error_no_memory(e);
     r = fd < 0 ? fd : 0;
@@ -138,37 +140,59 @@ void pack_file_put(struct pack_file *pack)
 {
     if (!pack || atomic_fetch_sub(&pack->users, 1) != 1)
         return;
+    if (pack->descriptors)
+        pack_descriptors_forget(pack->descriptors, pack);
     pack_index_release(&pack->index);
     free(pack->base);
     free(pack);
 }
 
+static bool is_same(const struct pack_file *pack, const struct stat *st)
+{
+    const struct regular_stamp now = regular_stamp_of(st);
+
+    return regular_stamp_equal(&now, &pack->pack_stamp);
+}
+
 /* The pack as it was checked, for reading. */
 static int open_same(const struct pack_file *pack, struct error *e)
 {
-    struct regular_stamp now;
     struct stat st;
     int fd = open_part(pack->base, ".pack", &st, e);
 
-    if (fd < 0)
-        return fd;
-    now = regular_stamp_of(&st);
-    if (regular_stamp_equal(&now, &pack->pack_stamp))
+    if (fd < 0 || is_same(pack, &st))
         return fd;
     close(fd);
     return error_set(e, ESTALE, "the pack %s was written since it was checked", pack->base);
 }
 
+/* One that is held, if the file has not changed: written, or removed. -1: there is none. */
+static int take_held(const struct pack_file *pack)
+{
+    int fd = pack->descriptors ? pack_descriptors_take(pack->descriptors, pack) : -1;
+    struct stat st;
+
+    if (fd < 0 || (fstat(fd, &st) == 0 && is_same(pack, &st)))
+        return fd;
+    close(fd);
+    return -1;
+}
+
 int pack_file_begin(const struct pack_file *pack, struct pack_reader *out, struct error *e)
 {
     *out = (struct pack_reader){.index = &pack->index, .shown = pack->base};
-    out->fd = open_same(pack, e);
+    out->fd = take_held(pack);
+    if (out->fd < 0)
+        out->fd = open_same(pack, e);
     return out->fd < 0 ? out->fd : 0;
 }
 
-void pack_file_end(struct pack_reader *reader)
+void pack_file_end(const struct pack_file *pack, struct pack_reader *reader)
 {
-    close(reader->fd);
+    if (pack->descriptors)
+        pack_descriptors_give(pack->descriptors, pack, reader->fd);
+    else
+        close(reader->fd);
 }
 
 int pack_file_check(const struct pack_file *pack, struct error *e)
@@ -200,7 +224,7 @@ int pack_file_check(const struct pack_file *pack, struct error *e)
 bool pack_file_is_good(const char *base, struct error *e)
 {
     struct pack_file *pack;
-    int r = pack_file_open(&pack, base, e);
+    int r = pack_file_open(&pack, base, NULL, e);
 
     if (r < 0)
         return false;

@@ -35,6 +35,15 @@ static int no_repository(const struct repository *repository, struct error *e)
                      repository->folder);
 }
 
+static int wrong_type(const struct repository *repository, const struct oid *id, git_object_t type,
+                      struct error *e)
+{
+    char hex[OID_HEX_SIZE];
+
+    return error_set(e, EIO, "the object %s in %s is no %s", oid_format(id, hex),
+                     repository->folder, git_object_type2string(type));
+}
+
 int raw_object_read(struct repository *repository, const struct oid *id, git_object_t type,
                     git_odb_object **out, struct error *e)
 {
@@ -50,10 +59,8 @@ int raw_object_read(struct repository *repository, const struct oid *id, git_obj
         r = read_failed(repository, id, r, e);
     odb_put(repository);
     if (!r && git_odb_object_type(*out) != type) {
-        char hex[OID_HEX_SIZE];
         git_odb_object_free(*out);
-        r = error_set(e, EIO, "the object %s in %s is no %s", oid_format(id, hex),
-                      repository->folder, git_object_type2string(type));
+        r = wrong_type(repository, id, type, e);
     }
     return r;
 }
@@ -79,8 +86,8 @@ int raw_object_size(struct repository *repository, const struct oid *id, uint64_
     return r;
 }
 
-int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
-                    struct error *e)
+static int loose_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                      struct error *e)
 {
     git_odb_object *object;
     int r = raw_object_read(repository, id, GIT_OBJECT_BLOB, &object, e);
@@ -93,6 +100,33 @@ int raw_object_blob(struct repository *repository, const struct oid *id, struct 
         memcpy(out->data, git_odb_object_data(object), out->size + 1);
     git_odb_object_free(object);
     return out->data ? 0 : error_no_memory(e);
+}
+
+int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
+                    struct error *e)
+{
+    git_odb *odb = odb_get(repository);
+    struct error inner = {0};
+    git_object_t type;
+    int r;
+
+    if (!odb)
+        return no_repository(repository, e);
+    r = checked_packs_read(odb, id, &type, out, &inner);
+    odb_put(repository);
+    if (r == 0 && type == GIT_OBJECT_BLOB)
+        return 0;
+    if (r == -ENOENT)
+        return loose_blob(repository, id, out, e);
+    if (r == 0) {
+        free(out->data);
+        return wrong_type(repository, id, GIT_OBJECT_BLOB, e);
+    }
+    if (r == -EIO)
+        return error_set(e, EIO, "%s; fetch the version again", inner.text);
+    if (e)
+        *e = inner;
+    return r;
 }
 
 /* What is in no pack is in memory for a moment: we write no such objects, but others may. */

@@ -178,11 +178,11 @@ static void test_no_flipped_bit_of_an_index_passes(void **state)
         struct error e = {0};
 
         flip(path, i, (unsigned char)(1 << i % 8));
-        assert_int_equal(pack_file_open(&pack, packed.base, &e), -EIO);
+        assert_int_equal(pack_file_open(&pack, packed.base, NULL, &e), -EIO);
         assert_non_null(strstr(e.text, "damaged"));
         flip(path, i, (unsigned char)(1 << i % 8));
     }
-    assert_int_equal(pack_file_open(&pack, packed.base, &(struct error){0}), 0);
+    assert_int_equal(pack_file_open(&pack, packed.base, NULL, &(struct error){0}), 0);
     pack_file_put(pack);
     close_packed(&packed);
 }
@@ -243,7 +243,7 @@ static void test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size(void **sta
 
     open_packed(&packed, state);
     snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
-    assert_int_equal(pack_file_open(&sound, packed.base, &e), 0);
+    assert_int_equal(pack_file_open(&sound, packed.base, NULL, &e), 0);
     assert_in_range(sound->index.count, 20, 512);
     for (int flipped = 0; flipped < 2; flipped++) {
         snprintf(path, sizeof path, "%s.pack", packed.base);
@@ -313,7 +313,7 @@ static void test_packs_that_change_while_they_are_open(void **state)
 
     open_packed(&packed, state);
     snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
-    assert_int_equal(pack_file_open(&pack, packed.base, &e), 0);
+    assert_int_equal(pack_file_open(&pack, packed.base, NULL, &e), 0);
     assert_int_equal(checked_odb_open(&odb, packed.cache, objects, &e), 0);
     git_odb_refresh(odb);
     run(packed.box, "cd r/.git/objects/pack; cp *.pack ../../sound; truncate -s 100 *.pack");
