@@ -227,9 +227,9 @@ static int node_error(uint32_t index, int r, struct error *e)
                      index + 1);
 }
 
-bool checkout_converts(const struct node *node)
+bool checkout_is_cheap(const struct node *node)
 {
-    return node->flags >> NODE_CONVERSION_SHIFT != 0;
+    return conversion_is_cheap(node->flags >> NODE_CONVERSION_SHIFT);
 }
 
 /* What is needed to read a node, and its path, which the caller frees. */

@@ -31,8 +31,9 @@ int checkout_open_tree(struct mount *mount, uint32_t node, const struct watch *w
 int checkout_read(struct mount *mount, uint32_t node, const struct watch *watch,
                   struct content *out, struct error *e);
 
-/* Whether a file is converted when it is read. */
-bool checkout_converts(const struct node *node);
+/* Whether reading a file takes about as long as its size says: it is not converted, or its lines only
+ * get other ends. */
+bool checkout_is_cheap(const struct node *node);
 
 /* The version node above a tree, file or symlink, and the repository it is of. 0 or -EIO. */
 int checkout_owner(struct mount *mount, uint32_t node, uint32_t *version, struct repo **repo);

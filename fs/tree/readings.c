@@ -313,7 +313,7 @@ static int64_t processor_time(void)
 
 static bool is_cheap(const struct node *node, const struct repo *repo)
 {
-    return node->data <= CHEAP_SIZE && !checkout_converts(node) && !atomic_load(&repo->is_costly);
+    return node->data <= CHEAP_SIZE && checkout_is_cheap(node) && !atomic_load(&repo->is_costly);
 }
 
 /* Reads a file that should be cheap on the calling thread. -EAGAIN: enough of the repository's are

@@ -59,9 +59,11 @@ static int read_converted(const struct version_reader *reader, const struct blob
 {
     struct blob_source source;
     struct output output;
-    uint64_t size;
-    int r = raw_object_size(reader->repository, &request->oid, &size, e);
+    uint64_t size = request->size; /* and the blob has no more */
+    int r = 0;
 
+    if (!conversion_is_cheap(request->conversion) || size > reader->spool_above)
+        r = raw_object_size(reader->repository, &request->oid, &size, e);
     if (!r)
         r = blob_source_open(&source, reader, &request->oid, size, e);
     if (r)

@@ -13,6 +13,11 @@ uint8_t conversion_pack(const struct conversion *conversion)
     return (uint8_t)packed;
 }
 
+bool conversion_is_cheap(uint8_t packed)
+{
+    return (packed & ~EOL_MASK) == 0;
+}
+
 bool conversion_unpack(struct conversion *out, uint8_t packed)
 {
     *out = (struct conversion){

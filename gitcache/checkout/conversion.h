@@ -24,6 +24,9 @@ struct conversion {
 
 uint8_t conversion_pack(const struct conversion *conversion);
 
+/* True if the file is never smaller than its blob, and the conversion but a walk through its bytes. */
+bool conversion_is_cheap(uint8_t packed);
+
 /* The other way round. False if it has an encoding, whose name the attributes have to tell. */
 bool conversion_unpack(struct conversion *out, uint8_t packed);
 

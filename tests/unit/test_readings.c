@@ -1,9 +1,10 @@
 #include "tests/unit/mounted.h"
 
 /* With crlf, so that no file of it is read where its request is. */
+/* One whose files are converted in a way whose cost their size does not tell. */
 static void make_converted(const struct sandbox *box)
 {
-    run(box, "git init -q repo; cd repo; echo '* text eol=crlf' >.gitattributes;"
+    run(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
              "echo x >file; ln -s file link; git add .; git commit -qm 1; git tag 1");
 }
 
