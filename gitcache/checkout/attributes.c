@@ -44,7 +44,7 @@ static int attributes_read(struct attributes *attributes, const char *folder, co
     if (!attributes->table)
         return error_no_memory(e);
     if (!*folder) /* only the root's file may define macros */
-        r = attribute_table_read(attributes->table, text, size, budget, e);
+        r = attribute_file_macros(attributes->table, text, size, budget, e);
     return r ? r : attribute_file_read(&attributes->file, attributes->table, text, size, budget, e);
 }
 
@@ -94,7 +94,7 @@ size_t attributes_memory(const struct attributes *attributes)
     return sizeof *attributes + table + attribute_file_memory(&attributes->file);
 }
 
-struct attribute_values *attribute_values_new(const struct attributes *attributes)
+struct attribute_values *attributes_values_new(const struct attributes *attributes)
 {
     size_t count = attributes->table->count;
     struct attribute_values *values = calloc(1, sizeof *values + count * sizeof *values->of);
@@ -104,7 +104,7 @@ struct attribute_values *attribute_values_new(const struct attributes *attribute
     return values;
 }
 
-void attribute_values_free(struct attribute_values *values)
+void attributes_values_free(struct attribute_values *values)
 {
     free(values);
 }

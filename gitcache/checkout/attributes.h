@@ -12,9 +12,8 @@
 #include "gitcache/checkout/budget.h"
 #include "gitcache/checkout/conversion.h"
 
-/* git passes over a larger .gitattributes as a whole, and over longer lines. */
+/* git passes over a .gitattributes of so many bytes. */
 #define ATTRIBUTES_MAX_SIZE ((size_t)100 << 20)
-#define ATTRIBUTES_MAX_LINE ((size_t)2048)
 
 /* One .gitattributes, and those of the folders above. Never changes, so any number of threads may
  * read it; counted. */
@@ -33,8 +32,8 @@ size_t attributes_memory(const struct attributes *attributes);
 
 /* Room for working out one file's conversion, for one thread; good for many files. */
 struct attribute_values;
-struct attribute_values *attribute_values_new(const struct attributes *attributes);
-void attribute_values_free(struct attribute_values *values);
+struct attribute_values *attributes_values_new(const struct attributes *attributes);
+void attributes_values_free(struct attribute_values *values);
 
 /* What happens to the file of that path (from the version's root). 0 or -ECANCELED. */
 int attributes_conversion(const struct attributes *attributes, struct attribute_values *values,

@@ -28,12 +28,12 @@ static int ask_attributes(const struct version_reader *reader, const char *path,
     free(folder);
     if (r || !*attributes)
         return r;
-    values = attribute_values_new(*attributes);
+    values = attributes_values_new(*attributes);
     if (!values)
         r = error_no_memory(e);
     else if (attributes_conversion(*attributes, values, path, budget, out))
         r = error_set(e, ECANCELED, "reading %s was cancelled", path);
-    attribute_values_free(values);
+    attributes_values_free(values);
     return r;
 }
 

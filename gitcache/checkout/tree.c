@@ -241,7 +241,7 @@ static int find_attributes(struct folder *folder, const struct oid *own, bool ab
         r = attributes_at_add(folder->reader, inherited, folder->path, own, &folder->budget,
                               &folder->attributes, e);
     if (!r && folder->attributes) {
-        folder->values = attribute_values_new(folder->attributes);
+        folder->values = attributes_values_new(folder->attributes);
         r = folder->values ? 0 : error_no_memory(e);
     }
     return r;
@@ -263,7 +263,7 @@ int tree_read(const struct version_reader *reader, const struct oid *id, const c
     }
     if (!r)
         r = find_sizes(&folder, &tree, e);
-    attribute_values_free(folder.values);
+    attributes_values_free(folder.values);
     attributes_put(folder.attributes);
     if (r)
         tree_release(&tree);

@@ -51,7 +51,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     cut = memchr(text, 0xff, (size_t)(end - text));
     root = parse(NULL, "", text, (size_t)((cut ? cut : end) - text));
     inner = parse(root, "folder", cut ? cut + 1 : end, (size_t)(end - (cut ? cut + 1 : end)));
-    values = attribute_values_new(inner);
+    values = attributes_values_new(inner);
     if (!values)
         abort();
     /* An earlier answer changes no later one. */
@@ -60,7 +60,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     ask(inner, values, "folder/other");
     if (ask(inner, values, path) != first)
         abort();
-    attribute_values_free(values);
+    attributes_values_free(values);
     attributes_put(root);
     attributes_put(inner);
     return 0;

@@ -137,7 +137,7 @@ static void compare_path(struct attributes *const all[FOLDERS], const char *path
                          const char *encoding)
 {
     const struct attributes *attributes = attributes_of(all, path);
-    struct attribute_values *values = attribute_values_new(attributes);
+    struct attribute_values *values = attributes_values_new(attributes);
     struct budget budget = {.watch = NULL};
     struct conversion found;
     bool none =
@@ -149,7 +149,7 @@ static void compare_path(struct attributes *const all[FOLDERS], const char *path
         (!none && strcmp(found.encoding, encoding) != 0))
         fail_msg("%s: ident %d, encoding %s; for git ident %s, encoding %s", path, found.ident,
                  found.encoding ? found.encoding : "none", ident, encoding);
-    attribute_values_free(values);
+    attributes_values_free(values);
 }
 
 static void compare_round(const struct sandbox *box)
@@ -221,13 +221,13 @@ static double take_all(const char *text, size_t size, const char *paths, size_t 
 
     if (attributes_new(&attributes, NULL, "", text, size, &budget, &e))
         fail_msg("%s", e.text);
-    values = attribute_values_new(attributes);
+    values = attributes_values_new(attributes);
     assert_non_null(values);
     for (const char *path = paths; path < paths + paths_size; path += strlen(path) + 1) {
         struct conversion conversion;
         assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion), 0);
     }
-    attribute_values_free(values);
+    attributes_values_free(values);
     attributes_put(attributes);
     return cpu_seconds(RUSAGE_SELF) - begun;
 }
@@ -352,7 +352,7 @@ static void test_it_ends_when_told(void **state)
     looks = (struct looks){.end = 1000000};
     budget = (struct budget){.watch = &watch};
     assert_int_equal(attributes_new(&attributes, NULL, "", text, strlen(text), &budget, &e), 0);
-    values = attribute_values_new(attributes);
+    values = attributes_values_new(attributes);
     assert_non_null(values);
     assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion), 0);
     assert_int_equal(conversion.eol, EOL_AS_IS);
@@ -361,7 +361,7 @@ static void test_it_ends_when_told(void **state)
     assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion),
                      -ECANCELED);
     assert_int_equal(looks.count, 3);
-    attribute_values_free(values);
+    attributes_values_free(values);
     attributes_put(attributes);
     free(text);
     free(path);
