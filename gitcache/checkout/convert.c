@@ -236,6 +236,7 @@ static bool looks_binary(const struct text_facts *facts)
 
 static int add_carriage_returns(struct conversion_work *work)
 {
+    static const char line_end[] = "\r\n";
     const char *at = work->data, *newline;
     struct text_facts facts;
     int r = 0;
@@ -251,7 +252,7 @@ static int add_carriage_returns(struct conversion_work *work)
         } else {
             r = append(work, at, newline);
             if (!r)
-                r = append(work, "\r\n", "\r\n" + 2);
+                r = append(work, line_end, line_end + 2);
         }
         at = newline + 1;
     }

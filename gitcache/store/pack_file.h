@@ -7,8 +7,8 @@
  *     the index    its own checksum, and order and range of all it says (pack_index.h)
  *     the pair     the pack's header, and that it ends with the checksum that the index names
  *     an object    the CRC of its bytes in the pack, before they are looked at: so a size is never
- *                  wrong, and an absurd one never allocated. What comes out of deltas is hashed by
- *                  git_odb_read.
+ *                  wrong, and an absurd one never allocated. All that is
+ *                  read is hashed (object_hash.h), a large one as it is unpacked (pack_stream.h).
  *
  * Only the few packs that were read last stay open between two reads (pack_descriptors.h): any number
  * may be known. A file that was written or removed since it was checked is noticed at each read. */
