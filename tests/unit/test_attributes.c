@@ -68,16 +68,15 @@ static void random_lines(char *out, unsigned file)
     if (chance(2))
         strcat(out, "[attr]mac ident working-tree-encoding=mac\n[attr]two mac -ident\n");
     for (unsigned i = 0; i < count; i++) {
-        char pattern[200];
+        char pattern[200], says[80] = "";
+        const char *quote = chance(8) ? "" : "\"", *other = chance(3) ? "" : ONE_OF(others);
 
         random_pattern(pattern);
-        out += strlen(out);
-        sprintf(out, chance(8) ? "%s" : "\"%s\"", pattern);
         if (chance(4))
-            sprintf(out + strlen(out), " working-tree-encoding=e%u.%u", file, i);
-        if (chance(3) == 0)
-            sprintf(out + strlen(out), "\t%s", ONE_OF(others));
-        strcat(out, chance(20) ? "\n" : " \r\n");
+            snprintf(says, sizeof says, " working-tree-encoding=e%u.%u", file, i);
+        out += strlen(out);
+        snprintf(out, 400, "%s%s%s%s%s%s%s", quote, pattern, quote, says, *other ? "\t" : "", other,
+                 chance(20) ? "\n" : " \r\n");
     }
 }
 
