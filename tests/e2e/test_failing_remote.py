@@ -20,7 +20,7 @@ from support.processes import eventually, slowness
 from support.repositories import start_point
 from support.wire import RESULT, Answer, HttpServer, in_pieces, packet, packets
 
-TIMEOUT = 3
+TIMEOUT = 3 * slowness()
 SOON = 20 * slowness()  # seconds after which a remote that is sound again must be believed
 PAGE = {"Content-Type": "text/html"}
 GIT = {"Content-Type": RESULT}
@@ -355,8 +355,6 @@ class FailingRemote(EndToEnd):
               f"{max(remote.back_after for remote in remotes):.1f} s")
         self.assertEqual([], wrong)
         self.assertEqual((0, 0, False), (hang, mount.status()["restarts"], watcher.is_alive()))
-
-    test_each_way_and_back.with_sanitizers = False  # its deadlines are the program's own, which they stretch
 
     def check_told(self, mount, remotes):
         """Each has a sentence in status.json, and the same in the log; a reader may have its answer a moment before

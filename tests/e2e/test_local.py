@@ -115,7 +115,7 @@ class Kinds(Local):
         self.assertEqual(3, done.returncode)
         self.assertIn("is git installed?", done.stdout + done.stderr)
 
-    test_without_git.with_sanitizers = False  # they change what a child that cannot be started says first
+    test_without_git.with_sanitizers = False  # ThreadSanitizer makes a fork of vfork, whose child cannot say why it did not start
 
 
 class Hostile(Local):

@@ -42,14 +42,13 @@ class ManyTags(EndToEnd):
                            options="max_nodes=100000,refs_ttl=0")
         for round_ in range(6):
             self.list_many(many, 200_000, f"v{round_}-")
-            names = {name for name in self.tags(mount) if name.startswith(f"v{round_}-")}
-            self.assertEqual(200_000, len(names))
+            # A remote that is slow to answer is not waited for while an older listing is known.
+            eventually(lambda word=f"v{round_}-": 200_000 == len(
+                {name for name in self.tags(mount) if name.startswith(word)}), 60, "the new tags")
             name = f"v{round_}-0123456"
             self.assertIn("manifest.json", os.listdir(mount / "many" / name))
         self.assertIn("manifest.json", os.listdir(mount / "other/1"))
         self.assertLess(mount.status()["nodes"], 1000)
-
-    test_ever_new_tags_take_nobody_elses_place.with_sanitizers = False  # they take memory and time of their own
 
     def test_a_repository_that_fills_its_share_stops_only_itself(self):
         many, other = self.make_many("many"), self.make_start_point("other", ["1"])
@@ -99,4 +98,4 @@ class ManyTags(EndToEnd):
             # While one listing takes the other's place, there are two.
             eventually(lambda: resident(worker) < 100 << 20, 60, "less than 100 MiB in use")
 
-    test_six_hundred_thousand_tags_fit_into_100_mib.with_sanitizers = False  # they take memory and time of their own
+    test_six_hundred_thousand_tags_fit_into_100_mib.with_sanitizers = False  # they take memory of their own
