@@ -353,9 +353,15 @@ static bool is_whole(const void *parser)
     return fetch->section == FETCH_WHOLE && pktline_reader_is_between(&fetch->reader);
 }
 
+/* A packet may have 64 KiB, for which a slow server takes its time: what has come of it counts. */
 static uint64_t useful(const void *parser)
 {
-    return ((const struct fetch_command *)parser)->pack_bytes;
+    const struct fetch_command *fetch = parser;
+    const char *begun;
+    size_t size = pktline_reader_begun(&fetch->reader, &begun);
+    bool is_pack = fetch->section == FETCH_PACK && size > 0 && begun[0] == '\1';
+
+    return fetch->pack_bytes + (is_pack ? size - 1 : 0);
 }
 
 /* Without side bands nothing but its end says that the pack has ended. */

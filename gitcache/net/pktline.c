@@ -166,6 +166,12 @@ int pktline_reader_feed(struct pktline_reader *reader, const char *bytes, size_t
     return r;
 }
 
+size_t pktline_reader_begun(const struct pktline_reader *reader, const char **bytes)
+{
+    *bytes = reader->data;
+    return reader->have;
+}
+
 bool pktline_reader_is_between(const struct pktline_reader *reader)
 {
     return reader->header_length == 0;

@@ -52,6 +52,10 @@ void pktline_reader_release(struct pktline_reader *reader);
 int pktline_reader_feed(struct pktline_reader *reader, const char *bytes, size_t size,
                         pktline_handler handler, void *data, struct error *e);
 
+/* What has arrived of the data of a packet that is not whole yet: the number of bytes, which are
+ * borrowed. 0 between two packets. */
+size_t pktline_reader_begun(const struct pktline_reader *reader, const char **bytes);
+
 /* True between two packets: nothing of a further one has arrived. */
 bool pktline_reader_is_between(const struct pktline_reader *reader);
 

@@ -14,8 +14,9 @@ from support.repositories import start_point
 
 
 def cached_repositories(cache):
-    """The bare repositories in a cache."""
-    return sorted(head.parent for head in cache.rglob("HEAD") if (head.parent / "objects").is_dir())
+    """The bare repositories in a cache; not what somebody who was killed had begun to make of one."""
+    return sorted(head.parent for head in cache.rglob("HEAD")
+                  if (head.parent / "objects").is_dir() and not head.parent.name.startswith(".new-"))
 
 
 class Cache(EndToEnd):

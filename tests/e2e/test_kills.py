@@ -221,7 +221,8 @@ class Kills(EndToEnd):
     def check_caches(self):
         for head in self.cache.rglob("HEAD"):
             repository = head.parent
-            if not (repository / "objects").is_dir():
+            # What somebody who was killed had begun to make is no repository yet.
+            if not (repository / "objects").is_dir() or repository.name.startswith(".new-"):
                 continue
             # The mount goes on fetching: without its lock git may read `shallow`, and then a ref that is newer.
             with open(repository / "startpointfs-lock", "a", encoding="ascii") as lock:

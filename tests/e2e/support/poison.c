@@ -31,6 +31,21 @@ static int is_poison(const char *kind, const char *text)
     return 0;
 }
 
+/* Blobs are read without libgit2; but whatever is read is hashed, and its hash is its id. */
+int SHA1_Final(unsigned char *sum, void *state);
+int SHA1_Final(unsigned char *sum, void *state)
+{
+    int (*next)(unsigned char *, void *) = dlsym(RTLD_NEXT, "SHA1_Final");
+    int r = next(sum, state);
+    char hex[41];
+
+    for (int i = 0; i < 20; i++)
+        snprintf(hex + 2 * i, 3, "%02x", sum[i]);
+    if (is_poison("blob", hex))
+        raise(SIGSEGV);
+    return r;
+}
+
 /* git_odb_read(git_odb_object **out, git_odb *db, const git_oid *id) */
 int git_odb_read(void **out, void *db, const unsigned char *id);
 int git_odb_read(void **out, void *db, const unsigned char *id)
