@@ -11,6 +11,7 @@
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pins.h"
+#include "gitcache/store/pins_mend.h"
 #include "gitcache/store/reach.h"
 #include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"

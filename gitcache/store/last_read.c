@@ -10,6 +10,7 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/regular.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/pins.h"
 
 #define PACKED_REFS "packed-refs"
@@ -120,7 +121,7 @@ static bool touch_ref(struct repository *repository, const char *ref)
 
     if (last_read_touch(repository_folder(repository), ref))
         return true;
-    pins_forget(repository, ref);
+    known_pins_forget(repository, ref);
     if (pins_find(repository, ref, &version, NULL) < 0)
         return false;
     last_read_set_packed(repository_folder(repository), &(struct timespec){.tv_nsec = UTIME_NOW});
@@ -130,7 +131,7 @@ static bool touch_ref(struct repository *repository, const char *ref)
 int last_read_now(struct repository *repository, const struct version *version)
 {
     struct names names = {.commit = &version->commit};
-    int r = pins_each(repository, add_name, &names), lock = -1;
+    int r = known_pins_each(repository, add_name, &names), lock = -1;
     size_t there = 0;
 
     if (r == 0 && !cache_is_read_only(repository_cache(repository)))

@@ -12,9 +12,11 @@
 #include "gitcache/base/regular.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pack.h"
 #include "gitcache/store/pack_file.h"
+#include "gitcache/store/pins_mend.h"
 #include "gitcache/store/reach.h"
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
@@ -230,7 +232,7 @@ static int check_pin(void *data, const char *ref, const struct oid *target, bool
         return 0;
     if (r != -EIO)
         return r;
-    pins_forget(repository, ref);
+    known_pins_forget(repository, ref);
     return add_want(check->mend, ref, target, recorded) < 0 ? error_no_memory(check->e) : 0;
 }
 

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/sorted.h"
 #include "gitcache/base/summed.h"
 
 #define MAX_RECORD ((size_t)256 << 20)
@@ -16,23 +17,7 @@ static const char first_line[] = "startpointfs pins 1\n";
 /* Where the ref is, or belongs. */
 static size_t place_of(const struct pin_record *record, const char *ref, bool *found)
 {
-    size_t low = 0, high = record->count;
-
-    *found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(record->items[middle].ref, ref);
-
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
+    return sorted_place(record->items, record->count, sizeof *record->items, ref, found);
 }
 
 int pin_record_set(struct pin_record *record, const char *ref, const struct oid *target)

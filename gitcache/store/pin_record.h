@@ -18,7 +18,7 @@
 #define PIN_RECORD_FILE "startpointfs-pins"
 
 struct pin_record_item {
-    char *ref;
+    char *ref; /* first: the array is searched by it */
     struct oid target;
 };
 

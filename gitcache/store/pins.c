@@ -10,7 +10,9 @@
 #include "gitcache/base/library.h"
 #include "gitcache/base/starts_with.h"
 #include "gitcache/store/commit.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/odb.h"
+#include "gitcache/store/pins_mend.h"
 #include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
@@ -34,87 +36,6 @@ const char *pins_name(const char *ref)
     return strchr(ref + strlen("refs/"), '/') + 1;
 }
 
-/* The index of the ref, or where it belongs. The caller holds `lock`. */
-static size_t position(const struct repository *repository, const char *ref, bool *found)
-{
-    size_t low = 0, high = repository->pin_count;
-
-    *found = false;
-    while (low < high) {
-        size_t middle = low + (high - low) / 2;
-        int order = strcmp(repository->pins[middle].ref, ref);
-
-        if (order == 0) {
-            *found = true;
-            return middle;
-        }
-        if (order < 0)
-            low = middle + 1;
-        else
-            high = middle;
-    }
-    return low;
-}
-
-static int make_room(struct repository *repository)
-{
-    size_t room = repository->pin_room ? 2 * repository->pin_room : 16;
-    struct pin *pins;
-
-    if (repository->pin_count < repository->pin_room)
-        return 0;
-    pins = reallocarray(repository->pins, room, sizeof *pins);
-    if (!pins)
-        return -ENOMEM;
-    repository->pins = pins;
-    repository->pin_room = room;
-    return 0;
-}
-
-static int remember(struct repository *repository, const char *ref, const struct oid *target,
-                    const struct version *version)
-{
-    bool found;
-    size_t at;
-    int r = 0;
-
-    pthread_rwlock_wrlock(&repository->lock);
-    at = position(repository, ref, &found);
-    if (!found) {
-        char *copy = strdup(ref);
-        r = copy ? make_room(repository) : -ENOMEM;
-        if (r) {
-            free(copy);
-        } else {
-            struct pin *pin = &repository->pins[at];
-            memmove(pin + 1, pin, (repository->pin_count++ - at) * sizeof *pin);
-            pin->ref = copy;
-        }
-    }
-    if (!r) {
-        repository->pins[at].target = *target;
-        repository->pins[at].version = *version;
-    }
-    pthread_rwlock_unlock(&repository->lock);
-    return r;
-}
-
-static bool recall(struct repository *repository, const char *ref, struct oid *target,
-                   struct version *out)
-{
-    bool found;
-    size_t at;
-
-    pthread_rwlock_rdlock(&repository->lock);
-    at = position(repository, ref, &found);
-    if (found) {
-        *target = repository->pins[at].target;
-        *out = repository->pins[at].version;
-    }
-    pthread_rwlock_unlock(&repository->lock);
-    return found;
-}
-
 /* Makes a ref that stands on disk known. -ENOENT: it is none of ours, or names no commit; -EIO: its
  * commit is damaged or missing. */
 static int learn(struct repository *repository, const char *ref, const struct oid *target,
@@ -128,7 +49,7 @@ static int learn(struct repository *repository, const char *ref, const struct oi
 
     if (!pins_kind(ref, &kind))
         return -ENOENT;
-    if (recall(repository, ref, &known, out) && oid_equal(&known, target))
+    if (known_pins_find(repository, ref, &known, out) && oid_equal(&known, target))
         return 0;
     odb = odb_get(repository);
     if (!odb)
@@ -138,7 +59,7 @@ static int learn(struct repository *repository, const char *ref, const struct oi
     if (r < 0)
         return r;
     *out = (struct version){kind, commit.id, commit.tree, commit.time};
-    return remember(repository, ref, target, out) < 0 ? error_no_memory(e) : 0;
+    return known_pins_add(repository, ref, target, out) < 0 ? error_no_memory(e) : 0;
 }
 
 /* Reads the record again if it was written since; the caller holds record_lock. -ENOENT, -EIO: there
@@ -179,7 +100,6 @@ static bool is_recorded(struct repository *repository, const char *ref, struct o
     return found != NULL;
 }
 
-/* Of a ref and the record, what can be read. As pins_find. */
 /* A repository of which nothing was ever cached: a list may name thousands of those, and one look
  * is enough for each. */
 static bool is_absent(const struct repository *repository)
@@ -187,6 +107,7 @@ static bool is_absent(const struct repository *repository)
     return access(repository->folder, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
 }
 
+/* Of a ref and the record, what can be read. As pins_find. */
 static int find_on_disk(struct repository *repository, const char *ref, struct version *out,
                         struct error *e)
 {
@@ -215,19 +136,8 @@ int pins_find(struct repository *repository, const char *ref, struct version *ou
 {
     struct oid target;
 
-    return recall(repository, ref, &target, out) ? 0 : find_on_disk(repository, ref, out, e);
-}
-
-int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
-              void *data)
-{
-    int r = 0;
-
-    pthread_rwlock_rdlock(&repository->lock);
-    for (size_t i = 0; i < repository->pin_count && !r; i++)
-        r = visit(data, &repository->pins[i]);
-    pthread_rwlock_unlock(&repository->lock);
-    return r;
+    return known_pins_find(repository, ref, &target, out) ? 0
+                                                          : find_on_disk(repository, ref, out, e);
 }
 
 /* One reading of all refs. */
@@ -271,7 +181,7 @@ static int learn_recorded(struct pin_scan *scan)
         const struct pin_record_item *item = &record->items[i];
         struct version version;
 
-        if (recall(scan->repository, item->ref, &there, &version) ||
+        if (known_pins_find(scan->repository, item->ref, &there, &version) ||
             refs_read(scan->repository->folder, item->ref, &there, NULL) != -ENOENT)
             continue;
         r = learn(scan->repository, item->ref, &item->target, &version, scan->e);
@@ -373,7 +283,7 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     r = record_pin(repository, ref, target, e);
     if (r == 0)
         r = refs_write(repository->folder, ref, target, e);
-    if (r == 0 && remember(repository, ref, target, version) < 0)
+    if (r == 0 && known_pins_add(repository, ref, target, version) < 0)
         r = error_no_memory(e);
     return r;
 }
@@ -393,89 +303,7 @@ int pins_remove(struct repository *repository, const char *ref, struct error *e)
     if (r == 0 || r == -ENOENT || r == -EIO)
         r = refs_remove(repository->folder, ref, e);
     if (r == 0)
-        pins_forget(repository, ref);
-    return r;
-}
-
-/* ---- mending ---- */
-
-static bool can_be_read(struct repository *repository, const struct oid *target)
-{
-    git_odb *odb = odb_get(repository);
-    struct commit commit;
-    bool can;
-
-    if (!odb)
-        return false;
-    can = commit_load(odb, target, &commit, NULL) == 0;
-    odb_put(repository);
-    return can;
-}
-
-struct mending {
-    struct repository *repository;
-    struct pin_record record;
-    bool changed;
-    struct error *e;
-};
-
-static int restore_ref(struct mending *mending, const char *ref, const struct oid *target)
-{
-    int r = refs_write(mending->repository->folder, ref, target, mending->e);
-
-    if (r == 0)
-        cache_say(mending->repository->cache, "%s: the ref of %s was damaged; written again",
-                  mending->repository->shown, pins_name(ref));
-    return r;
-}
-
-static int mend_ref(void *data, const char *ref, const struct oid *target)
-{
-    struct mending *mending = data;
-    const struct oid *recorded = pin_record_find(&mending->record, ref);
-    enum version_kind kind;
-
-    if (!pins_kind(ref, &kind) || (target && recorded && oid_equal(target, recorded)))
-        return 0;
-    if (target && can_be_read(mending->repository, target)) {
-        mending->changed = true;
-        return pin_record_set(&mending->record, ref, target) < 0 ? error_no_memory(mending->e) : 0;
-    }
-    return recorded ? restore_ref(mending, ref, recorded) : 0;
-}
-
-static int mend_lost_refs(struct mending *mending)
-{
-    struct oid there;
-    int r = 0;
-
-    for (size_t i = 0; i < mending->record.count && r == 0; i++) {
-        const struct pin_record_item *item = &mending->record.items[i];
-
-        /* Without its commit it was removed by a gc that kept no record. */
-        if (refs_read(mending->repository->folder, item->ref, &there, NULL) == -ENOENT &&
-            can_be_read(mending->repository, &item->target))
-            r = restore_ref(mending, item->ref, &item->target);
-    }
-    return r;
-}
-
-int pins_mend(struct repository *repository, struct error *e)
-{
-    struct mending mending = {.repository = repository, .e = e};
-    int r = pin_record_load(&mending.record, repository->folder, e);
-
-    if (r == -ENOENT || r == -EIO) {
-        mending.changed = true;
-        r = 0;
-    }
-    if (r == 0)
-        r = refs_each(repository->folder, mend_ref, &mending, e);
-    if (r == 0)
-        r = mend_lost_refs(&mending);
-    if (r == 0 && mending.changed)
-        r = pin_record_save(&mending.record, repository->folder, e);
-    pin_record_release(&mending.record);
+        known_pins_forget(repository, ref);
     return r;
 }
 
@@ -507,26 +335,4 @@ int pins_each_on_disk(struct repository *repository,
 {
     struct pin_visit v = {repository, visit, data};
     return refs_each(repository->folder, visit_pin, &v, e);
-}
-
-void pins_forget(struct repository *repository, const char *ref)
-{
-    bool found;
-    size_t at;
-
-    pthread_rwlock_wrlock(&repository->lock);
-    at = position(repository, ref, &found);
-    if (found) {
-        struct pin *pin = &repository->pins[at];
-        free(pin->ref);
-        memmove(pin, pin + 1, (--repository->pin_count - at) * sizeof *pin);
-    }
-    pthread_rwlock_unlock(&repository->lock);
-}
-
-void pins_release(struct repository *repository)
-{
-    for (size_t i = 0; i < repository->pin_count; i++)
-        free(repository->pins[i].ref);
-    free(repository->pins);
 }

@@ -1,7 +1,7 @@
 /* pins.h - the refs that say which versions a cached repository has whole. Private to gitcache/.
  *
  * A pin is a ref on disk (refs.h) and a line in a record with a checksum (pin_record.h), which stands
- * in where the ref is damaged; what this process has seen of them is kept in memory. */
+ * in where the ref is damaged; what this process has seen of them is kept in memory (known_pins.h). */
 #ifndef GITCACHE_STORE_PINS_H
 #define GITCACHE_STORE_PINS_H
 
@@ -13,18 +13,9 @@
 #define BRANCH_PREFIX "refs/heads/"
 #define COMMIT_PREFIX "refs/startpointfs/"
 
-struct pin {
-    char *ref;         /* full name */
-    struct oid target; /* what the ref holds: a tag object or a commit */
-    struct version version;
-};
-
 /* Finds a pin, in memory, else on disk. ENOENT without a sentence: there is none, or it names no
  * commit. EIO: it is there, and it or its commit is damaged; ENOMEM; what the system says. */
 int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e);
-/* Calls visit for each ref in memory until one returns non-zero. Holds the repository's `lock` shared. */
-int pins_each(struct repository *repository, int (*visit)(void *data, const struct pin *pin),
-              void *data);
 /* Reads all refs from disk; other processes may have added some or moved branches. What is damaged
  * is passed over, and mended if that can be done without waiting or a remote. */
 int pins_scan(struct repository *repository, struct error *e);
@@ -32,11 +23,6 @@ int pins_scan(struct repository *repository, struct error *e);
  * is there with another target. The caller has the repository's file lock. */
 int pins_write(struct repository *repository, const char *ref, const struct oid *target,
                const struct version *version, struct error *e);
-/* Forgets what memory knows of a ref. */
-void pins_forget(struct repository *repository, const char *ref);
-/* Makes refs and record say the same again, by what can be read of both, and says what it mended.
- * The caller has the repository's file lock. */
-int pins_mend(struct repository *repository, struct error *e);
 /* Calls visit for each pin on disk, also if its commit cannot be read, until one returns non-zero,
  * which is then returned. `target` is NULL where the ref is damaged and no record knows better;
  * `recorded`: the record says so, too. */
@@ -46,7 +32,6 @@ int pins_each_on_disk(struct repository *repository,
                       void *data, struct error *e);
 /* Removes a pin from disk. The caller has the repository's file lock. */
 int pins_remove(struct repository *repository, const char *ref, struct error *e);
-void pins_release(struct repository *repository);
 
 /* The kind that a ref's name says; false if it is none of ours. */
 bool pins_kind(const char *ref, enum version_kind *out);

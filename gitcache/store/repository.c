@@ -11,6 +11,7 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/url.h"
 #include "gitcache/store/cache_folder.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/skeleton.h"
 
@@ -111,7 +112,7 @@ void repository_close(struct repository *repository)
     if (repository->listing)
         repository_listing_put(repository, &repository->listing->listing);
     repository_free_branches(repository->branches, repository->branch_count);
-    pins_release(repository);
+    known_pins_release(repository);
     pin_record_release(&repository->record);
     git_odb_free(repository->odb);
     pthread_rwlock_destroy(&repository->lock);

@@ -10,6 +10,7 @@
 #include "gitcache/base/oid_set.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/repository_state.h"
 
@@ -87,7 +88,7 @@ static int print_all(struct update *update, const char *old, size_t old_size, bo
         update->changed = old && !sound;
         r = pins_scan(update->repository, update->e);
         if (r == 0)
-            r = pins_each(update->repository, print_pin, update);
+            r = known_pins_each(update->repository, print_pin, update);
     }
     for (size_t i = 0; i < count && r == 0; i++)
         r = print_if_new(update, &commits[i]);

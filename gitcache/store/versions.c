@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gitcache/base/refname.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/repository_state.h"
 
@@ -52,12 +53,12 @@ static int find_abbreviated(struct repository *repository, const char *digits, s
     struct search search = {.digits = digits, .length = strlen(digits)};
     int r;
 
-    pins_each(repository, compare_digits, &search);
+    known_pins_each(repository, compare_digits, &search);
     if (!search.found) {
         r = pins_scan(repository, e);
         if (r < 0)
             return r;
-        pins_each(repository, compare_digits, &search);
+        known_pins_each(repository, compare_digits, &search);
     }
     if (search.found > 1)
         return error_set(e, ENOENT,
@@ -203,7 +204,7 @@ static int copy_pins(struct repository *repository, struct copied *out, struct e
 {
     int r = pins_scan(repository, e);
 
-    if (!r && pins_each(repository, copy_pin, out))
+    if (!r && known_pins_each(repository, copy_pin, out))
         r = error_no_memory(e);
     return r;
 }
