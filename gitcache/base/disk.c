@@ -45,13 +45,13 @@ int disk_make_folders(const char *path, struct error *e)
     copy = strdup(path);
     if (!copy)
         return error_no_memory(e);
-    for (char *slash = copy + 1; !r && (slash = strchr(slash, '/')); slash++) {
+    for (char *slash = copy + 1; r == 0 && (slash = strchr(slash, '/')); slash++) {
         *slash = '\0';
         if (!folder_is_there(copy))
             r = failed(e, "make the folder", copy);
         *slash = '/';
     }
-    if (!r && !folder_is_there(copy))
+    if (r == 0 && !folder_is_there(copy))
         r = failed(e, "make the folder", copy);
     free(copy);
     return r;
@@ -155,7 +155,7 @@ int disk_write(const char *path, const char *text, struct error *e)
         return failed(e, "make", path);
     if (disk_write_all(fd, text, strlen(text)) || fsync(fd))
         r = failed(e, "write", path);
-    if (close(fd) && !r)
+    if (close(fd) && r == 0)
         r = failed(e, "write", path);
     return r;
 }
@@ -175,11 +175,11 @@ int disk_replace(const char *path, const void *bytes, size_t size, bool durable,
     }
     if (disk_write_all(fd, bytes, size) || fchmod(fd, 0644) || (durable && fsync(fd)))
         r = failed(e, "write", path);
-    if (close(fd) && !r)
+    if (close(fd) && r == 0)
         r = failed(e, "write", path);
-    if (!r && rename(temporary, path))
+    if (r == 0 && rename(temporary, path))
         r = failed(e, "replace", path);
-    if (r)
+    if (r < 0)
         unlink(temporary);
     else if (durable)
         r = sync_folder_of(path, e);
@@ -265,7 +265,7 @@ int disk_lock(const char *path, const struct watch *watch, struct error *e)
 
     if (fd < 0)
         return fd;
-    while (!r && flock(fd, LOCK_EX | LOCK_NB)) {
+    while (r == 0 && flock(fd, LOCK_EX | LOCK_NB)) {
         if (errno != EWOULDBLOCK && errno != EINTR)
             r = failed(e, "lock", path);
         else if (watch_is_cancelled(watch))
@@ -273,7 +273,7 @@ int disk_lock(const char *path, const struct watch *watch, struct error *e)
         else
             nanosleep(&pause, NULL);
     }
-    if (!r)
+    if (r == 0)
         return fd;
     close(fd);
     return r;

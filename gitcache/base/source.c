@@ -151,7 +151,7 @@ static int take_query(struct source *source, char *query, const char *shown, str
                              shown, part);
         seen[i] = true;
         r = query_keys[i].take(source, value, shown, e);
-        if (r)
+        if (r < 0)
             return r;
     }
     return 0;
@@ -331,17 +331,17 @@ static int parse(struct source *out, const char *text, const char *base, bool an
     if (query)
         *query++ = '\0';
     r = take_commit_id(&source, &address, e);
-    if (r)
+    if (r < 0)
         goto out;
     url_display(address, shown, sizeof shown);
     r = set_url(&source, address, base, any_path, shown, e);
-    if (!r && query)
+    if (r == 0 && query)
         r = take_query(&source, query, shown, e);
-    if (!r)
+    if (r == 0)
         r = set_name(&source, shown, e);
 out:
     free(copy);
-    if (r)
+    if (r < 0)
         source_release(&source);
     else
         *out = source;

@@ -55,12 +55,12 @@ static int add_line(struct source_list *list, const char *text, const char *base
     struct source source;
     int r = source_parse(&source, text, base, &inner);
 
-    if (r)
+    if (r < 0)
         return error_set(e, inner.errnum, "%s:%u: %s", file, line, inner.text);
     source.file = strdup(file);
     source.line = line;
     r = source.file ? append(list, &source, e) : error_no_memory(e);
-    if (r)
+    if (r < 0)
         source_release(&source);
     return r;
 }
@@ -75,7 +75,7 @@ static int add_lines(struct source_list *list, FILE *stream, const char *base, c
     ssize_t length;
     int r = 0;
 
-    while (!r && (length = getline(&buffer, &size, stream)) >= 0) {
+    while (r == 0 && (length = getline(&buffer, &size, stream)) >= 0) {
         char *text = buffer;
 
         line++;
@@ -90,9 +90,9 @@ static int add_lines(struct source_list *list, FILE *stream, const char *base, c
         if (*text)
             r = add_line(list, text, base, file, line, e);
     }
-    if (!r && ferror(stream))
+    if (r == 0 && ferror(stream))
         r = error_set(e, errno, "cannot read the list %s: %s", file, strerror(errno));
-    if (!r && list->count == before)
+    if (r == 0 && list->count == before)
         r = error_set(e, EINVAL, "%s: a list without a source; write one URL?tag=NAME a line",
                       file);
     free(buffer);
@@ -204,7 +204,7 @@ int source_list_check(const struct source_list *list, struct error *e)
     for (size_t i = 0; i < list->count; i++)
         sorted[i] = &list->items[i];
     qsort(sorted, list->count, sizeof *sorted, by_name_then_place);
-    for (size_t i = 1; i < list->count && !r; i++) {
+    for (size_t i = 1; i < list->count && r == 0; i++) {
         const struct source *a = sorted[i - 1], *b = sorted[i];
         char first[450], second[450];
 

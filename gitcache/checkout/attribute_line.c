@@ -128,7 +128,7 @@ int attribute_line_each(struct attribute_line *line, const char *text, size_t si
     char copy[ATTRIBUTE_LINE_MAX];
     int r = 0;
 
-    while (!r && text < end) {
+    while (r == 0 && text < end) {
         const char *newline = memchr(text, '\n', (size_t)(end - text));
         size_t length = (size_t)((newline ? newline : end) - text);
 
@@ -139,7 +139,7 @@ int attribute_line_each(struct attribute_line *line, const char *text, size_t si
                 r = act(line, data);
         }
         text += length + (newline != NULL);
-        if (!r && budget_spend(line->budget, 20 * (length + 1)))
+        if (r == 0 && budget_spend(line->budget, 20 * (length + 1)))
             r = error_set(line->error, ECANCELED, "reading .gitattributes was cancelled");
     }
     return r;

@@ -79,11 +79,11 @@ struct attribute_table *attribute_table_new(void)
     struct attribute_table *table = calloc(1, sizeof *table);
     int r = table ? 0 : -ENOMEM;
 
-    for (size_t i = 0; i <= KNOWN_COUNT && !r; i++)
+    for (size_t i = 0; i <= KNOWN_COUNT && r == 0; i++)
         r = attribute_table_add(table, names[i], NULL);
-    if (!r)
+    if (r == 0)
         r = assignment_list_add(&table->macros, TEXT, UNSET, NULL);
-    if (!r) {
+    if (r == 0) {
         table->attributes[KNOWN_COUNT].macro = (struct assignment_range){0, 1};
         return table;
     }

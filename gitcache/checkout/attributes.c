@@ -60,7 +60,7 @@ int attributes_new(struct attributes **out, struct attributes *above, const char
     attributes->above = attributes_share(above);
     attributes->folder_length = strlen(folder);
     r = attributes_read(attributes, folder, text, size, budget, e);
-    if (r)
+    if (r < 0)
         attributes_put(attributes);
     else
         *out = attributes;
@@ -238,7 +238,7 @@ int attributes_conversion(const struct attributes *attributes, struct attribute_
 
     subject.basename_length = strlen(subject.basename);
     ask_anew(values);
-    for (; attributes && values->missing > 0 && !r; attributes = attributes->above) {
+    for (; attributes && values->missing > 0 && r == 0; attributes = attributes->above) {
         size_t skip = attributes->folder_length + (attributes->folder_length > 0);
 
         subject.path = path + skip;

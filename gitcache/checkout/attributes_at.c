@@ -15,7 +15,7 @@ static int parse_blob(const struct version_reader *reader, struct attributes *ab
     git_odb_object *text;
     int r = raw_object_read(reader->repository, blob, GIT_OBJECT_BLOB, &text, e);
 
-    if (r)
+    if (r < 0)
         return r;
     checkout_cache_count_read(reader->cache);
     if (git_odb_object_size(text) >= ATTRIBUTES_MAX_SIZE)
@@ -39,7 +39,7 @@ int attributes_at_add(const struct version_reader *reader, struct attributes *ab
     } else {
         *out = above;
     }
-    if (!r)
+    if (r == 0)
         checkout_cache_keep_attributes(reader->cache, reader->commit, folder, *out,
                                        *out && *out != above);
     return r;
@@ -99,14 +99,14 @@ static int step_down(struct step *step, const char *path, size_t length, struct 
                 ? raw_object_read(step->reader->repository, &step->tree, GIT_OBJECT_TREE, &tree, e)
                 : error_no_memory(e);
 
-    if (!r) {
+    if (r == 0) {
         checkout_cache_count_read(step->reader->cache);
         r = add_folder(step, tree, folder, e);
-        if (!r && part_length && !find_entry(tree, part, part_length, &entry))
+        if (r == 0 && part_length && !find_entry(tree, part, part_length, &entry))
             r = error_set(e, ENOENT, "there is no %s in the version", path);
-        if (!r && part_length)
+        if (r == 0 && part_length)
             step->tree = entry.oid;
-        if (!r && budget_spend(step->budget, 10 * git_odb_object_size(tree)))
+        if (r == 0 && budget_spend(step->budget, 10 * git_odb_object_size(tree)))
             r = error_set(e, ECANCELED, "reading %s was cancelled", path);
         git_odb_object_free(tree);
     }
@@ -125,14 +125,14 @@ int attributes_at(const struct version_reader *reader, const char *folder, struc
         return 0;
     r = raw_object_tree_of(reader->repository, reader->commit, &step.tree, e);
     checkout_cache_count_read(reader->cache);
-    while (!r) {
+    while (r == 0) {
         r = step_down(&step, folder, length, e);
         if (length == end)
             break;
         length += folder[length] == '/';
         length += strcspn(folder + length, "/");
     }
-    if (r)
+    if (r < 0)
         attributes_put(step.attributes);
     else
         *out = step.attributes;

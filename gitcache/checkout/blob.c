@@ -26,7 +26,7 @@ static int ask_attributes(const struct version_reader *reader, const char *path,
     int r = folder ? attributes_at(reader, folder, budget, attributes, e) : error_no_memory(e);
 
     free(folder);
-    if (r || !*attributes)
+    if (r < 0 || !*attributes)
         return r;
     values = attributes_values_new(*attributes);
     if (!values)
@@ -64,14 +64,14 @@ static int read_converted(const struct version_reader *reader, const struct blob
 
     if (!conversion_is_cheap(request->conversion) || size > reader->spool_above)
         r = raw_object_size(reader->repository, &request->oid, &size, e);
-    if (!r)
+    if (r == 0)
         r = blob_source_open(&source, reader, &request->oid, size, e);
-    if (r)
+    if (r < 0)
         return r;
     const struct convert_input input = {source.data, source.size, source.fd >= 0, &request->oid};
     output_init(&output, reader);
     r = convert_bytes(&input, conversion, &output, budget);
-    if (!r)
+    if (r == 0)
         r = output_finish(&output, out);
     output_release(&output);
     blob_source_close(&source);
@@ -93,7 +93,7 @@ static int read_plain(const struct version_reader *reader, const struct blob_req
     }
     checkout_cache_count_read(reader->cache);
     r = raw_object_blob(reader->repository, &request->oid, &bytes, e);
-    if (!r)
+    if (r == 0)
         *out = (struct content){bytes.data, bytes.size, -1};
     return r;
 }
@@ -112,7 +112,7 @@ int blob_read(const struct version_reader *reader, const struct blob_request *re
         return read_plain(reader, request, out, e);
     if (!conversion_unpack(&conversion, request->conversion))
         r = ask_attributes(reader, request->path, &budget, &attributes, &conversion, e);
-    if (!r)
+    if (r == 0)
         r = read_converted(reader, request, &conversion, &budget, out, e);
     attributes_put(attributes);
     return r;

@@ -46,12 +46,12 @@ int blob_source_open(struct blob_source *out, const struct version_reader *reade
         out->size = (size_t)size;
         out->fd = blob_source_spool(reader, blob, size, e);
         r = out->fd < 0 ? out->fd : map(out, reader, e);
-        if (r)
+        if (r < 0)
             blob_source_close(out);
         return r;
     }
     r = raw_object_read(reader->repository, blob, GIT_OBJECT_BLOB, &out->object, e);
-    if (r)
+    if (r < 0)
         return r;
     checkout_cache_count_read(reader->cache);
     out->data = git_odb_object_data(out->object);

@@ -38,7 +38,7 @@ static int append(struct conversion_work *work, const char *from, const char *en
         size_t size = (size_t)(end - from) < PIECE ? (size_t)(end - from) : PIECE;
         int r = output_append(work->output, from, size);
 
-        if (r)
+        if (r < 0)
             return r;
         if (budget_spend(work->budget, size))
             return -ECANCELED;
@@ -92,11 +92,11 @@ static int expand_whole(struct conversion_work *work)
     const char *at = work->data, *dollar;
     int r = 0;
 
-    while (!r && (dollar = memchr(at, '$', (size_t)(work->end - at)))) {
+    while (r == 0 && (dollar = memchr(at, '$', (size_t)(work->end - at)))) {
         size_t length = whole_keyword(dollar, work->end);
 
         r = append(work, at, length ? dollar : dollar + 1);
-        if (!r && length)
+        if (r == 0 && length)
             r = append_expansion(work);
         at = dollar + (length ? length : 1);
     }
@@ -150,7 +150,7 @@ static int expand_streamed(struct conversion_work *work)
     const char *at = work->data, *end = work->end, *held = NULL;
     int r = 0;
 
-    while (!r && at < end) {
+    while (r == 0 && at < end) {
         const char *dollar = memchr(at, '$', (size_t)(end - at)), *behind;
         bool keyword, almost;
 
@@ -170,13 +170,13 @@ static int expand_streamed(struct conversion_work *work)
                 r = append(work, held ? held : at, behind);
             else if (held && at[KEYWORD_LENGTH] == '$')
                 r = append(work, held, at);
-            if (!r && keyword)
+            if (r == 0 && keyword)
                 r = append_expansion(work);
             held = NULL;
         }
         at = behind;
     }
-    return !r && held ? append(work, held, end) : r;
+    return r == 0 && held ? append(work, held, end) : r;
 }
 
 struct text_facts {
@@ -243,15 +243,15 @@ static int add_carriage_returns(struct conversion_work *work)
 
     if (work->conversion->eol == EOL_CRLF_AUTO) {
         r = look_at_all(work, &facts);
-        if (r || facts.crlf || looks_binary(&facts))
+        if (r < 0 || facts.crlf || looks_binary(&facts))
             return r ? r : append(work, at, work->end);
     }
-    while (!r && (newline = memchr(at, '\n', (size_t)(work->end - at)))) {
+    while (r == 0 && (newline = memchr(at, '\n', (size_t)(work->end - at)))) {
         if (newline > work->data && newline[-1] == '\r') {
             r = append(work, at, newline + 1);
         } else {
             r = append(work, at, newline);
-            if (!r)
+            if (r == 0)
                 r = append(work, line_end, line_end + 2);
         }
         at = newline + 1;
@@ -275,7 +275,7 @@ static int encode_all(struct conversion_work *work, iconv_t converter)
         left -= before - piece;
         forget(work, from);
         r = append(work, buffer, to);
-        if (r)
+        if (r < 0)
             return r;
         /* A character that is cut by the piece's end is no fault. */
         if (n == (size_t)-1 && errno != E2BIG && !(errno == EINVAL && piece < left))
@@ -309,7 +309,7 @@ static int encode(struct conversion_work *work)
     converter = work->data < work->end ? iconv_open(name, "UTF-8") : (iconv_t)-1;
     if (converter != (iconv_t)-1) {
         r = append(work, mark, mark + strlen(mark));
-        if (!r)
+        if (r == 0)
             r = encode_all(work, converter);
         iconv_close(converter);
     }
@@ -386,7 +386,7 @@ int convert_bytes(const struct convert_input *input, const struct conversion *co
     work.output = output;
     if (count == 0)
         return append(&work, work.data, work.end);
-    for (size_t i = 0; i < count && !r; i++) {
+    for (size_t i = 0; i < count && r == 0; i++) {
         struct output made;
 
         output_init(&made, output->reader);
@@ -395,7 +395,7 @@ int convert_bytes(const struct convert_input *input, const struct conversion *co
         r = steps[i](&work);
         if (i > 0)
             release_between(&between[i - 1]);
-        if (!r && i + 1 < count)
+        if (r == 0 && i + 1 < count)
             r = take_over(&work, &made, &between[i]);
         output_release(&made);
     }

@@ -93,7 +93,7 @@ static int parse(const struct version_reader *reader, const struct oid *id, stru
     size_t size;
     int r = raw_object_read(reader->repository, id, GIT_OBJECT_TREE, &object, e), next = 0;
 
-    if (r)
+    if (r < 0)
         return r;
     checkout_cache_count_read(reader->cache);
     size = git_odb_object_size(object);
@@ -105,9 +105,9 @@ static int parse(const struct version_reader *reader, const struct oid *id, stru
         return error_no_memory(e);
     raw.at = out->bytes;
     raw.end = raw.at + size;
-    while (!r && (next = raw_tree_next(&raw, &entry)) > 0)
+    while (r == 0 && (next = raw_tree_next(&raw, &entry)) > 0)
         r = add_entry(out, &entry);
-    if (r)
+    if (r < 0)
         return error_no_memory(e);
     if (next < 0)
         return error_set(e, EIO, "the tree %s in %s is damaged", oid_format(id, hex),
@@ -138,7 +138,7 @@ static int convert_size(struct folder *folder, const struct conversion *conversi
     struct output output;
     int r = blob_source_open(&source, reader, &entry->oid, entry->size, e);
 
-    if (r)
+    if (r < 0)
         return r;
     const struct convert_input input = {source.data, source.size, source.fd >= 0, &entry->oid};
     output_init(&output, reader);
@@ -147,9 +147,9 @@ static int convert_size(struct folder *folder, const struct conversion *conversi
     blob_source_close(&source);
     if (r == -ECANCELED)
         return cancelled(folder, e);
-    if (r && r != -EFBIG) /* nobody will get to see those bytes */
+    if (r < 0 && r != -EFBIG) /* nobody will get to see those bytes */
         return error_set(e, -r, "cannot convert %s: %s", entry->name, strerror(-r));
-    if (!r)
+    if (r == 0)
         entry->size = output.size;
     checkout_cache_keep_size(reader->cache, &entry->oid, conversion, entry->size);
     return 0;
@@ -181,7 +181,7 @@ static int find_conversion(struct folder *folder, struct tree_entry *entry, stru
     r = attributes_conversion(folder->attributes, folder->values, path, &folder->budget,
                               &conversion);
     free(path);
-    if (r)
+    if (r < 0)
         return cancelled(folder, e);
     entry->conversion = conversion_pack(&conversion);
     if (!entry->conversion || entry->size > folder->reader->max_file ||
@@ -194,15 +194,15 @@ static int find_sizes(struct folder *folder, struct tree *tree, struct error *e)
 {
     int r = 0;
 
-    for (size_t i = 0; i < tree->count && !r; i++) {
+    for (size_t i = 0; i < tree->count && r == 0; i++) {
         struct tree_entry *entry = &tree->entries[i];
 
         if (!is_file(entry->kind) && entry->kind != ENTRY_SYMLINK)
             continue;
         r = raw_object_size(folder->reader->repository, &entry->oid, &entry->size, e);
-        if (!r && budget_spend(&folder->budget, STEPS_A_SIZE))
+        if (r == 0 && budget_spend(&folder->budget, STEPS_A_SIZE))
             r = cancelled(folder, e);
-        if (!r && folder->attributes && is_file(entry->kind))
+        if (r == 0 && folder->attributes && is_file(entry->kind))
             r = find_conversion(folder, entry, e);
     }
     return r;
@@ -237,10 +237,10 @@ static int find_attributes(struct folder *folder, const struct oid *own, bool ab
                    : error_no_memory(e);
         free(parent);
     }
-    if (!r)
+    if (r == 0)
         r = attributes_at_add(folder->reader, inherited, folder->path, own, &folder->budget,
                               &folder->attributes, e);
-    if (!r && folder->attributes) {
+    if (r == 0 && folder->attributes) {
         folder->values = attributes_values_new(folder->attributes);
         r = folder->values ? 0 : error_no_memory(e);
     }
@@ -254,18 +254,18 @@ int tree_read(const struct version_reader *reader, const struct oid *id, const c
     struct tree tree = {.entries = NULL};
     int r = parse(reader, id, &tree, e);
 
-    if (!r) {
+    if (r == 0) {
         const struct oid *own = attributes_blob(&tree);
 
         tree.attributes = attributes || own;
         if (tree.attributes)
             r = find_attributes(&folder, own, attributes, e);
     }
-    if (!r)
+    if (r == 0)
         r = find_sizes(&folder, &tree, e);
     attributes_values_free(folder.values);
     attributes_put(folder.attributes);
-    if (r)
+    if (r < 0)
         tree_release(&tree);
     else
         *out = tree;

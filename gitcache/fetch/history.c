@@ -97,7 +97,7 @@ static int find(struct incoming *incoming, struct remote *remote, const struct l
         searches[i].found = 0;
     int r =
         search_tips(incoming, remote, listing, false, searches, count, bounds, watch, fetched, e);
-    if (!r && !all_found(searches, count))
+    if (r == 0 && !all_found(searches, count))
         r = search_tips(incoming, remote, listing, true, searches, count, bounds, watch, fetched,
                         e);
     return r;
@@ -111,7 +111,7 @@ int history_find(struct repository *repository, struct remote *remote,
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);
 
-    if (r)
+    if (r < 0)
         return r;
     r = find(&incoming, remote, listing, searches, count, &none, watch, fetched, e);
     incoming_close(&incoming);
@@ -126,7 +126,7 @@ int history_find_beside(struct repository *repository, struct remote *remote,
     struct incoming incoming;
     int r = incoming_open_beside(&incoming, repository, e);
 
-    if (r)
+    if (r < 0)
         return r;
     r = find(&incoming, remote, listing, search, 1, bounds, watch, fetched, e);
     incoming_close(&incoming);

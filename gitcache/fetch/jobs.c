@@ -49,9 +49,9 @@ static int resolve_job(struct jobs *jobs, struct job *job, const struct listing 
     int r =
         resolve_request(&job->target, job->request, listing, repository_shown(jobs->repository), e);
 
-    if (!r)
+    if (r == 0)
         r = keep_pinned_tag(jobs, &job->target, e);
-    if (!r && job->refused && job->target.state == RESOLVE_ID)
+    if (r == 0 && job->refused && job->target.state == RESOLVE_ID)
         job->target.state = RESOLVE_DIGITS;
     return r;
 }
@@ -67,7 +67,7 @@ void jobs_resolve(struct jobs *jobs)
         struct job *job = &jobs->items[i];
         int r = job->done ? 0 : resolve_job(jobs, job, proven, &e);
 
-        if (r)
+        if (r < 0)
             jobs_finish_one(job, r, &e);
     }
     repository_listing_put(jobs->repository, listing);
@@ -78,7 +78,7 @@ int jobs_list(struct jobs *jobs)
     struct error e = {0};
     int r = list_refs(jobs->repository, jobs->remote, jobs->watch, &e);
 
-    if (r) {
+    if (r < 0) {
         jobs_finish(jobs, r, &e);
         return r;
     }

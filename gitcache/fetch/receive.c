@@ -52,12 +52,12 @@ static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *j
     struct version version;
     int r = incoming_check(incoming, &job->target.want, &version, &inner);
 
-    if (!r && !oid_equal(&version.commit, &job->target.commit))
+    if (r == 0 && !oid_equal(&version.commit, &job->target.commit))
         r = error_set(&inner, EIO, "it is another commit than the listing said");
     if (r == -ENOENT)
         return error_set(e, ENOENT, "%s of %s is no version: %s", jobs_shown_name(job), shown,
                          inner.text);
-    if (r)
+    if (r < 0)
         return error_set(e, inner.errnum, "%s sent %s damaged: %s", shown, jobs_shown_name(job),
                          inner.text);
     job->tree = version.tree;
@@ -104,16 +104,16 @@ static int receive_into(struct jobs *jobs, struct incoming *incoming, const stru
     int r = wants ? 0 : error_no_memory(e);
 
     request.wants = wants;
-    if (!r)
+    if (r == 0)
         r = reception_run(incoming, jobs->remote, &request, jobs->watch, e);
     free(wants);
-    if (r)
+    if (r < 0)
         return r;
     jobs->packs++;
-    for (size_t i = 0; i < jobs->count && !r; i++)
+    for (size_t i = 0; i < jobs->count && r == 0; i++)
         if (is_wanted(&jobs->items[i], only))
             r = check_job(jobs, incoming, &jobs->items[i], e);
-    if (!r && jobs->watch && jobs->watch->checked)
+    if (r == 0 && jobs->watch && jobs->watch->checked)
         jobs->watch->checked(jobs->watch->data);
     return r;
 }
@@ -124,15 +124,15 @@ static int receive(struct jobs *jobs, struct job *only, struct error *e)
     struct incoming incoming;
     int r = incoming_open(&incoming, jobs->repository, e);
 
-    if (r)
+    if (r < 0)
         return r;
     r = receive_into(jobs, &incoming, only, e);
-    if (!r)
+    if (r == 0)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);
-    if (!r)
+    if (r == 0)
         r = write_shallow(jobs, only, e);
-    for (size_t i = 0; i < jobs->count && !r; i++)
+    for (size_t i = 0; i < jobs->count && r == 0; i++)
         if (is_wanted(&jobs->items[i], only))
             pin_job(jobs, &jobs->items[i]);
     return r;
@@ -153,7 +153,7 @@ static void receive_single(struct jobs *jobs, struct job *job)
     if (r == -ENOENT && job->target.state == RESOLVE_ID && !jobs->whole_history) {
         job->refused = true;
         job->target.state = RESOLVE_DIGITS;
-    } else if (r) {
+    } else if (r < 0) {
         jobs_finish_one(job, r, &e);
     }
 }
@@ -172,7 +172,7 @@ void receive_jobs(struct jobs *jobs)
             return;
         r = receive(jobs, NULL, &e);
     }
-    if (r && !is_worth_another_try(r))
+    if (r < 0 && !is_worth_another_try(r))
         jobs_finish(jobs, r, &e);
     for (size_t i = 0; i < jobs->count && r; i++)
         if (is_wanted(&jobs->items[i], &jobs->items[i]))

@@ -72,7 +72,7 @@ static int resolve(struct jobs *jobs)
     jobs_resolve(jobs);
     if (needs_listing(jobs)) {
         r = jobs_list(jobs);
-        if (r)
+        if (r < 0)
             return r;
     }
     for (size_t i = 0; i < jobs->count; i++) {
@@ -260,7 +260,7 @@ int repository_fetch(struct repository *repository, struct remote *remote,
     error_set(&unanswered, EIO, "%s was asked in vain", repository_shown(repository));
     jobs_finish(&jobs, -EIO, &unanswered);
     for (size_t i = 0; i < count; i++) {
-        if (requests[i].status && !r) {
+        if (requests[i].status && r == 0) {
             r = requests[i].status;
             error_set(e, requests[i].error.errnum, "%s", requests[i].error.text);
         }

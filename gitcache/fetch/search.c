@@ -30,7 +30,7 @@ static void take_found(struct jobs *jobs, struct job *job, const struct history_
         r = error_set(&e, ENOENT, "%s has no commit %s in the history of its branches and tags",
                       repository_shown(jobs->repository), search->digits);
     }
-    if (r)
+    if (r < 0)
         jobs_finish_one(job, r, &e);
 }
 
@@ -55,7 +55,7 @@ static void search_history(struct jobs *jobs)
 
         if (job->done || job->target.state != RESOLVE_DIGITS)
             continue;
-        if (r)
+        if (r < 0)
             jobs_finish_one(job, r, &e);
         else
             take_found(jobs, job, &searches[n++]);

@@ -46,7 +46,7 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     if (!cache)
         return error_no_memory(e);
     r = library_open(e);
-    if (r) {
+    if (r < 0) {
         free(cache);
         return r;
     }
@@ -56,7 +56,7 @@ int cache_open(struct cache **out, const char *folder, bool read_only, struct er
     cache->descriptors = pack_descriptors_new();
     r = cache->folder && cache->bases && cache->descriptors ? open_folder(cache, e)
                                                             : error_no_memory(e);
-    if (r)
+    if (r < 0)
         cache_close(cache);
     else
         *out = cache;

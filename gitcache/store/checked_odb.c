@@ -16,7 +16,7 @@ static int add(git_odb *odb, git_odb_backend *backend, int priority, struct erro
 {
     int r = git_odb_add_backend(odb, backend, priority);
 
-    if (!r)
+    if (r == 0)
         return 0;
     backend->free(backend);
     return library_error(e, r, "cannot open a folder of objects");

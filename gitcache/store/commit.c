@@ -66,7 +66,7 @@ static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out,
     r = git_odb_read(out, odb, &git_id);
     if (r == GIT_ENOTFOUND)
         return error_set(e, EIO, "the object %s is missing", oid_format(id, hex));
-    if (r)
+    if (r < 0)
         return library_error(e, r, "the object %s is damaged", oid_format(id, hex));
     return 0;
 }
@@ -102,7 +102,7 @@ int commit_follow(git_odb *odb, const struct oid *id,
         bool valid;
         int r = read_object(odb, &at, &object, e);
 
-        if (r)
+        if (r < 0)
             return r;
         type = git_odb_object_type(object);
         text = text_of(object);
@@ -134,13 +134,13 @@ int commit_is_cut(git_odb *odb, const struct oid *commit, bool *out, struct erro
     git_oid id;
     int r = read_object(odb, commit, &object, e);
 
-    if (r)
+    if (r < 0)
         return r;
     text = text_of(object);
     *out = false;
     if (!take_id(&text, "tree", &parent))
         r = damaged(commit, "commit", e);
-    while (!r && !*out && take_id(&text, "parent", &parent)) {
+    while (r == 0 && !*out && take_id(&text, "parent", &parent)) {
         library_oid_to_git(&id, &parent);
         *out = !git_odb_exists(odb, &id);
     }

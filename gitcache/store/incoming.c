@@ -29,7 +29,7 @@ static int open_odb(struct incoming *incoming, struct error *e)
     if (!objects)
         return error_no_memory(e);
     r = checked_odb_open(&incoming->odb, incoming->repository->cache, incoming->folder, e);
-    if (!r)
+    if (r == 0)
         r = checked_odb_add(incoming->odb, incoming->repository->cache, objects, e);
     free(objects);
     return r;
@@ -44,9 +44,9 @@ static int open_in(struct incoming *out, struct repository *repository, char *fo
     int r = packs ? disk_make_folders(packs, e) : error_no_memory(e);
 
     free(packs);
-    if (!r)
+    if (r == 0)
         r = open_odb(out, e);
-    if (r)
+    if (r < 0)
         incoming_close(out);
     return r;
 }

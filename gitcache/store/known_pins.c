@@ -40,7 +40,7 @@ int known_pins_add(struct repository *repository, const char *ref, const struct 
     if (!found) {
         char *copy = strdup(ref);
         r = copy ? make_room(repository) : -ENOMEM;
-        if (r) {
+        if (r < 0) {
             free(copy);
         } else {
             struct pin *pin = &repository->pins[at];
@@ -48,7 +48,7 @@ int known_pins_add(struct repository *repository, const char *ref, const struct 
             pin->ref = copy;
         }
     }
-    if (!r) {
+    if (r == 0) {
         repository->pins[at].target = *target;
         repository->pins[at].version = *version;
     }
@@ -78,7 +78,7 @@ int known_pins_each(struct repository *repository, int (*visit)(void *data, cons
     int r = 0;
 
     pthread_rwlock_rdlock(&repository->lock);
-    for (size_t i = 0; i < repository->pin_count && !r; i++)
+    for (size_t i = 0; i < repository->pin_count && r == 0; i++)
         r = visit(data, &repository->pins[i]);
     pthread_rwlock_unlock(&repository->lock);
     return r;

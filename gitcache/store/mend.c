@@ -36,9 +36,9 @@ static int index_pack(git_indexer *indexer, const char *pack)
     ssize_t n = 1;
 
     if (fd >= 0 && buffer) {
-        for (r = 0; !r && (n = read(fd, buffer, BUFFER_SIZE)) > 0;)
+        for (r = 0; r == 0 && (n = read(fd, buffer, BUFFER_SIZE)) > 0;)
             r = git_indexer_append(indexer, buffer, (size_t)n, &progress);
-        if (!r)
+        if (r == 0)
             r = n < 0 ? -1 : git_indexer_commit(indexer, &progress);
     }
     if (fd >= 0)

@@ -185,9 +185,9 @@ static int open_source(git_repository **out, git_odb *odb)
     git_config *config = NULL;
     int r = git_repository_wrap_odb(out, odb);
 
-    if (!r)
+    if (r == 0)
         r = git_config_new(&config);
-    if (!r)
+    if (r == 0)
         r = git_repository_set_config(*out, config);
     git_config_free(config);
     return r;
@@ -198,11 +198,11 @@ static int write_wanted(struct packing *packing, const struct pack *pack, const 
     git_repository *source = NULL;
     int r = open_source(&source, pack->odb);
 
-    if (!r)
+    if (r == 0)
         r = git_packbuilder_new(&packing->builder, source);
-    if (!r)
+    if (r == 0)
         r = git_odb_foreach(pack->odb, insert_wanted, packing);
-    if (!r)
+    if (r == 0)
         r = git_packbuilder_write(packing->builder, folder, 0444, NULL, NULL);
     git_packbuilder_free(packing->builder);
     git_repository_free(source);
@@ -221,7 +221,7 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
         return r;
     folder = disk_path(incoming.folder, "pack");
     r = folder ? write_wanted(&packing, pack, folder) : GIT_ERROR;
-    if (r)
+    if (r < 0)
         r = library_error(e, r, "cannot pack %s anew", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);

@@ -55,10 +55,10 @@ int raw_object_read(struct repository *repository, const struct oid *id, git_obj
         return no_repository(repository, e);
     library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
-    if (r)
+    if (r < 0)
         r = read_failed(repository, id, r, e);
     odb_put(repository);
-    if (!r && git_odb_object_type(*out) != type) {
+    if (r == 0 && git_odb_object_type(*out) != type) {
         git_odb_object_free(*out);
         r = wrong_type(repository, id, type, e);
     }
@@ -78,7 +78,7 @@ int raw_object_size(struct repository *repository, const struct oid *id, uint64_
         return no_repository(repository, e);
     library_oid_to_git(&git_id, id);
     r = git_odb_read_header(&size, &type, odb, &git_id);
-    if (r)
+    if (r < 0)
         r = read_failed(repository, id, r, e);
     else
         *out = size;
@@ -92,7 +92,7 @@ static int loose_blob(struct repository *repository, const struct oid *id, struc
     git_odb_object *object;
     int r = raw_object_read(repository, id, GIT_OBJECT_BLOB, &object, e);
 
-    if (r)
+    if (r < 0)
         return r;
     out->size = git_odb_object_size(object);
     out->data = malloc(out->size + 1);
@@ -136,10 +136,10 @@ static int loose_to_file(struct repository *repository, const struct oid *id, in
     git_odb_object *object;
     int r = raw_object_read(repository, id, GIT_OBJECT_BLOB, &object, e);
 
-    if (r)
+    if (r < 0)
         return r;
     r = disk_write_all(fd, git_odb_object_data(object), git_odb_object_size(object));
-    if (r)
+    if (r < 0)
         error_set(e, -r, "cannot write a large file of %s: %s", repository->folder, strerror(-r));
     git_odb_object_free(object);
     return r;
@@ -166,7 +166,7 @@ int raw_object_to_file(struct repository *repository, const struct oid *id, uint
         return loose_to_file(repository, id, fd, e);
     if (r == -EIO)
         return error_set(e, EIO, "%s; fetch the version again", inner.text);
-    if (r && e)
+    if (r < 0 && e)
         *e = inner;
     return r;
 }
@@ -183,7 +183,7 @@ int raw_object_tree_of(struct repository *repository, const struct oid *id, stru
         return no_repository(repository, e);
     r = commit_load(odb, id, &commit, &inner);
     odb_put(repository);
-    if (r)
+    if (r < 0)
         return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
                          repository->folder);
     *out = commit.tree;

@@ -85,7 +85,7 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
              !S_ISDIR(st.st_mode))
         r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
                       repository->folder);
-    if (r) {
+    if (r < 0) {
         repository_close(repository);
         return r;
     }
@@ -153,7 +153,7 @@ int repository_name_branch(struct repository *repository, const char *branch)
     pthread_rwlock_wrlock(&repository->lock);
     for (size_t i = 0; i < repository->branch_count && !known; i++)
         known = strcmp(repository->branches[i], branch) == 0;
-    if (!r && !known) {
+    if (r == 0 && !known) {
         branches = reallocarray(repository->branches, repository->branch_count + 1, sizeof copy);
         if (branches) {
             repository->branches = branches;
@@ -184,13 +184,13 @@ int repository_copy_branches(struct repository *repository, char ***out, size_t 
     pthread_rwlock_rdlock(&repository->lock);
     branches = calloc(repository->branch_count + 1, sizeof *branches);
     r = branches ? 0 : -ENOMEM;
-    for (; !r && n < repository->branch_count; n++) {
+    for (; r == 0 && n < repository->branch_count; n++) {
         branches[n] = strdup(repository->branches[n]);
         if (!branches[n])
             r = -ENOMEM;
     }
     pthread_rwlock_unlock(&repository->lock);
-    if (r)
+    if (r < 0)
         repository_free_branches(branches, n);
     *out = branches;
     *count = n;
@@ -262,13 +262,14 @@ static int make_repository(struct repository *repository, struct error *e)
     r = disk_make_folders(temporary, e);
     disk_remove_leftovers(temporary, NEW_PREFIX);
     temporary[slash - repository->folder] = '/';
-    if (!r && !mkdtemp(temporary))
+    if (r == 0 && !mkdtemp(temporary))
         r = error_set(e, errno, "cannot make a folder in the cache %s: %s", repository->folder,
                       strerror(errno));
-    if (!r) {
+    if (r == 0) {
         chmod(temporary, 0755);
         r = skeleton_write(temporary, e);
-        if (!r && rename(temporary, repository->folder) && errno != EEXIST && errno != ENOTEMPTY)
+        if (r == 0 && rename(temporary, repository->folder) && errno != EEXIST &&
+            errno != ENOTEMPTY)
             r = error_set(e, errno, "cannot make the folder %s: %s", repository->folder,
                           strerror(errno));
         disk_remove(temporary);
@@ -289,7 +290,7 @@ static int write_listing(struct repository *repository, const struct listing *li
         r = error_no_memory(e);
     else
         r = make_repository(repository, e);
-    if (!r)
+    if (r == 0)
         r = disk_replace(path, text, size, false, e);
     free(text);
     free(path);

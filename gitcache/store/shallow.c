@@ -157,7 +157,7 @@ static int print_if_cut(const git_oid *id, void *data)
         return 0;
     library_oid_from_git(&oid, id);
     r = commit_is_cut(search->odb, &oid, &cut, search->e);
-    if (!r && cut)
+    if (r == 0 && cut)
         fprintf(search->out, "%s\n", oid_format(&oid, hex));
     return r;
 }
@@ -177,10 +177,10 @@ int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, 
     if (keep_old && disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
         fwrite(old, 1, old_size, search.out);
     r = git_odb_foreach(odb, print_if_cut, &search);
-    if (fclose(search.out) && !r)
+    if (fclose(search.out) && r == 0)
         r = error_no_memory(e);
     search.out = NULL;
-    if (!r)
+    if (r == 0)
         r = disk_replace(path, new, new_size, true, e);
 out:
     if (search.out)

@@ -204,7 +204,7 @@ static int copy_pins(struct repository *repository, struct copied *out, struct e
 {
     int r = pins_scan(repository, e);
 
-    if (!r && known_pins_each(repository, copy_pin, out))
+    if (r == 0 && known_pins_each(repository, copy_pin, out))
         r = error_no_memory(e);
     return r;
 }
@@ -216,7 +216,7 @@ int versions_each(struct repository *repository,
     struct copied copied = {.items = NULL};
     int r = copy_pins(repository, &copied, e);
 
-    for (size_t i = 0; i < copied.count && !r; i++)
+    for (size_t i = 0; i < copied.count && r == 0; i++)
         r = visit(data, pins_name(copied.items[i].ref), &copied.items[i].version);
     release_copied(&copied);
     return r;
@@ -231,7 +231,7 @@ int versions_moved(struct repository *repository,
     struct copied copied = {.items = NULL};
     int r = listing ? copy_pins(repository, &copied, e) : 0;
 
-    for (size_t i = 0; i < copied.count && !r; i++) {
+    for (size_t i = 0; i < copied.count && r == 0; i++) {
         const struct pin *pin = &copied.items[i];
         const struct ref *now = listing_find(listing, pin->ref);
 
