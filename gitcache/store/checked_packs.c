@@ -1,44 +1,21 @@
 #include "gitcache/store/checked_packs.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <pthread.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
-#include <time.h>
 
-#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/object_hash.h"
-#include "gitcache/store/pack_file.h"
+#include "gitcache/store/pack_folder.h"
 #include "gitcache/store/pack_object.h"
-
-/* A file system's times may be this coarse: what is younger may change without a trace. */
-#define COARSE_NS ((int64_t)2000000000)
-
-/* A pair of files in the folder. */
-struct slot {
-    char *base;
-    struct pack_file *pack;                 /* NULL: it did not pass, when its files were these: */
-    struct regular_stamp index_at, pack_at; /* zeroes where there is none */
-    bool seen;                              /* by the present scan */
-};
 
 struct checked_packs {
     git_odb_backend parent; /* first, so that a pointer to it is one to this */
-    struct cache *cache;
-    char *folder;         /* NULL: one pack alone */
-    pthread_mutex_t lock; /* guards what follows, not the packs themselves */
-    struct slot *slots;
-    size_t count, room;
-    struct regular_stamp scanned; /* the folder when it was read */
-    int64_t scanned_at;
+    struct pack_folder packs;
 };
 
-static struct checked_packs *packs_of(git_odb_backend *backend)
+static struct pack_folder *packs_of(git_odb_backend *backend)
 {
-    return (struct checked_packs *)backend;
+    return &((struct checked_packs *)backend)->packs;
 }
 
 /* For libgit2: library_error makes an errno of it again. */
@@ -51,207 +28,6 @@ static int fail(int r, const struct error *e)
     else
         git_error_set_str(r == -EIO ? GIT_ERROR_ODB : GIT_ERROR_OS, e->text);
     return GIT_ERROR;
-}
-
-/* ---- which packs there are ---- */
-
-static struct regular_stamp stamp_of(const char *base, const char *suffix)
-{
-    struct regular_stamp stamp = {.device = 0};
-    struct stat st;
-    char *path;
-
-    if (asprintf(&path, "%s%s", base, suffix) < 0)
-        return stamp;
-    if (lstat(path, &st) == 0)
-        stamp = regular_stamp_of(&st);
-    free(path);
-    return stamp;
-}
-
-static bool has_changed(const struct slot *slot)
-{
-    const struct regular_stamp index = stamp_of(slot->base, ".idx");
-    const struct regular_stamp pack = stamp_of(slot->base, ".pack");
-
-    return !regular_stamp_equal(&index, &slot->index_at) ||
-           !regular_stamp_equal(&pack, &slot->pack_at);
-}
-
-/* Tries to open a slot's pack. What is damaged is said, and no failure of ours. */
-static int open_slot(struct checked_packs *packs, struct slot *slot)
-{
-    struct error e = {0};
-    int r;
-
-    slot->index_at = stamp_of(slot->base, ".idx");
-    slot->pack_at = stamp_of(slot->base, ".pack");
-    r = pack_file_open(&slot->pack, slot->base, cache_descriptors(packs->cache), &e);
-    if (r == 0)
-        return 0;
-    slot->pack = NULL;
-    if (r != -EIO && r != -ENOENT)
-        return fail(r, &e);
-    if (slot->index_at.inode) /* else it was removed just now */
-        cache_say(packs->cache, "%s; what is in it is fetched again when it is needed", e.text);
-    return 0;
-}
-
-static int add_slot(struct checked_packs *packs, const char *base)
-{
-    struct slot *slot;
-
-    if (packs->count == packs->room) {
-        size_t room = packs->room ? 2 * packs->room : 4;
-        struct slot *slots = reallocarray(packs->slots, room, sizeof *slots);
-
-        if (!slots)
-            return fail(-ENOMEM, NULL);
-        packs->slots = slots;
-        packs->room = room;
-    }
-    slot = &packs->slots[packs->count];
-    *slot = (struct slot){.base = strdup(base), .seen = true};
-    if (!slot->base)
-        return fail(-ENOMEM, NULL);
-    packs->count++;
-    return open_slot(packs, slot);
-}
-
-static void drop_slot(struct checked_packs *packs, size_t i)
-{
-    pack_file_put(packs->slots[i].pack);
-    free(packs->slots[i].base);
-    packs->slots[i] = packs->slots[--packs->count];
-}
-
-static int see(struct checked_packs *packs, const char *base)
-{
-    for (size_t i = 0; i < packs->count; i++) {
-        struct slot *slot = &packs->slots[i];
-
-        if (strcmp(slot->base, base) != 0)
-            continue;
-        slot->seen = true;
-        return !slot->pack && has_changed(slot) ? open_slot(packs, slot) : 0;
-    }
-    return add_slot(packs, base);
-}
-
-/* A pack's index; what is being put there has other endings. */
-static bool is_index(const char *name)
-{
-    size_t length = strlen(name);
-    return length > 4 && strcmp(name + length - 4, ".idx") == 0;
-}
-
-static int read_folder(struct checked_packs *packs, DIR *stream)
-{
-    struct dirent *entry;
-    int r = 0;
-
-    for (size_t i = 0; i < packs->count; i++)
-        packs->slots[i].seen = false;
-    while (r == 0 && (entry = readdir(stream))) {
-        char *base;
-
-        if (!is_index(entry->d_name))
-            continue;
-        entry->d_name[strlen(entry->d_name) - 4] = '\0';
-        base = disk_path(packs->folder, entry->d_name);
-        r = base ? see(packs, base) : fail(-ENOMEM, NULL);
-        free(base);
-    }
-    for (size_t i = packs->count; r == 0 && i-- > 0;)
-        if (!packs->slots[i].seen)
-            drop_slot(packs, i);
-    return r;
-}
-
-static int64_t now_ns(void)
-{
-    struct timespec now;
-
-    clock_gettime(CLOCK_REALTIME, &now);
-    return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
-}
-
-/* True if nothing can have been added or removed since the last scan. */
-static bool is_known(const struct checked_packs *packs, const struct regular_stamp *folder)
-{
-    for (size_t i = 0; i < packs->count; i++)
-        if (!packs->slots[i].pack)
-            return false;
-    return regular_stamp_equal(folder, &packs->scanned) &&
-           packs->scanned_at - folder->changed > COARSE_NS;
-}
-
-/* The caller holds the lock. */
-static int scan(struct checked_packs *packs)
-{
-    struct regular_stamp stamp;
-    struct stat st;
-    DIR *stream;
-    int r;
-
-    if (!packs->folder)
-        return 0;
-    /* Not opendir: the folder may have become a link, or anything. */
-    if (lstat(packs->folder, &st) < 0 || !S_ISDIR(st.st_mode)) {
-        while (packs->count)
-            drop_slot(packs, packs->count - 1);
-        return 0;
-    }
-    stamp = regular_stamp_of(&st);
-    if (is_known(packs, &stamp))
-        return 0;
-    stream = opendir(packs->folder);
-    if (!stream) {
-        struct error e;
-        r = error_set(&e, errno, "cannot read %s: %s", packs->folder, strerror(errno));
-        return fail(r == -ENOENT ? -EIO : r, &e);
-    }
-    packs->scanned_at = now_ns();
-    r = read_folder(packs, stream);
-    closedir(stream);
-    packs->scanned = r == 0 ? stamp : (struct regular_stamp){.device = 0};
-    return r;
-}
-
-/* ---- one object ---- */
-
-/* The first pack from slot *i on that has the object, with one user more; NULL if none has. */
-static struct pack_file *find(struct checked_packs *packs, const struct oid *id, size_t *i,
-                              uint32_t *position)
-{
-    struct pack_file *pack = NULL;
-
-    pthread_mutex_lock(&packs->lock);
-    for (; *i < packs->count && !pack; ++*i) {
-        pack = packs->slots[*i].pack;
-        if (pack && !pack_index_find(&pack->index, id, position))
-            pack = NULL;
-    }
-    if (pack)
-        pack_file_get(pack);
-    pthread_mutex_unlock(&packs->lock);
-    return pack;
-}
-
-/* A pack that is not as it was: opened anew, or let go. */
-static void renew(struct checked_packs *packs, const struct pack_file *pack)
-{
-    pthread_mutex_lock(&packs->lock);
-    for (size_t i = 0; i < packs->count; i++) {
-        struct slot *slot = &packs->slots[i];
-
-        if (slot->pack != pack)
-            continue;
-        pack_file_put(slot->pack);
-        slot->pack = NULL;
-        open_slot(packs, slot);
-    }
-    pthread_mutex_unlock(&packs->lock);
 }
 
 /* What is wanted of an object. */
@@ -312,7 +88,7 @@ static int ask_pack(const struct pack_file *pack, uint32_t position, struct ques
 }
 
 /* Asks one pack after the other until one has the object undamaged. ENOENT: none has it. */
-static int ask_all(struct checked_packs *packs, const git_oid *git_id, struct question *question,
+static int ask_all(struct pack_folder *packs, const git_oid *git_id, struct question *question,
                    struct error *failure)
 {
     struct error e = {0};
@@ -323,7 +99,7 @@ static int ask_all(struct checked_packs *packs, const git_oid *git_id, struct qu
     int r = -ENOENT;
 
     library_oid_from_git(&id, git_id);
-    for (size_t i = 0; r < 0 && !stopped && (pack = find(packs, &id, &i, &position));) {
+    for (size_t i = 0; r < 0 && !stopped && (pack = pack_folder_find(packs, &id, &i, &position));) {
         r = ask_pack(pack, position, question, &e);
         if (r == 0 && question->wanted == WANTED_BYTES &&
             !object_hash_fits(git_id, question->type, question->data, question->size)) {
@@ -333,7 +109,7 @@ static int ask_all(struct checked_packs *packs, const git_oid *git_id, struct qu
                           pack->base);
         }
         if (r == -ESTALE || r == -ENOENT) {
-            renew(packs, pack);
+            pack_folder_renew(packs, pack);
             i = renewed ? i : 0; /* once more from the start, but not for ever */
             renewed = true;
         } else if (r < 0) {
@@ -345,7 +121,7 @@ static int ask_all(struct checked_packs *packs, const git_oid *git_id, struct qu
     return r == 0 || !failure->errnum ? r : -failure->errnum;
 }
 
-static int ask(struct checked_packs *packs, const git_oid *id, struct question *question)
+static int ask(struct pack_folder *packs, const git_oid *id, struct question *question)
 {
     struct error failure = {0};
     int r = ask_all(packs, id, question, &failure);
@@ -384,20 +160,17 @@ static int backend_exists(git_odb_backend *backend, const git_oid *git_id)
     struct oid id;
 
     library_oid_from_git(&id, git_id);
-    pack = find(packs_of(backend), &id, &i, &position);
+    pack = pack_folder_find(packs_of(backend), &id, &i, &position);
     pack_file_put(pack);
     return pack != NULL;
 }
 
 static int backend_refresh(git_odb_backend *backend)
 {
-    struct checked_packs *packs = packs_of(backend);
-    int r;
+    struct error e = {0};
+    int r = pack_folder_scan(packs_of(backend), &e);
 
-    pthread_mutex_lock(&packs->lock);
-    r = scan(packs);
-    pthread_mutex_unlock(&packs->lock);
-    return r;
+    return r == 0 ? 0 : fail(r, &e);
 }
 
 static int visit_pack(const struct pack_file *pack, git_odb_foreach_cb visit, void *data)
@@ -417,20 +190,11 @@ static int visit_pack(const struct pack_file *pack, git_odb_foreach_cb visit, vo
 
 static int backend_foreach(git_odb_backend *backend, git_odb_foreach_cb visit, void *data)
 {
-    struct checked_packs *packs = packs_of(backend);
-    struct pack_file **items;
-    size_t count = 0;
+    size_t count;
+    /* A copy: the visitor may ask for objects. */
+    struct pack_file **items = pack_folder_list(packs_of(backend), &count);
     int r = 0;
 
-    /* A copy: the visitor may ask for objects. */
-    pthread_mutex_lock(&packs->lock);
-    items = calloc(packs->count + 1, sizeof(struct pack_file *));
-    for (size_t i = 0; items && i < packs->count; i++)
-        if (packs->slots[i].pack) {
-            pack_file_get(packs->slots[i].pack);
-            items[count++] = packs->slots[i].pack;
-        }
-    pthread_mutex_unlock(&packs->lock);
     if (!items)
         return fail(-ENOMEM, NULL);
     for (size_t i = 0; i < count; i++) {
@@ -485,22 +249,20 @@ int checked_packs_read(git_odb *odb, const struct oid *id, git_object_t *type, s
 
 static void backend_free(git_odb_backend *backend)
 {
-    struct checked_packs *packs = packs_of(backend);
-
-    while (packs->count)
-        drop_slot(packs, packs->count - 1);
-    free(packs->slots);
-    free(packs->folder);
-    pthread_mutex_destroy(&packs->lock);
-    free(packs);
+    pack_folder_release(packs_of(backend));
+    free(backend);
 }
 
-static struct checked_packs *new_backend(struct cache *cache)
+int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *folder,
+                      const char *base, struct error *e)
 {
     struct checked_packs *packs = calloc(1, sizeof *packs);
+    int r = packs ? pack_folder_open(&packs->packs, cache, folder, base, e) : error_no_memory(e);
 
-    if (!packs)
-        return NULL;
+    if (r < 0) {
+        free(packs);
+        return r;
+    }
     git_odb_init_backend(&packs->parent, GIT_ODB_BACKEND_VERSION);
     packs->parent.read = backend_read;
     packs->parent.read_header = backend_read_header;
@@ -508,40 +270,6 @@ static struct checked_packs *new_backend(struct cache *cache)
     packs->parent.refresh = backend_refresh;
     packs->parent.foreach = backend_foreach;
     packs->parent.free = backend_free;
-    packs->cache = cache;
-    pthread_mutex_init(&packs->lock, NULL);
-    return packs;
-}
-
-int checked_packs_new(git_odb_backend **out, struct cache *cache, const char *folder,
-                      const char *base, struct error *e)
-{
-    struct checked_packs *packs = new_backend(cache);
-    int r = packs ? 0 : -ENOMEM;
-
-    if (r == 0 && folder) {
-        packs->folder = strdup(folder);
-        r = packs->folder ? scan(packs) : -ENOMEM;
-        if (r == GIT_ERROR)
-            r = library_error(e, r, "cannot open the packs in %s", folder);
-    } else if (r == 0) {
-        struct slot slot = {.base = strdup(base)};
-
-        r = slot.base ? pack_file_open(&slot.pack, base, NULL, e) : -ENOMEM;
-        packs->slots = r == 0 ? calloc(1, sizeof slot) : NULL;
-        if (packs->slots) {
-            packs->slots[packs->count++] = slot;
-        } else {
-            r = r ? r : -ENOMEM;
-            pack_file_put(slot.pack);
-            free(slot.base);
-        }
-    }
-    if (r == -ENOMEM)
-        error_no_memory(e);
-    if (r < 0 && packs)
-        backend_free(&packs->parent);
-    else if (r == 0)
-        *out = &packs->parent;
-    return r;
+    *out = &packs->parent;
+    return 0;
 }
