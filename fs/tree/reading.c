@@ -1,0 +1,144 @@
+#include "fs/tree/reading.h"
+
+#include <errno.h>
+#include <sys/resource.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "fs/shared/children.h"
+#include "gitcache/base/clock.h"
+#include "gitcache/base/watch.h"
+
+#define ABANDONED       300      /* milliseconds without anybody who waits, after which it ends */
+#define MOMENT          50       /* milliseconds after which it goes on with a lower priority */
+#define LOWER_PRIORITY  10       /* nice(1) */
+#define FIRST_OPERATION 0x10000u /* crash_record: beyond what the kernel asks for */
+
+int64_t reading_processor_time(void)
+{
+    struct timespec now;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static void lower_priority(struct reading *reading)
+{
+    /* To Linux, a thread is a process here. It cannot be raised again: the thread ends after this. */
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
+    reading->is_slow = true;
+}
+
+int64_t reading_budget(const struct mount *mount)
+{
+    return mount->settings->timeout * INT64_C(1000);
+}
+
+/* Asked every few milliseconds. */
+static bool on_cancelled(void *data)
+{
+    struct reading *reading = data;
+    int64_t now = clock_now(), spent = reading_processor_time() - reading->started_at;
+
+    if (!reading->is_slow && spent > MOMENT)
+        lower_priority(reading);
+    if (reading->in_background || atomic_load(&reading->work.waiting) > 0)
+        reading->wanted_at = now;
+    reading->is_beyond_budget = spent > reading_budget(reading->mount);
+    return reading->is_beyond_budget || now - reading->wanted_at > ABANDONED ||
+           pool_is_stopping(reading->pool);
+}
+
+static int read_version(struct reading *reading, const struct watch *watch, struct error *e)
+{
+    struct repo_version *of = reading->of;
+    int r = checkout_publish(reading->mount, of->repo, reading->node, &reading->version, false,
+                             watch, e);
+
+    if (r < 0)
+        return r;
+    pthread_mutex_lock(&of->repo->lock);
+    if (of->state != VERSION_READY) {
+        of->version = reading->version;
+        of->state = VERSION_READY;
+    }
+    pthread_mutex_unlock(&of->repo->lock);
+    return 0;
+}
+
+/* A branch: until it shows what it is by now, whatever was shown meanwhile. */
+static int switch_version(struct reading *reading, const struct watch *watch, struct error *e)
+{
+    struct repo_version *of = reading->of;
+    struct version shown = reading->version;
+    bool is_new;
+
+    do {
+        int r = checkout_publish(reading->mount, of->repo, reading->node, &shown, true, watch, e);
+        if (r < 0)
+            return r;
+        pthread_mutex_lock(&of->repo->lock);
+        is_new = of->state == VERSION_READY && !oid_equal(&of->version.commit, &shown.commit);
+        if (is_new)
+            shown = of->version;
+        pthread_mutex_unlock(&of->repo->lock);
+    } while (is_new);
+    return 0;
+}
+
+static int read_file(struct reading *reading, const struct watch *watch, struct content *content,
+                     struct error *e)
+{
+    struct mount *mount = reading->mount;
+    int r = checkout_read(mount, reading->node, watch, content, e);
+
+    /* Large files that are kept for the next reader may be what fills the disk. */
+    if (r == -ENOSPC && blobs_drop_files(mount->blobs))
+        r = checkout_read(mount, reading->node, watch, content, e);
+    return r;
+}
+
+static int read_it(struct reading *reading, struct content *content, struct error *e)
+{
+    const struct watch watch = {.cancelled = on_cancelled, .data = reading};
+
+    reading->started_at = reading_processor_time();
+    if (on_cancelled(reading))
+        return error_set(e, ECANCELED, "nobody waits for it any more");
+    switch (reading->kind) {
+    case READING_VERSION:
+        return reading->in_background ? switch_version(reading, &watch, e)
+                                      : read_version(reading, &watch, e);
+    case READING_TREE:
+        return checkout_open_tree(reading->mount, reading->node, &watch, e);
+    case READING_FILE:
+        return read_file(reading, &watch, content, e);
+    }
+    return -EIO;
+}
+
+/* With what crash_record.h is about. Nobody dies of keeping what was read, which may take longer
+ * than reading it. */
+int reading_run(struct reading *reading, struct blob **out, struct error *e)
+{
+    struct crash_record *crashes = &reading->mount->state->crashes;
+    uint64_t key =
+        crash_record_key_of_request(FIRST_OPERATION + reading->kind, reading->node + 1ull, "");
+    enum crash_verdict verdict = crash_record_judge(crashes, key);
+    struct content content = {.fd = -1};
+
+    if (verdict == CRASH_GIVEN_UP)
+        return error_set(e, EIO, "inode %u: %d workers died of reading it: not tried for %d s",
+                         reading->node + 1, CRASH_DEATHS, CRASH_PAUSE / 1000);
+    if (verdict == CRASH_TRIAL)
+        pthread_mutex_lock(reading->trial);
+    crash_record_work(crashes, key);
+    int r = read_it(reading, &content, e);
+    crash_record_end(crashes, key);
+    if (verdict == CRASH_TRIAL)
+        pthread_mutex_unlock(reading->trial);
+    if (r < 0 || (!content.data && content.fd < 0))
+        return r;
+    return blobs_add(reading->mount->blobs, reading->node, &content, out) < 0 ? error_no_memory(e)
+                                                                              : 0;
+}
