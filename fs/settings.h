@@ -9,6 +9,7 @@
 #include <sys/types.h>
 
 #include "fs/log.h"
+#include "fs/terminal.h"
 #include "gitcache/base/error.h"
 #include "gitcache/net/settings.h"
 #include "manifest/type.h"
@@ -31,6 +32,7 @@ struct settings {
     bool offline;
     bool json;
     bool quiet;
+    enum colour colour;
     enum start_point_type type;
     /* for a mount; times in seconds */
     bool foreground;

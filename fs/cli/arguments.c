@@ -89,6 +89,19 @@ static int take_custom(struct arguments *a, const char *value, struct error *e)
     return take_type(a, TYPE_CUSTOM, e);
 }
 
+static int take_colour(struct arguments *a, const char *value, struct error *e)
+{
+    static const char *const words[] = {
+        [COLOUR_AUTO] = "auto", [COLOUR_ALWAYS] = "always", [COLOUR_NEVER] = "never"};
+
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++)
+        if (strcmp(value, words[i]) == 0) {
+            a->settings.colour = (enum colour)i;
+            return 0;
+        }
+    return error_set(e, EINVAL, "--color %s: give auto, always or never", value);
+}
+
 static int take_listen(struct arguments *a, const char *value, struct error *e)
 {
     (void)e;
@@ -132,6 +145,8 @@ FLAG(strict)
 FLAG(dry_run)
 FLAG(prometheus)
 FLAG(progress)
+FLAG(watch)
+FLAG(worktree)
 #undef FLAG_PLACE
 
 #define DAYS_DEFAULT   30
@@ -160,6 +175,10 @@ static const struct option_row rows[] = {
     {"--port", "N", ACCEPTS_SERVE, "the port to listen on ($PORT, else 4524)", take_port},
     {"--mount", "MOUNTPOINT", ACCEPTS_SERVE, "a mount whose health and numbers are shown, too",
      take_mount},
+    {"--watch", NULL, ACCEPTS_WATCH, "show it anew every second, until 'q' or Ctrl-C", take_watch},
+    {"--worktree", NULL, ACCEPTS_WORKTREE, "check the files as they lie in a checkout, not HEAD",
+     take_worktree},
+    {"--color", "WHEN", ACCEPTS_COLOUR, "auto (on a terminal), always or never", take_colour},
     {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
     {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
     {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},

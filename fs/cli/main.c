@@ -30,8 +30,8 @@ static const struct verb verbs[] = {
          ACCEPTS_JOBS,
      1, ANY, verb_mount},
     {"umount", "MOUNTPOINT", "unmount, and end the daemon", NULL, ACCEPTS_QUIET, 1, 1, verb_umount},
-    {"status", "MOUNTPOINT", "what a mount knows and does", NULL, ACCEPTS_JSON | ACCEPTS_PROMETHEUS,
-     1, 1, verb_status},
+    {"status", "MOUNTPOINT", "what a mount knows and does", NULL,
+     ACCEPTS_JSON | ACCEPTS_PROMETHEUS | ACCEPTS_WATCH | ACCEPTS_COLOUR, 1, 1, verb_status},
     {"versions", "SOURCE", "list the tags of a remote, the newest version last",
      "With ?tag=TAG: only that one; exit code 2 if there is none.\n",
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_versions},
@@ -41,7 +41,7 @@ static const struct verb verbs[] = {
      "start-point\n"
      "has an error.\n\n" EXIT_CODES,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_FORCE |
-         ACCEPTS_STRICT | ACCEPTS_JOBS,
+         ACCEPTS_STRICT | ACCEPTS_JOBS | ACCEPTS_COLOUR,
      2, ANY, verb_create},
     {"check", "--languages|--exercises|--custom SOURCE|LIST...",
      "check start-points as 'create' does, and record nothing",
@@ -51,7 +51,7 @@ static const struct verb verbs[] = {
      "with\n"
      "the codes 3 and 34.\n\n" EXIT_CODES,
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_STRICT |
-         ACCEPTS_JSON | ACCEPTS_JOBS,
+         ACCEPTS_JSON | ACCEPTS_JOBS | ACCEPTS_COLOUR,
      1, ANY, verb_check},
     {"ls", "", "list the named sets", NULL, ACCEPTS_SETS | ACCEPTS_JSON | ACCEPTS_QUIET, 0, 0,
      verb_ls},
@@ -62,12 +62,13 @@ static const struct verb verbs[] = {
     {"update", "NAME", "move a set's branches to their newest commits; tags stay",
      "Nothing is recorded if any start-point has an error then. The exit codes are those of "
      "'create'.\n",
-     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_QUIET | ACCEPTS_STRICT | ACCEPTS_DRY_RUN | ACCEPTS_JOBS,
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_QUIET | ACCEPTS_STRICT | ACCEPTS_DRY_RUN |
+         ACCEPTS_JOBS | ACCEPTS_COLOUR,
      1, 1, verb_update},
     {"rm", "NAME", "remove a named set", NULL, ACCEPTS_SETS | ACCEPTS_QUIET, 1, 1, verb_rm},
     {"fetch", "NAME|SOURCE|LIST...", "fetch all versions of sets and lists into the cache", NULL,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS |
-         ACCEPTS_PROGRESS,
+         ACCEPTS_PROGRESS | ACCEPTS_COLOUR,
      1, ANY, verb_fetch},
     {"reload", "MOUNTPOINT", "go on with the program that is on disk now", NULL, ACCEPTS_QUIET, 1,
      1, verb_reload},

@@ -26,6 +26,9 @@ enum accepts {
     ACCEPTS_JOBS = 1 << 12,
     ACCEPTS_PROGRESS = 1 << 13,
     ACCEPTS_SERVE = 1 << 14, /* --listen, --port, --mount */
+    ACCEPTS_COLOUR = 1 << 15,
+    ACCEPTS_WATCH = 1 << 16,
+    ACCEPTS_WORKTREE = 1 << 17,
 };
 
 /* A command line, parsed. */
@@ -33,7 +36,7 @@ struct arguments {
     const struct verb *verb;
     struct settings settings;
     char *options; /* all -o, joined with commas, as given; "" if none */
-    bool force, strict, dry_run, prometheus, progress;
+    bool force, strict, dry_run, prometheus, progress, watch, worktree;
     unsigned days;
     const char *listen, *port, *mount; /* NULL: not given */
     char **operands;                   /* borrowed from argv */

@@ -47,20 +47,17 @@ static void on_interrupt(int signal)
 
 /* One repository's transfer, as its watch sees it. */
 struct gather_transfer {
-    struct gather_work *gather;
-    const char *name;
-    uint64_t bytes;
+    struct progress *progress;
+    struct progress_transfer shown;
 };
 
 static void on_progress(void *data, uint64_t bytes, const char *line)
 {
     struct gather_transfer *transfer = data;
 
+    progress_bytes(transfer->progress, &transfer->shown, bytes);
     if (line)
-        progress_line(transfer->gather->progress, transfer->name, line);
-    progress_bytes(transfer->gather->progress, transfer->name,
-                   bytes > transfer->bytes ? bytes - transfer->bytes : 0);
-    transfer->bytes = bytes;
+        progress_says(transfer->progress, &transfer->shown, line);
 }
 
 static bool on_cancelled(void *data)
@@ -80,8 +77,7 @@ static void report(struct gather_work *gather, const struct gather_item *item)
 
     snprintf(label, sizeof label, "%s/%s", item->source->name, version_label(item->source));
     progress_done(gather->progress, label,
-                  item->status ? item->error.text
-                               : (item->fetched ? "fetched" : "in the cache already"));
+                  item->status ? "failed" : (item->fetched ? "fetched" : "in the cache already"));
 }
 
 static int match_moved(void *data, const char *tag, const struct oid *pinned, const struct oid *now)
@@ -160,31 +156,40 @@ static void take_results(const struct gather_work *gather, const struct gather_r
     }
 }
 
-static void fetch_all(struct gather_work *gather, const struct gather_repository *from,
-                      struct version_request *requests, struct remote *remote)
+static void fetch_with(const struct gather_work *gather, const struct gather_repository *from,
+                       struct version_request *requests, struct remote *remote,
+                       const struct watch *watch)
 {
     struct repository *repository = from->repository;
-    struct gather_transfer transfer = {.gather = gather, .name = from->items[0]->source->name};
-    struct watch watch = {.progress = on_progress,
-                          .cancelled = on_cancelled,
-                          .data = &transfer,
-                          .lines = gather->options->lines};
     struct error error = {0};
     int r = 0;
 
     if (!remote)
         r = error_no_memory(&error);
     else if (gather->options->listings)
-        r = list_refs(repository, remote, &watch, &error);
+        r = list_refs(repository, remote, watch, &error);
     if (r < 0) {
         fail_all(from, &error);
         return;
     }
     for (size_t i = 0; i < from->count; i++)
         from->items[i]->fetched = !is_cached(repository, &requests[i]);
-    transfer.bytes = 0;
-    repository_fetch(repository, remote, requests, from->count, &watch, NULL, &error);
+    repository_fetch(repository, remote, requests, from->count, watch, NULL, &error);
     take_results(gather, from, requests);
+}
+
+static void fetch_all(const struct gather_work *gather, const struct gather_repository *from,
+                      struct version_request *requests, struct remote *remote)
+{
+    struct gather_transfer transfer = {.progress = gather->progress};
+    struct watch watch = {.progress = on_progress,
+                          .cancelled = on_cancelled,
+                          .data = &transfer,
+                          .lines = progress_wants_lines(gather->progress)};
+
+    progress_begin(gather->progress, &transfer.shown, from->items[0]->source->name);
+    fetch_with(gather, from, requests, remote, &watch);
+    progress_end(gather->progress, &transfer.shown);
 }
 
 /* What a thread of the pool does for one repository. */
@@ -298,7 +303,10 @@ static int prepare(struct gather_work *gather, const struct source_list *sources
     out->items = calloc(sources->count + 1, sizeof *out->items);
     gather->by_url = calloc(sources->count + 1, sizeof *gather->by_url);
     gather->repositories = calloc(sources->count + 1, sizeof *gather->repositories);
-    gather->progress = progress_new(sources->count, !gather->options->progress);
+    gather->progress = progress_new(sources->count,
+                                    &(struct progress_options){.quiet = !gather->options->progress,
+                                                               .lines = gather->options->lines,
+                                                               .colour = gather->settings->colour});
     gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, run, gather);
     if (!out->items || !gather->by_url || !gather->repositories || !gather->progress ||
         !gather->pool)

@@ -32,8 +32,9 @@ struct gather {
 struct gather_options {
     bool newest;   /* branches: what they are at the remote now */
     bool listings; /* ask each remote for its tags, to see which have moved */
-    bool lines;    /* with progress: also what the servers say of theirs */
-    bool progress; /* on stderr: a line that is rewritten on a terminal, else a line a version */
+    bool
+        lines; /* with progress, elsewhere than on a terminal: also what the servers say of theirs */
+    bool progress; /* on stderr: progress.h */
 };
 
 /* Fetches what is missing. 0 also if single sources failed (look at their status); a negative errno

@@ -73,6 +73,9 @@ int attempt_begin(struct attempt *attempt, struct error *e)
         attempt->count ? crash_record_judge(crashes, attempt->keys[0]) : CRASH_SAFE;
 
     on_progress(attempt, 0, NULL);
+    int64_t now = clock_now();
+    for (size_t i = 0; i < attempt->count; i++)
+        atomic_store(&attempt->works[i]->began_at, now);
     if (verdict == CRASH_GIVEN_UP)
         return error_set(e, EIO,
                          "%d workers died of what the remote sends: not tried again for %d s",

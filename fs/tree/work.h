@@ -12,6 +12,7 @@
 
 struct work {
     atomic_bool running;
+    _Atomic int64_t began_at;    /* clock_now(), of an attempt; 0 while queued */
     _Atomic int64_t progress_at; /* clock_now() of the last sign of life; 0 while queued */
     _Atomic uint64_t bytes;      /* received so far */
     atomic_uint waiting;         /* requests that are parked for it */
@@ -21,6 +22,7 @@ struct work {
 static inline void work_begin(struct work *work)
 {
     atomic_store(&work->bytes, 0);
+    atomic_store(&work->began_at, 0);
     atomic_store(&work->progress_at, 0);
     atomic_store(&work->running, true);
 }

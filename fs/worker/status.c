@@ -11,6 +11,7 @@
 #include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/worker/status_transfers.h"
 #include "gitcache/base/clock.h"
 
 #define PADDING      4096  /* bytes */
@@ -23,22 +24,6 @@ static const char *const state_names[] = {
     [VERSION_READY] = "ready",
     [VERSION_FAILED] = "failed",
 };
-
-/* JSON wants UTF-8; a tag's name need not be. */
-static json_t *text_json(const char *text)
-{
-    json_t *json = json_string(text);
-
-    if (!json) {
-        char *copy = strdup(text);
-        for (char *c = copy; c && *c; c++)
-            if ((unsigned char)*c >= 0x80)
-                *c = '?';
-        json = copy ? json_string(copy) : NULL;
-        free(copy);
-    }
-    return json ? json : json_null();
-}
 
 static json_t *requests_json(const struct state *state)
 {
@@ -80,11 +65,11 @@ static void set_version(json_t *versions, const char *name, const struct oid *co
     char hex[OID_HEX_SIZE];
     json_t *version = json_object();
 
-    json_object_set_new(version, "name", text_json(name));
+    json_object_set_new(version, "name", status_transfers_text(name));
     json_object_set_new(version, "commit",
                         commit ? json_string(oid_format(commit, hex)) : json_null());
     json_object_set_new(version, "state", json_string(state_names[state]));
-    json_object_set_new(version, "error", error ? text_json(error) : json_null());
+    json_object_set_new(version, "error", error ? status_transfers_text(error) : json_null());
     json_object_set_new_nocheck(versions, name, version); /* the key is not shown */
 }
 
@@ -127,10 +112,15 @@ static bool is_made_up(const struct repo_version *version)
 /* What is being fetched or has failed; and what sources name. */
 static void add_known(json_t *versions, struct repo *repo, const struct listing *listing)
 {
+    bool cannot_be_had = !listing && repo->error.errnum;
+
     for (size_t i = 0; i < repo->source_count; i++) {
         const char *name = repo->sources[i].version;
+        if (!name && cannot_be_had && json_object_size(versions) == 0)
+            name = "(default branch)";
         if (name && !json_object_get(versions, name))
-            set_version(versions, name, NULL, VERSION_LISTED, NULL);
+            set_version(versions, name, NULL, cannot_be_had ? VERSION_FAILED : VERSION_LISTED,
+                        NULL);
     }
     size_t made_up = 0;
     for (const struct repo_version *w = repo->versions; w; w = w->next)
@@ -164,8 +154,9 @@ static int add_moved(void *data, const char *tag, const struct oid *pinned, cons
 {
     char was[OID_HEX_SIZE], is[OID_HEX_SIZE];
 
-    json_array_append_new(data, json_pack("{s:o, s:s, s:s}", "name", text_json(tag), "pinned",
-                                          oid_format(pinned, was), "now", oid_format(now, is)));
+    json_array_append_new(data,
+                          json_pack("{s:o, s:s, s:s}", "name", status_transfers_text(tag), "pinned",
+                                    oid_format(pinned, was), "now", oid_format(now, is)));
     return 0;
 }
 
@@ -177,7 +168,7 @@ static json_t *room_json(const struct mount *mount, const struct repo *repo)
     if (!atomic_load(&repo->has_no_room))
         return json_null();
     snprintf(text, sizeof text, REPO_NO_ROOM, repo->name, nodes_share(mount->nodes));
-    return text_json(text);
+    return status_transfers_text(text);
 }
 
 static json_t *repo_json(struct mount *mount, struct repo *repo)
@@ -186,13 +177,14 @@ static json_t *repo_json(struct mount *mount, struct repo *repo)
     json_t *json = json_object(), *moved = json_array();
     bool is_readable = publish_reading_begins(mount, repo);
 
-    json_object_set_new(json, "name", text_json(repo->name));
-    json_object_set_new(json, "url", text_json(repo->shown));
+    json_object_set_new(json, "name", status_transfers_text(repo->name));
+    json_object_set_new(json, "url", status_transfers_text(repo->shown));
     json_object_set_new(json, "listed_at",
                         listing ? json_integer(listing->listed_at) : json_null());
     pthread_mutex_lock(&repo->lock);
     json_object_set_new(json, "error",
-                        repo->error.errnum ? text_json(repo->error.text) : room_json(mount, repo));
+                        repo->error.errnum ? status_transfers_text(repo->error.text)
+                                           : room_json(mount, repo));
     pthread_mutex_unlock(&repo->lock);
     json_object_set_new(json, "nodes", json_integer(nodes_charged(mount->nodes, repo->node)));
     json_object_set_new(json, "refs", json_integer(listing ? (json_int_t)listing->count : 0));
@@ -216,9 +208,10 @@ static json_t *sets_json(struct mount *mount)
         if (mounted->set.name)
             json_array_append_new(
                 sets,
-                json_pack("{s:o, s:s?, s:i, s:o}", "name", text_json(mounted->set.name), "type",
-                          type_name(mounted->set.type), "sources", (int)mounted->set.sources.count,
-                          "error", mounted->fault ? text_json(mounted->fault) : json_null()));
+                json_pack("{s:o, s:s?, s:i, s:o}", "name", status_transfers_text(mounted->set.name),
+                          "type", type_name(mounted->set.type), "sources",
+                          (int)mounted->set.sources.count, "error",
+                          mounted->fault ? status_transfers_text(mounted->fault) : json_null()));
     pthread_mutex_unlock(&mount->lists->lock);
     return sets;
 }
@@ -231,8 +224,9 @@ static json_t *list_folders_json(struct mount *mount)
     pthread_mutex_lock(&mount->lists->lock);
     for (const struct list_folder *folder = mount->lists->folders; folder; folder = folder->next) {
         const char *fault = folder->fault ? folder->fault : folder->refused;
-        json_array_append_new(folders, json_pack("{s:o, s:o}", "path", text_json(folder->path),
-                                                 "error", fault ? text_json(fault) : json_null()));
+        json_array_append_new(
+            folders, json_pack("{s:o, s:o}", "path", status_transfers_text(folder->path), "error",
+                               fault ? status_transfers_text(fault) : json_null()));
     }
     pthread_mutex_unlock(&mount->lists->lock);
     return folders;
@@ -251,14 +245,16 @@ char *status_make(struct mount *mount)
                         json_integer((clock_wall() - state->mounted_at) / 1000));
     json_object_set_new(json, "restarts", json_integer(atomic_load(&state->restarts)));
     json_object_set_new(json, "last_restart_cause",
-                        state->last_cause[0] ? text_json(state->last_cause) : json_null());
+                        state->last_cause[0] ? status_transfers_text(state->last_cause)
+                                             : json_null());
     json_object_set_new(json, "reloads", json_integer(atomic_load(&state->reloads)));
     json_object_set_new(json, "reloads_refused",
                         json_integer(atomic_load(&state->reloads_refused)));
     json_object_set_new(json, "reload_refusal",
-                        state->reload_refusal[0] ? text_json(state->reload_refusal) : json_null());
+                        state->reload_refusal[0] ? status_transfers_text(state->reload_refusal)
+                                                 : json_null());
     json_object_set_new(json, "offline", json_boolean(mount->settings->offline));
-    json_object_set_new(json, "cache", text_json(cache_folder(mount->cache)));
+    json_object_set_new(json, "cache", status_transfers_text(cache_folder(mount->cache)));
     json_object_set_new(json, "nodes", json_integer(nodes_used(mount->nodes)));
     json_object_set_new(json, "max_nodes", json_integer(nodes_max(mount->nodes)));
     json_object_set_new(json, "requests", requests_json(state));
@@ -269,6 +265,7 @@ char *status_make(struct mount *mount)
                         json_integer((json_int_t)atomic_load(&state->fetches_failed)));
     json_object_set_new(json, "bytes_fetched",
                         json_integer((json_int_t)atomic_load(&state->bytes_fetched)));
+    json_object_set_new(json, "transfers", status_transfers_json(mount));
     json_object_set_new(json, "sets", sets_json(mount));
     json_object_set_new(json, "list_folders", list_folders_json(mount));
     json_object_set_new(json, "fetch_seconds", fetch_seconds_json(state));
