@@ -66,6 +66,7 @@ int settings_init(struct settings *settings)
         .refs_ttl = 60,
         .timeout = 30,
         .jobs = JOBS_DEFAULT,
+        .readahead = READAHEAD_YES,
         .max_file = 1ull << 30,
         .max_nodes = 1u << 26, /* 67 million; sparse, so only what is used costs memory */
         .uid = geteuid(),
@@ -154,6 +155,12 @@ static const char *browse_word(unsigned browse)
     return words[browse];
 }
 
+static const char *readahead_word(unsigned readahead)
+{
+    static const char *const words[] = {[READAHEAD_NO] = "no", [READAHEAD_YES] = "yes"};
+    return words[readahead];
+}
+
 static const char *search_word(unsigned search)
 {
     static const char *const words[] = {[SEARCH_CHEAP] = "cheap", [SEARCH_ALWAYS] = "always"};
@@ -175,6 +182,8 @@ static const struct mount_option mount_options[] = {
      NULL},
     {"prefetch", OPTION_FLAG, AT(prefetch), 0, 0, NULL,
      "fetch all that the sources name, in the background", NULL},
+    {"readahead", OPTION_CHOICE, AT(readahead), READAHEAD_NO, READAHEAD_YES, NULL,
+     "fetch the rest of a list once readers have asked for two of its versions", readahead_word},
     {"search", OPTION_CHOICE, AT(search), SEARCH_CHEAP, SEARCH_ALWAYS, NULL,
      "look for commits that no list names where history comes without files, or everywhere",
      search_word},

@@ -24,6 +24,9 @@ enum browse { BROWSE_ALL, BROWSE_NAMED };
  * or everywhere. */
 enum search_where { SEARCH_CHEAP, SEARCH_ALWAYS };
 
+/* Whether the rest of a list is fetched when readers have asked for two of its versions. */
+enum readahead_choice { READAHEAD_NO, READAHEAD_YES };
+
 struct settings {
     /* folders, absolute */
     char *cache;
@@ -40,6 +43,7 @@ struct settings {
     unsigned timeout;
     unsigned jobs;
     bool prefetch;
+    enum readahead_choice readahead;
     enum browse browse;
     enum search_where search;
     bool no_resend; /* behave as on a kernel that can't resend requests: for tests */

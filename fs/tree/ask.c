@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/tree/readahead.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/pool.h"
 
@@ -100,7 +101,10 @@ int ask_version(struct mount *mount, struct repo_version *version, struct ask *a
     if (ask->version >= MAX_FETCHES)
         return -EIO;
     ask->version++;
-    return wait_for(&version->work, start_version(mount, version, NULL), ask);
+    int started = start_version(mount, version, NULL);
+    if (started == 0)
+        readahead_missed(mount, version);
+    return wait_for(&version->work, started, ask);
 }
 
 int ask_damaged(struct mount *mount, struct repo_version *version, struct ask *ask)

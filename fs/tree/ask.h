@@ -23,8 +23,8 @@ struct ask {
     bool impatient;    /* out, with -EAGAIN: a stale answer will do if the remote is slow */
 };
 
-/* The kinds of jobs in the mount's pool; each is about a `struct repo`. */
-enum ask_job { ASK_LISTING, ASK_VERSIONS, ASK_SEARCHES };
+/* The kinds of jobs in the mount's pool; each is about a `struct repo`, but for ASK_PLAN (readahead.h). */
+enum ask_job { ASK_LISTING, ASK_VERSIONS, ASK_SEARCHES, ASK_AHEAD, ASK_PLAN };
 
 /* Asks for a repository's listing. -EAGAIN, or an errno if it cannot be asked for. */
 int ask_listing(struct mount *mount, struct repo *repo, struct ask *ask);

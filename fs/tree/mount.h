@@ -35,6 +35,7 @@ struct mount {
     struct readings *readings;   /* threads that read folders and files */
     struct blobs *blobs;         /* files' bytes, inflated */
     struct lists *lists;         /* what is mounted */
+    struct readahead *readahead; /* what is fetched before anybody asks; NULL: nothing */
     pthread_mutex_t folders;     /* who changes root and control folders */
     pthread_mutex_t fetch_trial; /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at;  /* nanoseconds since the epoch: when the lists last changed */

@@ -88,4 +88,5 @@ void mounted_set_swap(struct mounted_set *a, struct mounted_set *b)
 
     a->set = b->set;
     b->set = set;
+    a->ahead = b->ahead = (struct list_ahead){0};
 }

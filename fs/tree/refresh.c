@@ -11,6 +11,7 @@
 #include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readahead.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/searches.h"
 #include "gitcache/base/clock.h"
@@ -155,7 +156,7 @@ static void take_batch(struct mount *mount, struct repo *repo, struct batch *bat
         alone = attempt_is_suspect(mount, repo, v->name);
         if (alone && batch->count > 0)
             break;
-        v->queued = false;
+        v->queued = v->ahead = false;
         batch->requests[batch->count] = (struct version_request){.name = v->name,
                                                                  .commit = v->commit,
                                                                  .newest = v->newest,
@@ -177,6 +178,8 @@ static void end_batch(struct mount *mount, struct repo *repo)
         more = v->queued;
     if (more)
         ask_next_batch(mount, repo);
+    else
+        readahead_more(mount, repo);
     pthread_mutex_unlock(&repo->lock);
 }
 
@@ -357,12 +360,25 @@ static void run_versions(struct mount *mount, struct repo *repo, struct remote *
     free(batch);
 }
 
+/* What nobody has asked for yet. */
+static void run_ahead(struct mount *mount, struct repo *repo, struct remote *remote)
+{
+    if (!readahead_take(mount, repo))
+        return;
+    run_versions(mount, repo, remote);
+    readahead_ended(mount, repo);
+}
+
 bool refresh_run(void *data, void *subject, int kind, struct remote *remote)
 {
     if (kind == ASK_LISTING)
         run_listing(data, subject, remote);
     else if (kind == ASK_SEARCHES)
         searches_run(data, subject, remote);
+    else if (kind == ASK_AHEAD)
+        run_ahead(data, subject, remote);
+    else if (kind == ASK_PLAN)
+        readahead_plan(data);
     else
         run_versions(data, subject, remote);
     return true;

@@ -40,6 +40,7 @@ struct repo_version {
     bool again;             /* fetch although the cache has it: what it has is damaged */
     bool searching;         /* its commit is to be looked for (searches.h) */
     bool newest;            /* fetch what the branch is at the remote now */
+    bool ahead;             /* to be fetched when nobody waits for anything (readahead.h) */
     struct version version; /* READY */
     struct error error;     /* FAILED */
     int64_t retry_at;       /* FAILED: clock_now() before which the same error is answered */
@@ -78,6 +79,7 @@ struct repo {
     atomic_bool is_published;           /* this worker has made its folder once (publish.h) */
     _Atomic int64_t changed_at;         /* nanoseconds since the epoch: the folder's mtime */
     bool fetch_queued, fetch_running;
+    bool ahead_queued;         /* a job that looks for versions to fetch ahead */
     struct searches *searches; /* for commits that no list names; NULL: none was looked for yet */
     uint64_t listing_hash;     /* of the refs that the remote listed last */
     int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */

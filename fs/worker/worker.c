@@ -13,6 +13,7 @@
 #include "fs/tree/lists_open.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/readahead.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/refresh.h"
 #include "fs/tree/set_folders.h"
@@ -114,6 +115,8 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->readings = readings_new(mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
+    /* Out of memory: then it is done without. */
+    mount->readahead = settings->readahead == READAHEAD_YES ? readahead_new() : NULL;
     if (!worker->connection || !worker->texts || !mount->blobs || !mount->readings ||
         !mount->parked || !mount->pool || checkout_init(mount) < 0)
         return error_set(e, ENOMEM,
@@ -142,6 +145,7 @@ static void close_mount(struct worker *worker)
     checkout_release(mount);
     texts_free(worker->texts);
     lists_close(mount);
+    readahead_free(mount->readahead);
     repos_release(&mount->repos);
     cache_close(mount->cache);
     nodes_unmap(mount->nodes);

@@ -37,6 +37,10 @@ struct pool_idler {
     struct pool_idler *next;
 };
 
+struct pool_queue {
+    struct pool_job *first, **last;
+};
+
 struct pool {
     unsigned jobs, max_threads;
     bool has_remotes;
@@ -47,7 +51,7 @@ struct pool {
     atomic_bool stopping;
     pthread_mutex_t lock;   /* guards all below */
     pthread_cond_t changed; /* a thread ended or became idle */
-    struct pool_job *first, **last;
+    struct pool_queue now, later;
     struct pool_host *hosts;
     struct pool_idler *idlers; /* the latest first */
     unsigned threads;
@@ -75,7 +79,8 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     }
     pool->run = run;
     pool->data = data;
-    pool->last = &pool->first;
+    pool->now.last = &pool->now.first;
+    pool->later.last = &pool->later.first;
     pthread_mutex_init(&pool->lock, NULL);
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
@@ -112,21 +117,43 @@ static struct pool_host *find_host(struct pool *pool, const char *name)
     return host;
 }
 
-/* The first job whose host has a place free, counted as running; NULL if there is none. */
-static struct pool_job *next_job(struct pool *pool)
+/* How many jobs of a queue may run for a host beside others. */
+static unsigned places(const struct pool *pool, const struct pool_queue *queue)
 {
-    for (struct pool_job **link = &pool->first; *link; link = &(*link)->next) {
+    return queue == &pool->now || pool->jobs == 1 ? pool->jobs : pool->jobs - 1;
+}
+
+/* The queue's first job whose host has a place free, counted as running; NULL if there is none. */
+static struct pool_job *take_job(struct pool *pool, struct pool_queue *queue)
+{
+    for (struct pool_job **link = &queue->first; *link; link = &(*link)->next) {
         struct pool_job *job = *link;
-        if (job->host->running >= pool->jobs)
+        if (job->host->running >= places(pool, queue))
             continue;
         *link = job->next;
         if (!*link)
-            pool->last = link;
+            queue->last = link;
         job->host->running++;
         pool->running++;
         return job;
     }
     return NULL;
+}
+
+static struct pool_job *next_job(struct pool *pool)
+{
+    struct pool_job *job = take_job(pool, &pool->now);
+
+    return job ? job : take_job(pool, &pool->later);
+}
+
+static void free_jobs(struct pool_queue *queue)
+{
+    while (queue->first) {
+        struct pool_job *next = queue->first->next;
+        free(queue->first);
+        queue->first = next;
+    }
 }
 
 static void has_started(struct pool_host *host)
@@ -214,7 +241,8 @@ static int start_thread(struct pool *pool, struct pool_host *host);
  * other; then this one has to go on. */
 static bool replace_thread(struct pool *pool)
 {
-    struct pool_host *host = pool->first ? pool->first->host : NULL;
+    struct pool_job *waits = pool->now.first ? pool->now.first : pool->later.first;
+    struct pool_host *host = waits ? waits->host : NULL;
 
     if (!host)
         return true;
@@ -289,7 +317,8 @@ static int engage_thread(struct pool *pool, struct pool_host *host)
     return r;
 }
 
-int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind)
+static int queue_job(struct pool *pool, struct pool_queue *queue, const char *host_name,
+                     void *subject, int kind)
 {
     struct pool_job *job = calloc(1, sizeof *job);
     int r = 0;
@@ -302,7 +331,7 @@ int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind
     struct pool_host *host = job->host = find_host(pool, host_name);
     if (!host) {
         r = -ENOMEM;
-    } else if (host->running + host->starting < pool->jobs) {
+    } else if (host->running + host->starting < places(pool, queue)) {
         if (pool->idlers || pool->threads < pool->max_threads)
             r = engage_thread(pool, host);
         /* Any thread that works takes this job too, in time. */
@@ -310,8 +339,8 @@ int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind
             r = 0;
     }
     if (r == 0) {
-        *pool->last = job;
-        pool->last = &job->next;
+        *queue->last = job;
+        queue->last = &job->next;
     } else {
         free(job);
     }
@@ -319,10 +348,20 @@ int pool_queue(struct pool *pool, const char *host_name, void *subject, int kind
     return r;
 }
 
+int pool_queue(struct pool *pool, const char *host, void *subject, int kind)
+{
+    return queue_job(pool, &pool->now, host, subject, kind);
+}
+
+int pool_queue_later(struct pool *pool, const char *host, void *subject, int kind)
+{
+    return queue_job(pool, &pool->later, host, subject, kind);
+}
+
 void pool_drain(struct pool *pool)
 {
     pthread_mutex_lock(&pool->lock);
-    while (pool->first || pool->running || pool->starting)
+    while (pool->now.first || pool->later.first || pool->running || pool->starting)
         pthread_cond_wait(&pool->changed, &pool->lock);
     pthread_mutex_unlock(&pool->lock);
 }
@@ -346,10 +385,8 @@ bool pool_stop(struct pool *pool, int patience)
         return false;
     if (pool->has_ended)
         pthread_join(pool->last_ended, NULL);
-    for (struct pool_job *job = pool->first, *next; job; job = next) {
-        next = job->next;
-        free(job);
-    }
+    free_jobs(&pool->now);
+    free_jobs(&pool->later);
     for (struct pool_host *host = pool->hosts, *next; host; host = next) {
         next = host->next;
         free(host);

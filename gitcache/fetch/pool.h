@@ -31,6 +31,10 @@ void pool_limit_threads(struct pool *pool, unsigned max);
  * caller's to know. 0 or a negative errno: then it will not run. */
 int pool_queue(struct pool *pool, const char *host, void *subject, int kind);
 
+/* The same for what nobody waits for: it begins when no other job can, and leaves one of the host's places
+ * free for those (unless there is but one). */
+int pool_queue_later(struct pool *pool, const char *host, void *subject, int kind);
+
 /* Starts nothing more, makes pool_is_stopping true, waits until all threads have ended, at most
  * `patience` milliseconds. True if all have: then the pool is freed, and jobs that no thread has
  * begun are forgotten; else it is left to a process that is about to exit. */

@@ -10,7 +10,7 @@
 #include "gitcache/base/url.h"
 
 #define PER_SECOND  15
-#define BURST       100
+#define BURST       200  /* a list of 90, listed and fetched */
 #define LONGEST     3600 /* seconds: a server that says more is asked once an hour */
 #define HOST_LENGTH 300
 

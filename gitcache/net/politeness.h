@@ -14,7 +14,7 @@ struct politeness;
 struct politeness *politeness_new(void);
 void politeness_free(struct politeness *politeness);
 
-/* Before each request: waits for its turn (15 a second, the first hundred at once). EBUSY, with the
+/* Before each request: waits for its turn (15 a second, the first two hundred at once). EBUSY, with the
  * time, if the host wants to be left alone; ECANCELED. `who` is the repository's URL as shown. */
 int politeness_wait(struct politeness *politeness, const char *url, const char *who,
                     const struct watch *watch, struct error *e);

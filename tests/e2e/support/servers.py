@@ -327,6 +327,13 @@ class SilentServer(ThreadedServer):
         return f"{scheme}://127.0.0.1:{self.port}/{name}"
 
 
+class ResettingServer(ThreadedServer):
+    """Accepts, and ends the connection at once."""
+
+    def serve(self, connection):
+        pass
+
+
 class ForwardProxy(ThreadedServer):
     """An HTTP proxy as companies have them: CONNECT for https, whole URLs for http. Counts what it
     was asked for in `targets`."""
