@@ -273,6 +273,11 @@ out:
     return r;
 }
 
+bool node_correct_size(struct nodes *nodes, uint32_t index, uint64_t told, uint64_t size)
+{
+    return atomic_compare_exchange_strong(&nodes->node[index].data, &told, size);
+}
+
 bool node_is_folder(const struct node *node)
 {
     switch (node->kind) {

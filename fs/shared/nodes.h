@@ -69,9 +69,9 @@ struct node {
     uint8_t flags;
     uint16_t name_length;
     uint32_t parent;
-    uint64_t name; /* offset into the names; NUL-terminated there */
-    uint64_t data; /* see enum node_kind */
-    int64_t mtime; /* seconds since the epoch */
+    uint64_t name;         /* offset into the names; NUL-terminated there */
+    _Atomic uint64_t data; /* see enum node_kind; a file's may be corrected */
+    int64_t mtime;         /* seconds since the epoch */
     struct oid oid;
     /* Tree, file, symlink: the checkout that it belongs to. In a chain: the child made before it, 0 for the
      * first. A repository: what it has of its share. */
@@ -132,6 +132,9 @@ uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo);
 /* Appends nodes that nobody finds yet; *first is the index of the first. All have the same account. 0,
  * -ENOSPC (the table is full) or -EDQUOT (the repository's share is used up). */
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
+
+/* Corrects a file's size, if it still is `told`: that came from damaged data. True if it did. */
+bool node_correct_size(struct nodes *nodes, uint32_t index, uint64_t told, uint64_t size);
 
 bool node_is_folder(const struct node *node);
 

@@ -14,10 +14,12 @@
 #include "fs/tree/repos.h"
 #include "gitcache/store/cache.h"
 
-/* Who wants to know that a folder has other children than before. `renamed`: a name that was there
- * means something else now, or nothing. Called from any thread; set before there is more than one. */
+/* Who wants to know that a folder has other children than before (`renamed`: a name that was there
+ * means something else now, or nothing), or a file another size than was told. Called from any thread;
+ * set before there is more than one. */
 struct mount_observer {
     void (*folder_changed)(void *data, uint32_t folder, bool renamed);
+    void (*file_corrected)(void *data, uint32_t file);
     void *data;
 };
 

@@ -14,6 +14,7 @@
 #include "fs/tree/readahead.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/searches.h"
+#include "fs/tree/sizes.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
@@ -281,6 +282,16 @@ static void get_versions(struct repo *repo, struct remote *remote, struct batch 
                          packs, &error);
 }
 
+/* Before who waits is told: what was damaged, and is no more, may have had another size. */
+static void correct_sizes(struct mount *mount, struct repo *repo, const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->requests[i].again && batch->requests[i].status == 0) {
+            sizes_correct(mount, repo);
+            break;
+        }
+}
+
 static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *remote,
                         struct batch *batch)
 {
@@ -304,6 +315,7 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
     state_count_fetch(mount->state, milliseconds);
     atomic_fetch_add(&mount->state->fetches, packs);
     atomic_fetch_add(&mount->state->bytes_fetched, attempt.bytes);
+    correct_sizes(mount, repo, batch);
     const struct error *failure = report(mount, repo, batch, attempt.bytes, milliseconds);
     if (failure)
         log_failure(mount, repo_failed(repo, failure), repo->name, failure);

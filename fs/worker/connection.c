@@ -377,6 +377,12 @@ void connection_drain(struct connection *connection)
     eventfd_write(connection->wakeup, 1);
 }
 
+void connection_file_corrected(struct connection *connection, uint32_t file)
+{
+    if (atomic_load(&connection->is_open))
+        fuse_lowlevel_notify_inval_inode(connection->fuse, file + 1ull, -1, 0);
+}
+
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed)
 {
     if (!atomic_load(&connection->is_open))

@@ -39,4 +39,8 @@ void connection_drain(struct connection *connection);
  * kernel's: may be called from any thread; does nothing before the connection is open. */
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed);
 
+/* Tells the kernel that a file's size is another than it was told, in the same way: with another size it
+ * forgets the file's bytes, too. */
+void connection_file_corrected(struct connection *connection, uint32_t file);
+
 #endif

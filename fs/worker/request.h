@@ -23,6 +23,7 @@ struct request {
     uint32_t node;
     size_t size;
     off_t offset;
+    uint64_t told; /* a file's size when the request came: what the kernel believes */
     struct ask ask;
     bool parked_once; /* it is on the heap */
     char name[NODE_NAME_MAX + 1];

@@ -152,9 +152,16 @@ int serve_read(struct request *request)
     }
     if (node_is_folder(node))
         return -EISDIR;
+    if (!request->parked_once)
+        request->told = node->data;
     r = get_blob(request, &blob);
     if (r < 0)
         return r;
+    /* The kernel would cut the bytes, or put zeroes behind them; the next reader asks for the size. */
+    if (node->data != request->told) {
+        blobs_put(mount->blobs, blob);
+        return -EIO;
+    }
     if (blobs_content(blob)->data) {
         reply_part(request, blobs_content(blob)->data, blobs_content(blob)->size);
         bool is_whole = request->offset == 0 && request->size >= blobs_content(blob)->size;

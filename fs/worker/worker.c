@@ -61,6 +61,11 @@ static void on_folder_changed(void *data, uint32_t folder, bool renamed)
     connection_folder_changed(data, folder, renamed);
 }
 
+static void on_file_corrected(void *data, uint32_t file)
+{
+    connection_file_corrected(data, file);
+}
+
 /* What lies in memory and on disk; no thread is started yet. */
 static int open_parts(struct worker *worker, struct error *e)
 {
@@ -121,7 +126,8 @@ static int open_mount(struct worker *worker, struct error *e)
         !mount->parked || !mount->pool || checkout_init(mount) < 0)
         return error_set(e, ENOMEM,
                          "out of memory, or no more threads may be started (ulimit -u, pids.max)");
-    mount->observer = (struct mount_observer){on_folder_changed, worker->connection};
+    mount->observer =
+        (struct mount_observer){on_folder_changed, on_file_corrected, worker->connection};
     r = publish_root(mount, e);
     if (r == 0)
         r = control_folder_open(mount, e);

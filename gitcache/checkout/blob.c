@@ -117,3 +117,8 @@ int blob_read(const struct version_reader *reader, const struct blob_request *re
     attributes_put(attributes);
     return r;
 }
+
+int blob_size(struct repository *repository, const struct oid *id, uint64_t *out, struct error *e)
+{
+    return raw_object_size(repository, id, out, e);
+}

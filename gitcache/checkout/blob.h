@@ -19,4 +19,7 @@ struct blob_request {
 int blob_read(const struct version_reader *reader, const struct blob_request *request,
               struct content *out, struct error *e);
 
+/* A blob's size as it is stored, from bytes that pass their checksum. EIO: it is damaged, or missing. */
+int blob_size(struct repository *repository, const struct oid *id, uint64_t *out, struct error *e);
+
 #endif

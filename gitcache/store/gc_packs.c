@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 
-#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pack.h"
@@ -130,20 +129,6 @@ static int shrink(struct pack_collection *collection, int64_t *freed, struct err
     return r;
 }
 
-/* What git derives from packs, when somebody lets it maintain the cache; it would be wrong now. */
-static void remove_derived(const struct repository *repository)
-{
-    static const char *const names[] = {"objects/info/commit-graph", "objects/info/commit-graphs",
-                                        "objects/pack/multi-pack-index"};
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        char *path = disk_path(repository->folder, names[i]);
-        if (path)
-            disk_remove(path);
-        free(path);
-    }
-}
-
 static int drop(struct pack_collection *collection, struct error *e)
 {
     git_odb *rest;
@@ -154,7 +139,7 @@ static int drop(struct pack_collection *collection, struct error *e)
     /* Once for before and after, so that a crash in between does no harm; then exactly. */
     r = shallow_rewrite(collection->repository, rest, true, e);
     if (r == 0)
-        remove_derived(collection->repository);
+        pack_remove_derived(collection->repository);
     for (size_t i = 0; i < collection->packs.count && r == 0; i++)
         if (collection->packs.items[i].dropped)
             pack_remove(&collection->packs.items[i]);

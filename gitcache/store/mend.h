@@ -1,8 +1,8 @@
 /* mend.h - what is damaged in a cached repository, mended as far as its own disk goes. Private to
  * gitcache/.
  *
- * Every pack is checked, byte by byte. An index is made again from a pack that is sound; refs and the
- * record of pins from each other. What then is still not whole has to come from the remote, at the
+ * Every pack is checked, byte by byte (mend_packs.h). An index is made again from a pack that is sound;
+ * refs and the record of pins from each other. What then is still not whole has to come from the remote, at the
  * commits that are pinned:
  *
  *     mend_begin(&mend, repository, &error)
@@ -16,6 +16,7 @@
 #define GITCACHE_STORE_MEND_H
 
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/mend_packs.h"
 #include "gitcache/store/repository.h"
 
 struct mend_want {
@@ -30,8 +31,7 @@ struct mend {
     struct repository *repository;
     struct mend_want *wants;
     size_t count, room;
-    char **bad; /* packs, without .pack */
-    size_t bad_count;
+    struct mend_packs packs;
 };
 
 int mend_begin(struct mend **out, struct repository *repository, struct error *e);

@@ -51,6 +51,19 @@ void pack_remove(const struct pack *pack)
     }
 }
 
+void pack_remove_derived(const struct repository *repository)
+{
+    static const char *const names[] = {"objects/info/commit-graph", "objects/info/commit-graphs",
+                                        "objects/pack/multi-pack-index"};
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        char *path = disk_path(repository->folder, names[i]);
+        if (path)
+            disk_remove(path);
+        free(path);
+    }
+}
+
 int pack_each(const struct repository *repository, const char *suffix,
               int (*act)(void *data, const char *base, struct error *e), void *data,
               struct error *e)

@@ -47,4 +47,8 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
 /* Removes its files. */
 void pack_remove(const struct pack *pack);
 
+/* Removes what git derives from packs, when somebody lets it maintain the cache: it would be wrong once a
+ * pack has gone. */
+void pack_remove_derived(const struct repository *repository);
+
 #endif

@@ -1,0 +1,321 @@
+#include "gitcache/store/mend_packs.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <git2.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "gitcache/base/disk.h"
+#include "gitcache/base/library.h"
+#include "gitcache/base/regular.h"
+#include "gitcache/store/checked_odb.h"
+#include "gitcache/store/pack.h"
+#include "gitcache/store/pack_file.h"
+#include "gitcache/store/repository_state.h"
+
+#define SCRATCH     "startpointfs-check"
+#define ASIDE       "-damaged" /* behind the name of a pack that is set aside */
+#define BUFFER_SIZE ((size_t)128 << 10)
+#define MAX_INDEX   ((size_t)1 << 32)
+
+static char *join(const char *base, const char *suffix)
+{
+    char *path;
+    return asprintf(&path, "%s%s", base, suffix) < 0 ? NULL : path;
+}
+
+/* ---- which are bad ---- */
+
+bool mend_packs_is_bad(const struct mend_packs *packs, const char *base)
+{
+    for (size_t i = 0; i < packs->count; i++)
+        if (strcmp(packs->bad[i].base, base) == 0)
+            return true;
+    return false;
+}
+
+static int add_bad(struct mend_packs *packs, const char *base, bool is_aside, struct error *e)
+{
+    struct bad_pack *bad = reallocarray(packs->bad, packs->count + 1, sizeof *bad);
+    char *copy = strdup(base);
+
+    if (bad)
+        packs->bad = bad;
+    if (!bad || !copy) {
+        free(copy);
+        return error_no_memory(e);
+    }
+    bad[packs->count++] = (struct bad_pack){copy, is_aside};
+    packs->found = true;
+    return 0;
+}
+
+void mend_packs_release(struct mend_packs *packs)
+{
+    for (size_t i = 0; i < packs->count; i++)
+        free(packs->bad[i].base);
+    free(packs->bad);
+    *packs = (struct mend_packs){.repository = packs->repository};
+}
+
+void mend_packs_remove(const struct mend_packs *packs)
+{
+    static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap"};
+
+    if (packs->count)
+        pack_remove_derived(packs->repository);
+    for (size_t i = 0; i < packs->count; i++) {
+        const struct bad_pack *bad = &packs->bad[i];
+
+        if (!bad->is_aside && pack_file_is_good(bad->base, NULL))
+            continue;
+        for (size_t n = 0; n < sizeof suffixes / sizeof *suffixes; n++) {
+            char *path = join(bad->base, suffixes[n]);
+            if (path)
+                disk_remove(path);
+            free(path);
+        }
+    }
+}
+
+/* ---- indexing ---- */
+
+static int index_pack(git_indexer *indexer, const char *pack)
+{
+    git_indexer_progress progress = {0};
+    char *buffer = malloc(BUFFER_SIZE);
+    struct stat st;
+    int fd = regular_open(pack, O_RDONLY, &st, NULL), r = -1;
+    ssize_t n = 1;
+
+    if (fd >= 0 && buffer) {
+        for (r = 0; r == 0 && (n = read(fd, buffer, BUFFER_SIZE)) > 0;)
+            r = git_indexer_append(indexer, buffer, (size_t)n, &progress);
+        if (r == 0)
+            r = n < 0 ? -1 : git_indexer_commit(indexer, &progress);
+    }
+    if (fd >= 0)
+        close(fd);
+    free(buffer);
+    return r;
+}
+
+/* Makes a pack's index again, in the scratch folder; its path is the caller's to free. NULL if the pack
+ * itself is damaged, or the disk full. */
+static char *index_again(const char *scratch, const char *base)
+{
+    git_indexer *indexer = NULL;
+    char *pack = join(base, ".pack"), *made = NULL;
+
+    if (pack && git_indexer_new(&indexer, scratch, 0444, NULL, NULL) == 0 &&
+        index_pack(indexer, pack) == 0 &&
+        asprintf(&made, "%s/pack-%s.idx", scratch, git_indexer_name(indexer)) < 0)
+        made = NULL;
+    git_indexer_free(indexer);
+    free(pack);
+    return made;
+}
+
+static bool replace_index(const char *scratch, const char *base)
+{
+    char *made = index_again(scratch, base), *index = join(base, ".idx");
+    bool good = false;
+
+    if (made && index) {
+        disk_remove(index);
+        good = rename(made, index) == 0 && pack_file_is_good(base, NULL);
+    }
+    free(index);
+    free(made);
+    return good;
+}
+
+/* Calls `check` for each pack, with a scratch folder. */
+struct packs_check {
+    struct mend_packs *packs;
+    char *scratch;
+};
+
+static int check_each(struct mend_packs *packs, const char *suffix,
+                      int (*check_one)(void *data, const char *base, struct error *e),
+                      struct error *e)
+{
+    struct packs_check check = {packs, disk_path(packs->repository->folder, SCRATCH)};
+    int r = check.scratch ? 0 : error_no_memory(e);
+
+    if (r == 0) {
+        disk_remove(check.scratch);
+        r = disk_make_folders(check.scratch, e);
+    }
+    if (r == 0)
+        r = pack_each(packs->repository, suffix, check_one, &check, e);
+    if (check.scratch)
+        disk_remove(check.scratch);
+    free(check.scratch);
+    return r;
+}
+
+/* ---- what checksums show ---- */
+
+static int check_pack(void *data, const char *base, struct error *e)
+{
+    const struct packs_check *check = data;
+    const struct repository *repository = check->packs->repository;
+    struct error why = {0};
+
+    if (pack_file_is_good(base, &why))
+        return 0;
+    if (why.errnum != EIO && why.errnum != ENOENT)
+        return error_set(e, why.errnum, "%s", why.text);
+    if (replace_index(check->scratch, base)) {
+        check->packs->found = true;
+        cache_say(repository->cache,
+                  "%s: the index of a pack was damaged; made again from the pack",
+                  repository->shown);
+        return 0;
+    }
+    cache_say(repository->cache, "%s: %s", repository->shown, why.text);
+    return add_bad(check->packs, base, false, e);
+}
+
+/* An index without a pack is worth nothing. */
+static int check_index(void *data, const char *base, struct error *e)
+{
+    const struct packs_check *check = data;
+    char *pack = join(base, ".pack");
+    struct stat st;
+    int r = pack ? 0 : error_no_memory(e);
+
+    if (r == 0 && lstat(pack, &st) < 0 && errno == ENOENT)
+        r = add_bad(check->packs, base, false, e);
+    free(pack);
+    return r;
+}
+
+struct loose_check {
+    struct mend_packs *packs;
+    git_odb *odb;
+};
+
+static int check_loose(const git_oid *id, void *data)
+{
+    const struct loose_check *check = data;
+    const struct repository *repository = check->packs->repository;
+    git_odb_object *object = NULL;
+    char hex[OID_HEX_SIZE], *path;
+    struct oid oid;
+    int r = git_odb_read(&object, check->odb, id);
+
+    git_odb_object_free(object);
+    if (r == 0 || r == GIT_ENOTFOUND ||
+        (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY))
+        return 0;
+    library_oid_from_git(&oid, id);
+    oid_format(&oid, hex);
+    if (asprintf(&path, "%s/objects/%.2s/%s", repository->folder, hex, hex + 2) < 0)
+        return 0;
+    check->packs->found = true;
+    cache_say(repository->cache, "%s: the object %s is damaged; its file is removed",
+              repository->shown, hex);
+    disk_remove(path);
+    free(path);
+    return 0;
+}
+
+static int check_all_loose(struct mend_packs *packs, struct error *e)
+{
+    struct loose_check check = {.packs = packs};
+    char *objects = disk_path(packs->repository->folder, "objects");
+    int r = objects && git_odb_new(&check.odb) == 0 ? 0 : error_no_memory(e);
+
+    if (r == 0)
+        r = checked_odb_add_loose(check.odb, objects, e);
+    if (r == 0)
+        git_odb_foreach(check.odb, check_loose, &check);
+    git_odb_free(check.odb);
+    free(objects);
+    return r;
+}
+
+int mend_packs_check(struct mend_packs *packs, struct error *e)
+{
+    int r = check_each(packs, ".pack", check_pack, e);
+
+    if (r == 0)
+        r = check_each(packs, ".idx", check_index, e);
+    return r < 0 ? r : check_all_loose(packs, e);
+}
+
+/* ---- what they do not show ---- */
+
+static bool is_same(const char *a, const char *b)
+{
+    char *x = NULL, *y = NULL;
+    size_t x_size, y_size;
+    bool same = disk_read(a, MAX_INDEX, &x, &x_size, NULL) == 0 &&
+                disk_read(b, MAX_INDEX, &y, &y_size, NULL) == 0 && x_size == y_size &&
+                memcmp(x, y, x_size) == 0;
+
+    free(y);
+    free(x);
+    return same;
+}
+
+static bool has_these_objects(const char *scratch, const char *base)
+{
+    char *made = index_again(scratch, base), *index = join(base, ".idx");
+    bool same = made && index && is_same(made, index);
+
+    if (made)
+        disk_remove(made);
+    free(index);
+    free(made);
+    return same;
+}
+
+/* The pack first: an index without one is worth nothing, a pack without an index gets a new one. */
+static int set_aside(struct mend_packs *packs, const char *base, struct error *e)
+{
+    static const char *const suffixes[] = {".pack", ".idx"};
+    char *aside = join(base, ASIDE);
+    int r = aside ? 0 : error_no_memory(e);
+
+    pack_remove_derived(packs->repository);
+    for (size_t i = 0; i < 2 && r == 0; i++) {
+        char *from = join(base, suffixes[i]), *to = join(aside, suffixes[i]);
+
+        if (!from || !to)
+            r = error_no_memory(e);
+        else if (rename(from, to) < 0)
+            r = error_set(e, errno, "cannot set %s aside: %s", from, strerror(errno));
+        free(to);
+        free(from);
+    }
+    if (r == 0)
+        r = add_bad(packs, aside, true, e);
+    free(aside);
+    return r;
+}
+
+static int check_objects(void *data, const char *base, struct error *e)
+{
+    const struct packs_check *check = data;
+    const struct repository *repository = check->packs->repository;
+    size_t length = strlen(base), aside = strlen(ASIDE);
+
+    if (mend_packs_is_bad(check->packs, base) || has_these_objects(check->scratch, base))
+        return 0;
+    cache_say(repository->cache, "%s: the pack %s has other objects than its index says",
+              repository->shown, base);
+    if (length > aside && strcmp(base + length - aside, ASIDE) == 0)
+        return add_bad(check->packs, base, true, e);
+    return set_aside(check->packs, base, e);
+}
+
+int mend_packs_check_objects(struct mend_packs *packs, struct error *e)
+{
+    return check_each(packs, ".pack", check_objects, e);
+}
