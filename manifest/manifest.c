@@ -2,10 +2,12 @@
 #include "manifest/manifest.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "manifest/document.h"
+#include "manifest/list_names.h"
 #include "manifest/rules.h"
 
 void manifest_list_init(struct manifest_list *list, enum start_point_type type, bool strict)
@@ -25,6 +27,29 @@ static const char *string_of(struct document *document, const char *key, struct 
     const char *string =
         document_find(document, key, value) ? json_string_value(value->json) : NULL;
     return string && *string ? string : NULL;
+}
+
+/* The first of ["NAME", "VERSION"]; NULL if there is none. */
+static const char *first_of(struct document *document, const char *key)
+{
+    struct value value;
+
+    return document_find(document, key, &value) && json_is_array(value.json)
+               ? json_string_value(json_array_get(value.json, 0))
+               : NULL;
+}
+
+static int keep_pair(struct manifest *manifest, struct document *document)
+{
+    const char *language = first_of(document, "language");
+    const char *framework = first_of(document, "test_framework");
+
+    if (!language || !framework)
+        return 0;
+    if (asprintf(&manifest->pair_name, "%s, %s", language, framework) >= 0)
+        return 0;
+    manifest->pair_name = NULL;
+    return -ENOMEM;
 }
 
 /* Keeps what inspect, images and the check of display names need. */
@@ -48,7 +73,8 @@ static int keep_manifest(struct manifest_list *list, const struct start_point *s
     if (copy(&manifest->display_name, name) < 0 || copy(&manifest->url, start_point->url) < 0 ||
         copy(&manifest->sha, start_point->sha) < 0 ||
         copy((char **)&manifest->where.source, check->where.source) < 0 ||
-        copy((char **)&manifest->where.file, check->where.file) < 0)
+        copy((char **)&manifest->where.file, check->where.file) < 0 ||
+        keep_pair(manifest, check->document) < 0)
         return -ENOMEM;
     if (manifest->url)
         shown_clean(manifest->url);
@@ -159,37 +185,12 @@ int manifest_list_add(struct manifest_list *list, const struct start_point *star
     return r;
 }
 
-static void check_display_names(struct manifest_list *list, json_t *first)
-{
-    int code = list->type == TYPE_EXERCISES ? 90 : 40;
-    for (size_t i = 0; i < list->count; i++) {
-        struct manifest *manifest = &list->items[i];
-        const json_t *before =
-            manifest->display_name ? json_object_get(first, manifest->display_name) : NULL;
-        if (before) {
-            const struct where *other = &list->items[json_integer_value(before)].where;
-            struct where where = manifest->where;
-            where.pointer = "/display_name";
-            findings_add(&list->findings, SEVERITY_ERROR, code, &where,
-                         "\"%.80s\" is the display_name of %s: %s too: change one of them",
-                         manifest->display_name, other->source, other->file);
-        } else if (manifest->display_name && json_object_set_new(first, manifest->display_name,
-                                                                 json_integer((json_int_t)i)) < 0) {
-            findings_fail(&list->findings, -ENOMEM);
-        }
-    }
-}
-
 int manifest_list_finish(struct manifest_list *list)
 {
     if (list->ended)
         return list->findings.error;
-    json_t *first = json_object(); /* display name -> index of its first manifest */
-    if (first)
-        check_display_names(list, first);
-    else
-        findings_fail(&list->findings, -ENOMEM);
-    json_decref(first);
+    list_names_check_own(list);
+    list_names_check_pairs(list);
     return list->findings.error;
 }
 
@@ -199,6 +200,7 @@ void manifest_list_release(struct manifest_list *list)
         struct manifest *manifest = &list->items[i];
         free(manifest->display_name);
         free(manifest->image_name);
+        free(manifest->pair_name);
         free(manifest->url);
         free(manifest->sha);
         free((char *)manifest->where.source);

@@ -37,13 +37,14 @@ struct start_point {
 struct manifest {
     char *display_name; /* NULL where it is no string, or an empty one */
     char *image_name;   /* likewise; always NULL for exercises */
+    char *pair_name;    /* "Language, Framework"; NULL where it has not both pairs */
     char *url, *sha;
     struct where where; /* the display_name; owns its strings */
 };
 
 struct manifest_list {
     enum start_point_type type;
-    bool strict; /* code 34 is an error, not a warning */
+    bool strict; /* codes 34 and 35 are errors, not warnings */
     bool ended;  /* by a finding with code 16, 17 or 18: what is added now is not looked at */
     struct manifest *items;
     size_t count;

@@ -45,13 +45,13 @@ static const struct verb verbs[] = {
      2, ANY, verb_create},
     {"check", "--languages|--exercises|--custom SOURCE|LIST...",
      "check start-points as 'create' does, and record nothing",
-     "A SOURCE may also be a folder that is no git repository. Tags that have moved at their "
-     "remote,\n"
-     "and image names whose tag is not the git tag, are warnings; with --strict they are errors, "
-     "with\n"
-     "the codes 3 and 34.\n\n" EXIT_CODES,
+     "A SOURCE may also be a folder that is no git repository. Of a checkout ('check .') HEAD is\n"
+     "checked; with --worktree its files as they lie. Tags that have moved at their remote, and\n"
+     "image names whose tag is not the git tag, and what makes the services fall back to display\n"
+     "names, are warnings; with --strict they are errors, with the codes 3, 34 and "
+     "35.\n\n" EXIT_CODES,
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_STRICT |
-         ACCEPTS_JSON | ACCEPTS_JOBS | ACCEPTS_COLOUR,
+         ACCEPTS_JSON | ACCEPTS_JOBS | ACCEPTS_COLOUR | ACCEPTS_WORKTREE,
      1, ANY, verb_check},
     {"ls", "", "list the named sets", NULL, ACCEPTS_SETS | ACCEPTS_JSON | ACCEPTS_QUIET, 0, 0,
      verb_ls},

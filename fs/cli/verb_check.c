@@ -1,36 +1,64 @@
 /* verb_check.c - checks start-points as `create` does, and records nothing. */
 #include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
 
 #include "fs/cli/set_arguments.h"
 #include "fs/cli/verb.h"
+#include "fs/cli/worktree.h"
 #include "fs/sets/checking.h"
 #include "fs/sets/folder_files.h"
 
-/* An author who changed files and checks them would else wonder why nothing changes. */
-static void note_what_was_checked(const struct checking *checking)
+static bool is_worktree(const struct source *source)
 {
-    const struct set *set = checking->set;
-    char commit[OID_HEX_SIZE];
+    return source->kind == SOURCE_DEFAULT && !source->commit && !source->file &&
+           folder_files_is_worktree(source->url);
+}
 
-    for (size_t i = 0; i < set->sources.count; i++) {
-        const struct gather_item *item = checking->items[i];
-        if (!item || item->status || item->source->kind != SOURCE_DEFAULT ||
-            !folder_files_is_worktree(item->source->url))
+/* What an author has before their eyes is HEAD, whatever branch others get by default: that is what is checked. Returns for each
+ * source what its checkout is; head is "" where it is none. The caller's; NULL: out of memory. */
+static struct worktree *pin_to_head(struct set *set, bool as_they_lie)
+{
+    struct worktree *worktrees = calloc(set->sources.count + 1, sizeof *worktrees);
+
+    for (size_t i = 0; worktrees && !as_they_lie && i < set->sources.count; i++) {
+        struct source *source = &set->sources.items[i];
+        if (!is_worktree(source) || worktree_look(&worktrees[i], source->url, NULL) < 0) {
+            worktrees[i].head[0] = '\0'; /* the check says what is wrong */
             continue;
-        fprintf(stderr,
-                "%s: note: is a git repository: its commit %.*s was checked, not what is still "
-                "uncommitted; to check that, copy it to a folder without .git\n",
-                set->given[i], OID_ABBREV, oid_format(&item->version.commit, commit));
+        }
+        source->commit = strdup(worktrees[i].head);
+    }
+    return worktrees;
+}
+
+/* An author who changed files and checks them would else wonder why nothing changes. */
+static void note_what_was_checked(const struct set *set, const struct worktree *worktrees)
+{
+    for (size_t i = 0; i < set->sources.count; i++) {
+        const struct worktree *worktree = &worktrees[i];
+        if (worktree->changes)
+            fprintf(stderr,
+                    "%s: note: HEAD (%.*s) was checked, not %zu uncommitted change%s (%s): to "
+                    "check the "
+                    "files as they lie, give --worktree\n",
+                    set->given[i], OID_ABBREV, worktree->head, worktree->changes,
+                    worktree->changes == 1 ? "" : "s", worktree->names);
+        else if (*worktree->head)
+            fprintf(stderr, "%s: note: HEAD (%.*s) was checked; the folder is the same\n",
+                    set->given[i], OID_ABBREV, worktree->head);
     }
 }
 
-static int check(const struct set *set, const struct arguments *arguments)
+static int check(const struct set *set, const struct worktree *worktrees,
+                 const struct arguments *arguments)
 {
     const struct settings *settings = &arguments->settings;
     struct checking_options options = {
         .gather = {.newest = true, .listings = true, .progress = !settings->quiet},
         .strict = arguments->strict,
         .folders = true,
+        .worktrees = arguments->worktree,
     };
     struct checking checking;
     struct error error;
@@ -42,7 +70,7 @@ static int check(const struct set *set, const struct arguments *arguments)
     } else {
         code = checking_report(&checking, settings->json);
         if (!settings->quiet)
-            note_what_was_checked(&checking);
+            note_what_was_checked(set, worktrees);
         if (!settings->quiet && !settings->json && code == EXIT_OK)
             printf("%s checked: no errors\n", set_arguments_count(set, count));
     }
@@ -53,10 +81,15 @@ static int check(const struct set *set, const struct arguments *arguments)
 int verb_check(struct arguments *arguments)
 {
     struct set set = {0};
+    struct worktree *worktrees = NULL;
     int code = set_arguments_take(&set, arguments, 0);
 
-    if (code == EXIT_OK)
-        code = check(&set, arguments);
+    if (code == EXIT_OK) {
+        worktrees = pin_to_head(&set, arguments->worktree);
+        code =
+            worktrees ? check(&set, worktrees, arguments) : exit_fail(EXIT_FAILED, "out of memory");
+    }
+    free(worktrees);
     set_release(&set);
     return code;
 }

@@ -14,7 +14,7 @@
 #define SHOWN_LENGTH 1024
 #define SHORT_ID     10 /* digits of a commit's id that a sentence shows */
 
-static bool is_plain_folder(const struct source *source)
+static bool is_plain_folder(const struct source *source, bool worktrees)
 {
     char *path = NULL;
     bool plain = false;
@@ -22,7 +22,7 @@ static bool is_plain_folder(const struct source *source)
     if (source->kind == SOURCE_DEFAULT && !source->commit && url_scheme(source->url) == URL_LOCAL)
         path = url_local_path(source->url);
     if (path)
-        plain = folder_files_is_plain(path);
+        plain = folder_files_is_plain(path) || (worktrees && folder_files_is_worktree(path));
     free(path);
     return plain;
 }
@@ -42,7 +42,8 @@ static int fetch(struct checking *checking, struct error *e)
         return error_no_memory(e);
     }
     for (size_t i = 0; i < sources->count; i++) {
-        plain[i] = checking->options->folders && is_plain_folder(&sources->items[i]);
+        plain[i] = checking->options->folders &&
+                   is_plain_folder(&sources->items[i], checking->options->worktrees);
         if (!plain[i])
             checking->fetched.items[checking->fetched.count++] = sources->items[i];
     }

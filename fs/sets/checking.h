@@ -21,6 +21,7 @@ struct checking_options {
     struct gather_options gather; /* with `listings`, tags that have moved are findings */
     bool strict;                  /* warnings are errors */
     bool folders;                 /* a local source may be a folder that is no repository */
+    bool worktrees;               /* and of a checkout, the files as they lie are meant */
 };
 
 struct checking {

@@ -373,6 +373,43 @@ class Check(Sets):
         (folder / "manifest.json").write_text("{")
         self.assertIn("uncommitted", self.program("check", "--languages", folder).stderr)
 
+    def test_a_checkout_is_checked_as_git_would_publish_it(self):
+        folder = self.plain_folder(files())
+        for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"], ["checkout", "-q", "-b", "feature"]):
+            self.call("git", "-C", folder, *command)
+        said = self.program("check", "--languages", ".", cwd=folder).stderr
+        self.assertIn(".: note: HEAD (", said)
+        self.assertIn("the folder is the same", said)
+        (folder / "manifest.json").write_text(manifest(tab_size=99))
+        self.call("git", "-C", folder, "commit", "-q", "-a", "-m", "not on master")
+        self.assertIn("./manifest.json:", self.refused("check", "--languages", ".", status=41, cwd=folder))
+        (folder / "manifest.json").write_text(manifest())
+        (folder / "ne\x1bw").write_text("")
+        said = self.refused("check", "--languages", ".", status=41, cwd=folder)
+        self.assertIn("2 uncommitted changes (manifest.json, ne?w)", said)
+        self.assertIn("--worktree", said)
+        done = self.program("check", "--languages", "--worktree", ".", cwd=folder)
+        self.assertNotIn("note", done.stderr)
+        self.assertEqual("", self.program("check", "--languages", "--quiet", "--worktree", ".", cwd=folder).stderr)
+
+    def test_names_that_will_fall_back_are_a_warning(self):
+        def pair(name, language, framework="unittest"):
+            return files(manifest(name, language=[language, "3"], test_framework=[framework, ""]))
+        one, two = self.source("one", pair("P1", "Python")), self.source("two", pair("P2", "Ruby"))
+        same, bare = self.source("same", pair("P3", "Python")), self.source("bare", files(manifest("P4")))
+        for sources, says in (([one, two], None), ([bare], None),
+                              ([one, two, same], r'same\?tag=1: manifest\.json:.* warning: .*"Python, unittest" is the '
+                                                 r'language and framework of .*one\?tag=1: manifest\.json too.*\[35\]'),
+                              ([one, bare, two], r'bare\?tag=1: .*warning: .*which 2 of 3 manifests .*\[35\]')):
+            with self.subTest(sources):
+                done = self.program("check", "--languages", *sources)
+                if says:
+                    self.assertRegex(done.stderr, says)
+                    self.assertIn("\n1 warning\n", done.stderr)
+                    self.refused("check", "--languages", "--strict", *sources, status=35)
+                else:
+                    self.assertNotIn("warning", done.stderr)
+
     def test_sizes_are_those_of_a_checkout(self):
         # 25 KiB are allowed; with eol=crlf the checkout is a byte a line longer.
         text = "x" * 1023 + "\n"
