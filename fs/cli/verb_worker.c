@@ -2,6 +2,7 @@
  * at any time. */
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -10,7 +11,9 @@
 #include "fs/cli/worker_arguments.h"
 #include "fs/exit.h"
 #include "fs/supervisor/spawn.h"
+#include "fs/worker/privileges.h"
 #include "fs/worker/worker.h"
+#include "gitcache/net/launcher.h"
 
 /* The supervisor may be gone, or not listen any more: then the worker will hear of it otherwise. */
 static void tell_supervisor(void *data)
@@ -30,7 +33,29 @@ static void say_ready(void *data)
         log_leave_terminal();
 }
 
-static int run(const struct arguments *arguments)
+/* In the launcher, which needs no more than the worker does. */
+static int give_up_privileges(void *data, struct error *e)
+{
+    const struct settings *settings = data;
+
+    return privileges_drop(settings->cache, e);
+}
+
+/* Without it nothing can be started any more: the next worker has another. */
+static void replace_me(void *data)
+{
+    (void)data;
+    kill(getpid(), SIGUSR2);
+}
+
+static int open_launcher(struct settings *settings, struct error *e)
+{
+    const struct launcher_hooks hooks = {give_up_privileges, replace_me, settings};
+
+    return launcher_open(&settings->remote.launcher, &hooks, e);
+}
+
+static int serve(const struct arguments *arguments)
 {
     struct worker_start start = {
         .settings = &arguments->settings,
@@ -53,6 +78,17 @@ static int run(const struct arguments *arguments)
     if (r < 0 && !arguments->settings.foreground)
         exit_fail(EXIT_FAILED, "%s", error.text);
     return r < 0 ? EXIT_FAILED : EXIT_OK;
+}
+
+static int run(struct arguments *arguments)
+{
+    struct error error;
+
+    if (open_launcher(&arguments->settings, &error) < 0)
+        return exit_fail(EXIT_FAILED, "%s", error.text);
+    int code = serve(arguments);
+    launcher_close(arguments->settings.remote.launcher);
+    return code;
 }
 
 int verb_worker(struct arguments *arguments)

@@ -5,7 +5,7 @@
 #include <string.h>
 
 #include "gitcache/base/url.h"
-#include "gitcache/net/process.h"
+#include "gitcache/net/launcher.h"
 #include "gitcache/net/stream.h"
 
 /* What `git credential` reads (git-credential(1), "INPUT/OUTPUT FORMAT"). Owned; NULL if the URL
@@ -58,17 +58,15 @@ static bool read_all(struct stream *stream, char *out, size_t size)
 }
 
 /* Runs `git credential ACTION`. False if it failed, in whatever way. */
-static bool run(const char *action, const char *input, char *output, size_t size, unsigned seconds)
+static bool run(struct launcher *launcher, const char *action, const char *input, char *output,
+                size_t size, unsigned seconds)
 {
-    const char *argv[] = {"git", "credential", action, NULL};
-    /* GIT_ASKPASS and core.askPass are git's to know; nothing asks on a terminal. */
-    const char *variables[] = {"GIT_TERMINAL_PROMPT=0", "SSH_ASKPASS=", "GCM_INTERACTIVE=never",
-                               NULL};
+    const struct helper helper = {.kind = HELPER_CREDENTIAL, .subject = action};
     struct process process;
     struct stream stream;
     bool done;
 
-    if (process_start(&process, argv, variables, NULL) < 0)
+    if (launcher_start(launcher, &process, &helper, NULL, NULL) < 0)
         return false;
     stream_init_process(&stream, &process);
     stream.who = "git credential";
@@ -101,12 +99,13 @@ static void forget(char *text)
     free(text);
 }
 
-bool credential_fill(struct credential *out, const char *url, const char *user, unsigned seconds)
+bool credential_fill(struct credential *out, struct launcher *launcher, const char *url,
+                     const char *user, unsigned seconds)
 {
     char output[4096] = "", *input = describe(url, user, NULL);
 
     *out = (struct credential){0};
-    if (input && run("fill", input, output, sizeof output, seconds)) {
+    if (input && run(launcher, "fill", input, output, sizeof output, seconds)) {
         out->user = take_value(output, "username");
         out->password = take_value(output, "password");
     }
@@ -118,13 +117,13 @@ bool credential_fill(struct credential *out, const char *url, const char *user, 
     return false;
 }
 
-void credential_tell(const struct credential *credential, const char *url, bool worked,
-                     unsigned seconds)
+void credential_tell(const struct credential *credential, struct launcher *launcher,
+                     const char *url, bool worked, unsigned seconds)
 {
     char output[64], *input = describe(url, credential->user, credential->password);
 
     if (input && !strpbrk(credential->user, "\r\n") && !strpbrk(credential->password, "\r\n"))
-        run(worked ? "approve" : "reject", input, output, sizeof output, seconds);
+        run(launcher, worked ? "approve" : "reject", input, output, sizeof output, seconds);
     forget(input);
 }
 

@@ -188,6 +188,40 @@ void gitconfig_free(struct gitconfig *config)
     free(config);
 }
 
+/* A key and its value, each with its NUL. */
+int gitconfig_pack(const struct gitconfig *config, int fd)
+{
+    int copy = dup(fd);
+    FILE *file = copy < 0 ? NULL : fdopen(copy, "w");
+
+    if (!file)
+        return -errno;
+    for (size_t i = 0; i < config->count; i++) {
+        fwrite(config->entries[i].key, 1, strlen(config->entries[i].key) + 1, file);
+        fwrite(config->entries[i].value, 1, strlen(config->entries[i].value) + 1, file);
+    }
+    return fclose(file) == 0 ? 0 : -errno;
+}
+
+int gitconfig_unpack(struct gitconfig **out, const char *bytes, size_t size, struct error *e)
+{
+    struct gitconfig *config = calloc(1, sizeof *config);
+    const char *end = bytes + size;
+    int r = config && (size == 0 || end[-1] == '\0') ? 0 : -ENOMEM;
+
+    while (r == 0 && bytes < end) {
+        const char *key = bytes, *value = key + strlen(key) + 1;
+        r = value < end ? add_entry(config, key, value) : -ENOMEM;
+        bytes = value < end ? value + strlen(value) + 1 : end;
+    }
+    if (r < 0) {
+        gitconfig_free(config);
+        return error_set(e, ENOMEM, "out of memory for git's configuration");
+    }
+    *out = config;
+    return 0;
+}
+
 const char *gitconfig_get(const struct gitconfig *config, const char *key)
 {
     for (size_t i = config->count; i > 0; i--)

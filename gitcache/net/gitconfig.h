@@ -15,6 +15,10 @@ struct gitconfig;
 int gitconfig_load(struct gitconfig **out, struct error *e);
 void gitconfig_free(struct gitconfig *config);
 
+/* Writes it into a descriptor, for another process to gitconfig_unpack. 0 or a negative errno. */
+int gitconfig_pack(const struct gitconfig *config, int fd);
+int gitconfig_unpack(struct gitconfig **out, const char *bytes, size_t size, struct error *e);
+
 /* The last value of a key (section and variable in lower case, "core.sshcommand"); NULL if it is
  * not set. A variable without a value has the value "true". */
 const char *gitconfig_get(const struct gitconfig *config, const char *key);

@@ -111,14 +111,14 @@ bool http_login_again(struct http_login *login, const struct http_request *reque
     if (same(origin, login->origin) && request->password &&
         request->password == login->given.password) {
         bool worked = login->told;
-        credential_tell(&login->given, login->url, false, seconds);
+        credential_tell(&login->given, login->launcher, login->url, false, seconds);
         forget_given(login);
         /* What has worked has expired: the helper may have a newer one. */
         if (!worked)
             goto out;
     }
     forget_given(login);
-    if (!credential_fill(&login->given, request->url, user, seconds))
+    if (!credential_fill(&login->given, login->launcher, request->url, user, seconds))
         goto out;
     login->url = strdup(request->url);
     login->origin = origin;
@@ -137,6 +137,6 @@ void http_login_worked(struct http_login *login, const struct http_request *requ
 {
     if (login->told || !request->user || request->user != login->given.user)
         return;
-    credential_tell(&login->given, login->url, true, seconds);
+    credential_tell(&login->given, login->launcher, login->url, true, seconds);
     login->told = true;
 }

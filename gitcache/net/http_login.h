@@ -7,12 +7,13 @@
 #include "gitcache/net/http.h"
 
 struct http_login {
-    char *origin;            /* "https://host:port" that `given` is for; NULL if there is none */
-    char *url;               /* the request's URL that the helper was asked for */
-    struct credential given; /* by the helper */
-    bool told;               /* the helper knows that it worked */
-    char *any_origin;        /* the host that takes another method than Basic */
-    struct credential own;   /* the URL's own, of the request under way */
+    struct launcher *launcher; /* starts git credential; borrowed */
+    char *origin;              /* "https://host:port" that `given` is for; NULL if there is none */
+    char *url;                 /* the request's URL that the helper was asked for */
+    struct credential given;   /* by the helper */
+    bool told;                 /* the helper knows that it worked */
+    char *any_origin;          /* the host that takes another method than Basic */
+    struct credential own;     /* the URL's own, of the request under way */
 };
 
 void http_login_release(struct http_login *login);

@@ -144,10 +144,11 @@ int process_start(struct process *out, const char *const argv[], const char *con
     char **environment = make_environment(variables);
     int r = environment ? -open_pipes(&pipes) : ENOMEM;
 
-    *out = (struct process){0, -1, -1, -1};
+    *out = PROCESS_NONE;
     if (r == 0) {
         r = spawn(&out->pid, &pipes, argv, environment);
         if (r == 0) {
+            out->ended = pidfd_open(out->pid, 0);
             out->in = pipes.in[1];
             out->out = pipes.out[0];
             out->err = pipes.err[0];
@@ -163,40 +164,66 @@ int process_start(struct process *out, const char *const argv[], const char *con
     return 0;
 }
 
-/* True if the process ended within the time. */
-static bool ends_within(pid_t pid, unsigned milliseconds)
+/* True if the process ended within the time; a negative one is as long as it takes. */
+static bool ends_within(const struct process *process, int milliseconds)
 {
-    struct pollfd ended = {pidfd_open(pid, 0), POLLIN, 0};
+    struct pollfd ended = {process->ended, POLLIN, 0};
     int r;
 
     if (ended.fd < 0)
         return false;
     do
-        r = poll(&ended, 1, (int)milliseconds);
+        r = poll(&ended, 1, milliseconds);
     while (r < 0 && errno == EINTR);
-    close(ended.fd);
     return r > 0;
+}
+
+/* Its group too: ssh's ProxyCommand would be left over. */
+static void kill_group(const struct process *process, int number)
+{
+    if (process->owner)
+        process->owner->kill_group(process->owner->data, process->pid, number);
+    else
+        kill(-process->pid, number);
+}
+
+int process_reap(pid_t pid, int flags)
+{
+    int status = 0;
+    pid_t r;
+
+    while ((r = waitpid(pid, &status, flags)) < 0 && errno == EINTR)
+        ;
+    if (r == 0)
+        return -EAGAIN;
+    return r > 0 && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+}
+
+static int reap(const struct process *process)
+{
+    if (!process->owner)
+        return process_reap(process->pid, 0);
+    ends_within(process, -1);
+    return process->owner->reap(process->owner->data, process->pid);
 }
 
 int process_end(struct process *process, unsigned grace)
 {
     bool killed = false;
-    int status = 0;
 
     process_close(&process->in);
     process_close(&process->out);
     process_close(&process->err);
     if (process->pid <= 0)
         return -1;
-    if (!ends_within(process->pid, grace)) {
-        /* Its group too: ssh's ProxyCommand would be left over. */
-        kill(-process->pid, SIGTERM);
+    if (!ends_within(process, (int)grace)) {
+        kill_group(process, SIGTERM);
         killed = true;
-        if (!ends_within(process->pid, 1000))
-            kill(-process->pid, SIGKILL);
+        if (!ends_within(process, 1000))
+            kill_group(process, SIGKILL);
     }
-    while (waitpid(process->pid, &status, 0) < 0 && errno == EINTR)
-        ;
+    int status = reap(process);
+    process_close(&process->ended);
     process->pid = 0;
-    return !killed && WIFEXITED(status) ? WEXITSTATUS(status) : -1;
+    return killed ? -1 : status;
 }

@@ -10,6 +10,7 @@
 #include "gitcache/net/command.h"
 #include "gitcache/net/fetch_command.h"
 #include "gitcache/net/gitconfig.h"
+#include "gitcache/net/launcher.h"
 #include "gitcache/net/lsrefs_command.h"
 #include "gitcache/net/politeness.h"
 #include "gitcache/net/protocol.h"
@@ -44,7 +45,8 @@ int remote_new(struct remote **out, const struct net_settings *settings, struct 
     remote->settings = *settings;
     if (!settings->politeness)
         remote->settings.politeness = remote->own = politeness_new();
-    r = remote->settings.politeness ? gitconfig_load(&remote->config, e) : error_no_memory(e);
+    r = remote->settings.politeness ? launcher_config(settings->launcher, &remote->config, e)
+                                    : error_no_memory(e);
     if (r < 0) {
         remote_free(remote);
         return r;

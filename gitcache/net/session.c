@@ -80,7 +80,8 @@ static int open_stream(const struct turn *turn)
     if (session->scheme == URL_SSH)
         return ssh_open(stream, url, turn->who, session->settings, session->config, turn->error);
     if (session->scheme == URL_LOCAL)
-        return upload_pack_open(stream, url, turn->who, session->config, turn->error);
+        return upload_pack_open(stream, url, turn->who, session->settings, session->config,
+                                turn->error);
     return git_daemon_open(stream, turn->http, url, turn->who, session->settings, session->config,
                            turn->watch, turn->error);
 }

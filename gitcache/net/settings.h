@@ -4,6 +4,7 @@
 
 #include <stdint.h>
 
+struct launcher;
 struct politeness;
 
 struct net_settings {
@@ -13,6 +14,8 @@ struct net_settings {
     uint64_t max_listing;     /* bytes; likewise */
     /* Shared by all that ask the same hosts; borrowed. NULL: each has its own. */
     struct politeness *politeness;
+    /* What starts programs for us; borrowed. NULL: we do. */
+    struct launcher *launcher;
 };
 
 /* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */

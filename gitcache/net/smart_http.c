@@ -46,6 +46,7 @@ int smart_http_new(struct smart_http **out, const struct net_settings *settings,
     if (!smart)
         return error_no_memory(e);
     smart->settings = settings;
+    smart->login.launcher = settings->launcher;
     smart->config = config;
     r = http_new(&smart->http, settings, config, e);
     if (r < 0) {

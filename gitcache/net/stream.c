@@ -12,7 +12,7 @@ void stream_init_socket(struct stream *stream, int fd)
 {
     memset(stream, 0, sizeof *stream);
     stream->in = stream->out = fd;
-    stream->process = (struct process){0, -1, -1, -1};
+    stream->process = PROCESS_NONE;
 }
 
 void stream_init_process(struct stream *stream, const struct process *process)

@@ -7,11 +7,13 @@
 #define GITCACHE_NET_UPLOAD_PACK_H
 
 #include "gitcache/net/gitconfig.h"
+#include "gitcache/net/settings.h"
 #include "gitcache/net/stream.h"
 
 /* `url` is a URL_LOCAL. EIO, with a sentence that says so, where git is not installed. */
 int upload_pack_open(struct stream *out, const char *url, const char *who,
-                     const struct gitconfig *config, struct error *e);
+                     const struct net_settings *settings, const struct gitconfig *config,
+                     struct error *e);
 
 /* The error for one that ended early, from what it said (else 0). Closes the stream. */
 int upload_pack_failed(struct stream *stream, struct error *e);

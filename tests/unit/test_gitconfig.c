@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -58,6 +59,31 @@ static void test_get(void **state)
     assert_string_equal(gitconfig_get(config, "http.sslverify"), "true");
     assert_null(gitconfig_get(config, "http.proxy"));
     gitconfig_free(config);
+}
+
+/* As the launcher hands it to its worker. */
+static void test_packed(void **state)
+{
+    struct gitconfig *config = load(state, "[http]\n proxy = one\n sslVerify\n extraHeader =\n");
+    struct gitconfig *copy = NULL;
+    char bytes[200];
+    struct error e = {0};
+    int fd = memfd_create("config", MFD_CLOEXEC);
+
+    assert_int_equal(gitconfig_pack(config, fd), 0);
+    gitconfig_free(config);
+    ssize_t size = pread(fd, bytes, sizeof bytes, 0);
+    assert_true(size > 0);
+    assert_int_equal(gitconfig_unpack(&copy, bytes, (size_t)size, &e), 0);
+    assert_string_equal(gitconfig_get(copy, "http.proxy"), "one");
+    assert_string_equal(gitconfig_get(copy, "http.sslverify"), "true");
+    assert_string_equal(gitconfig_get(copy, "http.extraheader"), "");
+    gitconfig_free(copy);
+    assert_int_equal(gitconfig_unpack(&copy, bytes, (size_t)size - 1, &e), -ENOMEM);
+    assert_int_equal(gitconfig_unpack(&copy, "key", 4, &e), -ENOMEM);
+    assert_int_equal(gitconfig_unpack(&copy, "", 0, &e), 0);
+    gitconfig_free(copy);
+    close(fd);
 }
 
 static void assert_rewrite(const struct gitconfig *config, const char *url, const char *expected)
@@ -173,6 +199,7 @@ int main(void)
         WITH_FILE(test_several_values),
         WITH_FILE(test_environment),
         WITH_FILE(test_damage),
+        WITH_FILE(test_packed),
         cmocka_unit_test(test_booleans),
     };
 
