@@ -303,6 +303,42 @@ class InUse(Gc):
         self.age(repository, 40, "1")
         self.assertEqual({"1"}, self.removed(self.gc()))
 
+    def take_from_under(self, mount, repository, *tags):
+        """gc removes versions, and their packs, that the mount has open: it, and its reads, count as long over."""
+        (user,) = (self.cache / "startpointfs-users").iterdir()
+        os.utime(user, (time.time() - 41 * DAY,) * 2)
+        self.age(repository, 42, *tags)
+        before = set(self.cached(repository).glob("objects/pack/*.pack"))
+        self.assertEqual(set(tags), self.removed(self.gc()))
+        gone = before - set(self.cached(repository).glob("objects/pack/*.pack"))
+        self.assertEqual(len(tags), len(gone), "packs that are gone")
+
+    def check_history(self, repository, *shallow):
+        git = ["git", "--git-dir", self.cached(repository)]
+        self.call(*git, "fsck", "--strict", "--full", "--connectivity-only")
+        self.call(*git, "fsck", "--strict", "--full")
+        self.call(*git, "log", "--all", "--stat", "--format=%H")
+        self.assertEqual({repository.id_of(tag) for tag in shallow},
+                         set((self.cached(repository) / "shallow").read_text().split()))
+
+    def test_a_parent_goes_while_a_mount_has_it_open_and_then_fetches_the_child(self):
+        repository = self.start_points()
+        mount = self.mount(repository.path)
+        # Read, and so the pack is open in this worker; its sibling stays all the time.
+        self.assertEqual(40_000, len((mount / "one" / "1" / "big").read_text()))
+        self.assertEqual(40_000, len((mount / "one" / "4" / "big").read_text()))
+        worker = mount.status()["pid"]
+        self.take_from_under(mount, repository, "1")
+        self.check_history(repository, "4")
+        self.assertEqual(40_000, len((mount / "one" / "2" / "big").read_text()))
+        self.assertEqual(worker, mount.status()["pid"], "the worker that had it open")
+        self.check_history(repository, "2", "4")
+        # The other way: a child that was whole with its parent is cut once that goes.
+        self.assertEqual(40_000, len((mount / "one" / "3" / "big").read_text()))
+        self.check_history(repository, "2", "4")
+        self.take_from_under(mount, repository, "2")
+        self.check_history(repository, "3")
+
     def test_a_branch_that_moved_stays_for_who_has_it_open(self):
         repository = self.make_repository("one")
         repository.commit({"folder/big": os.urandom(20_000).hex()})
