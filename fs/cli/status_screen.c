@@ -162,7 +162,9 @@ static char *age_text(const json_t *listed_at, char buffer[48])
 {
     char time_text[24];
 
-    if (json_is_integer(listed_at))
+    if (json_is_integer(listed_at) && json_integer_value(listed_at) == 0)
+        snprintf(buffer, 48, "listed long ago"); /* its time lies ahead: a clock was wrong */
+    else if (json_is_integer(listed_at))
         snprintf(buffer, 48, "listed %s ago",
                  terminal_time((double)(time(NULL) - json_integer_value(listed_at)), time_text));
     else

@@ -98,9 +98,9 @@ bool mount_probe_close(struct mount_probe *probe)
 
     if (!probe)
         return true;
-    clock_gettime(CLOCK_REALTIME, &until);
+    clock_gettime(CLOCK_MONOTONIC, &until);
     until.tv_sec++;
-    if (pthread_timedjoin_np(probe->thread, NULL, &until) != 0)
+    if (pthread_clockjoin_np(probe->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
         return false;
     pthread_mutex_destroy(&probe->lock);
     pthread_cond_destroy(&probe->wanted);

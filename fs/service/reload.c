@@ -238,9 +238,9 @@ static bool join(struct reload *reload)
     int r = ETIMEDOUT;
 
     for (int tries = 0; r == ETIMEDOUT && tries < CLOSE_TRIES; tries++) {
-        clock_gettime(CLOCK_REALTIME, &until);
+        clock_gettime(CLOCK_MONOTONIC, &until);
         until.tv_sec++;
-        r = pthread_timedjoin_np(reload->thread, NULL, &until);
+        r = pthread_clockjoin_np(reload->thread, NULL, CLOCK_MONOTONIC, &until);
         if (r == ETIMEDOUT)
             kill(getpid(), SIGTERM);
     }

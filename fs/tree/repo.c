@@ -7,8 +7,6 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
 
-#define CLOCKS_DIFFER 2 /* seconds, of machines that share a cache */
-
 #define BACKOFF_FIRST 1000
 #define BACKOFF_LAST  60000
 
@@ -288,8 +286,8 @@ int64_t repo_listing_age(struct repo *repo)
     if (!listing)
         return age;
     age = clock_wall() / 1000 - listing->listed_at;
+    if (clock_is_ahead(listing->listed_at))
+        age = INT32_MAX;
     repository_listing_put(repo->repository, listing);
-    if (age < -CLOCKS_DIFFER) /* a clock was wrong, or is: it counts as old */
-        return INT32_MAX;
     return age < 0 ? 0 : age;
 }

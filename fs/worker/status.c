@@ -171,6 +171,20 @@ static json_t *room_json(const struct mount *mount, const struct repo *repo)
     return status_transfers_text(text);
 }
 
+/* 0, which is long ago, for a time that lies ahead. */
+static int64_t time_of_listing(const struct listing *listing)
+{
+    return clock_is_ahead(listing->listed_at) ? 0 : listing->listed_at;
+}
+
+/* Not less than nothing, if a clock was set back since. */
+static int64_t uptime(const struct state *state)
+{
+    int64_t seconds = (clock_wall() - state->mounted_at) / 1000;
+
+    return seconds > 0 ? seconds : 0;
+}
+
 static json_t *repo_json(struct mount *mount, struct repo *repo)
 {
     const struct listing *listing = repository_listing_get(repo->repository);
@@ -180,7 +194,7 @@ static json_t *repo_json(struct mount *mount, struct repo *repo)
     json_object_set_new(json, "name", status_transfers_text(repo->name));
     json_object_set_new(json, "url", status_transfers_text(repo->shown));
     json_object_set_new(json, "listed_at",
-                        listing ? json_integer(listing->listed_at) : json_null());
+                        listing ? json_integer(time_of_listing(listing)) : json_null());
     pthread_mutex_lock(&repo->lock);
     json_object_set_new(json, "error",
                         repo->error.errnum ? status_transfers_text(repo->error.text)
@@ -241,8 +255,7 @@ char *status_make(struct mount *mount)
     json_object_set_new(json, "version", json_string(VERSION));
     json_object_set_new(json, "pid", json_integer(getpid()));
     json_object_set_new(json, "supervisor_pid", json_integer(getppid()));
-    json_object_set_new(json, "uptime_seconds",
-                        json_integer((clock_wall() - state->mounted_at) / 1000));
+    json_object_set_new(json, "uptime_seconds", json_integer(uptime(state)));
     json_object_set_new(json, "restarts", json_integer(atomic_load(&state->restarts)));
     json_object_set_new(json, "last_restart_cause",
                         state->last_cause[0] ? status_transfers_text(state->last_cause)

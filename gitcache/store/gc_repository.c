@@ -148,13 +148,16 @@ static int remove_ref(struct gc_collection *collection, struct gc_ref *ref, stru
     return r;
 }
 
-/* What may be open counts as read just now: when its mount ends, the days begin. */
+/* What may be open counts as read just now: when its mount ends, the days begin. So does what was read
+ * at a time that lies ahead: nobody knows when that was, and it shall not stay for ever, nor go at once
+ * because this machine's clock is the one that is wrong. */
 static void touch_open(struct gc_collection *collection, const struct gc_ref *ref)
 {
     const char *folder = collection->repository->folder;
+    int64_t at = last_read_at(folder, ref->name);
 
     if (!collection->gc->options->dry_run &&
-        last_read_at(folder, ref->name) >= collection->gc->oldest)
+        (at >= collection->gc->oldest || last_read_lies_ahead(at)))
         last_read_touch(folder, ref->name);
 }
 
@@ -190,7 +193,8 @@ static int remove_refs(struct gc_collection *collection, struct error *e)
         return error_set(e, -lock, "it cannot be locked: %s", strerror(-lock));
     last_read_of_packed(folder, &packed);
     r = remove_those_that_go(collection, e);
-    last_read_set_packed(folder, &packed);
+    if (!collection->gc->options->dry_run)
+        last_read_set_packed(folder, &packed);
     close(lock);
     return r;
 }

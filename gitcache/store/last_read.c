@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/disk.h"
 #include "gitcache/base/regular.h"
 #include "gitcache/store/known_pins.h"
@@ -56,6 +57,8 @@ void last_read_of_packed(const char *repository_folder, struct timespec *out)
     struct stat st;
 
     *out = path && stat(path, &st) == 0 ? st.st_mtim : (struct timespec){.tv_nsec = UTIME_OMIT};
+    if (out->tv_nsec != UTIME_OMIT && clock_is_ahead(out->tv_sec))
+        out->tv_nsec = UTIME_NOW;
     free(path);
 }
 
@@ -88,6 +91,11 @@ int64_t last_read_at(const char *repository_folder, const char *ref)
     if (time_of(repository_folder, ref, &time) || time_of(repository_folder, PACKED_REFS, &time))
         return time;
     return INT64_MAX;
+}
+
+bool last_read_lies_ahead(int64_t at)
+{
+    return at != INT64_MAX && clock_is_ahead(at / 1000000000);
 }
 
 /* The refs that name a commit. */

@@ -22,12 +22,15 @@ int last_read_lock(const char *repository_folder, int how);
 bool last_read_touch(const char *repository_folder, const char *ref);
 
 /* Refs that git has packed share one file, and one time. Taking a ref out of it is no reading of
- * the others: who does that takes the time before, and sets it again. Nothing happens where there
- * is no such file. */
+ * the others: who does that takes the time before (if that lies ahead: now), and sets it again. Nothing
+ * happens where there is no such file. */
 void last_read_of_packed(const char *repository_folder, struct timespec *out);
 void last_read_set_packed(const char *repository_folder, const struct timespec *time);
 
 /* Nanoseconds since the epoch; INT64_MAX if that cannot be known. */
 int64_t last_read_at(const char *repository_folder, const char *ref);
+
+/* Whether that lies ahead: it was written by a clock that was wrong, or the clock is wrong now. */
+bool last_read_lies_ahead(int64_t at);
 
 #endif

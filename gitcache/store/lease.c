@@ -10,11 +10,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/disk.h"
 
 #define USERS_FOLDER "startpointfs-users"
-#define CLOCKS_DIFFER \
-    ((int64_t)2000000000) /* nanoseconds; and who began just after us is no such case */
+/* Nanoseconds; and who began just after us is no such case. */
+#define LEASES_DIFFER (CLOCKS_DIFFER * INT64_C(1000000000))
 
 struct lease {
     char *path;
@@ -121,7 +122,7 @@ int64_t lease_oldest_other(const struct lease *lease)
             continue;
         int64_t since = look_at(dirfd(users), entry->d_name);
         /* It began when a clock was wrong, or that is wrong now: then all may be in use. */
-        if (since != INT64_MAX && since > lease->since + CLOCKS_DIFFER)
+        if (since != INT64_MAX && since > lease->since + LEASES_DIFFER)
             since = 0;
         oldest = since < oldest ? since : oldest;
     }

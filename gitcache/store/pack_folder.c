@@ -143,14 +143,15 @@ static int64_t now_ns(void)
     return (int64_t)now.tv_sec * 1000000000 + now.tv_nsec;
 }
 
-/* True if nothing can have been added or removed since the last scan. */
+/* True if nothing can have been added or removed since the last scan: a change would show in the
+ * folder's time; which may lie ahead, if a clock was wrong once. */
 static bool is_known(const struct pack_folder *packs, const struct regular_stamp *folder)
 {
     for (size_t i = 0; i < packs->count; i++)
         if (!packs->slots[i].pack)
             return false;
     return regular_stamp_equal(folder, &packs->scanned) &&
-           packs->scanned_at - folder->changed > COARSE_NS;
+           llabs(packs->scanned_at - folder->changed) > COARSE_NS;
 }
 
 /* The caller holds the lock. */

@@ -5,9 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/disk.h"
 #include "gitcache/base/url.h"
 #include "gitcache/store/cache_folder.h"
@@ -19,8 +19,6 @@
 #define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
 #define MAX_LISTING  ((size_t)256 << 20)
 #define SHOWN_SIZE   600
-
-#define CLOCKS_DIFFER 2 /* seconds, of machines that share a cache */
 
 /* Takes ownership of the listing on success. */
 static int set_listing(struct repository *repository, struct listing *listing)
@@ -49,8 +47,7 @@ static void load_listing(struct repository *repository)
 
     if (path && disk_read(path, MAX_LISTING, &text, &size, NULL) == 0 &&
         listing_parse(&listing, text, size, NULL) == 0) {
-        /* A time that lies ahead was written by a clock that was wrong: it counts as old. */
-        if (listing.listed_at > time(NULL) + CLOCKS_DIFFER)
+        if (clock_is_ahead(listing.listed_at))
             listing.listed_at = 0;
         if (set_listing(repository, &listing) < 0)
             listing_release(&listing);
