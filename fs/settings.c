@@ -86,6 +86,7 @@ void settings_release(struct settings *settings)
     free(settings->cache);
     free(settings->sets);
     free(settings->log_file);
+    free(settings->holder);
     free(settings->fuse_options);
 }
 
@@ -125,6 +126,7 @@ enum option_kind {
     OPTION_ID,     /* unsigned: a user's or group's; the caller's if it is not given */
     OPTION_SIZE,   /* uint64_t: bytes, with K, M or G */
     OPTION_PATH,   /* char *: made absolute */
+    OPTION_SOCKET, /* likewise, of a unix socket; or a word that stands for one */
     OPTION_CHOICE, /* an enum: one of the words from `least` to `most` */
 };
 
@@ -167,6 +169,9 @@ static const char *search_word(unsigned search)
     return words[search];
 }
 
+#define SOCKET_OF_SYSTEMD "systemd"
+#define SOCKET_PATH_MOST  ((size_t)107) /* unix(7) */
+
 #define AT(field) offsetof(struct settings, field)
 #define MANY      (1ull << 40) /* bytes: a bound against slips */
 
@@ -202,6 +207,8 @@ static const struct mount_option mount_options[] = {
      "what is worth a line in the log", level_word},
     {"log_file", OPTION_PATH, AT(log_file), 0, 0, "FILE",
      "where the log goes (else to syslog; with -f to stderr)", NULL},
+    {"holder", OPTION_SOCKET, AT(holder), 0, 0, "SOCKET|systemd",
+     "who holds the mount beside its supervisor, so that it outlives that", NULL},
     {"no_resend", OPTION_FLAG, AT(no_resend), 0, 0, NULL,
      NULL /* for tests: as on a kernel that cannot send requests again */, NULL},
 };
@@ -231,7 +238,10 @@ static int refuse_value(const struct mount_option *option, const char *value, st
 
     if (option->kind == OPTION_FLAG)
         return error_set(e, EINVAL, "option %s takes no value", option->name);
-    if (option->kind == OPTION_PATH)
+    if (option->kind == OPTION_SOCKET && value && *value)
+        return error_set(e, EINVAL, "option %s=%s: the path of a socket has %zu letters at most",
+                         option->name, value, SOCKET_PATH_MOST);
+    if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET)
         return error_set(e, EINVAL, "option %s needs a value: %s=%s", option->name, option->name,
                          option->value);
     if (option->kind == OPTION_CHOICE) {
@@ -260,6 +270,19 @@ static int take_choice(const struct mount_option *option, const char *value, uns
     return -EINVAL;
 }
 
+static int take_socket(char **field, const char *value)
+{
+    int r = 0;
+
+    if (strcmp(value, SOCKET_OF_SYSTEMD) != 0) {
+        r = settings_folder(field, value);
+        return r == 0 && strlen(*field) > SOCKET_PATH_MOST ? -EINVAL : r;
+    }
+    free(*field);
+    *field = strdup(value);
+    return *field ? 0 : -ENOMEM;
+}
+
 /* Puts the value into its field. 0, -EINVAL, -ENOMEM. */
 static int take_value(struct settings *settings, const struct mount_option *option,
                       const char *value)
@@ -273,6 +296,8 @@ static int take_value(struct settings *settings, const struct mount_option *opti
         return value ? -EINVAL : 0;
     case OPTION_PATH:
         return value && *value ? settings_folder(field, value) : -EINVAL;
+    case OPTION_SOCKET:
+        return value && *value ? take_socket(field, value) : -EINVAL;
     case OPTION_CHOICE:
         return take_choice(option, value, field);
     case OPTION_NUMBER:

@@ -53,6 +53,7 @@ struct settings {
     gid_t gid;
     enum log_level log_level;
     char *log_file;
+    char *holder; /* who else holds the mount: a holder's socket, or "systemd"; NULL: nobody */
     struct net_settings remote;
     char *fuse_options; /* comma-separated, for libfuse; NULL if none */
 };

@@ -29,6 +29,13 @@ static const struct verb verbs[] = {
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_MOUNT |
          ACCEPTS_JOBS,
      1, ANY, verb_mount},
+    {"hold", "SOCKET", "hold mounts, so that they outlive their supervisors",
+     "Listens at SOCKET, in the foreground, until SIGTERM. 'mount -o holder=SOCKET' gives it what "
+     "a mount\n"
+     "needs to go on; when its supervisor has died, the same 'mount' takes it back, and meanwhile "
+     "who reads\n"
+     "waits. Root and the user that it runs as are heard.\n",
+     0, 1, 1, verb_hold},
     {"umount", "MOUNTPOINT", "unmount, and end the daemon", NULL, ACCEPTS_QUIET, 1, 1, verb_umount},
     {"status", "MOUNTPOINT", "what a mount knows and does", NULL,
      ACCEPTS_JSON | ACCEPTS_PROMETHEUS | ACCEPTS_WATCH | ACCEPTS_COLOUR, 1, 1, verb_status},

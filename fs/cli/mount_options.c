@@ -89,6 +89,10 @@ int mount_options_make(char **out, const struct settings *settings, char *const 
     const char *given = settings->fuse_options ? settings->fuse_options : "";
     int r = check_sharing(settings, e);
 
+    if (r == 0 && settings->holder && has_option(given, "auto_unmount"))
+        r = error_set(e, EINVAL,
+                      "options holder and auto_unmount contradict each other: the mount stays when "
+                      "its supervisor dies, or it goes");
     if (r < 0)
         return r;
     char *name = name_of_source(operands, count, sources), *escaped = name ? escape(name) : NULL;

@@ -5,45 +5,34 @@
 #include <fcntl.h>
 #include <jansson.h>
 #include <limits.h>
-#include <spawn.h>
+#include <poll.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/mount.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/supervisor/fuse_mount.h"
+#include "fs/supervisor/mount_table.h"
+#include "fs/supervisor/unmount.h"
+#include "gitcache/base/starts_with.h"
+
+#define MOUNT_TYPE    "fuse.startpointfs"
+#define ASK_PATIENCE  5000                /* milliseconds for a mount to say that it is alive */
 #define STATUS_GROWTH ((size_t)256 << 10) /* bytes that it may grow by while it is being read */
 #define STATUS_TRIES  20
 
-static int run_fusermount(const char *path, bool lazy)
-{
-    const char *argv[] = {"fusermount3", "-u", lazy ? "-qz" : "-q", "--", path, NULL};
-    pid_t pid;
-    int status;
-
-    int r = posix_spawnp(&pid, argv[0], NULL, NULL, (char *const *)argv, environ);
-    if (r != 0)
-        return -r;
-    while (waitpid(pid, &status, 0) < 0)
-        if (errno != EINTR)
-            return -errno;
-    return WIFEXITED(status) && WEXITSTATUS(status) == 0 ? 0 : -EINVAL;
-}
-
 int mountpoint_unmount(const char *path, bool lazy, struct error *e)
 {
-    int r;
+    int r = unmount_at(path, lazy);
 
-    if (geteuid() == 0)
-        r = umount2(path, UMOUNT_NOFOLLOW | (lazy ? MNT_DETACH : 0)) < 0 ? -errno : 0;
-    else
-        r = run_fusermount(path, lazy);
     if (r == -EBUSY)
-        return error_set(e, EBUSY, "%s is in use: 'fuser -vm %s' says by whom", path, path);
+        return error_set(e, EBUSY, "%s is in use", path);
     if (r == -ENOENT || (r == -EINVAL && access(path, F_OK) < 0 && errno == ENOENT))
         return error_set(e, ENOENT, "there is no folder %s", path);
     if (r == -EINVAL && geteuid() == 0)
@@ -134,16 +123,102 @@ json_t *mountpoint_status(const char *path, struct error *e)
     return status;
 }
 
-/* A mount whose daemon is gone answers ENOTCONN, also to stat, once the kernel's copy of what stat
- * says is a second old; statfs always asks. There may be several, one upon the other. */
-static int clear_dead(const char *path, struct error *e)
+/* What statfs(2) says of it, which always asks: 0 or an errno, or ETIMEDOUT. In a child, since a mount whose
+ * supervisor is gone, but which somebody holds, answers only to the next one. */
+static int ask_mount(const char *path)
 {
-    struct statfs fs;
-    int r = 0;
+    pid_t pid = fork();
 
-    for (int i = 0; i < 100 && statfs(path, &fs) < 0 && errno == ENOTCONN && r == 0; i++)
+    if (pid == 0) {
+        struct statfs fs;
+        _exit(statfs(path, &fs) < 0 ? errno : 0);
+    }
+    struct pollfd end = {.fd = pid > 0 ? (int)syscall(SYS_pidfd_open, pid, 0) : -1,
+                         .events = POLLIN};
+    int status = 0;
+    if (end.fd < 0)
+        return ETIMEDOUT;
+    bool has_ended = poll(&end, 1, ASK_PATIENCE) == 1;
+    if (!has_ended)
+        kill(pid, SIGKILL);
+    close(end.fd);
+    return has_ended && waitpid(pid, &status, 0) == pid && WIFEXITED(status) ? WEXITSTATUS(status)
+                                                                             : ETIMEDOUT;
+}
+
+/* Mounts whose daemon is gone answer ENOTCONN; there may be several, one upon the other. 0, and `row` is what lies
+ * there then. */
+static int clear_dead(const char *path, struct mount_row *row, int *answer, struct error *e)
+{
+    for (int i = 0; i < 100; i++) {
+        int r = mount_table_find(path, row);
+        if (r < 0)
+            return error_set(e, -r, "cannot read what is mounted: %s", strerror(-r));
+        *answer = starts_with(row->type, "fuse") ? ask_mount(path) : 0;
+        if (*answer != ENOTCONN && *answer != ECONNABORTED)
+            return 0;
         r = mountpoint_unmount(path, true, e);
-    return r;
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+/* realpath(3) asks about what is behind a slash at the end. */
+static char *resolve(const char *path)
+{
+    char *bare = strdup(path), *absolute;
+    size_t length = strlen(path);
+
+    while (bare && length > 1 && bare[length - 1] == '/')
+        bare[--length] = '\0';
+    absolute = bare ? realpath(bare, NULL) : NULL;
+    free(bare);
+    return absolute;
+}
+
+int mountpoint_find(const char *path, char **out, struct error *e)
+{
+    struct mount_row row;
+    struct stat st = {.st_mode = S_IFDIR};
+
+    if (starts_with(path, FUSE_MOUNT_INHERITED)) {
+        *out = strdup(path);
+        return *out ? 0 : error_no_memory(e);
+    }
+    *out = resolve(path);
+    if (*out && mount_table_find(*out, &row) == 0 &&
+        fstatat(AT_FDCWD, *out, &st, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW) == 0 &&
+        !S_ISDIR(st.st_mode))
+        return error_set(e, ENOTDIR, "mount point %s: is not a folder", path);
+    return *out ? 0
+                : error_set(e, errno, "mount point %s: %s%s", path, strerror(errno),
+                            errno == ENOENT ? " (make it with mkdir)" : "");
+}
+
+int mountpoint_clear(const char *path, bool *is_bare, struct error *e)
+{
+    struct mount_row row;
+    int answer = 0;
+
+    *is_bare = false;
+    if (starts_with(path, FUSE_MOUNT_INHERITED))
+        return 0;
+    int r = clear_dead(path, &row, &answer, e);
+    if (r < 0)
+        return r;
+    *is_bare = !row.device;
+    if (strcmp(row.type, MOUNT_TYPE) != 0)
+        return 0;
+    if (answer == ETIMEDOUT)
+        return error_set(e, EBUSY,
+                         "a startpointfs is mounted on %s, and does not answer: mount with the "
+                         "holder= that has it, or "
+                         "'startpointfs umount --lazy %s' first",
+                         path, path);
+    return error_set(e, EBUSY,
+                     "a startpointfs is mounted on %s already: 'startpointfs umount %s' first",
+                     path, path);
 }
 
 size_t mountpoint_entries(const char *path)
@@ -157,41 +232,4 @@ size_t mountpoint_entries(const char *path)
         count++;
     closedir(folder);
     return count > 2 ? count - 2 : 0; /* without . and .. */
-}
-
-int mountpoint_prepare(const char *path, char **out, struct error *e)
-{
-    struct stat st;
-    char *status;
-    int r = clear_dead(path, e);
-
-    if (r < 0)
-        return r;
-    char *absolute = realpath(path, NULL);
-    if (!absolute || stat(absolute, &st) < 0) {
-        r = error_set(e, errno, "mount point %s: %s%s", path, strerror(errno),
-                      errno == ENOENT ? " (make it with mkdir)" : "");
-        free(absolute);
-        return r;
-    }
-    if (!S_ISDIR(st.st_mode)) {
-        r = error_set(e, ENOTDIR, "mount point %s: is not a folder", path);
-        free(absolute);
-        return r;
-    }
-    if (asprintf(&status, "%s/%s", absolute, MOUNTPOINT_STATUS) < 0) {
-        free(absolute);
-        return error_no_memory(e);
-    }
-    r = access(status, R_OK);
-    free(status);
-    if (r == 0) {
-        r = error_set(e, EBUSY,
-                      "a startpointfs is mounted on %s already: 'startpointfs umount %s' first",
-                      absolute, absolute);
-        free(absolute);
-        return r;
-    }
-    *out = absolute;
-    return 0;
 }

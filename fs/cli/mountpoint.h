@@ -9,9 +9,13 @@
 
 #define MOUNTPOINT_STATUS ".startpointfs/status.json" /* below a mount point */
 
-/* The absolute path of a folder to mount on, malloc'd. A mount of ours whose daemon is dead is
- * cleared first. ENOENT, ENOTDIR, EBUSY (a startpointfs is mounted there and answers) ... */
-int mountpoint_prepare(const char *path, char **out, struct error *e);
+/* The absolute path of a folder to mount on, malloc'd; /dev/fd/N as it is. Nothing looks through it: it may be an
+ * automount's that waits for us, or a mount that nobody answers. ENOENT, ENOTDIR ... */
+int mountpoint_find(const char *path, char **out, struct error *e);
+
+/* Makes way on such a path: a mount of ours whose daemon is dead is cleared. *is_bare: nothing is mounted there, so
+ * one may look what lies there. EBUSY: a startpointfs is mounted there and answers, or may yet. */
+int mountpoint_clear(const char *path, bool *is_bare, struct error *e);
 
 /* The mount's status.json, parsed: the caller's (json_decref). NULL with a sentence: no
  * startpointfs answers there. */

@@ -61,6 +61,9 @@ static void print_head(const struct screen *screen, const json_t *status, const 
         print(screen, STYLE_WARNING, 4, 4, "the last restart: %s", cause);
     if (refusal)
         print(screen, STYLE_WARNING, 4, 4, "the last reload was refused: %s", refusal);
+    if (json_is_string(json_object_get(status, "held_by")))
+        print(screen, STYLE_PLAIN, 0, 4, "held by %s, %lld supervisors before this one",
+              text_of(status, "held_by"), number_of(status, "takeovers"));
     print(screen, STYLE_PLAIN, 0, 4,
           "cache %s%s, %lld fetches (%lld failed), %s, %lld requests, %lld waiting",
           text_of(status, "cache"),

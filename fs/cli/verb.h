@@ -57,6 +57,7 @@ int verb_mount(struct arguments *arguments);
 int verb_worker(struct arguments *arguments);
 int verb_probe(struct arguments *arguments);
 int verb_reload(struct arguments *arguments);
+int verb_hold(struct arguments *arguments);
 int verb_umount(struct arguments *arguments);
 int verb_status(struct arguments *arguments);
 int verb_fetch(struct arguments *arguments);

@@ -16,8 +16,12 @@
 #include "fs/sets/list_folder.h"
 #include "fs/sets/operands.h"
 #include "fs/supervisor/supervisor.h"
+#include "fs/supervisor/takeover.h"
+#include "gitcache/base/hash.h"
 #include "gitcache/base/source_list.h"
 #include "gitcache/store/lease.h"
+
+#define NOT_USED "what is held of the mount on %s cannot be used, it is mounted anew: %s"
 
 /* Checks the sources, and makes libfuse's options. */
 static int prepare(const struct arguments *arguments, char **options, struct error *e)
@@ -53,39 +57,40 @@ static void say_ready(void *data)
     log_leave_terminal();
 }
 
-/* Where to mount, and how. */
+/* Where to mount, and how; and who is told, and who holds it. */
 struct mount_place {
     char *mountpoint;
     char *options;
+    struct notify notify;
+    struct custody custody;
+    uint64_t operands;    /* a hash of what is to be shown */
+    struct error refusal; /* why what was held could not be used; "" if there was nothing */
 };
 
 /* With the log open, and the arguments at hand for the workers. */
-static int supervise(const struct arguments *arguments, const struct mount_place *place,
-                     struct log *log, int arguments_fd, int *to_parent)
+static int supervise(const struct arguments *arguments, struct mount_place *place, struct log *log,
+                     int arguments_fd, int *to_parent)
 {
-    struct notify notify = {.fd = -1};
-
     if (chdir("/") < 0)
         return exit_fail(EXIT_FAILED, "cannot enter /: %s", strerror(errno));
-    /* Only of a service's main process; one in the background is not. */
-    if (arguments->settings.foreground)
-        notify_open(&notify);
+    if (*place->refusal.text)
+        log_warning(log, NOT_USED, place->mountpoint, place->refusal.text);
     struct supervision supervision = {
         .settings = &arguments->settings,
         .options = place->options,
         .mountpoint = place->mountpoint,
         .arguments_fd = arguments_fd,
         .log = log,
-        .notify = &notify,
+        .notify = &place->notify,
+        .custody = &place->custody,
+        .operands = place->operands,
         .ready = say_ready,
         .data = to_parent,
     };
-    int code = supervisor_run(&supervision);
-    notify_close(&notify);
-    return code;
+    return supervisor_run(&supervision);
 }
 
-static int supervise_here(const struct arguments *arguments, const struct mount_place *place,
+static int supervise_here(const struct arguments *arguments, struct mount_place *place,
                           int to_parent)
 {
     const struct settings *settings = &arguments->settings;
@@ -112,8 +117,7 @@ static int supervise_here(const struct arguments *arguments, const struct mount_
 }
 
 /* Leaves a supervisor in the background; returns when the mount answers, or it has failed. */
-static int supervise_in_background(const struct arguments *arguments,
-                                   const struct mount_place *place)
+static int supervise_in_background(const struct arguments *arguments, struct mount_place *place)
 {
     int pipes[2], status;
     char byte;
@@ -156,7 +160,7 @@ static bool is_within(const char *path, const char *folder)
 static int find_place(const struct settings *settings, const char *path, struct mount_place *place,
                       struct error *e)
 {
-    int r = mountpoint_prepare(path, &place->mountpoint, e);
+    int r = mountpoint_find(path, &place->mountpoint, e);
 
     if (r == 0 && (is_within(settings->cache, place->mountpoint) ||
                    is_within(settings->sets, place->mountpoint)))
@@ -175,10 +179,58 @@ static void say_what_is_hidden(const struct arguments *arguments, const char *mo
                   count == 1 ? "y" : "ies", mountpoint);
 }
 
+/* Relative ones are other ones elsewhere. */
+static uint64_t hash_operands(const struct arguments *arguments)
+{
+    uint64_t hash = HASH_BEGIN;
+    char here[PATH_MAX];
+
+    for (size_t i = 0; i + 1 < arguments->count; i++) {
+        const char *operand = arguments->operands[i];
+        hash = hash_string(hash, operand);
+        if (*operand != '/' && getcwd(here, sizeof here))
+            hash = hash_string(hash, here);
+    }
+    return hash;
+}
+
+/* A mount that somebody holds for us is gone on with; else the place must be free. */
+static int make_way(const struct arguments *arguments, struct mount_place *place, struct error *e)
+{
+    const struct settings *settings = &arguments->settings;
+    bool is_bare = false;
+
+    /* Only of a service's main process; one in the background is not. */
+    if (settings->foreground)
+        notify_open(&place->notify);
+    custody_open(&place->custody, settings->holder, place->mountpoint, &place->notify);
+    int r = custody_find(&place->custody, e);
+    if (r > 0 &&
+        takeover_check(&place->custody, settings->fuse_options ? settings->fuse_options : "",
+                       &place->refusal) < 0)
+        r = exit_fail(0, NOT_USED, place->mountpoint, place->refusal.text);
+    if (r == 0)
+        r = mountpoint_clear(place->mountpoint, &is_bare, e);
+    if (r == 0 && is_bare)
+        say_what_is_hidden(arguments, place->mountpoint);
+    return r < 0 ? r : 0;
+}
+
+static int run(const struct arguments *arguments, struct mount_place *place)
+{
+    struct error error;
+
+    place->operands = hash_operands(arguments);
+    if (make_way(arguments, place, &error) < 0)
+        return exit_fail(EXIT_FAILED, "%s", error.text);
+    return arguments->settings.foreground ? supervise_here(arguments, place, -1)
+                                          : supervise_in_background(arguments, place);
+}
+
 int verb_mount(struct arguments *arguments)
 {
     const char *path = arguments->operands[arguments->count - 1];
-    struct mount_place place = {0};
+    struct mount_place place = {.notify = {.fd = -1}};
     struct error error;
     int code, r = prepare(arguments, &place.options, &error);
 
@@ -187,9 +239,9 @@ int verb_mount(struct arguments *arguments)
     } else if (find_place(&arguments->settings, path, &place, &error) < 0) {
         code = exit_fail(EXIT_FAILED, "%s", error.text);
     } else {
-        say_what_is_hidden(arguments, place.mountpoint);
-        code = arguments->settings.foreground ? supervise_here(arguments, &place, -1)
-                                              : supervise_in_background(arguments, &place);
+        code = run(arguments, &place);
+        custody_close(&place.custody);
+        notify_close(&place.notify);
     }
     free(place.mountpoint);
     free(place.options);

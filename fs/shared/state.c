@@ -1,6 +1,7 @@
 #include "fs/shared/state.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <sys/stat.h>
@@ -72,14 +73,31 @@ int state_map(struct state **out, int fd, struct error *e)
 
     if (state == MAP_FAILED || fstat(fd, &st) < 0)
         return error_set(e, errno, "cannot map the mount's state: %s", strerror(errno));
-    if (st.st_size != sizeof *state || state->layout != STATE_LAYOUT) {
+    uint32_t layout = (size_t)st.st_size >= sizeof layout ? state->layout : 0;
+    if (st.st_size != sizeof *state || layout != STATE_LAYOUT) {
         int r = error_set(e, EPROTO,
                           "the mount's state has layout %u and this program needs %u: unmount and "
                           "mount again to change to this version",
-                          state->layout, STATE_LAYOUT);
+                          layout, STATE_LAYOUT);
         munmap(state, sizeof *state);
         return r;
     }
     *out = state;
+    return 0;
+}
+
+void state_unmap(struct state *state)
+{
+    munmap(state, sizeof *state);
+}
+
+/* The kernel takes such a lock away when its process has ended, with all its threads. */
+int state_work_alone(int fd, struct error *e)
+{
+    struct flock all = {.l_type = F_WRLCK, .l_whence = SEEK_SET};
+
+    while (fcntl(fd, F_SETLKW, &all) < 0)
+        if (errno != EINTR)
+            return error_set(e, errno, "cannot wait for the worker before: %s", strerror(errno));
     return 0;
 }

@@ -1,6 +1,6 @@
 /* state.h - what the supervisor and its workers share, beside the node table: the request that
- * began the session, counters that outlive a worker, and what happened to the workers so far. A
- * memfd of one page and a bit.
+ * began the session, counters that outlive a worker, what happened to the workers so far, and what a
+ * next supervisor must know of the mount. A memfd.
  *
  * The supervisor writes what it says about workers; the worker writes the counters. */
 #ifndef FS_SHARED_STATE_H
@@ -14,7 +14,7 @@
 #include "fs/shared/inflight.h"
 #include "gitcache/base/error.h"
 
-#define STATE_LAYOUT 3
+#define STATE_LAYOUT 4
 
 enum operation {
     OPERATION_INIT,
@@ -43,6 +43,11 @@ struct state {
     uint32_t init_size;
     char init[1024];    /* the kernel's FUSE_INIT, as it came */
     int64_t mounted_at; /* milliseconds since the epoch */
+    /* For a next supervisor, to see whether it is the same mount: */
+    char mountpoint[4096];
+    uint64_t device;   /* makedev(3), as in mountinfo; 0: not known */
+    char options[512]; /* those of FUSE that it was mounted with */
+    uint64_t operands; /* a hash of what `mount` was given to show */
     _Atomic uint64_t requests[OPERATION_COUNT];
     _Atomic uint64_t fetches; /* packs transferred */
     _Atomic uint64_t fetches_failed;
@@ -53,6 +58,7 @@ struct state {
     _Atomic uint32_t has_epochs;               /* enum epochs */
     _Atomic uint32_t answers;                  /* a worker has been ready once */
     _Atomic uint32_t workers;                  /* started so far */
+    _Atomic uint32_t takeovers;                /* supervisors that went on with the mount */
     _Atomic uint32_t restarts;                 /* workers replaced because they died */
     _Atomic uint32_t reloads;                  /* workers replaced because somebody asked for it */
     _Atomic uint32_t reloads_refused;
@@ -61,6 +67,7 @@ struct state {
     struct crash_record
         crashes;         /* of fetches and listings, and of what given up requests asked for */
     char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
+    char held_by[128];   /* who else holds the mount's descriptors; "": nobody */
 };
 
 /* The name that status.json gives an operation: "lookup". */
@@ -80,5 +87,10 @@ int64_t state_fetch_limit(unsigned class);
 int state_create(struct error *e);
 /* Maps it; EPROTO if its layout is another. */
 int state_map(struct state **out, int fd, struct error *e);
+void state_unmap(struct state *state);
+
+/* A worker begins to work on all that is shared: waits until the one before has ended, which may have been another
+ * supervisor's. Holds until this process ends or closes any descriptor of the memory. 0 or a negative errno. */
+int state_work_alone(int fd, struct error *e);
 
 #endif

@@ -10,6 +10,8 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "fs/supervisor/descriptors.h"
+
 /* "/run/notify", or "@name" for an abstract one. Its length, 0 if it can't be one. */
 static socklen_t make_address(struct sockaddr_un *address, const char *name)
 {
@@ -77,4 +79,21 @@ void notify_reloading(const struct notify *notify)
 void notify_stopping(const struct notify *notify)
 {
     say(notify, "STOPPING=1\n");
+}
+
+/* FDPOLL=0: the manager does not look whether the mount is still there; the next supervisor does. */
+int notify_store(const struct notify *notify, const char *name, int fd)
+{
+    char text[100];
+    int size = snprintf(text, sizeof text, "FDSTORE=1\nFDNAME=%s\nFDPOLL=0\n", name);
+
+    return notify->fd < 0 ? -ENOTCONN : descriptors_send(notify->fd, text, (size_t)size, &fd, 1);
+}
+
+void notify_forget(const struct notify *notify, const char *name)
+{
+    char text[100];
+
+    snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s\n", name);
+    say(notify, text);
 }

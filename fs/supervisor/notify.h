@@ -15,4 +15,9 @@ void notify_ready(const struct notify *notify, const char *status);
 void notify_reloading(const struct notify *notify);
 void notify_stopping(const struct notify *notify);
 
+/* Has the manager keep a descriptor over our end, under that name, or forget it again (sd_pid_notify_with_fds(3)).
+ * 0 or a negative errno. Whether it does depends on the unit's FileDescriptorStoreMax=; it does not answer. */
+int notify_store(const struct notify *notify, const char *name, int fd);
+void notify_forget(const struct notify *notify, const char *name);
+
 #endif

@@ -34,7 +34,10 @@ struct supervisor {
     int64_t start_at; /* when the next one is due */
     int64_t kill_at;  /* when a child that does not end is killed; 0: never */
     int pause;
+    unsigned starts;   /* of workers, by this supervisor */
+    bool has_answered; /* one of them has been ready */
     bool stopping;
+    bool leaving; /* stopping, and the mount stays */
 };
 
 /* Milliseconds until the next worker: none after an accident, growing if they die again and again.
@@ -52,10 +55,10 @@ static int next_pause(struct supervisor *s)
 
 static struct spawn_fds what_children_inherit(const struct supervisor *s)
 {
-    return (struct spawn_fds){.fuse = s->mount.fuse_fd,
-                              .nodes = s->mount.nodes_fd,
-                              .state = s->mount.state_fd,
-                              .lists = s->mount.lists_fd,
+    return (struct spawn_fds){.fuse = s->mount.fds[HELD_FUSE],
+                              .nodes = s->mount.fds[HELD_NODES],
+                              .state = s->mount.fds[HELD_STATE],
+                              .lists = s->mount.fds[HELD_LISTS],
                               .arguments = s->supervision->arguments_fd};
 }
 
@@ -67,11 +70,12 @@ static bool start_worker(struct supervisor *s)
     if (s->ready_fd >= 0)
         close(s->ready_fd);
     s->ready_at = 0;
+    s->starts++;
     atomic_fetch_add(&s->mount.state->workers, 1);
     s->worker = spawn_child(&fds, s->program.fd, "worker", &s->ready_fd);
     if (s->worker > 0)
         return true;
-    if (!atomic_load(&s->mount.state->answers)) {
+    if (!s->has_answered) {
         exit_fail(EXIT_FAILED, "cannot start a process for the mount: %s", strerror(errno));
         return false;
     }
@@ -95,7 +99,7 @@ static void on_death(struct supervisor *s)
     atomic_fetch_add(&s->mount.state->restarts, 1);
     if (!s->ready_at && program_is_on_trial(&s->program))
         program_give_back(&s->program);
-    int pause = atomic_load(&s->mount.state->answers) ? next_pause(s) : 0;
+    int pause = s->has_answered ? next_pause(s) : 0;
     s->start_at += pause;
     if (pause)
         log_error(s->supervision->log, "the worker was %s; the next starts in %d ms", cause, pause);
@@ -109,7 +113,7 @@ static bool is_worth_another(const struct supervisor *s, int status)
 {
     if (WIFEXITED(status)) /* it has said why */
         return false;
-    if (atomic_load(&s->mount.state->workers) < START_TRIES)
+    if (s->starts < START_TRIES)
         return true;
     exit_fail(EXIT_FAILED, "the mount does not start: %d workers died of it, the last was %s",
               START_TRIES, s->mount.state->last_cause);
@@ -132,7 +136,7 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
         return true;
     *code = EXIT_FAILED;
     describe_death(status, s->mount.state->last_cause, sizeof s->mount.state->last_cause);
-    if (!atomic_load(&s->mount.state->answers) && !is_worth_another(s, status))
+    if (!s->has_answered && !is_worth_another(s, status))
         return false;
     on_death(s);
     return true;
@@ -140,8 +144,9 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
 
 static void on_first_ready(struct supervisor *s)
 {
-    if (!atomic_load(&s->mount.state->answers))
+    if (!s->has_answered)
         s->supervision->ready(s->supervision->data);
+    s->has_answered = true;
     atomic_store(&s->mount.state->answers, 1);
     s->ready_at = clock_now();
     if (program_is_on_trial(&s->program))
@@ -173,6 +178,24 @@ static void stop(struct supervisor *s)
     fuse_mount_unmount(&s->mount);
     if (s->worker > 0)
         kill(s->worker, SIGTERM);
+}
+
+/* The mount stays, and so does what the worker was asked: the next supervisor's worker answers it. A kernel that
+ * cannot send it again wants the answers from this one first. */
+static void leave(struct supervisor *s)
+{
+    if (s->stopping)
+        return;
+    if (!custody_holder(s->supervision->custody) || !fuse_mount_is_there(&s->mount)) {
+        stop(s);
+        return;
+    }
+    s->stopping = s->leaving = true;
+    log_info(s->supervision->log, "ends, and leaves the mount to %s",
+             custody_holder(s->supervision->custody));
+    s->kill_at = clock_now() + s->supervision->settings->timeout * 1000ll + STOP_TIME;
+    if (s->worker > 0)
+        kill(s->worker, SIGUSR2);
 }
 
 static void begin_reload(struct supervisor *s)
@@ -210,6 +233,8 @@ static void on_signal(struct supervisor *s)
         return;
     if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
         stop(s);
+    else if (info.ssi_signo == SIGUSR2)
+        leave(s);
     else if (info.ssi_signo == SIGHUP)
         reread_lists(s);
     else if (info.ssi_signo == SIGUSR1)
@@ -219,10 +244,13 @@ static void on_signal(struct supervisor *s)
 /* Milliseconds until the next thing to do of one's own accord; -1: none. */
 static int time_left(const struct supervisor *s)
 {
-    int64_t at = s->worker > 0 ? 0 : s->start_at;
+    int64_t at = s->worker > 0 ? 0 : s->start_at,
+            look_again = s->supervision->custody->look_again_at;
 
     if (s->kill_at && (!at || s->kill_at < at))
         at = s->kill_at;
+    if (look_again && (!at || look_again < at))
+        at = look_again;
     if (!at)
         return -1;
     int64_t left = at - clock_now();
@@ -233,12 +261,16 @@ static int time_left(const struct supervisor *s)
  * as an error of the descriptor. */
 static void wait_for_event(struct supervisor *s)
 {
+    struct custody *custody = s->supervision->custody;
     struct pollfd events[] = {{.fd = s->signal_fd, .events = POLLIN},
                               {.fd = s->ready_fd, .events = POLLIN},
-                              {.fd = s->worker > 0 ? -1 : s->mount.fuse_fd}};
+                              {.fd = s->worker > 0 ? -1 : s->mount.fds[HELD_FUSE]},
+                              {.fd = custody->socket, .events = POLLIN}};
 
-    if (poll(events, 3, time_left(s)) <= 0)
+    if (poll(events, 4, time_left(s)) <= 0)
         return;
+    if (events[3].revents)
+        custody_on_event(custody);
     if (events[1].revents)
         on_ready(s);
     if (events[0].revents)
@@ -258,6 +290,14 @@ static void kill_who_is_late(struct supervisor *s)
         kill(s->worker, SIGKILL);
 }
 
+/* `status` says who holds the mount. */
+static void look_after_custody(struct supervisor *s)
+{
+    custody_look_again(s->supervision->custody);
+    const char *holder = custody_holder(s->supervision->custody);
+    snprintf(s->mount.state->held_by, sizeof s->mount.state->held_by, "%s", holder ? holder : "");
+}
+
 static int watch(struct supervisor *s)
 {
     int status, code;
@@ -273,6 +313,7 @@ static int watch(struct supervisor *s)
         if (pid > 0)
             continue;
         kill_who_is_late(s);
+        look_after_custody(s);
         if (s->worker > 0 || clock_now() < s->start_at)
             wait_for_event(s);
         else if (!start_worker(s))
@@ -291,11 +332,35 @@ static int take_signals(struct supervisor *s)
     sigaddset(&signals, SIGINT);
     sigaddset(&signals, SIGHUP);
     sigaddset(&signals, SIGUSR1);
-    sigaddset(&signals, SIGUSR2); /* the worker's, which has it blocked from the start */
+    sigaddset(&signals, SIGUSR2); /* also the worker's, which has it blocked from the start */
     sigprocmask(SIG_BLOCK, &signals, NULL);
     s->signal_fd = spawn_move_fd(signalfd(-1, &signals, SFD_CLOEXEC));
     return s->signal_fd < 0 ? exit_fail(EXIT_FAILED, "cannot take signals: %s", strerror(errno))
                             : EXIT_OK;
+}
+
+/* With the mount there, until it ends. */
+static int supervise(struct supervisor *s)
+{
+    const struct supervision *supervision = s->supervision;
+    int code = program_open(&s->program, s->mount.state, supervision->log);
+
+    if (code != EXIT_OK)
+        return code;
+    custody_give(supervision->custody, s->mount.fds, supervision->log);
+    log_info(supervision->log, "%s %s, supervisor %d",
+             fuse_mount_is_taken(&s->mount) ? "goes on with" : "mounted on",
+             supervision->mountpoint, (int)getpid());
+    return watch(s);
+}
+
+/* Whether the mount, and what is held of it, is to go. One that was taken over, and that we could not serve, stays
+ * for the next. */
+static bool is_the_end(const struct supervisor *s, int code)
+{
+    bool stays = s->leaving || (code != EXIT_OK && !s->has_answered &&
+                                fuse_mount_is_taken(&s->mount) && s->mount.state);
+    return !stays;
 }
 
 int supervisor_run(const struct supervision *supervision)
@@ -305,13 +370,12 @@ int supervisor_run(const struct supervision *supervision)
 
     if (code == EXIT_OK)
         code = fuse_mount_open(&s.mount, supervision->settings, supervision->options,
-                               supervision->mountpoint);
+                               supervision->custody, supervision->operands);
     if (code == EXIT_OK)
-        code = program_open(&s.program, s.mount.state, supervision->log);
-    if (code == EXIT_OK) {
-        log_info(supervision->log, "mounted on %s, supervisor %d", supervision->mountpoint,
-                 (int)getpid());
-        code = watch(&s);
+        code = supervise(&s);
+    if (is_the_end(&s, code)) {
+        fuse_mount_unmount(&s.mount);
+        custody_drop(supervision->custody);
     }
     fuse_mount_close(&s.mount);
     return code;

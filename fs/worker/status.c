@@ -256,6 +256,9 @@ char *status_make(struct mount *mount)
     json_object_set_new(json, "pid", json_integer(getpid()));
     json_object_set_new(json, "supervisor_pid", json_integer(getppid()));
     json_object_set_new(json, "uptime_seconds", json_integer(uptime(state)));
+    json_object_set_new(json, "held_by",
+                        state->held_by[0] ? status_transfers_text(state->held_by) : json_null());
+    json_object_set_new(json, "takeovers", json_integer(atomic_load(&state->takeovers)));
     json_object_set_new(json, "restarts", json_integer(atomic_load(&state->restarts)));
     json_object_set_new(json, "last_restart_cause",
                         state->last_cause[0] ? status_transfers_text(state->last_cause)

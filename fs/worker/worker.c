@@ -76,7 +76,9 @@ static int open_parts(struct worker *worker, struct error *e)
 
     if (r < 0)
         return error_set(e, -r, "cannot open the log %s: %s", settings->log_file, strerror(-r));
-    r = nodes_map(&mount->nodes, start->nodes_fd, e);
+    r = state_work_alone(start->state_fd, e);
+    if (r == 0)
+        r = nodes_map(&mount->nodes, start->nodes_fd, e);
     if (r == 0)
         r = state_map(&mount->state, start->state_fd, e);
     if (r == 0) /* before anything is read that the last worker may have died of */

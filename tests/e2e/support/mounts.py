@@ -28,10 +28,11 @@ class Mount:
         self._status_read = 0.0
         options = ",".join(filter(None, [options, "log=debug", f"log_file={self.log_file}"]))
         command = [PROGRAM, "mount", "--cache", self.cache, "-o", options, *arguments]
+        self.command = [*command, *sources, self.path]
         if foreground:
             self._start([*command, "-f", *sources, self.path])
         else:
-            test.call(*command, *sources, self.path, env=self.env)
+            self.again()
 
     def _start(self, command):
         with open(self.test.folder / f"{self.name}.stderr.log", "wb") as log:
@@ -39,6 +40,10 @@ class Mount:
                                                stdin=subprocess.DEVNULL, stdout=log, stderr=log)
         eventually(lambda: self.is_mounted() or self.foreground.poll() is not None, 20,
                    "the foreground mount")
+
+    def again(self, **options):
+        """As whoever starts the next supervisor does; in the background."""
+        return self.test.call(*self.command, env=self.env, **options)
 
     def __truediv__(self, name):
         return self.path / name
