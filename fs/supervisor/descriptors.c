@@ -5,14 +5,14 @@
 #include <sys/socket.h>
 
 /* As cmsg(3) wants it aligned. */
-union control {
+union ancillary {
     struct cmsghdr header;
     char bytes[CMSG_SPACE(DESCRIPTORS_MOST * sizeof(int))];
 };
 
 int descriptors_send(int socket, const void *bytes, size_t size, const int *fds, unsigned count)
 {
-    union control control = {0};
+    union ancillary control = {0};
     struct iovec part = {(void *)bytes, size};
     struct msghdr message = {.msg_iov = &part, .msg_iovlen = 1};
     ssize_t sent;
@@ -37,7 +37,7 @@ int descriptors_send(int socket, const void *bytes, size_t size, const int *fds,
 ssize_t descriptors_receive(int socket, void *bytes, size_t size, int fds[DESCRIPTORS_MOST],
                             unsigned *count)
 {
-    union control control;
+    union ancillary control;
     struct iovec part = {bytes, size};
     struct msghdr message = {.msg_iov = &part,
                              .msg_iovlen = 1,

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/time.h>
 #include <sys/un.h>
 #include <time.h>
 #include <unistd.h>
@@ -32,9 +33,13 @@ void notify_open(struct notify *notify)
     struct sockaddr_un address;
     socklen_t length = name ? make_address(&address, name) : 0;
 
+    struct timeval patience = {.tv_sec = 1};
+
     notify->fd = -1;
     if (length > 0)
         notify->fd = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+    if (notify->fd >= 0)
+        setsockopt(notify->fd, SOL_SOCKET, SO_SNDTIMEO, &patience, sizeof patience);
     if (notify->fd >= 0 && connect(notify->fd, (struct sockaddr *)&address, length) < 0)
         notify_close(notify);
     unsetenv("NOTIFY_SOCKET");
@@ -47,7 +52,7 @@ void notify_close(struct notify *notify)
     notify->fd = -1;
 }
 
-/* A manager that does not listen must not stop the mount, nor make it wait. */
+/* A manager that does not listen must not stop the mount, nor make it wait (a second at most, for a descriptor). */
 static void say(const struct notify *notify, const char *text)
 {
     if (notify->fd < 0)
@@ -93,7 +98,8 @@ int notify_store(const struct notify *notify, const char *name, int fd)
 void notify_forget(const struct notify *notify, const char *name)
 {
     char text[100];
+    int size = snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s\n", name);
 
-    snprintf(text, sizeof text, "FDSTOREREMOVE=1\nFDNAME=%s\n", name);
-    say(notify, text);
+    if (notify->fd >= 0)
+        descriptors_send(notify->fd, text, (size_t)size, NULL, 0);
 }

@@ -1,6 +1,7 @@
 """Who holds a mount for its supervisors: a holder, and systemd's side of its descriptor store."""
 
 import array
+import contextlib
 import os
 import signal
 import socket
@@ -55,7 +56,9 @@ class Manager:
             os.close(self.store.pop(name))
 
     def start(self, *command, hand_over=True):
-        """A service's main process, with what the store has at the descriptors from 3 on."""
+        """A service's main process, with what the store has at the descriptors from 3 on. What the one before has said
+        is not this one's."""
+        self.hear_all()
         names = list(self.store) if hand_over else []
         environment = {**self.test.env, "NOTIFY_SOCKET": os.fspath(self.test.folder / "notify")}
         if names:
@@ -91,6 +94,14 @@ class Manager:
             self.forget({name} & set(self.store))
         self.said.append(message)
         return message
+
+    def hear_all(self):
+        """What has been said so far."""
+        self.socket.settimeout(0)
+        with contextlib.suppress(BlockingIOError):
+            while True:
+                self.hear()
+        self.socket.settimeout(20)
 
     def expect(self, key):
         for _ in range(50):
