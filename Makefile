@@ -20,6 +20,9 @@ TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap wrk openssh-server o
             systemd man-db zsh shellcheck lintian dpkg-dev prometheus python3-yaml procps \
             $(if $(shell command -v kubectl),,kubernetes-client)
 
+# What `make bench` compares with and draws with.
+BENCH_PACKAGES := squashfuse squashfs-tools git gnuplot-nox util-linux
+
 # `make V=1` shows the commands; else a build says one short line a file: `CC fs/worker/serve.c`.
 say = $(if $(V),,@printf '%-4s %s\n' $(1) $(2) &&)
 
@@ -105,12 +108,12 @@ format:
 format-check:
 	@clang-format --dry-run -Werror $(wildcard */*.[ch] */*/*.[ch])
 
-# Beside git and a plain folder, on a machine that does nothing else meanwhile.
+# Beside git, ext4 and squashfuse, on a machine that does nothing else meanwhile. As root: it drops the kernel's caches.
 bench: test-deps
+	$(call install_packages,$(BENCH_PACKAGES))
 	@$(MAKE) --no-print-directory all
-	@B=$(B) /usr/bin/python3 tests/bench/bench_fetch.py
-	@B=$(B) /usr/bin/python3 tests/bench/bench_read.py
-	@B=$(B) /usr/bin/python3 tests/bench/bench_serve.py
+	@B=$(B) /usr/bin/python3 tests/bench/bench.py
+	$(if $(BENCH_SHORT)$(BENCH_ROWS),,@B=$(B) /usr/bin/python3 tests/bench/bench_serve.py)
 
 # Each fuzzer for FUZZ_SECONDS, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
 # input that fails beside it.

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/shared/children.h"
+#include "fs/tree/folders.h"
 #include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
 #include "gitcache/checkout/tree.h"
@@ -178,6 +179,7 @@ static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t nod
     if (!shows(mount->nodes, node, &version->commit, replace))
         node_publish_checkout(mount->nodes, node, checkout);
     pthread_mutex_unlock(&repo->trees);
+    folders_tell(mount, node, false); /* it has the commit's time now */
     return 0;
 }
 

@@ -50,7 +50,7 @@ static int is_gone(void *data, uint32_t child, bool listed)
     return 1;
 }
 
-static void tell_observer(const struct mount *mount, uint32_t folder, bool renamed)
+void folders_tell(const struct mount *mount, uint32_t folder, bool renamed)
 {
     const struct mount_observer *observer = &mount->observer;
 
@@ -60,7 +60,7 @@ static void tell_observer(const struct mount *mount, uint32_t folder, bool renam
 
 static void tell_of_prefix(struct mount *mount, uint32_t folder)
 {
-    tell_observer(mount, folder, false);
+    folders_tell(mount, folder, false);
 }
 
 void folders_advance(_Atomic int64_t *changed_at)
@@ -83,7 +83,7 @@ int folders_publish(struct mount *mount, uint32_t folder, const struct node_link
 
     if (r > 0) {
         folders_advance(&mount->changed_at); /* the root's and control folders' time */
-        tell_observer(mount, folder, renamed || count >= SMALL_FOLDER);
+        folders_tell(mount, folder, renamed || count >= SMALL_FOLDER);
     }
     return r;
 }
@@ -102,7 +102,7 @@ int folders_publish_versions(struct mount *mount, struct repo *repo, struct vers
     if (change == SHOWN_SAME)
         return 0;
     folders_advance(&repo->changed_at); /* before the kernel is told: it asks for the time then */
-    tell_observer(mount, repo->node, change == SHOWN_OTHER);
+    folders_tell(mount, repo->node, change == SHOWN_OTHER);
     int r = version_nodes_each_prefix(mount, repo, tell_of_prefix);
     return r < 0 ? r : 1;
 }

@@ -18,6 +18,10 @@ int folders_publish_versions(struct mount *mount, struct repo *repo, struct vers
  * a listing for as long as that time stays, and the clock may stand still between two changes. */
 void folders_advance(_Atomic int64_t *changed_at);
 
+/* Tells the mount's observer that what it knows of a folder is old. A worker that dies just before leaves the kernel with
+ * the time that it knew. */
+void folders_tell(const struct mount *mount, uint32_t folder, bool renamed);
+
 /* Publishes a folder's children and tells the mount's observer of a change. 1 if anything did, 0 if
  * nothing, else a negative errno. */
 int folders_publish(struct mount *mount, uint32_t folder, const struct node_link *links,

@@ -60,13 +60,15 @@ static int fill_control_file(struct worker *worker, uint32_t index, struct ask *
     return 0;
 }
 
-/* A version has its commit's time once it is fetched, and then for ever. */
+/* A version has its commit's time once it is fetched, and then for ever. Before, the kernel may keep what it was told:
+ * it is told when that changes (folders_tell), so that listing many versions asks for none of them again. A branch's
+ * folder is another node then. */
 static void fill_version(struct mount *mount, uint32_t index, struct stat *st, double *timeout)
 {
     uint32_t checkout;
 
     if (node_checkout(mount->nodes, index, &checkout) < 0)
-        *timeout = 0;
+        *timeout = node_get(mount->nodes, index)->flags & NODE_BRANCH ? 0 : FOR_EVER;
     else
         st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
 }

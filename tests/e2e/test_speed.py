@@ -4,6 +4,7 @@ import errno
 import os
 
 from support.case import EndToEnd
+from support.processes import eventually
 from support.repositories import executable, start_point, symlink
 
 
@@ -80,6 +81,28 @@ class SecondWalk(EndToEnd):
 
         ask()
         self.assert_no_requests(ask)
+
+
+class Listing(EndToEnd):
+    def test_a_second_long_listing_asks_for_no_version(self):
+        repository = self.make_start_point(tags=["3.7"])
+        repository.tag_many([f"v{number}" for number in range(700)])
+        mount = self.mount(repository.path, options="refs_ttl=3600")
+        folder = mount / "python-unittest"
+        self.call("ls", "-l", folder)
+        asked = mount.requests_during(lambda: self.call("ls", "-l", folder))
+        self.assertLess(asked.get("lookup", 0) + asked.get("getattr", 0), 20, asked)
+
+    def test_a_version_that_was_listed_gets_its_commit_s_time(self):
+        repository = self.make_start_point(tags=["1", "2"])
+        mount = self.mount(repository.path)
+        expected = int(repository.git("log", "-1", "--format=%ct", "1"))
+        folder = mount / "python-unittest"
+        for version in ("1", "2"):
+            self.assertNotEqual(expected, int(os.stat(folder / version).st_mtime))
+        (folder / "1/manifest.json").read_bytes()
+        eventually(lambda: int(os.stat(folder / "1").st_mtime) == expected, 5, "the commit's time")
+        self.assertNotEqual(expected, int(os.stat(folder / "2").st_mtime))
 
 
 class FirstWalk(EndToEnd):
