@@ -52,6 +52,7 @@ $(B)/%.o: %.c
 
 # Tests that make an allocation fail.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
+$(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc
 
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
@@ -95,6 +96,7 @@ soak: test-deps
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
 	@B=$(B) E2E_ALL_KILLS=500 E2E_JOBS=1 tests/run e2e test_kills
+	@B=$(B) E2E_NTH_CALLS=places tests/run e2e test_nth_call_fails
 
 unit: $(UNITS)
 

@@ -8,6 +8,7 @@
 #include "fs/cli/status_prometheus.h"
 #include "fs/cli/verb.h"
 #include "fs/service/service.h"
+#include "gitcache/base/memory_file.h"
 
 #define DEFAULT_HOST "127.0.0.1"
 #define DEFAULT_PORT "4524" /* that of cyber-dojo's languages */
@@ -21,7 +22,7 @@ static int ask_mount(void *data, char **text, struct error *e)
 
     if (!status)
         return -e->errnum;
-    FILE *out = open_memstream(text, &size);
+    FILE *out = memory_file_open(text, &size);
     if (out)
         status_prometheus_print(status, mountpoint, out);
     json_decref(status);

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/service/ruby_json.h"
+#include "gitcache/base/memory_file.h"
 
 /* A manifest by one of its names. */
 struct catalogue_name {
@@ -120,7 +121,7 @@ static const struct catalogue_name *find_name(const struct catalogue_name *table
     return NULL;
 }
 
-/* Ends a text that open_memstream made, and takes it for a reply. */
+/* Ends a text that memory_file_open made, and takes it for a reply. */
 static int take_text(struct reply *reply, FILE *out, char **text, size_t *size)
 {
     if (!out || fclose(out) != 0)
@@ -133,7 +134,7 @@ static int make_strings(struct reply *reply, const char *key, const char **strin
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = memory_file_open(&text, &size);
     const char *comma = "";
 
     if (!out)
@@ -169,7 +170,7 @@ static int make_manifests(struct catalogue_draft *draft)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = memory_file_open(&text, &size);
     bool *written = calloc(draft->count + 1, sizeof *written);
     const char *comma = "";
 
@@ -198,7 +199,7 @@ static int make_manifest(struct catalogue_draft *draft, size_t i)
 {
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = memory_file_open(&text, &size);
 
     if (!out)
         return -ENOMEM;

@@ -7,6 +7,7 @@
 
 #include "fs/service/json_object.h"
 #include "fs/service/ruby_json.h"
+#include "gitcache/base/memory_file.h"
 
 /* Ruby's JSON.generate stops at 100, and the answer has two more around this. */
 #define DEEPEST 98
@@ -266,7 +267,7 @@ int manifest_text_make(struct manifest_text *out, const char *bytes, size_t size
     if (r == 0)
         r = take_names(&making);
     if (r == 0) {
-        making.out = open_memstream(&made.text, &made.size);
+        making.out = memory_file_open(&made.text, &made.size);
         r = making.out ? put_members(&making) : error_no_memory(e);
     }
     if (making.out && fclose(making.out) != 0 && r == 0)

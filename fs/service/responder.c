@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/service/shelf.h"
+#include "gitcache/base/memory_file.h"
 
 #define JSON_TYPE    "application/json"
 #define METRICS_TYPE "text/plain; version=0.0.4; charset=utf-8"
@@ -159,7 +160,7 @@ static enum MHD_Result answer_metrics(struct responder *responder,
     struct clients_counts clients = clients_count(responder->clients);
     char *text = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = memory_file_open(&text, &size);
 
     if (!out)
         return MHD_NO;

@@ -7,6 +7,7 @@
 
 #include "fs/service/json_object.h"
 #include "fs/service/ruby_json.h"
+#include "gitcache/base/memory_file.h"
 
 #define DEEPEST      100 /* of a request's body, as Ruby's JSON.parse has it */
 #define QUOTED_BYTES 32  /* of a body that is no JSON, in the message */
@@ -66,7 +67,7 @@ static int refuse(struct route_answer *out, const struct route_request *request,
                   const char *kind, const char *message, size_t length)
 {
     *out = (struct route_answer){.status = status};
-    FILE *stream = open_memstream(&out->text, &out->size);
+    FILE *stream = memory_file_open(&out->text, &out->size);
 
     if (!stream)
         return -ENOMEM;
@@ -145,7 +146,7 @@ static int answer_unknown(struct route_answer *out, const struct route_request *
 {
     char *message = NULL;
     size_t size = 0;
-    FILE *stream = open_memstream(&message, &size);
+    FILE *stream = memory_file_open(&message, &size);
 
     if (!stream)
         return -ENOMEM;
@@ -189,7 +190,7 @@ static int answer_sha(struct route_answer *out, const char *sha)
     if (!sha)
         return answer_text(out, 200, "{\"sha\":null}");
     *out = (struct route_answer){.status = 200};
-    FILE *stream = open_memstream(&out->text, &out->size);
+    FILE *stream = memory_file_open(&out->text, &out->size);
     if (!stream)
         return -ENOMEM;
     fputs("{\"sha\":", stream);

@@ -9,6 +9,7 @@
 #include "fs/sets/list_folder.h"
 #include "fs/sets/sets.h"
 #include "fs/tree/lists.h"
+#include "gitcache/base/memory_file.h"
 
 /* Keeps the newest fault in *fault. True if it is news. */
 static bool note_fault(char **fault, const char *now)
@@ -189,7 +190,7 @@ static bool add_new(struct mount *mount, struct list_folder *folder, char *const
 {
     char *text = NULL;
     size_t size;
-    FILE *refused = open_memstream(&text, &size);
+    FILE *refused = memory_file_open(&text, &size);
     bool changed = false;
 
     if (!refused)

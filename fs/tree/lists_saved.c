@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "fs/shared/last_reading.h"
+#include "gitcache/base/memory_file.h"
 
 /* Strings, one after the other, each with a NUL behind it: "+TEXT", or "-" for none. In order:
  *
@@ -85,7 +86,7 @@ int lists_saved_write(const struct lists *lists, int fd)
 {
     char *bytes = NULL;
     size_t size = 0;
-    FILE *out = open_memstream(&bytes, &size);
+    FILE *out = memory_file_open(&bytes, &size);
 
     if (!out)
         return -ENOMEM;

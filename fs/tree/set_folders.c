@@ -11,6 +11,7 @@
 #include "fs/tree/folders.h"
 #include "fs/tree/lists.h"
 #include "gitcache/base/hash.h"
+#include "gitcache/base/memory_file.h"
 
 /* The links of a folder while they are collected. */
 struct collecting {
@@ -263,7 +264,7 @@ int set_folders_shas(struct mount *mount, uint32_t folder, struct ask *ask, char
 {
     struct mounted_set *mounted;
     size_t size;
-    FILE *out = open_memstream(text, &size);
+    FILE *out = memory_file_open(text, &size);
     int r = -ENOENT;
 
     if (!out)

@@ -2,15 +2,28 @@
 
 #include <errno.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stdio.h>
 #include <string.h>
 
-int library_open(struct error *e)
+#include "gitcache/base/library_memory.h"
+
+int library_start(struct error *e)
 {
-    int r = git_libgit2_init();
+    int r = library_memory_setup();
 
     if (r < 0)
-        return library_error(e, r, "cannot start libgit2");
+        return error_no_memory(e);
+    r = git_libgit2_init();
+    return r < 0 ? library_error(e, r, "cannot start libgit2") : 0;
+}
+
+int library_open(struct error *e)
+{
+    int r = library_start(e);
+
+    if (r < 0)
+        return r;
     /*
      * Owner validation protects from a repository whose configuration names commands to run
      * (hooks, filters, pagers, fsmonitor). libgit2 runs none of them, and of a repository's
@@ -44,7 +57,7 @@ void library_oid_from_git(struct oid *out, const git_oid *oid)
 /* libgit2 resets errno when it makes its message, but puts the system's words at the end of it. */
 static int errno_of_message(const char *message)
 {
-    static const int errnums[] = {ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE};
+    static const int errnums[] = {ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE, ENOMEM};
 
     for (size_t i = 0; i < sizeof errnums / sizeof *errnums; i++) {
         const char *words = strerror(errnums[i]);
@@ -91,4 +104,12 @@ int library_error(struct error *e, int git_code, const char *format, ...)
     if (!error || !error->message)
         return error_set(e, errnum, "%s", text);
     return error_set(e, errnum, "%s: %s", text, error->message);
+}
+
+int library_read_error(struct error *e, int git_code, const char *what)
+{
+    const git_error *error = git_error_last();
+    bool system = error && (error->klass == GIT_ERROR_OS || error->klass == GIT_ERROR_NOMEMORY);
+
+    return library_error(e, git_code, "%s %s", what, system ? "cannot be read" : "is damaged");
 }

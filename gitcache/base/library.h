@@ -7,8 +7,10 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-/* Counted: each successful library_open needs a library_close. */
+/* Counted: each that succeeds needs a library_close. library_open also sets what holds for the whole
+ * process; threads that run beside others call library_start. */
 int library_open(struct error *e);
+int library_start(struct error *e);
 void library_close(void);
 
 void library_oid_to_git(git_oid *out, const struct oid *oid);
@@ -18,5 +20,9 @@ void library_oid_from_git(struct oid *out, const git_oid *oid);
  * appends libgit2's own message to the formatted text. Call it before any other libgit2 call. */
 int library_error(struct error *e, int git_code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
+
+/* The same for an object or a folder of them that was not read: "WHAT is damaged", but "WHAT cannot be read"
+ * where it was the system that failed, and nothing is said of what lies there. */
+int library_read_error(struct error *e, int git_code, const char *what);
 
 #endif

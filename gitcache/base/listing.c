@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/refname.h"
 #include "gitcache/base/starts_with.h"
 #include "gitcache/base/summed.h"
@@ -137,17 +138,29 @@ const struct ref *listing_find(const struct listing *listing, const char *name)
     return bsearch(&key, listing->refs, listing->count, sizeof key, compare_refs);
 }
 
+/* A name in two parts, which are not joined: out of memory would look like "there is no such ref". */
+struct split_name {
+    const char *below, *name;
+};
+
+static int compare_split(const void *key, const void *ref)
+{
+    const struct split_name *split = key;
+    const char *full = ((const struct ref *)ref)->name;
+    size_t length = strlen(split->below);
+    int order = strncmp(split->below, full, length);
+
+    return order ? order : strcmp(split->name, full + length);
+}
+
 static const struct ref *find_below(const struct listing *listing, const char *below,
                                     const char *name)
 {
-    const struct ref *ref = NULL;
-    char *full;
+    const struct split_name key = {below, name};
 
-    if (asprintf(&full, "%s%s", below, name) < 0)
+    if (listing->count == 0)
         return NULL;
-    ref = listing_find(listing, full);
-    free(full);
-    return ref;
+    return bsearch(&key, listing->refs, listing->count, sizeof *listing->refs, compare_split);
 }
 
 const struct ref *listing_find_version(const struct listing *listing, const char *version)
@@ -181,7 +194,7 @@ static void print_ref(FILE *out, const struct ref *ref)
 char *listing_format(const struct listing *listing, size_t *length)
 {
     char *text = NULL, sum[SUMMED_LINE_SIZE + 1];
-    FILE *out = open_memstream(&text, length);
+    FILE *out = memory_file_open(&text, length);
     bool failed;
 
     if (!out)

@@ -8,6 +8,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/oid.h"
 #include "gitcache/base/percent.h"
 #include "gitcache/base/refname.h"
@@ -258,7 +259,7 @@ char *source_format(const struct source *source)
 {
     char *line = NULL;
     size_t size;
-    FILE *out = open_memstream(&line, &size);
+    FILE *out = memory_file_open(&line, &size);
     char separator = '?';
 
     if (!out)

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/url.h"
 #include "gitcache/net/launcher.h"
 #include "gitcache/net/stream.h"
@@ -19,7 +20,7 @@ static char *describe(const char *url, const char *user, const char *password)
 
     if (url_split(&parts, url) < 0) /* refuses newlines, too */
         return NULL;
-    out = open_memstream(&text, &length);
+    out = memory_file_open(&text, &length);
     if (out) {
         bool v6 = strchr(parts.host, ':') != NULL;
         fprintf(out, "protocol=%s\nhost=%s%s%s%s%s\n",

@@ -143,8 +143,10 @@ static int load(struct gitconfig *config, struct error *e)
         r = add_files(files);
     if (r == 0)
         r = copy_entries(config, files);
-    if (r < 0 && r != -ENOMEM)
-        library_error(e, r, "git's configuration cannot be read; `git config --list` says where");
+    if (r < 0 && r != -ENOMEM &&
+        library_error(e, r, "git's configuration cannot be read; `git config --list` says where") ==
+            -ENOMEM)
+        r = -ENOMEM;
     git_config_free(files);
     if (r == 0)
         r = add_environment(config);
@@ -158,14 +160,12 @@ static int load(struct gitconfig *config, struct error *e)
 int gitconfig_load(struct gitconfig **out, struct error *e)
 {
     struct gitconfig *config = calloc(1, sizeof *config);
-    int r;
+    int r = config ? library_start(e) : error_no_memory(e);
 
-    if (!config)
-        return error_set(e, ENOMEM, "out of memory for git's configuration");
-    /* Counted. Not library_open, whose settings are the whole process's: threads come here. */
-    git_libgit2_init();
-    r = load(config, e);
-    git_libgit2_shutdown();
+    if (r == 0) {
+        r = load(config, e);
+        library_close();
+    }
     if (r < 0) {
         gitconfig_free(config);
         return r;

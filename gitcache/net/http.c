@@ -47,7 +47,7 @@ int http_new(struct http **out, const struct net_settings *settings, const struc
 
     if (!http || curl_global_init(CURL_GLOBAL_DEFAULT) != 0) {
         free(http);
-        return error_set(e, ENOMEM, "libcurl cannot be started");
+        return error_set(e, ENOMEM, "libcurl cannot be started: out of memory");
     }
     http->settings = settings;
     http->config = config;

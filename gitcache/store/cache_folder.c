@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/url.h"
 
 /* Room for .git and for the temporary names that stand beside it. */
@@ -135,7 +136,7 @@ char *cache_folder_of_url(const char *cache, const char *url)
 {
     char *folder = NULL;
     size_t size;
-    FILE *out = open_memstream(&folder, &size);
+    FILE *out = memory_file_open(&folder, &size);
 
     if (!out)
         return NULL;
