@@ -208,13 +208,15 @@ static int remove_one(const char *path, const struct stat *st, int type, struct 
     (void)st;
     (void)type;
     (void)ftw;
-    remove(path);
+    remove(path); /* what stays is a leftover */
     return 0;
 }
 
 void disk_remove(const char *path)
 {
-    nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
+    /* Once more, where it failed for a moment: it takes memory and descriptors. */
+    if (nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS) < 0 && errno != ENOENT)
+        nftw(path, remove_one, 16, FTW_DEPTH | FTW_PHYS);
 }
 
 /* A time that lies ahead was written by a clock that was wrong: it counts as old. */

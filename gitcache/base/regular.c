@@ -28,7 +28,12 @@ int regular_open(const char *path, int flags, struct stat *st, struct error *e)
     if (fd < 0)
         return errnum == ELOOP ? not_regular(path, S_IFLNK, e)
                                : error_set(e, errnum, "cannot open %s: %s", path, strerror(errnum));
-    if (fstat(fd, st) == 0 && S_ISREG(st->st_mode))
+    if (fstat(fd, st) < 0) {
+        errnum = errno;
+        close(fd);
+        return error_set(e, errnum, "cannot look at %s: %s", path, strerror(errnum));
+    }
+    if (S_ISREG(st->st_mode))
         return fd;
     close(fd);
     return not_regular(path, st->st_mode, e);

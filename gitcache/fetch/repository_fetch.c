@@ -209,6 +209,7 @@ static void fetch_all(struct jobs *jobs)
     int fd;
 
     answer_from_cache(jobs);
+    pins_mend_if_wanted(repository);
     if (cache_is_read_only(repository_cache(repository)))
         refuse_all(jobs);
     if (wants_again(jobs))

@@ -1,6 +1,7 @@
 #include "gitcache/store/commit.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -56,19 +57,29 @@ static int64_t parse_committer_time(struct commit_text text)
     return 0;
 }
 
-static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out, struct error *e)
+/* The library says so, too, where it could not look for new packs. */
+static int object_missing(git_odb *odb, const struct oid *id, struct error *e)
 {
     char hex[OID_HEX_SIZE];
+    int r = git_odb_refresh(odb);
+
+    if (r < 0)
+        return library_error(e, r, "the object %s cannot be looked for", oid_format(id, hex));
+    return error_set(e, EIO, "the object %s is missing", oid_format(id, hex));
+}
+
+static int read_object(git_odb *odb, const struct oid *id, git_odb_object **out, struct error *e)
+{
+    char hex[OID_HEX_SIZE], what[OID_HEX_SIZE + 20];
     git_oid git_id;
     int r;
 
     library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
     if (r == GIT_ENOTFOUND)
-        return error_set(e, EIO, "the object %s is missing", oid_format(id, hex));
-    if (r < 0)
-        return library_error(e, r, "the object %s is damaged", oid_format(id, hex));
-    return 0;
+        return object_missing(odb, id, e);
+    snprintf(what, sizeof what, "the object %s", oid_format(id, hex));
+    return r < 0 ? library_read_error(e, r, what) : 0;
 }
 
 static struct commit_text text_of(git_odb_object *object)
@@ -143,6 +154,9 @@ int commit_is_cut(git_odb *odb, const struct oid *commit, bool *out, struct erro
     while (r == 0 && !*out && take_id(&text, "parent", &parent)) {
         library_oid_to_git(&id, &parent);
         *out = !git_odb_exists(odb, &id);
+        /* "No" is also what is said where nobody could look. */
+        if (*out && (r = git_odb_refresh(odb)) < 0)
+            r = library_error(e, r, "the objects cannot be read");
     }
     git_odb_object_free(object);
     return r;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
 #include "gitcache/store/cache_folder.h"
 #include "gitcache/store/gc_repository.h"
 #include "gitcache/store/versions.h"
@@ -136,11 +137,11 @@ static int walk(struct gc *gc, const char *folder, int depth, struct error *e)
 {
     DIR *stream = opendir(folder);
     struct dirent *entry;
-    int r = 0;
+    int r = 0, end = 0;
 
     if (!stream)
         return error_set(e, errno, "cannot read %s: %s", folder, strerror(errno));
-    while (r == 0 && (entry = readdir(stream))) {
+    while (r == 0 && (entry = folder_next(stream, &end))) {
         char *path;
 
         if (!is_folder(dirfd(stream), entry))
@@ -154,6 +155,8 @@ static int walk(struct gc *gc, const char *folder, int depth, struct error *e)
             r = walk(gc, path, depth + 1, e);
         free(path);
     }
+    if (r == 0 && end < 0)
+        r = error_set(e, -end, "cannot read %s: %s", folder, strerror(-end));
     closedir(stream);
     return r;
 }

@@ -85,25 +85,45 @@ static int compare_packs(const void *a, const void *b)
     return (x > y) - (x < y);
 }
 
+/* Calls visit for each object until one returns 1, which is returned. A count that ended early would make a
+ * pack look emptier than it is, and it would go: so that is an error. */
+static int each_object(struct pack_collection *collection, struct pack *pack,
+                       git_odb_foreach_cb visit_object, struct error *e)
+{
+    struct visit visit = {collection, pack};
+    int r = git_odb_foreach(pack->odb, visit_object, &visit);
+
+    return r < 0 ? library_error(e, r, "the pack %s cannot be read", pack->base) : r;
+}
+
+/* Drops a pack if nothing that is needed is in it alone. */
+static int drop_if_spare(struct pack_collection *collection, struct pack *pack, struct error *e)
+{
+    int r = each_object(collection, pack, is_last_copy, e);
+
+    if (r != 0)
+        return r < 0 ? r : 0;
+    r = each_object(collection, pack, let_go, e);
+    pack->dropped = r == 0;
+    return r;
+}
+
 /* Drops every pack without which all that is needed is still there; the emptiest first. */
-static void choose(struct pack_collection *collection)
+static int choose(struct pack_collection *collection, struct error *e)
 {
     struct packs *packs = &collection->packs;
+    int r = 0;
 
-    for (size_t i = 0; i < packs->count; i++) {
-        struct visit visit = {collection, &packs->items[i]};
-        visit.pack->stays = visit.pack->keep;
-        git_odb_foreach(visit.pack->odb, count_object, &visit);
+    for (size_t i = 0; i < packs->count && r == 0; i++) {
+        packs->items[i].stays = packs->items[i].keep;
+        r = each_object(collection, &packs->items[i], count_object, e);
     }
     if (packs->count)
         qsort(packs->items, packs->count, sizeof *packs->items, compare_packs);
-    for (size_t i = 0; i < packs->count; i++) {
-        struct visit visit = {collection, &packs->items[i]};
-        if (visit.pack->stays || git_odb_foreach(visit.pack->odb, is_last_copy, &visit))
-            continue;
-        git_odb_foreach(visit.pack->odb, let_go, &visit);
-        visit.pack->dropped = true;
-    }
+    for (size_t i = 0; i < packs->count && r == 0; i++)
+        if (!packs->items[i].stays)
+            r = drop_if_spare(collection, &packs->items[i], e);
+    return r;
 }
 
 /* Packs anew what stays of packs that hold more; the old ones can be dropped then. */
@@ -139,10 +159,10 @@ static int drop(struct pack_collection *collection, struct error *e)
     /* Once for before and after, so that a crash in between does no harm; then exactly. */
     r = shallow_rewrite(collection->repository, rest, true, e);
     if (r == 0)
-        pack_remove_derived(collection->repository);
+        r = pack_remove_derived(collection->repository, e);
     for (size_t i = 0; i < collection->packs.count && r == 0; i++)
         if (collection->packs.items[i].dropped)
-            pack_remove(&collection->packs.items[i]);
+            r = pack_remove(&collection->packs.items[i], e);
     if (r == 0)
         r = shallow_rewrite(collection->repository, rest, false, e);
     git_odb_free(rest);
@@ -164,8 +184,9 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
     if (r == 0)
         r = pack_open_all(&collection.packs, repository, e);
     if (r == 0) {
-        choose(&collection);
-        r = shrink(&collection, &freed, e);
+        r = choose(&collection, e);
+        if (r == 0)
+            r = shrink(&collection, &freed, e);
     }
     for (size_t i = 0; i < collection.packs.count && r == 0; i++)
         if (collection.packs.items[i].dropped) {

@@ -101,13 +101,14 @@ static bool was_read(const struct gc_collection *collection, const struct gc_ref
 
 static int keep(struct gc_collection *collection, struct gc_ref *ref, struct error *e)
 {
-    git_odb *odb = odb_get(collection->repository);
-    int r = odb ? reach_add(&collection->needed, odb, &ref->target, e)
-                : error_set(e, EIO, "its objects cannot be read");
+    git_odb *odb;
+    int r = odb_get(&odb, collection->repository, e);
 
     ref->goes = false;
-    if (odb)
-        odb_put(collection->repository);
+    if (r < 0)
+        return r;
+    r = reach_add(&collection->needed, odb, &ref->target, e);
+    odb_put(collection->repository);
     return r;
 }
 

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
@@ -174,9 +175,8 @@ int incoming_finish(struct incoming *incoming, struct error *e)
     if (r < 0)
         return indexer_failed(incoming, r, e);
     drop_pack(incoming);
-    return git_odb_refresh(incoming->odb) < 0
-               ? error_set(e, EIO, "cannot read the pack that %s sent", shown)
-               : 0;
+    r = git_odb_refresh(incoming->odb);
+    return r < 0 ? library_error(e, r, "cannot read the pack that %s sent", shown) : 0;
 }
 
 int incoming_check(const struct incoming *incoming, const struct oid *id, struct version *out,
@@ -204,12 +204,13 @@ static int visit_commit(const git_oid *id, void *data)
     git_object_t type;
     struct oid oid;
     size_t size;
+    int r = git_odb_read_header(&size, &type, visit->odb, id);
 
-    if (git_odb_read_header(&size, &type, visit->odb, id) == 0 && type == GIT_OBJECT_COMMIT) {
+    if (r == 0 && type == GIT_OBJECT_COMMIT) {
         library_oid_from_git(&oid, id);
         visit->visit(visit->data, &oid);
     }
-    return 0;
+    return r;
 }
 
 int incoming_each_commit(const struct incoming *incoming,
@@ -218,10 +219,11 @@ int incoming_each_commit(const struct incoming *incoming,
 {
     struct commit_visit commits = {incoming->odb, visit, data};
 
-    if (git_odb_foreach(incoming->odb, visit_commit, &commits))
-        return error_set(e, EIO, "cannot read the history of %s",
-                         repository_shown(incoming->repository));
-    return 0;
+    int r = git_odb_foreach(incoming->odb, visit_commit, &commits);
+
+    return r ? library_error(e, r, "cannot read the history of %s",
+                             repository_shown(incoming->repository))
+             : 0;
 }
 
 static bool has_suffix(const char *name, const char *suffix)
@@ -271,18 +273,22 @@ static int publish_pack(const char *from, const char *to, struct error *e)
         return 0;
     remove_pack(to);
     r = move(from, to, ".pack", e);
-    return r ? r : move(from, to, ".idx", e);
+    if (r == 0)
+        r = move(from, to, ".idx", e);
+    if (r < 0) /* half of it is nothing */
+        remove_pack(to);
+    return r;
 }
 
 static int publish_all(const char *from, const char *to, struct error *e)
 {
     DIR *folder = opendir(from);
     struct dirent *entry;
-    int r = 0;
+    int r = 0, end = 0;
 
     if (!folder)
         return error_set(e, errno, "cannot read %s: %s", from, strerror(errno));
-    while (r == 0 && (entry = readdir(folder))) {
+    while (r == 0 && (entry = folder_next(folder, &end))) {
         char *old, *new;
 
         if (!has_suffix(entry->d_name, ".pack"))
@@ -294,6 +300,8 @@ static int publish_all(const char *from, const char *to, struct error *e)
         free(old);
         free(new);
     }
+    if (r == 0 && end < 0)
+        r = error_set(e, -end, "cannot read %s: %s", from, strerror(-end));
     closedir(folder);
     return r;
 }

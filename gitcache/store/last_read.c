@@ -66,6 +66,7 @@ void last_read_set_packed(const char *repository_folder, const struct timespec *
 {
     const struct timespec times[] = {{.tv_nsec = UTIME_OMIT}, *time};
     char *path = disk_path(repository_folder, PACKED_REFS);
+    /* Where it fails they were read "now": they stay longer, that is all. */
     int r = path ? utimensat(AT_FDCWD, path, times, 0) : -1;
 
     (void)r;
@@ -122,6 +123,13 @@ static int add_name(void *data, const struct pin *pin)
     return 0;
 }
 
+/* Who cannot write in the cache takes no part (README, rule 8), and on a full disk reading goes on. Whoever
+ * has no memory or descriptor at this moment may not read what gc could take away meanwhile. */
+static bool takes_no_part(int r)
+{
+    return r != -ENOMEM && r != -EMFILE && r != -ENFILE && r != -ENOLCK;
+}
+
 /* Whether the ref is there still. */
 static bool touch_ref(struct repository *repository, const char *ref)
 {
@@ -144,6 +152,8 @@ int last_read_now(struct repository *repository, const struct version *version)
 
     if (r == 0 && !cache_is_read_only(repository_cache(repository)))
         lock = last_read_lock(repository_folder(repository), LOCK_SH);
+    if (r == 0 && lock < 0 && !takes_no_part(lock))
+        r = lock;
     for (size_t i = 0; i < names.count && r == 0; i++)
         there += lock < 0 || touch_ref(repository, names.items[i]);
     if (lock >= 0)

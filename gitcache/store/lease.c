@@ -12,6 +12,7 @@
 
 #include "gitcache/base/clock.h"
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
 
 #define USERS_FOLDER "startpointfs-users"
 /* Nanoseconds; and who began just after us is no such case. */
@@ -90,21 +91,24 @@ int64_t lease_since(const struct lease *lease)
     return lease->since;
 }
 
-/* When the file's owner began; INT64_MAX if that has died: then the file goes. */
+/* When the file's owner began; INT64_MAX if that has died: then the file goes. 0, as if there were one
+ * since ever, where that cannot be found out. */
 static int64_t look_at(int folder, const char *name)
 {
     int64_t since = INT64_MAX;
     struct stat st;
 
-    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0 || !S_ISREG(st.st_mode))
-        return since;
+    if (fstatat(folder, name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        return errno == ENOENT ? INT64_MAX : 0;
+    if (!S_ISREG(st.st_mode))
+        return INT64_MAX;
     int fd = openat(folder, name, O_RDWR | O_NONBLOCK | O_NOFOLLOW | O_CLOEXEC);
     if (fd < 0)
-        return since;
+        return errno == ENOENT ? INT64_MAX : 0;
     if (flock(fd, LOCK_EX | LOCK_NB) == 0)
         unlinkat(folder, name, 0);
-    else if (fstat(fd, &st) == 0)
-        since = modified_at(&st);
+    else
+        since = fstat(fd, &st) == 0 ? modified_at(&st) : 0;
     close(fd);
     return since;
 }
@@ -116,8 +120,9 @@ int64_t lease_oldest_other(const struct lease *lease)
     DIR *users = folder ? opendir(folder) : NULL;
     int64_t oldest = INT64_MAX;
     struct dirent *entry;
+    int end = 0;
 
-    while (users && (entry = readdir(users))) {
+    while (users && (entry = folder_next(users, &end))) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
             continue;
         int64_t since = look_at(dirfd(users), entry->d_name);
@@ -129,5 +134,5 @@ int64_t lease_oldest_other(const struct lease *lease)
     if (users)
         closedir(users);
     free(folder);
-    return users ? oldest : 0;
+    return users && end == 0 ? oldest : 0;
 }

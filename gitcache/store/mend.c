@@ -173,8 +173,9 @@ int mend_end(struct mend *mend, bool done, struct error *e)
     int r = 0;
 
     if (done) {
-        mend_packs_remove(&mend->packs);
-        r = shallow_mend(mend->repository, e);
+        r = mend_packs_remove(&mend->packs, e);
+        if (r == 0)
+            r = shallow_mend(mend->repository, e);
     }
     odb_reopen(mend->repository);
     for (size_t i = 0; i < mend->count; i++)

@@ -61,16 +61,25 @@ void mend_packs_release(struct mend_packs *packs)
     *packs = (struct mend_packs){.repository = packs->repository};
 }
 
-void mend_packs_remove(const struct mend_packs *packs)
+/* Only what is known to be bad goes: out of memory says nothing of a pack. */
+static bool is_known_to_be_bad(const struct bad_pack *bad)
+{
+    struct error why = {0};
+
+    return bad->is_aside ||
+           (!pack_file_is_good(bad->base, &why) && (why.errnum == EIO || why.errnum == ENOENT));
+}
+
+int mend_packs_remove(const struct mend_packs *packs, struct error *e)
 {
     static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap"};
 
-    if (packs->count)
-        pack_remove_derived(packs->repository);
-    for (size_t i = 0; i < packs->count; i++) {
+    int r = packs->count ? pack_remove_derived(packs->repository, e) : 0;
+
+    for (size_t i = 0; i < packs->count && r == 0; i++) {
         const struct bad_pack *bad = &packs->bad[i];
 
-        if (!bad->is_aside && pack_file_is_good(bad->base, NULL))
+        if (!is_known_to_be_bad(bad))
             continue;
         for (size_t n = 0; n < sizeof suffixes / sizeof *suffixes; n++) {
             char *path = join(bad->base, suffixes[n]);
@@ -79,58 +88,78 @@ void mend_packs_remove(const struct mend_packs *packs)
             free(path);
         }
     }
+    return r;
 }
 
 /* ---- indexing ---- */
 
-static int index_pack(git_indexer *indexer, const char *pack)
+static int index_failed(int git_code, const char *pack, struct error *e)
+{
+    return git_code < 0 ? library_read_error(e, git_code, pack) : 0;
+}
+
+/* From `fd` to the end. */
+static int index_bytes(git_indexer *indexer, int fd, const char *pack, struct error *e)
 {
     git_indexer_progress progress = {0};
     char *buffer = malloc(BUFFER_SIZE);
-    struct stat st;
-    int fd = regular_open(pack, O_RDONLY, &st, NULL), r = -1;
+    int r = buffer ? 0 : error_no_memory(e);
     ssize_t n = 1;
 
-    if (fd >= 0 && buffer) {
-        for (r = 0; r == 0 && (n = read(fd, buffer, BUFFER_SIZE)) > 0;)
-            r = git_indexer_append(indexer, buffer, (size_t)n, &progress);
-        if (r == 0)
-            r = n < 0 ? -1 : git_indexer_commit(indexer, &progress);
+    while (r == 0 && n > 0) {
+        n = read(fd, buffer, BUFFER_SIZE);
+        if (n < 0)
+            r = error_set(e, errno, "cannot read %s: %s", pack, strerror(errno));
+        else if (n > 0)
+            r = index_failed(git_indexer_append(indexer, buffer, (size_t)n, &progress), pack, e);
     }
-    if (fd >= 0)
-        close(fd);
+    if (r == 0)
+        r = index_failed(git_indexer_commit(indexer, &progress), pack, e);
     free(buffer);
     return r;
 }
 
-/* Makes a pack's index again, in the scratch folder; its path is the caller's to free. NULL if the pack
- * itself is damaged, or the disk full. */
-static char *index_again(const char *scratch, const char *base)
+/* Makes a pack's index again, in the scratch folder; its path is the caller's to free. EIO: the pack
+ * itself is damaged, and *out is NULL. Any other errno says nothing of it. */
+static int index_again(char **out, const char *scratch, const char *base, struct error *e)
 {
     git_indexer *indexer = NULL;
-    char *pack = join(base, ".pack"), *made = NULL;
+    char *pack = join(base, ".pack");
+    struct stat st;
+    int fd = pack ? regular_open(pack, O_RDONLY, &st, e) : error_no_memory(e);
+    int r =
+        fd < 0 ? fd : index_failed(git_indexer_new(&indexer, scratch, 0444, NULL, NULL), pack, e);
 
-    if (pack && git_indexer_new(&indexer, scratch, 0444, NULL, NULL) == 0 &&
-        index_pack(indexer, pack) == 0 &&
-        asprintf(&made, "%s/pack-%s.idx", scratch, git_indexer_name(indexer)) < 0)
-        made = NULL;
+    *out = NULL;
+    if (r == 0)
+        r = index_bytes(indexer, fd, pack, e);
+    if (r == 0 && asprintf(out, "%s/pack-%s.idx", scratch, git_indexer_name(indexer)) < 0)
+        r = error_no_memory(e);
+    if (r < 0)
+        *out = NULL;
+    if (fd >= 0)
+        close(fd);
     git_indexer_free(indexer);
     free(pack);
-    return made;
+    return r == -ENOENT ? -EIO : r;
 }
 
-static bool replace_index(const char *scratch, const char *base)
+/* EIO: the pack itself is damaged. */
+static int replace_index(const char *scratch, const char *base, struct error *e)
 {
-    char *made = index_again(scratch, base), *index = join(base, ".idx");
-    bool good = false;
+    char *made, *index = join(base, ".idx");
+    int r = index ? index_again(&made, scratch, base, e) : error_no_memory(e);
 
-    if (made && index) {
+    if (r == 0) {
         disk_remove(index);
-        good = rename(made, index) == 0 && pack_file_is_good(base, NULL);
+        if (rename(made, index) < 0)
+            r = error_set(e, errno, "cannot write %s: %s", index, strerror(errno));
+        else if (!pack_file_is_good(base, e))
+            r = -EIO;
+        free(made);
     }
     free(index);
-    free(made);
-    return good;
+    return r;
 }
 
 /* Calls `check` for each pack, with a scratch folder. */
@@ -165,12 +194,16 @@ static int check_pack(void *data, const char *base, struct error *e)
     const struct packs_check *check = data;
     const struct repository *repository = check->packs->repository;
     struct error why = {0};
+    int r;
 
     if (pack_file_is_good(base, &why))
         return 0;
     if (why.errnum != EIO && why.errnum != ENOENT)
         return error_set(e, why.errnum, "%s", why.text);
-    if (replace_index(check->scratch, base)) {
+    r = replace_index(check->scratch, base, e);
+    if (r < 0 && r != -EIO)
+        return r;
+    if (r == 0) {
         check->packs->found = true;
         cache_say(repository->cache,
                   "%s: the index of a pack was damaged; made again from the pack",
@@ -210,8 +243,10 @@ static int check_loose(const git_oid *id, void *data)
     int r = git_odb_read(&object, check->odb, id);
 
     git_odb_object_free(object);
+    /* What the system says of reading says nothing of the object. */
     if (r == 0 || r == GIT_ENOTFOUND ||
-        (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY))
+        (git_error_last() && (git_error_last()->klass == GIT_ERROR_NOMEMORY ||
+                              git_error_last()->klass == GIT_ERROR_OS)))
         return 0;
     library_oid_from_git(&oid, id);
     oid_format(&oid, hex);
@@ -251,29 +286,35 @@ int mend_packs_check(struct mend_packs *packs, struct error *e)
 
 /* ---- what they do not show ---- */
 
-static bool is_same(const char *a, const char *b)
+/* 1, 0, or a negative errno. */
+static int is_same(const char *a, const char *b, struct error *e)
 {
     char *x = NULL, *y = NULL;
     size_t x_size, y_size;
-    bool same = disk_read(a, MAX_INDEX, &x, &x_size, NULL) == 0 &&
-                disk_read(b, MAX_INDEX, &y, &y_size, NULL) == 0 && x_size == y_size &&
-                memcmp(x, y, x_size) == 0;
+    int r = disk_read(a, MAX_INDEX, &x, &x_size, e);
 
+    if (r == 0)
+        r = disk_read(b, MAX_INDEX, &y, &y_size, e);
+    if (r == 0)
+        r = x_size == y_size && memcmp(x, y, x_size) == 0;
     free(y);
     free(x);
-    return same;
+    return r;
 }
 
-static bool has_these_objects(const char *scratch, const char *base)
+/* 1, 0 if it is damaged, or a negative errno where that is not known. */
+static int has_these_objects(const char *scratch, const char *base, struct error *e)
 {
-    char *made = index_again(scratch, base), *index = join(base, ".idx");
-    bool same = made && index && is_same(made, index);
+    char *made = NULL, *index = join(base, ".idx");
+    int r = index ? index_again(&made, scratch, base, e) : error_no_memory(e);
 
+    if (r == 0)
+        r = is_same(made, index, e);
     if (made)
         disk_remove(made);
     free(index);
     free(made);
-    return same;
+    return r == -EIO || r == -ENOENT || r == -EFBIG ? 0 : r;
 }
 
 /* The pack first: an index without one is worth nothing, a pack without an index gets a new one. */
@@ -283,7 +324,8 @@ static int set_aside(struct mend_packs *packs, const char *base, struct error *e
     char *aside = join(base, ASIDE);
     int r = aside ? 0 : error_no_memory(e);
 
-    pack_remove_derived(packs->repository);
+    if (r == 0)
+        r = pack_remove_derived(packs->repository, e);
     for (size_t i = 0; i < 2 && r == 0; i++) {
         char *from = join(base, suffixes[i]), *to = join(aside, suffixes[i]);
 
@@ -305,9 +347,11 @@ static int check_objects(void *data, const char *base, struct error *e)
     const struct packs_check *check = data;
     const struct repository *repository = check->packs->repository;
     size_t length = strlen(base), aside = strlen(ASIDE);
+    int has =
+        mend_packs_is_bad(check->packs, base) ? 1 : has_these_objects(check->scratch, base, e);
 
-    if (mend_packs_is_bad(check->packs, base) || has_these_objects(check->scratch, base))
-        return 0;
+    if (has != 0)
+        return has < 0 ? has : 0;
     cache_say(repository->cache, "%s: the pack %s has other objects than its index says",
               repository->shown, base);
     if (length > aside && strcmp(base + length - aside, ASIDE) == 0)

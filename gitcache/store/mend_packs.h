@@ -32,8 +32,9 @@ int mend_packs_check_objects(struct mend_packs *packs, struct error *e);
 
 bool mend_packs_is_bad(const struct mend_packs *packs, const char *base);
 
-/* Removes what is bad; but not a pack that was received anew since, under the same name. */
-void mend_packs_remove(const struct mend_packs *packs);
+/* Removes what is bad; but not a pack that was received anew since, under the same name, nor one of which that
+ * is not known. */
+int mend_packs_remove(const struct mend_packs *packs, struct error *e);
 
 void mend_packs_release(struct mend_packs *packs);
 

@@ -7,9 +7,9 @@
 
 #include "gitcache/store/repository.h"
 
-/* Takes odb_lock shared and hands out the odb; NULL (and no lock) while there is no repository.
- * Give it back with odb_put. */
-git_odb *odb_get(struct repository *repository);
+/* Takes odb_lock shared and hands out the odb; give it back with odb_put. EIO (and no lock) while there is
+ * no repository; ENOMEM, EMFILE and so on say nothing of one. */
+int odb_get(git_odb **out, struct repository *repository, struct error *e);
 void odb_put(struct repository *repository);
 
 /* Forgets open packs, so that damaged ones which were replaced are not read on. */

@@ -11,6 +11,7 @@
 #include <git2/sys/repository.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
 #include "gitcache/base/library.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/incoming.h"
@@ -41,27 +42,39 @@ static uint64_t size_of(const struct pack *pack)
     return bytes;
 }
 
-void pack_remove(const struct pack *pack)
+int pack_remove(const struct pack *pack, struct error *e)
 {
-    for (size_t i = 0; i < SUFFIX_COUNT; i++) {
+    int r = 0;
+
+    for (size_t i = 0; i < SUFFIX_COUNT && r == 0; i++) {
         char *path = file_of(pack, suffixes[i]);
-        if (path)
-            unlink(path);
+        if (!path)
+            r = error_no_memory(e);
+        else if (unlink(path) < 0 && errno != ENOENT)
+            r = error_set(e, errno, "cannot remove %s: %s", path, strerror(errno));
         free(path);
     }
+    return r;
 }
 
-void pack_remove_derived(const struct repository *repository)
+int pack_remove_derived(const struct repository *repository, struct error *e)
 {
     static const char *const names[] = {"objects/info/commit-graph", "objects/info/commit-graphs",
                                         "objects/pack/multi-pack-index"};
 
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+    int r = 0;
+
+    for (size_t i = 0; i < sizeof names / sizeof *names && r == 0; i++) {
         char *path = disk_path(repository->folder, names[i]);
         if (path)
             disk_remove(path);
+        if (!path)
+            r = error_no_memory(e);
+        else if (access(path, F_OK) == 0)
+            r = error_set(e, EIO, "cannot remove %s", path);
         free(path);
     }
+    return r;
 }
 
 int pack_each(const struct repository *repository, const char *suffix,
@@ -72,12 +85,12 @@ int pack_each(const struct repository *repository, const char *suffix,
     DIR *stream = folder ? opendir(folder) : NULL;
     size_t suffix_length = strlen(suffix);
     struct dirent *entry;
-    int r = 0;
+    int r = 0, end = 0;
 
     if (!stream)
         r = error_set(e, folder ? errno : ENOMEM, "cannot read the packs of %s",
                       repository->folder);
-    while (stream && r == 0 && (entry = readdir(stream))) {
+    while (stream && r == 0 && (entry = folder_next(stream, &end))) {
         size_t length = strlen(entry->d_name);
         char *base;
 
@@ -88,6 +101,8 @@ int pack_each(const struct repository *repository, const char *suffix,
         r = base ? act(data, base, e) : error_no_memory(e);
         free(base);
     }
+    if (r == 0 && end < 0)
+        r = error_set(e, -end, "cannot read %s: %s", folder, strerror(-end));
     if (stream)
         closedir(stream);
     free(folder);
@@ -109,7 +124,7 @@ static int add_pack(void *data, const char *base, struct error *e)
         return error_no_memory(e);
     packs->count++;
     keep = file_of(pack, ".keep");
-    pack->keep = !keep || access(keep, F_OK) == 0;
+    pack->keep = !keep || access(keep, F_OK) == 0 || errno != ENOENT;
     free(keep);
     pack->bytes = size_of(pack);
     if (git_odb_new(&pack->odb))
@@ -238,8 +253,10 @@ int pack_anew(const struct pack *pack, struct repository *repository, const stru
         r = library_error(e, r, "cannot pack %s anew", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
-    if (r == 0 && git_odb_foreach(pack->odb, find_missing, &packing))
-        r = error_set(e, EIO, "packing %s anew left something out", repository->folder);
+    if (r == 0 && (r = git_odb_foreach(pack->odb, find_missing, &packing)) != 0)
+        r = r < 0
+                ? library_error(e, r, "cannot read what was packed anew of %s", repository->folder)
+                : error_set(e, EIO, "packing %s anew left something out", repository->folder);
     if (r == 0) {
         *bytes = disk_size(folder);
         r = incoming_publish(&incoming, e);

@@ -44,11 +44,11 @@ int pack_open_rest(git_odb **out, const struct packs *packs, const struct reposi
 int pack_anew(const struct pack *pack, struct repository *repository, const struct oid_set *objects,
               uint64_t *bytes, struct error *e);
 
-/* Removes its files. */
-void pack_remove(const struct pack *pack);
+/* Removes its files, the index first: without it, git passes a pack over. */
+int pack_remove(const struct pack *pack, struct error *e);
 
 /* Removes what git derives from packs, when somebody lets it maintain the cache: it would be wrong once a
  * pack has gone. */
-void pack_remove_derived(const struct repository *repository);
+int pack_remove_derived(const struct repository *repository, struct error *e);
 
 #endif

@@ -10,6 +10,7 @@
 #include <time.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
 
 /* A file system's times may be this coarse: what is younger may change without a trace. */
 #define COARSE_NS ((int64_t)2000000000)
@@ -57,8 +58,10 @@ static int open_slot(struct pack_folder *packs, struct pack_slot *slot, struct e
     if (r == 0)
         return 0;
     slot->pack = NULL;
-    if (r != -EIO && r != -ENOENT)
+    if (r != -EIO && r != -ENOENT) { /* it is tried again at the next scan */
+        slot->index_at = slot->pack_at = (struct regular_stamp){.device = 0};
         return error_set(e, -r, "%s", inner.text);
+    }
     if (slot->index_at.inode) /* else it was removed just now */
         cache_say(packs->cache, "%s; what is in it is fetched again when it is needed", inner.text);
     return 0;
@@ -115,11 +118,11 @@ static bool is_index(const char *name)
 static int read_folder(struct pack_folder *packs, DIR *stream, struct error *e)
 {
     struct dirent *entry;
-    int r = 0;
+    int r = 0, end = 0;
 
     for (size_t i = 0; i < packs->count; i++)
         packs->slots[i].seen = false;
-    while (r == 0 && (entry = readdir(stream))) {
+    while (r == 0 && (entry = folder_next(stream, &end))) {
         char *base;
 
         if (!is_index(entry->d_name))
@@ -129,6 +132,8 @@ static int read_folder(struct pack_folder *packs, DIR *stream, struct error *e)
         r = base ? see(packs, base, e) : error_no_memory(e);
         free(base);
     }
+    if (r == 0 && end < 0)
+        r = error_set(e, -end, "cannot read %s: %s", packs->folder, strerror(-end));
     for (size_t i = packs->count; r == 0 && i-- > 0;)
         if (!packs->slots[i].seen)
             drop_slot(packs, i);
@@ -165,7 +170,10 @@ static int scan(struct pack_folder *packs, struct error *e)
     if (!packs->folder)
         return 0;
     /* Not opendir: the folder may have become a link, or anything. */
-    if (lstat(packs->folder, &st) < 0 || !S_ISDIR(st.st_mode)) {
+    r = lstat(packs->folder, &st);
+    if (r < 0 && errno != ENOENT && errno != ENOTDIR)
+        return error_set(e, errno, "cannot look at %s: %s", packs->folder, strerror(errno));
+    if (r < 0 || !S_ISDIR(st.st_mode)) {
         while (packs->count)
             drop_slot(packs, packs->count - 1);
         return 0;

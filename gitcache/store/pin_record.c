@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/sorted.h"
 #include "gitcache/base/summed.h"
 
@@ -113,6 +114,8 @@ int pin_record_load(struct pin_record *out, const char *folder, struct error *e)
     r = path ? disk_read(path, MAX_RECORD, &text, &size, e) : error_no_memory(e);
     if (r == 0)
         r = parse(out, text, size);
+    if (r == -ENOTDIR)
+        r = -ENOENT;
     if (r == -EIO || r == -EFBIG)
         r = error_set(e, EIO, "the record of pins %s is damaged", path);
     if (r < 0)
@@ -127,7 +130,7 @@ int pin_record_save(const struct pin_record *record, const char *folder, struct 
     char *path = disk_path(folder, PIN_RECORD_FILE), *text = NULL, hex[OID_HEX_SIZE];
     char line[SUMMED_LINE_SIZE + 1];
     size_t size;
-    FILE *out = open_memstream(&text, &size);
+    FILE *out = memory_file_open(&text, &size);
     int r = path && out ? 0 : error_no_memory(e);
 
     if (r == 0) {

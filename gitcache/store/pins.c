@@ -51,9 +51,9 @@ static int learn(struct repository *repository, const char *ref, const struct oi
         return -ENOENT;
     if (known_pins_find(repository, ref, &known, out) && oid_equal(&known, target))
         return 0;
-    odb = odb_get(repository);
-    if (!odb)
-        return error_set(e, EIO, "its objects are not there");
+    r = odb_get(&odb, repository, e);
+    if (r < 0)
+        return r;
     r = commit_load(odb, target, &commit, e);
     odb_put(repository);
     if (r < 0)
@@ -86,18 +86,22 @@ static int load_record(struct repository *repository, struct error *e)
     return r;
 }
 
-/* What the record says of a ref. False if it knows nothing, or there is none. */
-static bool is_recorded(struct repository *repository, const char *ref, struct oid *target)
+/* What the record says of a ref. ENOENT without a sentence if it knows nothing, or there is none that could
+ * be believed. */
+static int find_recorded(struct repository *repository, const char *ref, struct oid *target,
+                         struct error *e)
 {
     const struct oid *found = NULL;
+    int r;
 
     pthread_mutex_lock(&repository->record_lock);
-    if (load_record(repository, NULL) == 0)
+    r = load_record(repository, e);
+    if (r == 0)
         found = pin_record_find(&repository->record, ref);
     if (found)
         *target = *found;
     pthread_mutex_unlock(&repository->record_lock);
-    return found != NULL;
+    return r < 0 && r != -EIO ? r : found ? 0 : -ENOENT;
 }
 
 /* A repository of which nothing was ever cached: a list may name thousands of those, and one look
@@ -105,6 +109,23 @@ static bool is_recorded(struct repository *repository, const char *ref, struct o
 static bool is_absent(const struct repository *repository)
 {
     return access(repository->folder, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+/* What is there, but not as it should be, may be so in the record. As find_on_disk; *r is what the ref said. */
+static int find_in_record(struct repository *repository, const char *ref, int r,
+                          struct version *out, struct error *e)
+{
+    struct error inner = {0};
+    struct oid target;
+    int recorded = find_recorded(repository, ref, &target, &inner);
+
+    if (recorded == 0)
+        recorded = learn(repository, ref, &target, out, &inner);
+    if (recorded == 0)
+        atomic_store(&repository->mend_wanted, true);
+    if (recorded == 0 || recorded == -ENOENT || recorded == -EIO)
+        return recorded == 0 ? 0 : r;
+    return error_set(e, -recorded, "%s", inner.text);
 }
 
 /* Of a ref and the record, what can be read. As pins_find. */
@@ -119,12 +140,9 @@ static int find_on_disk(struct repository *repository, const char *ref, struct v
     int r = refs_read(repository->folder, ref, &target, &inner);
     if (r == 0)
         r = learn(repository, ref, &target, out, &inner);
-    if (r == 0)
-        return 0;
-    if ((r == -EIO || r == -ENOENT) && is_recorded(repository, ref, &target) &&
-        learn(repository, ref, &target, out, NULL) == 0)
-        return 0;
-    if (r == -ENOENT)
+    if (r == -EIO || r == -ENOENT)
+        r = find_in_record(repository, ref, r, out, &inner);
+    if (r == 0 || r == -ENOENT)
         return r;
     if (r != -EIO)
         return error_set(e, -r, "%s", inner.text);
@@ -161,8 +179,9 @@ static int learn_ref(void *data, const char *ref, const struct oid *target)
     if (r == -EIO) {
         scan->damage = true;
         r = find_on_disk(scan->repository, ref, &version, scan->e);
-    } else if (r == 0 && !is_recorded(scan->repository, ref, &recorded)) {
-        scan->damage = true;
+    } else if (r == 0) {
+        r = find_recorded(scan->repository, ref, &recorded, scan->e);
+        scan->damage = scan->damage || r == -ENOENT;
     }
     return r == -EIO || r == -ENOENT ? 0 : r;
 }
@@ -175,20 +194,24 @@ static int learn_recorded(struct pin_scan *scan)
     int r = 0;
 
     pthread_mutex_lock(&scan->repository->record_lock);
-    if (load_record(scan->repository, NULL) < 0)
-        goto out;
+    r = load_record(scan->repository, scan->e);
+    if (r == -ENOENT || r == -EIO)
+        r = 0; /* it is empty now */
     for (size_t i = 0; i < record->count && r == 0; i++) {
         const struct pin_record_item *item = &record->items[i];
         struct version version;
 
-        if (known_pins_find(scan->repository, item->ref, &there, &version) ||
-            refs_read(scan->repository->folder, item->ref, &there, NULL) != -ENOENT)
+        if (known_pins_find(scan->repository, item->ref, &there, &version))
             continue;
+        r = refs_read(scan->repository->folder, item->ref, &there, scan->e);
+        if (r != -ENOENT) {
+            r = r == -EIO ? 0 : r; /* it is there */
+            continue;
+        }
         r = learn(scan->repository, item->ref, &item->target, &version, scan->e);
         scan->damage = scan->damage || r == 0;
         r = r == -EIO || r == -ENOENT ? 0 : r;
     }
-out:
     pthread_mutex_unlock(&scan->repository->record_lock);
     return r;
 }
@@ -215,9 +238,16 @@ static void try_to_mend(struct repository *repository)
     lock = repository_lock(repository, &watch, NULL);
     if (lock < 0)
         return;
-    if (pins_mend(repository, NULL) == 0)
-        shallow_mend(repository, NULL);
+    /* What is not mended now is said again, and tried again, by the next process. */
+    if (pins_mend(repository, NULL) == 0 && shallow_mend(repository, NULL) == 0)
+        atomic_store(&repository->mend_wanted, false);
     close(lock);
+}
+
+void pins_mend_if_wanted(struct repository *repository)
+{
+    if (atomic_load(&repository->mend_wanted))
+        try_to_mend(repository);
 }
 
 /* A repository that is there, with something else in the place of its files and folders. */
@@ -276,10 +306,14 @@ int pins_write(struct repository *repository, const char *ref, const struct oid 
     struct version pinned;
     int r;
 
-    if (version->kind != VERSION_BRANCH && pins_find(repository, ref, &pinned, NULL) == 0 &&
-        !oid_equal(&pinned.commit, &version->commit))
-        return error_set(e, EEXIST, "%s of %s is pinned at another commit", pins_name(ref),
-                         repository->shown);
+    if (version->kind != VERSION_BRANCH) {
+        r = pins_find(repository, ref, &pinned, e);
+        if (r == 0 && !oid_equal(&pinned.commit, &version->commit))
+            return error_set(e, EEXIST, "%s of %s is pinned at another commit", pins_name(ref),
+                             repository->shown);
+        if (r < 0 && r != -ENOENT && r != -EIO) /* it may be pinned: nobody knows at which */
+            return r;
+    }
     r = record_pin(repository, ref, target, e);
     if (r == 0)
         r = refs_write(repository->folder, ref, target, e);
@@ -311,6 +345,7 @@ struct pin_visit {
     struct repository *repository;
     int (*visit)(void *data, const char *ref, const struct oid *target, bool recorded);
     void *data;
+    struct error *e;
 };
 
 static int visit_pin(void *data, const char *ref, const struct oid *target)
@@ -319,10 +354,14 @@ static int visit_pin(void *data, const char *ref, const struct oid *target)
     enum version_kind kind;
     struct oid recorded;
     bool known;
+    int r;
 
     if (!pins_kind(ref, &kind))
         return 0;
-    known = is_recorded(v->repository, ref, &recorded);
+    r = find_recorded(v->repository, ref, &recorded, v->e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    known = r == 0;
     if (!target && known)
         target = &recorded;
     return v->visit(v->data, ref, target, known && target && oid_equal(target, &recorded));
@@ -333,6 +372,6 @@ int pins_each_on_disk(struct repository *repository,
                                    bool recorded),
                       void *data, struct error *e)
 {
-    struct pin_visit v = {repository, visit, data};
+    struct pin_visit v = {repository, visit, data, e};
     return refs_each(repository->folder, visit_pin, &v, e);
 }

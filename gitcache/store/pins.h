@@ -19,6 +19,9 @@ int pins_find(struct repository *repository, const char *ref, struct version *ou
 /* Reads all refs from disk; other processes may have added some or moved branches. What is damaged
  * is passed over, and mended if that can be done without waiting or a remote. */
 int pins_scan(struct repository *repository, struct error *e);
+/* Mends what a finding has shown to be amiss, once a process, and only if nobody has the lock: it waits for
+ * no one, but for the disk. Not with the repository's file lock. */
+void pins_mend_if_wanted(struct repository *repository);
 /* Writes a pin, durably, after all it needs is on disk. Moves it if it is a branch; else EEXIST if it
  * is there with another target. The caller has the repository's file lock. */
 int pins_write(struct repository *repository, const char *ref, const struct oid *target,

@@ -9,17 +9,18 @@
 #include "gitcache/store/refs.h"
 #include "gitcache/store/repository_state.h"
 
-static bool can_be_read(struct repository *repository, const struct oid *target)
+/* 1, 0, or a negative errno where that cannot be known. */
+static int can_be_read(struct repository *repository, const struct oid *target, struct error *e)
 {
-    git_odb *odb = odb_get(repository);
     struct commit commit;
-    bool can;
+    git_odb *odb;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return false;
-    can = commit_load(odb, target, &commit, NULL) == 0;
-    odb_put(repository);
-    return can;
+    if (r == 0) {
+        r = commit_load(odb, target, &commit, e);
+        odb_put(repository);
+    }
+    return r == 0 ? 1 : r == -EIO || r == -ENOENT ? 0 : r;
 }
 
 struct mending {
@@ -47,7 +48,10 @@ static int mend_ref(void *data, const char *ref, const struct oid *target)
 
     if (!pins_kind(ref, &kind) || (target && recorded && oid_equal(target, recorded)))
         return 0;
-    if (target && can_be_read(mending->repository, target)) {
+    int can = target ? can_be_read(mending->repository, target, mending->e) : 0;
+    if (can < 0)
+        return can;
+    if (can) {
         mending->changed = true;
         return pin_record_set(&mending->record, ref, target) < 0 ? error_no_memory(mending->e) : 0;
     }
@@ -62,9 +66,14 @@ static int mend_lost_refs(struct mending *mending)
     for (size_t i = 0; i < mending->record.count && r == 0; i++) {
         const struct pin_record_item *item = &mending->record.items[i];
 
+        r = refs_read(mending->repository->folder, item->ref, &there, mending->e);
+        if (r != -ENOENT) {
+            r = r == -EIO ? 0 : r;
+            continue;
+        }
         /* Without its commit it was removed by a gc that kept no record. */
-        if (refs_read(mending->repository->folder, item->ref, &there, NULL) == -ENOENT &&
-            can_be_read(mending->repository, &item->target))
+        r = can_be_read(mending->repository, &item->target, mending->e);
+        if (r > 0)
             r = restore_ref(mending, item->ref, &item->target);
     }
     return r;

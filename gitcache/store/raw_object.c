@@ -1,6 +1,7 @@
 #include "gitcache/store/raw_object.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -12,27 +13,20 @@
 #include "gitcache/store/repository_state.h"
 
 /* A failed read of an object: the cache is damaged, unless the cause is another. */
-static int read_failed(const struct repository *repository, const struct oid *id, int git_code,
-                       struct error *e)
+static int read_failed(const struct repository *repository, git_odb *odb, const struct oid *id,
+                       int git_code, struct error *e)
 {
-    char hex[OID_HEX_SIZE];
+    char hex[OID_HEX_SIZE], what[OID_HEX_SIZE + 20];
+    struct error inner = {0};
 
-    if (git_code == GIT_ENOTFOUND)
-        return error_set(e, EIO, "the object %s is missing in %s; fetch the version again",
-                         oid_format(id, hex), repository->folder);
-    if (git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
-        return error_no_memory(e);
-    library_error(e, git_code, "the object %s is damaged in %s; fetch the version again",
-                  oid_format(id, hex), repository->folder);
-    if (e)
-        e->errnum = EIO;
-    return -EIO;
-}
-
-static int no_repository(const struct repository *repository, struct error *e)
-{
-    return error_set(e, EIO, "%s is not there any more; fetch the version again",
-                     repository->folder);
+    snprintf(what, sizeof what, "the object %s", oid_format(id, hex));
+    /* The library says so, too, where it could not look for new packs. */
+    if (git_code == GIT_ENOTFOUND && (git_code = git_odb_refresh(odb)) == 0)
+        return error_set(e, EIO, "%s is missing in %s; fetch the version again", what,
+                         repository->folder);
+    if (library_read_error(&inner, git_code, what) != -EIO)
+        return error_set(e, inner.errnum, "%s", inner.text);
+    return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text, repository->folder);
 }
 
 static int wrong_type(const struct repository *repository, const struct oid *id, git_object_t type,
@@ -47,16 +41,16 @@ static int wrong_type(const struct repository *repository, const struct oid *id,
 int raw_object_read(struct repository *repository, const struct oid *id, git_object_t type,
                     git_odb_object **out, struct error *e)
 {
-    git_odb *odb = odb_get(repository);
+    git_odb *odb;
     git_oid git_id;
-    int r;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return no_repository(repository, e);
+    if (r < 0)
+        return r;
     library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
     if (r < 0)
-        r = read_failed(repository, id, r, e);
+        r = read_failed(repository, odb, id, r, e);
     odb_put(repository);
     if (r == 0 && git_odb_object_type(*out) != type) {
         git_odb_object_free(*out);
@@ -68,18 +62,18 @@ int raw_object_read(struct repository *repository, const struct oid *id, git_obj
 int raw_object_size(struct repository *repository, const struct oid *id, uint64_t *out,
                     struct error *e)
 {
-    git_odb *odb = odb_get(repository);
     git_object_t type;
+    git_odb *odb;
     git_oid git_id;
     size_t size;
-    int r;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return no_repository(repository, e);
+    if (r < 0)
+        return r;
     library_oid_to_git(&git_id, id);
     r = git_odb_read_header(&size, &type, odb, &git_id);
     if (r < 0)
-        r = read_failed(repository, id, r, e);
+        r = read_failed(repository, odb, id, r, e);
     else
         *out = size;
     odb_put(repository);
@@ -105,13 +99,13 @@ static int loose_blob(struct repository *repository, const struct oid *id, struc
 int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
                     struct error *e)
 {
-    git_odb *odb = odb_get(repository);
     struct error inner = {0};
     git_object_t type;
-    int r;
+    git_odb *odb;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return no_repository(repository, e);
+    if (r < 0)
+        return r;
     r = checked_packs_read(odb, id, &type, out, &inner);
     odb_put(repository);
     if (r == 0 && type == GIT_OBJECT_BLOB)
@@ -154,12 +148,12 @@ int raw_object_to_file(struct repository *repository, const struct oid *id, uint
                                                 .fd = fd,
                                                 .folder = folder,
                                                 .watch = watch};
-    git_odb *odb = odb_get(repository);
     struct error inner = {0};
-    int r;
+    git_odb *odb;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return no_repository(repository, e);
+    if (r < 0)
+        return r;
     r = checked_packs_write(odb, &request, &inner);
     odb_put(repository);
     if (r == -ENOENT)
@@ -174,18 +168,20 @@ int raw_object_to_file(struct repository *repository, const struct oid *id, uint
 int raw_object_tree_of(struct repository *repository, const struct oid *id, struct oid *out,
                        struct error *e)
 {
-    git_odb *odb = odb_get(repository);
     struct error inner = {0};
     struct commit commit;
-    int r;
+    git_odb *odb;
+    int r = odb_get(&odb, repository, e);
 
-    if (!odb)
-        return no_repository(repository, e);
+    if (r < 0)
+        return r;
     r = commit_load(odb, id, &commit, &inner);
     odb_put(repository);
-    if (r < 0)
+    if (r == -EIO || r == -ENOENT)
         return error_set(e, EIO, "%s (in %s); fetch the version again", inner.text,
                          repository->folder);
+    if (r < 0)
+        return error_set(e, -r, "%s", inner.text);
     *out = commit.tree;
     return 0;
 }

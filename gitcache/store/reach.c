@@ -1,6 +1,7 @@
 #include "gitcache/store/reach.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "gitcache/base/library.h"
 #include "gitcache/store/commit.h"
@@ -26,17 +27,27 @@ static int add_tree(struct reach *reach, const struct oid *id, struct error *e)
     return 0;
 }
 
+/* "It is not there" is also what the library says where nobody could look. */
+static int is_missing(git_odb *odb, const char *what, struct error *e)
+{
+    int r = git_odb_refresh(odb);
+
+    return r < 0 ? library_read_error(e, r, what) : error_set(e, EIO, "%s is missing", what);
+}
+
 static int add_blob(struct reach *reach, const struct raw_entry *entry, struct error *e)
 {
-    char hex[OID_HEX_SIZE];
+    char hex[OID_HEX_SIZE], what[OID_HEX_SIZE + 300];
     git_oid id;
 
     if (is_known(reach, &entry->oid))
         return 0;
     library_oid_to_git(&id, &entry->oid);
-    if (!git_odb_exists(reach->odb, &id))
-        return error_set(e, EIO, "the file %s is missing (the blob %s)", entry->name,
-                         oid_format(&entry->oid, hex));
+    if (!git_odb_exists(reach->odb, &id)) {
+        snprintf(what, sizeof what, "the file %.200s (the blob %s)", entry->name,
+                 oid_format(&entry->oid, hex));
+        return is_missing(reach->odb, what, e);
+    }
     return reach->all && oid_set_add(reach->all, &entry->oid) < 0 ? error_no_memory(e) : 0;
 }
 
@@ -51,18 +62,17 @@ static int add_entry(struct reach *reach, const struct raw_entry *entry, struct 
 
 static int read_tree(git_odb_object **out, git_odb *odb, const struct oid *id, struct error *e)
 {
-    char hex[OID_HEX_SIZE];
+    char hex[OID_HEX_SIZE], what[OID_HEX_SIZE + 20];
     git_oid git_id;
     int r;
 
     library_oid_to_git(&git_id, id);
     r = git_odb_read(out, odb, &git_id);
+    snprintf(what, sizeof what, "the tree %s", oid_format(id, hex));
     if (r == GIT_ENOTFOUND)
-        return error_set(e, EIO, "the tree %s is missing", oid_format(id, hex));
-    if (r < 0 && git_error_last() && git_error_last()->klass == GIT_ERROR_NOMEMORY)
-        return error_no_memory(e);
+        return is_missing(odb, what, e);
     if (r < 0)
-        return error_set(e, EIO, "the tree %s is damaged", oid_format(id, hex));
+        return library_read_error(e, r, what);
     if (git_odb_object_type(*out) == GIT_OBJECT_TREE)
         return 0;
     git_odb_object_free(*out);

@@ -11,6 +11,8 @@
 #include <unistd.h>
 
 #include "gitcache/base/disk.h"
+#include "gitcache/base/folder.h"
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/regular.h"
 
 #define PACKED_REFS "packed-refs"
@@ -68,14 +70,16 @@ struct packed_ref {
     struct oid target;
 };
 
-/* A file that is not there is an empty one. */
+/* A file that is not there is an empty one, and so is what is no file. */
 static int open_packed(const char *folder, struct packed *out, struct error *e)
 {
     char *path = disk_path(folder, PACKED_REFS);
+    struct stat st;
     size_t size;
     int r = path ? disk_read(path, MAX_PACKED, &out->text, &size, e) : error_no_memory(e);
 
-    if (r == -ENOENT || r == -ENOTDIR) {
+    if (r == -ENOENT || r == -ENOTDIR ||
+        (r == -EIO && lstat(path, &st) == 0 && !S_ISREG(st.st_mode))) {
         out->text = NULL;
         r = 0;
     }
@@ -162,20 +166,27 @@ static int visit_folder(const struct visiting *v, const char *name, int depth)
     DIR *stream = path ? opendir(path) : NULL;
     struct dirent *entry;
     struct stat st;
-    int r = path ? 0 : error_no_memory(v->e);
+    int r = path ? 0 : error_no_memory(v->e), end = 0;
 
     if (path && !stream && errno != ENOENT && errno != ENOTDIR)
         r = error_set(v->e, errno, "cannot read %s: %s", path, strerror(errno));
-    while (stream && r == 0 && (entry = readdir(stream))) {
+    while (stream && r == 0 && (entry = folder_next(stream, &end))) {
         char *ref;
 
-        if (entry->d_name[0] == '.' || ends_with_lock(entry->d_name) ||
-            fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0)
+        if (entry->d_name[0] == '.' || ends_with_lock(entry->d_name))
             continue;
+        if (fstatat(dirfd(stream), entry->d_name, &st, AT_SYMLINK_NOFOLLOW) < 0) {
+            if (errno != ENOENT)
+                r = error_set(v->e, errno, "cannot look at %s/%s: %s", path, entry->d_name,
+                              strerror(errno));
+            continue;
+        }
         ref = disk_path(name, entry->d_name);
         r = ref ? visit_name(v, ref, S_ISDIR(st.st_mode), depth) : error_no_memory(v->e);
         free(ref);
     }
+    if (r == 0 && end < 0)
+        r = error_set(v->e, -end, "cannot read %s: %s", path, strerror(-end));
     if (stream)
         closedir(stream);
     free(path);
@@ -192,11 +203,15 @@ int refs_each(const char *folder,
     struct oid loose;
     int r = visit_folder(&v, "refs", 0);
 
-    if (r == 0 && open_packed(folder, &packed, NULL) == -ENOMEM)
-        r = error_no_memory(e);
-    while (r == 0 && next_packed(&packed, &ref))
-        if (read_loose(folder, ref.name, &loose, NULL) == -ENOENT)
+    if (r == 0)
+        r = open_packed(folder, &packed, e);
+    while (r == 0 && next_packed(&packed, &ref)) {
+        r = read_loose(folder, ref.name, &loose, e);
+        if (r == -ENOENT)
             r = visit(data, ref.name, &ref.target);
+        else if (r == -EIO) /* visited as such already */
+            r = 0;
+    }
     free(packed.text);
     return r;
 }
@@ -233,10 +248,10 @@ static int replace_locked(const char *path, const char *text, struct error *e)
         return error_no_memory(e);
     disk_remove(lock);
     r = disk_write(lock, text, e);
-    if (r == 0 && rename(lock, path) < 0) {
+    if (r == 0 && rename(lock, path) < 0)
         r = error_set(e, errno, "cannot write %s: %s", path, strerror(errno));
+    if (r < 0) /* else no git could write the ref any more */
         unlink(lock);
-    }
     if (r == 0) {
         char *slash = strrchr(path, '/'), *folder = strndup(path, (size_t)(slash - path));
         r = folder ? disk_sync_folder(folder, e) : error_no_memory(e);
@@ -293,8 +308,8 @@ static int remove_packed(const char *folder, const char *ref, struct error *e)
     char *path = disk_path(folder, PACKED_REFS), *text = NULL, *kept = NULL;
     size_t size, kept_size = 0;
     bool found = false, drops = false;
-    FILE *out = open_memstream(&kept, &kept_size);
-    int r = path && out ? disk_read(path, MAX_PACKED, &text, &size, NULL) : -ENOMEM;
+    FILE *out = memory_file_open(&kept, &kept_size);
+    int r = path && out ? disk_read(path, MAX_PACKED, &text, &size, e) : error_no_memory(e);
 
     for (char *line = r == 0 ? text : NULL; line && *line;) {
         size_t length = strcspn(line, "\n"), whole = length + (line[length] == '\n');
@@ -306,12 +321,10 @@ static int remove_packed(const char *folder, const char *ref, struct error *e)
         line += whole;
     }
     if (out && fclose(out) && r == 0)
-        r = -ENOMEM;
+        r = error_no_memory(e);
     if (r == 0 && found)
         r = replace_locked(path, kept, e);
-    else if (r == -ENOMEM)
-        r = error_no_memory(e);
-    else
+    else if (r == -ENOENT)
         r = 0;
     free(kept);
     free(text);

@@ -38,7 +38,7 @@ static int set_listing(struct repository *repository, struct listing *listing)
     return 0;
 }
 
-/* A damaged listing counts as none: the remote is asked again. */
+/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked again. */
 static void load_listing(struct repository *repository)
 {
     char *path = disk_path(repository->folder, LISTING_FILE), *text = NULL;
@@ -263,8 +263,9 @@ static int make_repository(struct repository *repository, struct error *e)
         r = error_set(e, errno, "cannot make a folder in the cache %s: %s", repository->folder,
                       strerror(errno));
     if (r == 0) {
-        chmod(temporary, 0755);
-        r = skeleton_write(temporary, e);
+        r = chmod(temporary, 0755) < 0 ? error_set(e, errno, "cannot change the mode of %s: %s",
+                                                   temporary, strerror(errno))
+                                       : skeleton_write(temporary, e);
         if (r == 0 && rename(temporary, repository->folder) && errno != EEXIST &&
             errno != ENOTEMPTY)
             r = error_set(e, errno, "cannot make the folder %s: %s", repository->folder,
@@ -296,8 +297,17 @@ static int write_listing(struct repository *repository, const struct listing *li
 
 int repository_keep_listing(struct repository *repository, struct listing *listing, struct error *e)
 {
-    if (!cache_is_read_only(repository->cache))
-        write_listing(repository, listing, NULL);
+    struct error why = {0};
+
+    /* It is used all the same. Said once, until it can be kept again. */
+    if (!cache_is_read_only(repository->cache)) {
+        bool lost = write_listing(repository, listing, &why) < 0;
+        if (lost && !atomic_exchange(&repository->listing_unkept, lost))
+            cache_say(repository->cache,
+                      "%s: its listing cannot be kept, and is gone when this process ends: %s",
+                      repository->shown, why.text);
+        atomic_store(&repository->listing_unkept, lost);
+    }
     return set_listing(repository, listing) < 0 ? error_no_memory(e) : 0;
 }
 

@@ -37,6 +37,9 @@ struct repository {
     struct regular_stamp record_stamp;
     bool mend_tried; /* by this process, without waiting for the lock */
 
+    atomic_bool listing_unkept; /* the last one could not be written */
+    atomic_bool mend_wanted;    /* a pin was found in the record alone */
+
     pthread_rwlock_t odb_lock; /* protects the pointer; the odb itself is for all threads */
     git_odb *odb;              /* NULL until the folder is there */
 };

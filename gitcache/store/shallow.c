@@ -4,9 +4,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/base/memory_file.h"
 #include "gitcache/base/oid_set.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/commit.h"
@@ -37,23 +39,23 @@ static int print_commit(struct update *update, const struct oid *commit)
     return oid_set_add(&update->listed, commit);
 }
 
-/* Takes over the lines that name commits which are here. False if others are in it: it is damaged
- * then, and others may be missing. */
-static bool print_old(struct update *update, const char *text, size_t size)
+/* Takes over the lines that name commits which are here. 0 if others are in it: it is damaged
+ * then, and others may be missing. 1 if it is sound. */
+static int print_old(struct update *update, const char *text, size_t size)
 {
-    bool sound = true;
+    int sound = 1;
 
     for (const char *line = text, *end = text + size; line < end; line += OID_HEX + 1) {
         struct oid commit;
         git_oid id;
 
         if (end - line <= OID_HEX || line[OID_HEX] != '\n' || !oid_parse(&commit, line, OID_HEX))
-            return false;
+            return 0;
         library_oid_to_git(&id, &commit);
-        if (git_odb_exists(update->odb, &id))
-            print_commit(update, &commit);
-        else
-            sound = false;
+        if (!git_odb_exists(update->odb, &id))
+            sound = 0;
+        else if (print_commit(update, &commit) < 0)
+            return error_no_memory(update->e);
     }
     return sound;
 }
@@ -81,9 +83,10 @@ static int print_pin(void *data, const struct pin *pin)
 static int print_all(struct update *update, const char *old, size_t old_size, bool whole,
                      const struct oid *commits, size_t count)
 {
-    bool sound = old && print_old(update, old, old_size);
-    int r = 0;
+    int sound = old ? print_old(update, old, old_size) : 0, r = 0;
 
+    if (sound < 0)
+        return sound;
     if (!sound || whole) {
         update->changed = old && !sound;
         r = pins_scan(update->repository, update->e);
@@ -92,6 +95,18 @@ static int print_all(struct update *update, const char *old, size_t old_size, bo
     }
     for (size_t i = 0; i < count && r == 0; i++)
         r = print_if_new(update, &commits[i]);
+    return r;
+}
+
+/* What stands in the file now; NULL if there is none, or something else is in its place. That it cannot be
+ * read is another thing: what is in it would be lost. */
+static int read_old(const char *path, char **old, size_t *size, struct error *e)
+{
+    struct stat st;
+    int r = disk_read(path, MAX_SHALLOW, old, size, e);
+
+    if (r == -ENOENT || r == -EFBIG || (r < 0 && lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
+        return 0;
     return r;
 }
 
@@ -106,10 +121,11 @@ static int write_anew(struct repository *repository, bool whole, const struct oi
     int r = path && objects ? checked_odb_open(&update.odb, repository->cache, objects, e)
                             : error_no_memory(e);
 
-    if (r == 0 && !(update.out = open_memstream(&new, &new_size)))
+    if (r == 0 && !(update.out = memory_file_open(&new, &new_size)))
         r = error_no_memory(e);
+    if (r == 0)
+        r = read_old(path, &old, &old_size, e);
     if (r == 0) {
-        disk_read(path, MAX_SHALLOW, &old, &old_size, NULL);
         r = print_all(&update, old, old_size, whole, commits, count);
     }
     if (update.out && fclose(update.out) && r == 0)
@@ -153,13 +169,29 @@ static int print_if_cut(const git_oid *id, void *data)
     bool cut;
     int r;
 
-    if (git_odb_read_header(&size, &type, search->odb, id) || type != GIT_OBJECT_COMMIT)
+    r = git_odb_read_header(&size, &type, search->odb, id);
+    if (r < 0)
+        return library_error(search->e, r, "an object cannot be read");
+    if (type != GIT_OBJECT_COMMIT)
         return 0;
     library_oid_from_git(&oid, id);
     r = commit_is_cut(search->odb, &oid, &cut, search->e);
     if (r == 0 && cut)
         fprintf(search->out, "%s\n", oid_format(&oid, hex));
     return r;
+}
+
+static int each_object(struct cut_search *search)
+{
+    struct error before = {0}, *e = search->e ? search->e : &before;
+    int r;
+
+    *e = before;
+    search->e = e;
+    r = git_odb_foreach(search->odb, print_if_cut, search);
+    if (r < 0 && !e->errnum)
+        return library_error(e, r, "the objects cannot be read");
+    return r < 0 ? -e->errnum : 0;
 }
 
 int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, struct error *e)
@@ -169,14 +201,16 @@ int shallow_rewrite(struct repository *repository, git_odb *odb, bool keep_old, 
     size_t old_size = 0, new_size;
     int r;
 
-    search.out = open_memstream(&new, &new_size);
+    search.out = memory_file_open(&new, &new_size);
     if (!path || !search.out) {
         r = error_no_memory(e);
         goto out;
     }
-    if (keep_old && disk_read(path, MAX_SHALLOW, &old, &old_size, NULL) == 0)
+    r = keep_old ? read_old(path, &old, &old_size, e) : 0;
+    if (old)
         fwrite(old, 1, old_size, search.out);
-    r = git_odb_foreach(odb, print_if_cut, &search);
+    if (r == 0)
+        r = each_object(&search);
     if (fclose(search.out) && r == 0)
         r = error_no_memory(e);
     search.out = NULL;

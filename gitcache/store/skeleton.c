@@ -60,7 +60,7 @@ static int mend_folder(const char *path, struct error *e)
             return 0;
         unlink(path);
     }
-    if (mkdir(path, 0777) == 0 || errno == EEXIST)
+    if (mkdir(path, 0777) == 0 || (errno == EEXIST && lstat(path, &st) == 0 && S_ISDIR(st.st_mode)))
         return 1;
     return error_set(e, errno, "cannot make the folder %s: %s", path, strerror(errno));
 }

@@ -1,0 +1,180 @@
+"""Every call of the program fails once: its n-th allocation, open, read, write, rename, fsync, socket call and so on, for
+each n (`make test` tries some, `make soak` all). It must end by itself with success or with a sentence, never by a signal;
+nothing damaged may be pinned, and without the fault the same must succeed then, byte for byte what git has."""
+
+import collections
+import concurrent.futures
+import os
+import re
+import shutil
+import subprocess
+import threading
+
+from support import servers
+from support.case import EndToEnd, allow_seconds
+from support.nth_call import KINDS, NthCall
+from support.processes import PROGRAM, slowness
+from support.repositories import start_point
+
+# How many calls of a kind are tried, spread evenly over the places that make them. "places": one of each place;
+# "all": every call.
+MOST = os.environ.get("E2E_NTH_CALLS", "6")
+JOBS = 2
+HANG = 60 * slowness()
+# How that is said; the last two are what pthread_create and libcurl make of it.
+NO_MEMORY = re.compile("out of memory|cannot allocate|not enough memory|cannot start a thread|could not resolve host",
+                       re.IGNORECASE)
+
+
+def chosen(nth_call, kind):
+    """Which calls are tried."""
+    places, count = nth_call.places(kind)
+    if MOST == "all":
+        return list(range(count))
+    if MOST == "places" or len(places) <= int(MOST):
+        return places
+    return [places[number * len(places) // int(MOST)] for number in range(int(MOST))]
+
+
+class Place:
+    """A cache that is made anew for each try."""
+
+    def __init__(self, test, number, verb):
+        self.test, self.verb = test, verb
+        self.folder = test.folder / f"place{number}"
+        self.folder.mkdir()
+        self.nth_call = NthCall(self.folder, test.env, verb)
+        self.cache = self.folder / "cache"
+        self.env = test.env | {"STARTPOINTFS_CACHE": str(self.cache),
+                               "STARTPOINTFS_SETS": str(self.folder / "sets")}
+
+    def prepare(self, cache):
+        shutil.rmtree(self.cache, ignore_errors=True)
+        if cache:
+            shutil.copytree(cache, self.cache, symlinks=True)
+
+    def run(self, arguments, env=None):
+        return subprocess.run([PROGRAM, self.verb, *arguments], env=env or self.env, timeout=HANG,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+
+    def run_with_fault(self, arguments):
+        return self.run(arguments, self.env | self.nth_call.env)
+
+
+class Campaign:
+    """Runs one command once for each call of its."""
+
+    def __init__(self, test, verb, arguments, cache, check):
+        self.test, self.verb, self.arguments, self.cache, self.check = test, verb, arguments, cache, check
+        self.places = [Place(test, f"{test.places + number}-{verb}", verb) for number in range(JOBS)]
+        test.places += JOBS
+        self.outcomes, self.faults = collections.Counter(), []
+        self.lock = threading.Lock()
+
+    def count(self):
+        place = self.places[0]
+        place.prepare(self.cache)
+        place.nth_call.calm()
+        done = place.run_with_fault(self.arguments)
+        self.test.assertEqual(0, done.returncode, done.stderr)
+        return place.nth_call
+
+    def one(self, place, kind, at):
+        place.prepare(self.cache)
+        place.nth_call.arm(kind, at)
+        fault = None
+        try:
+            done = place.run_with_fault(self.arguments)
+            outcome = "success" if done.returncode == 0 else "refused"
+            said = done.stdout + done.stderr
+            fault = self.judge(place, kind, done) or self.check(place, done.returncode == 0)
+        except subprocess.TimeoutExpired:
+            outcome, said, fault = "hang", "", "it hangs"
+        except AssertionError as failure:
+            fault = str(failure)
+        with self.lock:
+            self.outcomes["not reached" if not place.nth_call.has_failed() else outcome] += 1
+            if fault:
+                self.faults.append(f"{self.verb}, {kind} {at}: {fault}\n{said}\n{place.nth_call.where()}")
+
+    @staticmethod
+    def judge(place, kind, done):
+        if done.returncode < 0 or done.returncode > 3:
+            return f"it ended with {done.returncode}"
+        if done.returncode == 0:
+            return None
+        if not re.search(r"\w+ \w+", done.stderr):
+            return f"it failed with {done.returncode}, and no sentence"
+        if kind in ("memory", "map") and not NO_MEMORY.search(done.stderr) and place.nth_call.has_failed():
+            return "out of memory is called something else"
+        return None
+
+    def work(self, place, tries):
+        for kind, at in tries:
+            self.one(place, kind, at)
+
+    def run(self):
+        nth_call = self.count()
+        counts = nth_call.counts()
+        tries = [(kind, at) for kind in KINDS for at in chosen(nth_call, kind)]
+        with concurrent.futures.ThreadPoolExecutor(JOBS) as threads:
+            list(threads.map(self.work, self.places, [tries[number::JOBS] for number in range(JOBS)]))
+        shown = ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
+        print(f"figures: {self.verb}: {len(tries)} of {sum(counts.values())} calls failed once ({shown}): "
+              + ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
+              + f", faults {len(self.faults)}")
+        self.test.assertEqual([], self.faults, "\n\n".join(self.faults))
+
+
+class NthCallFails(EndToEnd):
+    with_sanitizers = False
+
+    def setUp(self):
+        super().setUp()
+        self.places = 0
+        self.repository = self.make_repository()
+        self.repository.commit(start_point("1", **{"text.txt": "a\n" * 300}), tag="1")
+        self.repository.commit(start_point("2", **{"text.txt": "b\n" * 300, ".gitattributes": "*.txt eol=crlf\n"}), tag="2")
+        self.nginx = self.serve(servers.Nginx, self.repositories)
+        self.url = self.nginx.url("python-unittest")
+        self.kept = self.folder / "kept"
+        self.program("fetch", f"{self.url}?tag=1", env=self.env | {"STARTPOINTFS_CACHE": str(self.kept)})
+
+    def folder_of(self, cache):
+        return cache / f"http/127.0.0.1:{self.nginx.port}/git/python-unittest.git"
+
+    def git(self, cache, *arguments):
+        done = subprocess.run(["git", "--git-dir", self.folder_of(cache), *arguments], env=self.env, timeout=HANG,
+                              stdin=subprocess.DEVNULL, capture_output=True, text=True, errors="replace", check=False)
+        self.assertEqual(0, done.returncode, f"git {arguments}: {done.stdout}{done.stderr}")
+        return done.stdout
+
+    def check_whole(self, cache):
+        """What is pinned is what the server has, and whole."""
+        if not (self.folder_of(cache) / "HEAD").exists():
+            return
+        self.git(cache, "fsck", "--strict", "--no-dangling")
+        for line in self.git(cache, "for-each-ref", "--format=%(refname) %(objectname)").splitlines():
+            name, commit = line.split()
+            self.assertEqual(self.repository.id_of(name), commit)
+
+    def check_fetched(self, *tags):
+        def check(place, _):
+            self.check_whole(place.cache)
+            done = place.run(["--quiet", *(f"{self.url}?tag={tag}" for tag in tags)])
+            self.assertEqual(0, done.returncode, f"without the fault: {done.stderr}")
+            self.check_whole(place.cache)
+            for tag in tags:
+                self.assertEqual(self.trees[tag], self.git(place.cache, "rev-parse", f"refs/tags/{tag}^{{tree}}").strip())
+            left = [path for path in place.cache.rglob("*") if re.search(r"\.lock$|incoming|search\.", path.name)]
+            self.assertEqual([], left)
+        self.trees = {tag: self.repository.id_of(f"{tag}^{{tree}}") for tag in tags}
+        return check
+
+    @allow_seconds(20000 if not MOST.isdigit() else 240)
+    def test_first_fetch(self):
+        Campaign(self, "fetch", [f"{self.url}?tag=1"], None, self.check_fetched("1")).run()
+
+    @allow_seconds(20000 if not MOST.isdigit() else 240)
+    def test_second_version(self):
+        Campaign(self, "fetch", [f"{self.url}?tag=1", f"{self.url}?tag=2"], self.kept, self.check_fetched("1", "2")).run()
