@@ -78,7 +78,8 @@ int settings_init(struct settings *settings)
                                      "/var/cache/startpointfs", "XDG_CACHE_HOME", ".cache");
     settings->sets = default_folder("STARTPOINTFS_SETS", "STATE_DIRECTORY", "/sets",
                                     "/var/lib/startpointfs/sets", "XDG_STATE_HOME", ".local/state");
-    return settings->cache && settings->sets ? 0 : -ENOMEM;
+    settings->no_fetch_for = strdup(NO_FETCH_FOR_DEFAULT);
+    return settings->cache && settings->sets && settings->no_fetch_for ? 0 : -ENOMEM;
 }
 
 void settings_release(struct settings *settings)
@@ -87,6 +88,7 @@ void settings_release(struct settings *settings)
     free(settings->sets);
     free(settings->log_file);
     free(settings->holder);
+    free(settings->no_fetch_for);
     free(settings->fuse_options);
 }
 
@@ -127,6 +129,7 @@ enum option_kind {
     OPTION_SIZE,   /* uint64_t: bytes, with K, M or G */
     OPTION_PATH,   /* char *: made absolute */
     OPTION_SOCKET, /* likewise, of a unix socket; or a word that stands for one */
+    OPTION_TEXT,   /* char *: as it is, also empty */
     OPTION_CHOICE, /* an enum: one of the words from `least` to `most` */
 };
 
@@ -194,6 +197,8 @@ static const struct mount_option mount_options[] = {
      search_word},
     {"browse", OPTION_CHOICE, AT(browse), BROWSE_ALL, BROWSE_NAMED, NULL,
      "what 'ls' of a repository shows: all versions, or those that sources name", browse_word},
+    {"no_fetch_for", OPTION_TEXT, AT(no_fetch_for), 0, 0, "NAMES",
+     "processes for which nothing is fetched, separated by colons", NULL},
     {"max_file", OPTION_SIZE, AT(max_file), 0, MANY, "SIZE", "a larger file cannot be read", NULL},
     {"max_pack", OPTION_SIZE, AT(remote.max_pack), 1, MANY, "SIZE", "a larger pack is refused",
      NULL},
@@ -241,7 +246,8 @@ static int refuse_value(const struct mount_option *option, const char *value, st
     if (option->kind == OPTION_SOCKET && value && *value)
         return error_set(e, EINVAL, "option %s=%s: the path of a socket has %zu letters at most",
                          option->name, value, SOCKET_PATH_MOST);
-    if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET)
+    if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET ||
+        option->kind == OPTION_TEXT)
         return error_set(e, EINVAL, "option %s needs a value: %s=%s", option->name, option->name,
                          option->value);
     if (option->kind == OPTION_CHOICE) {
@@ -283,6 +289,17 @@ static int take_socket(char **field, const char *value)
     return *field ? 0 : -ENOMEM;
 }
 
+static int take_text(char **field, const char *value)
+{
+    char *copy = strdup(value);
+
+    if (!copy)
+        return -ENOMEM;
+    free(*field);
+    *field = copy;
+    return 0;
+}
+
 /* Puts the value into its field. 0, -EINVAL, -ENOMEM. */
 static int take_value(struct settings *settings, const struct mount_option *option,
                       const char *value)
@@ -298,6 +315,8 @@ static int take_value(struct settings *settings, const struct mount_option *opti
         return value && *value ? settings_folder(field, value) : -EINVAL;
     case OPTION_SOCKET:
         return value && *value ? take_socket(field, value) : -EINVAL;
+    case OPTION_TEXT:
+        return value ? take_text(field, value) : -EINVAL;
     case OPTION_CHOICE:
         return take_choice(option, value, field);
     case OPTION_NUMBER:
@@ -343,6 +362,8 @@ static const char *show_default(const struct settings *settings, const struct mo
 
     if (option->kind == OPTION_CHOICE && *(const unsigned *)field >= option->least)
         snprintf(buffer, size, " (%s)", option->word(*(const unsigned *)field));
+    else if (option->kind == OPTION_TEXT)
+        snprintf(buffer, size, " (%s)", *(char *const *)field);
     else
         buffer[0] = '\0';
     if (option->kind == OPTION_SIZE && number && !(number & ((1u << 30) - 1))) {
@@ -357,7 +378,7 @@ static const char *show_default(const struct settings *settings, const struct mo
 int settings_print_options(FILE *out)
 {
     struct settings defaults;
-    char left[80], value[40];
+    char left[80], value[160];
     int r = settings_init(&defaults);
 
     for (size_t i = 0; i < MOUNT_OPTION_COUNT && r == 0; i++) {

@@ -17,6 +17,10 @@
 #define JOBS_DEFAULT 16
 #define JOBS_MAX     256
 
+/* Those that index a whole machine unasked. */
+#define NO_FETCH_FOR_DEFAULT \
+    "updatedb:updatedb.plocate:updatedb.mlocate:baloo_file:tracker-miner-fs-3:localsearch-3"
+
 /* Which versions a listing of a repository shows: all, or those that a source names. */
 enum browse { BROWSE_ALL, BROWSE_NAMED };
 
@@ -45,6 +49,7 @@ struct settings {
     bool prefetch;
     enum readahead_choice readahead;
     enum browse browse;
+    char *no_fetch_for; /* names of processes, separated by colons */
     enum search_where search;
     bool no_resend; /* behave as on a kernel that can't resend requests: for tests */
     uint64_t max_file;

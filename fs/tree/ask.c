@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "fs/tree/readahead.h"
+#include "fs/tree/unasked.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/pool.h"
 
@@ -44,12 +45,16 @@ static int start_listing(struct mount *mount, struct repo *repo)
 int ask_listing(struct mount *mount, struct repo *repo, struct ask *ask)
 {
     ask->listing = true;
+    int r = unasked_refuse(mount, ask);
+    if (r < 0)
+        return r;
     return wait_for(&repo->listing, start_listing(mount, repo), ask);
 }
 
-void ask_listing_later(struct mount *mount, struct repo *repo)
+void ask_listing_later(struct mount *mount, struct repo *repo, struct ask *ask)
 {
-    start_listing(mount, repo);
+    if (unasked_refuse(mount, ask) == 0)
+        start_listing(mount, repo);
 }
 
 int ask_next_batch(struct mount *mount, struct repo *repo)
@@ -97,6 +102,9 @@ int ask_version(struct mount *mount, struct repo_version *version, struct ask *a
     pthread_mutex_unlock(&version->repo->lock);
     if (failed)
         return failed;
+    int refused = unasked_refuse(mount, ask);
+    if (refused < 0)
+        return refused;
     /* Fetched, and not there all the same: gc may have taken it again before anybody could open it. */
     if (ask->version >= MAX_FETCHES)
         return -EIO;
@@ -111,7 +119,7 @@ int ask_damaged(struct mount *mount, struct repo_version *version, struct ask *a
 {
     int r;
 
-    if (ask->damaged)
+    if (ask->damaged || unasked_refuse(mount, ask) < 0)
         return -EIO;
     ask->damaged = true;
     r = start_version(mount, version, &version->again);

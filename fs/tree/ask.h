@@ -5,15 +5,19 @@
  *
  * Nothing here waits: the call starts the work, or finds it under way, and returns -EAGAIN with
  * ask->work set. The caller waits for that (parked.h), and calls again with the same `struct ask`.
- * An offline mount: EHOSTUNREACH. While a failure of before makes us back off: its errno. */
+ * An offline mount: EHOSTUNREACH. A reader for whom nothing is fetched (unasked.h): EACCES. While a failure of before makes us back off: its errno. */
 #ifndef FS_TREE_ASK_H
 #define FS_TREE_ASK_H
+
+#include <sys/types.h>
 
 #include "fs/tree/mount.h"
 
 /* What one request has asked already, so that it asks once and takes the answer. Start with
- * zeroes. */
+ * zeroes, but for `thread`. */
 struct ask {
+    pid_t thread;               /* who asks; 0: somebody in another pid namespace */
+    bool is_judged, is_unasked; /* private to unasked.c */
     bool listing;
     unsigned version; /* how often */
     bool damaged;
@@ -37,9 +41,9 @@ int ask_version(struct mount *mount, struct repo_version *version, struct ask *a
  * another errno. */
 int ask_damaged(struct mount *mount, struct repo_version *version, struct ask *ask);
 
-/* In the background: a repository's listing; what a branch is at its remote now; all versions that
+/* In the background: a repository's listing, on behalf of a request that does not wait for it; what a branch is at its remote now; all versions that
  * sources name and the cache does not have. What cannot be asked for is left. */
-void ask_listing_later(struct mount *mount, struct repo *repo);
+void ask_listing_later(struct mount *mount, struct repo *repo, struct ask *ask);
 void ask_newest_later(struct mount *mount, struct repo_version *version);
 void ask_sources_later(struct mount *mount);
 

@@ -1,7 +1,6 @@
 #include "fs/tree/branch.h"
 
 #include "fs/shared/children.h"
-#include "fs/tree/ask.h"
 
 static bool is_branch(const struct mount *mount, uint32_t index)
 {
@@ -17,7 +16,7 @@ uint32_t branch_shown(const struct mount *mount, uint32_t index)
                                                                                          : index;
 }
 
-void branch_follow(struct mount *mount, uint32_t index)
+void branch_follow(struct mount *mount, uint32_t index, struct ask *ask)
 {
     uint32_t checkout;
 
@@ -27,5 +26,5 @@ void branch_follow(struct mount *mount, uint32_t index)
     struct repo *repo = repos_of_node(&mount->repos, index);
     int64_t age = repo ? repo_listing_age(repo) : 0;
     if (repo && (age < 0 || age >= (int64_t)mount->settings->refs_ttl))
-        ask_listing_later(mount, repo);
+        ask_listing_later(mount, repo, ask);
 }

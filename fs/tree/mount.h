@@ -32,15 +32,16 @@ struct mount {
     struct cache *cache;
     struct checkout_cache *checkout_cache; /* what reading trees has found out */
     struct repos repos;
-    struct pool *pool;           /* threads that wait for the network */
-    struct parked_lot *parked;   /* requests that wait for those */
-    struct readings *readings;   /* threads that read folders and files */
-    struct blobs *blobs;         /* files' bytes, inflated */
-    struct lists *lists;         /* what is mounted */
-    struct readahead *readahead; /* what is fetched before anybody asks; NULL: nothing */
-    pthread_mutex_t folders;     /* who changes root and control folders */
-    pthread_mutex_t fetch_trial; /* a fetch that two workers may have died of: one at a time */
-    _Atomic int64_t changed_at;  /* nanoseconds since the epoch: when the lists last changed */
+    struct pool *pool;             /* threads that wait for the network */
+    struct parked_lot *parked;     /* requests that wait for those */
+    struct readings *readings;     /* threads that read folders and files */
+    struct blobs *blobs;           /* files' bytes, inflated */
+    struct lists *lists;           /* what is mounted */
+    struct readahead *readahead;   /* what is fetched before anybody asks; NULL: nothing */
+    pthread_mutex_t folders;       /* who changes root and control folders */
+    pthread_mutex_t fetch_trial;   /* a fetch that two workers may have died of: one at a time */
+    _Atomic int64_t changed_at;    /* nanoseconds since the epoch: when the lists last changed */
+    _Atomic uint64_t unasked_told; /* private to unasked.c: of which names the log has said so */
     struct mount_observer observer;
 };
 

@@ -9,6 +9,7 @@
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/refresh.h"
+#include "fs/tree/unasked.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/hash.h"
 #include "gitcache/fetch/commit_search.h"
@@ -165,6 +166,8 @@ int searches_ask(struct mount *mount, struct repo *repo, const char *digits, str
 {
     int r = mount->settings->offline ? -EHOSTUNREACH : repo_backoff(repo);
 
+    if (r == 0)
+        r = unasked_refuse(mount, ask);
     if (r < 0)
         return r;
     pthread_mutex_lock(&repo->lock);

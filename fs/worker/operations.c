@@ -25,6 +25,7 @@ static void start(fuse_req_t req, enum operation operation, fuse_ino_t ino, stru
     request->req = req;
     request->node = node_of(ino);
     request->serve = serve;
+    request->ask.thread = fuse_req_ctx(req)->pid;
     count(request->worker, operation);
     request_run(request);
 }

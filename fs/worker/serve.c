@@ -48,7 +48,7 @@ int serve_lookup(struct request *request)
         return 0;
     }
     if (r == 0) {
-        branch_follow(mount, child);
+        branch_follow(mount, child, &request->ask);
         r = entry_of(request->worker, request->node, child, &request->ask, &entry);
     }
     if (r == 0)

@@ -86,7 +86,7 @@ static void test_a_branch_is_followed_by_looking_it_up(void **state)
     assert_int_equal(branch_shown(&mounted.mount, branch), shown);
     settle(&mounted);
     assert_int_equal(atomic_load(&mounted.mount.state->listings), listings);
-    branch_follow(&mounted.mount, branch);
+    branch_follow(&mounted.mount, branch, &(struct ask){0});
     settle(&mounted);
     assert_int_not_equal(branch_shown(&mounted.mount, branch), shown);
     assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
