@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 
 #include "fs/cli/arguments.h"
+#include "fs/cli/environment.h"
 #include "fs/cli/mount_helper.h"
 #include "fs/cli/verb.h"
 #include "fs/cli/version.h"
@@ -252,6 +253,7 @@ int main(int argc, char **argv)
     /* A pipe or socket whose other end is gone is an error to report, not a reason to die. */
     signal(SIGPIPE, SIG_IGN);
     raise_descriptor_limit();
+    environment_complete();
     code = copy ? run(argc, copy) : exit_fail(EXIT_FAILED, "out of memory");
     arguments_free_copy(copy);
     return code;

@@ -1,6 +1,7 @@
 """mount(8), fstab(5), findmnt(8), df(1); folders of lists; mounting as an ordinary user."""
 
 import os
+import pwd
 
 from support.case import EndToEnd
 from support.host import NOBODY, Host
@@ -200,6 +201,47 @@ class FolderOfLists(EndToEnd):
         self.assertIn("2 versions", self.program("fetch", *folders[:2], self.lists).stdout)
         done = self.program("create", "both", "--languages", *folders, self.lists, check=False)
         self.assertEqual(40, done.returncode, done.stderr)  # the same display name twice
+
+
+class WithoutAnEnvironment(EndToEnd):
+    """As mount(8) from fstab, and systemd, start a program: without HOME and PATH."""
+
+    def setUp(self):
+        super().setUp()
+        self.host = Host(self)
+        self.repository = self.make_start_point()
+        home = self.folder / "root"
+        home.mkdir()
+        (home / ".gitconfig").write_text(
+            f"[url \"{self.repositories}/\"]\n\tinsteadOf = https://example.invalid/\n"
+            f"[safe]\n\tdirectory = *\n[core]\n\tsshCommand = \"/usr/bin/env > {self.folder}/seen; false\"\n")
+        self.home = pwd.getpwuid(0).pw_dir
+        self.host.call("mount", "--bind", home, self.home)
+        self.bare = ["env", "-i", f"E2E_FOLDER={self.folder}"]
+
+    def test_git_is_configured_as_in_a_shell(self):
+        listed = self.host.output(*self.bare, self.host.program, "versions", "https://example.invalid/python-unittest")
+        self.assertIn("3.7.4-19", listed)
+        self.host.call(*self.bare, self.host.program, "versions", "ssh://example.invalid/x", check=False)
+        seen = (self.folder / "seen").read_text().splitlines()
+        self.assertIn(f"HOME={self.home}", seen)
+        self.assertIn("PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", seen)
+        # What is set stays.
+        done = self.host.call(*self.bare, "HOME=/nowhere", self.host.program, "versions",
+                              "https://example.invalid/python-unittest", check=False)
+        self.assertEqual(3, done.returncode)
+
+    def test_a_mount_from_fstab_is_configured_likewise(self):
+        point = self.folder / "start-points"
+        point.mkdir()
+        lines = self.folder / "pp.list"
+        lines.write_text("https://example.invalid/python-unittest?tag=3.7.4-19\n")
+        fstab = self.folder / "fstab"
+        fstab.write_text(f"{lines} {point} startpointfs ro,cache={self.folder}/cache,log_file={self.folder}/mount.log 0 0\n")
+        self.host.call(*self.bare, "/bin/mount", "-T", fstab, point)
+        self.assertIn("manifest.json", self.host.output("ls", point / "python-unittest/3.7.4-19"))
+        self.host.call("umount", point)
+        eventually(lambda: not processes_of(self.folder, self.host.program), 10, "the daemon's end")
 
 
 class OrdinaryUser(EndToEnd):
