@@ -246,8 +246,7 @@ static int refuse_value(const struct mount_option *option, const char *value, st
     if (option->kind == OPTION_SOCKET && value && *value)
         return error_set(e, EINVAL, "option %s=%s: the path of a socket has %zu letters at most",
                          option->name, value, SOCKET_PATH_MOST);
-    if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET ||
-        option->kind == OPTION_TEXT)
+    if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET || option->kind == OPTION_TEXT)
         return error_set(e, EINVAL, "option %s needs a value: %s=%s", option->name, option->name,
                          option->value);
     if (option->kind == OPTION_CHOICE) {
