@@ -57,24 +57,71 @@ int node_add_child(struct nodes *nodes, uint32_t folder, const struct node_spec 
     return r;
 }
 
+/* The word that leads to the next child of a chain. */
+static _Atomic uint32_t *next_of(const struct node *node)
+{
+    return (_Atomic uint32_t *)&node->checkout;
+}
+
+uint32_t node_before(const struct node *node)
+{
+    return atomic_load_explicit(next_of(node), memory_order_acquire);
+}
+
+/* The latest child of a chain; 0: it has none. */
+static uint32_t latest_of(const struct nodes *nodes, uint32_t folder)
+{
+    uint64_t word = atomic_load_explicit(&nodes->node[folder].children, memory_order_acquire);
+    return word & KNOWN ? (uint32_t)word : 0;
+}
+
 int node_each_child(const struct nodes *nodes, uint32_t folder,
                     int (*visit)(void *data, uint32_t child), void *data)
 {
-    uint64_t word = atomic_load_explicit(&nodes->node[folder].children, memory_order_acquire);
-    uint32_t child = word & KNOWN ? (uint32_t)word : 0;
-    uint32_t later = UINT32_MAX;
+    uint32_t child = latest_of(nodes, folder), steps = nodes_used(nodes);
     int r = 0;
 
-    /* Each is older than the one before, so that no chain is endless. */
     while (child != 0 && r == 0) {
         const struct node *node = node_get(nodes, child);
-        if (!node || node->parent != folder || child >= later)
+        if (!node || node->parent != folder || steps-- == 0) /* endless, if it is damaged */
             return nodes_damaged(nodes, folder);
         r = visit(data, child);
-        later = child;
-        child = node->checkout;
+        child = node_before(node);
     }
     return r;
+}
+
+/* One store each: a reader who stands at the child goes on to those before it. */
+int node_unchain(struct nodes *nodes, uint32_t folder, bool (*is_gone)(void *data, uint32_t child),
+                 void *data)
+{
+    uint32_t child = latest_of(nodes, folder), steps = nodes_used(nodes);
+    struct node *after = NULL; /* the last one that stays */
+    int gone = 0;
+
+    while (child != 0) {
+        struct node *node = (struct node *)node_get(nodes, child);
+        if (!node || node->parent != folder || steps-- == 0)
+            return nodes_damaged(nodes, folder);
+        uint32_t before = node_before(node);
+        if (!is_gone(data, child)) {
+            after = node;
+        } else {
+            gone++;
+            if (after)
+                atomic_store_explicit(next_of(after), before, memory_order_release);
+            else
+                atomic_store_explicit(&nodes->node[folder].children, KNOWN | before,
+                                      memory_order_release);
+        }
+        child = before;
+    }
+    return gone;
+}
+
+bool node_chain_is_empty(const struct nodes *nodes, uint32_t folder)
+{
+    return latest_of(nodes, folder) == 0;
 }
 
 /* The published links of a folder that can change: 0, -EAGAIN or -EIO. */

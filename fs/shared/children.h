@@ -19,10 +19,14 @@ int node_checkout(const struct nodes *nodes, uint32_t version, uint32_t *checkou
  * not looked at. One thread at a time for a folder. As nodes_append. */
 int node_add_child(struct nodes *nodes, uint32_t folder, const struct node_spec *spec,
                    uint32_t *child);
-/* Every child that such a folder ever had, the latest first. `visit` returns non-zero to end. 0, what
+/* Every child that such a folder has, the latest first. `visit` returns non-zero to end. 0, what
  * visit returned, or -EIO. */
 int node_each_child(const struct nodes *nodes, uint32_t folder,
                     int (*visit)(void *data, uint32_t child), void *data);
+/* Takes those children out of it that are gone; not beside node_add_child. How many, or -EIO. */
+int node_unchain(struct nodes *nodes, uint32_t folder, bool (*is_gone)(void *data, uint32_t child),
+                 void *data);
+bool node_chain_is_empty(const struct nodes *nodes, uint32_t folder);
 
 struct node_link {
     uint32_t index;

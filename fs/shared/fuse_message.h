@@ -13,6 +13,7 @@
 
 #define NOTIFY_RESEND    7            /* FUSE_NOTIFY_RESEND, since Linux 6.9 */
 #define NOTIFY_INC_EPOCH 8            /* FUSE_NOTIFY_INC_EPOCH, since 6.16 */
+#define NOTIFY_PRUNE     9            /* FUSE_NOTIFY_PRUNE, since 6.18 */
 #define PARALLEL_DIROPS  (1u << 18)   /* FUSE_PARALLEL_DIROPS */
 #define INIT_EXT         (1u << 30)   /* FUSE_INIT_EXT: flags2 counts */
 #define HAS_RESEND       (1u << 7)    /* FUSE_HAS_RESEND, in flags2 */
@@ -38,6 +39,12 @@ struct answer_header {
     uint32_t length;
     int32_t error;
     uint64_t unique;
+};
+
+/* FUSE_NOTIFY_PRUNE, behind the header; node ids follow. */
+struct prune_notice {
+    uint32_t count, padding;
+    uint64_t spare;
 };
 
 struct init_request {

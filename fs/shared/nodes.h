@@ -1,9 +1,9 @@
-/* nodes.h - everything with an inode number: one append-only table in shared memory.
+/* nodes.h - everything with an inode number: one table in shared memory.
  *
- * A node's index + 1 is its inode number. Nodes are appended and published, never moved, changed
- * into something else or taken away; so there is nothing to forget, no reference count, and no lock
- * on the read path. The table is a memfd that outlives the worker: a new worker that maps it finds
- * the same numbers.
+ * A node has a place in the table (its index) and, as places are used again, a generation. Both make
+ * the number that the kernel knows it by: node_id. No number ever means two nodes. The table is a
+ * memfd that outlives the worker: a new worker that maps it finds the same numbers. Nodes are never
+ * moved or changed into something else, and there is no lock on the read path.
  *
  * What can change, and how:
  *  - A folder of a git tree gets its children once: they are appended as one block, sorted by name,
@@ -18,10 +18,13 @@
  *  - A version points to a checkout: a hidden node with the commit, its time and its top-level
  * children. A branch that moves gets a new checkout, again with one store; who holds nodes of the
  * old one keeps reading it.
+ *  - What nobody can reach any more is found, and its places are used again: see sweep.h.
+ *
+ * Names lie where their nodes do: a place has 64 bytes for them, and nodes that are appended together
+ * share theirs; where that is too little, places without a node (NODE_ROOM) follow.
  *
  * A repository has a share of the table, so that it cannot take it from the others; its node counts
- * what it has. A worker that dies while it appends leaves slots that nobody points to, counted or not,
- * and nothing else.
+ * what it has. A worker that dies while it appends leaves places that nobody can reach.
  * The memory is checked, not trusted: an index, a name or a block outside the table is EIO.
  *
  * Only one process writes at a time (the worker); within it a mutex serialises writers.
@@ -36,7 +39,7 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-#define NODES_LAYOUT    3 /* raise it whenever struct node or the header changes */
+#define NODES_LAYOUT    4 /* raise it whenever struct node or the header changes */
 #define NODE_ROOT_INDEX 0u
 #define NODE_NAME_MAX   255
 
@@ -54,6 +57,7 @@ enum node_kind {
     NODE_SUBMODULE,    /* an empty folder */
     NODE_CONTROL,      /* a folder of .startpointfs */
     NODE_CONTROL_FILE, /* a generated text */
+    NODE_ROOM,         /* no node: room for the names of those before it */
 };
 
 enum node_flags {
@@ -65,16 +69,18 @@ enum node_flags {
 
 /* One cache line. Fields are constant once the node can be found, but for the atomic ones. */
 struct node {
-    uint8_t kind;
+    _Atomic uint8_t kind; /* written last: until then the place is free */
     uint8_t flags;
     uint16_t name_length;
     uint32_t parent;
-    uint64_t name;         /* offset into the names; NUL-terminated there */
+    uint64_t name : 40;  /* offset into the names; NUL-terminated there */
+    uint64_t depth : 24; /* the root's is 0; its parent's is one less: no walk upwards is endless */
     _Atomic uint64_t data; /* see enum node_kind; a file's may be corrected */
     int64_t mtime;         /* seconds since the epoch */
     struct oid oid;
-    /* Tree, file, symlink: the checkout that it belongs to. In a chain: the child made before it, 0 for the
-     * first. A repository: what it has of its share. */
+    /* Tree, file, symlink: the checkout that it belongs to. Room: whose names lie there, as a rule. In a
+     * chain: the child made before it, 0 for the first (read with node_before). A repository: what it has
+     * of its share. */
     uint32_t checkout;
     _Atomic uint64_t children;
 };
@@ -90,6 +96,7 @@ struct node_spec {
     uint64_t data;
     int64_t mtime;
     struct oid oid;
+    bool is_pinned;   /* a sweep lets it be until nodes_unpin: nothing leads to it yet */
     uint32_t account; /* the repository in whose share it counts; 0: in nobody's */
 };
 
@@ -107,21 +114,29 @@ void nodes_unmap(struct nodes *nodes);
  * the same one. Call it before other threads use the table. */
 void nodes_on_damage(struct nodes *nodes, void (*report)(void *data, uint32_t index), void *data);
 
-/* Number of nodes in use, and the most there can be. */
+/* Places that were ever used, those of them that are used now as far as is known, and the most there can
+ * be. */
 uint32_t nodes_used(const struct nodes *nodes);
+uint32_t nodes_taken(const struct nodes *nodes);
 uint32_t nodes_max(const struct nodes *nodes);
+
+/* The number that the kernel knows a node by: 1 for the root, never the same for two nodes. For a place
+ * that is used for the first time it is index + 1, else it does not fit into 32 bits. */
+uint64_t node_id(const struct nodes *nodes, uint32_t index);
+uint32_t node_generation(const struct nodes *nodes, uint32_t index);
+/* The index; false: the node is no more, or never was. */
+bool node_of_id(const struct nodes *nodes, uint64_t id, uint32_t *index);
 
 /* Borrowed; NULL if there is no such node (then the caller answers EIO). */
 const struct node *node_get(const struct nodes *nodes, uint32_t index);
-/* The node that it is in; NULL for the root, and where the table is damaged: a parent is older than
- * its children, so that no walk upwards is endless. */
+/* The node that it is in; NULL for the root, and where the table is damaged. */
 const struct node *node_parent(const struct nodes *nodes, const struct node *node);
 /* Borrowed; "" if the name lies outside the table. */
 const char *node_name(const struct nodes *nodes, const struct node *node);
 /* A string kept by nodes_keep_string. */
 const char *node_string(const struct nodes *nodes, uint64_t offset);
 
-/* Keeps a string for good, for a node's data. 0 or -ENOSPC. */
+/* Keeps a string for good, for a node's data; it takes places as names do. 0 or -ENOSPC. */
 int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
 
 /* The nodes that a repository may have (an eighth of the table), and those that it has; long names count
@@ -130,8 +145,10 @@ uint32_t nodes_share(const struct nodes *nodes);
 uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo);
 
 /* Appends nodes that nobody finds yet; *first is the index of the first. All have the same account. 0,
- * -ENOSPC (the table is full) or -EDQUOT (the repository's share is used up). */
+ * -ENOSPC (the table is full), -EDQUOT (the repository's share is used up), or -ENOMEM. */
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
+/* Something leads to it by now, or nothing ever will. */
+void nodes_unpin(struct nodes *nodes, uint32_t index);
 
 /* Corrects a file's size, if it still is `told`: that came from damaged data. True if it did. */
 bool node_correct_size(struct nodes *nodes, uint32_t index, uint64_t told, uint64_t size);

@@ -1,4 +1,5 @@
-/* nodes_layout.h - how the node table lies in shared memory. Private to nodes.c and children.c. */
+/* nodes_layout.h - how the node table lies in shared memory. Private to nodes.c, children.c,
+ * holds.c and sweep.c. */
 #ifndef FS_SHARED_NODES_LAYOUT_H
 #define FS_SHARED_NODES_LAYOUT_H
 
@@ -6,20 +7,21 @@
 
 #include "fs/shared/nodes.h"
 
-/* The memory: header | nodes[max] | names (64 bytes a node) | links (4 words a node).
- * Unused parts are holes; reserving them costs nothing. */
+/* The memory: header | nodes[max] | names (64 bytes a node) | links (4 words a node) | holds[max] |
+ * generations[max]. Unused parts are holes; reserving them costs nothing. */
 
 #define MAGIC          0x73746e696f707473ull /* "stpoints" */
 #define HEADER_SIZE    4096u
 #define NAMES_PER_NODE 64ull
 #define LINKS_PER_NODE 4ull
+#define PINS           128 /* more than there are threads that make nodes */
 
 struct header {
     uint64_t magic;
     uint32_t layout;
     uint32_t max_nodes;
     _Atomic uint32_t nodes_used;
-    _Atomic uint64_t names_used; /* bytes */
+    _Atomic uint32_t nodes_free; /* of those, as the last sweep knew; for people */
     _Atomic uint64_t links_used; /* words */
 };
 
@@ -36,9 +38,18 @@ struct nodes {
     struct node *node;
     char *names;
     uint32_t *links;
+    _Atomic uint64_t *holds; /* of a unit's first node: what the kernel knows of it (holds.h) */
+    _Atomic uint32_t *generations; /* how often a place was given up */
     uint64_t max_names, max_links;
     size_t size;
-    pthread_mutex_t append; /* whoever appends or publishes links */
+    pthread_mutex_t
+        append;      /* whoever appends or publishes links, and sweeps; guards the next five */
+    uint64_t *taken; /* a bit for each used place, as known since the last sweep; NULL: none yet */
+    uint32_t free, cursor;  /* bits that are not set, and where the last run was found */
+    uint32_t no_run;        /* no run of so many is free; 0: not known */
+    uint32_t pins[PINS];    /* nodes that are being made; 0: free; likewise */
+    _Atomic unsigned phase; /* nodes_enter */
+    _Atomic uint32_t inside[2];
     void (*report)(void *data, uint32_t index);
     void *data;
     _Atomic uint64_t reported; /* 1 + the node that was reported last */
@@ -46,6 +57,12 @@ struct nodes {
 
 /* The memory is damaged at this node: reports it, and returns -EIO. */
 int nodes_damaged(const struct nodes *nodes, uint32_t index);
+
+/* The node whose fate it shares: a checkout for what is in it, else itself. */
+uint32_t node_unit(const struct nodes *nodes, uint32_t index);
+
+/* In a chain, the child made before it; 0: none. */
+uint32_t node_before(const struct node *node);
 
 /* The `children` word: KNOWN | first << 32 | count for a block; KNOWN | number for links or a
  * checkout. */

@@ -22,6 +22,7 @@ struct ask {
     unsigned version; /* how often */
     bool damaged;
     unsigned readings; /* that it has started */
+    bool reclaim;      /* that places in the node table are used again */
     int64_t since;     /* clock_now() when a name was missing first */
     struct work *work; /* out, with -EAGAIN: what to wait for */
     bool impatient;    /* out, with -EAGAIN: a stale answer will do if the remote is slow */

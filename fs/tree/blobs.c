@@ -7,7 +7,7 @@
 #define BUCKETS 1024
 
 struct blob {
-    uint32_t key;
+    uint64_t key;
     unsigned users;
     struct content content;
     struct blob *next_in_bucket;
@@ -64,9 +64,9 @@ static uint64_t *sum_of(struct blobs *blobs, const struct blob *blob)
     return is_file(blob) ? &blobs->files : &blobs->memory;
 }
 
-static struct blob **bucket_of(struct blobs *blobs, uint32_t key)
+static struct blob **bucket_of(struct blobs *blobs, uint64_t key)
 {
-    return &blobs->buckets[key * 2654435761u >> 22];
+    return &blobs->buckets[key * 11400714819323198485ull >> 54];
 }
 
 static void link_newest(struct blobs *blobs, struct blob *blob)
@@ -113,7 +113,7 @@ static void evict(struct blobs *blobs)
     }
 }
 
-static struct blob *find(struct blobs *blobs, uint32_t key)
+static struct blob *find(struct blobs *blobs, uint64_t key)
 {
     struct blob *blob = *bucket_of(blobs, key);
 
@@ -131,7 +131,7 @@ static struct blob *use(struct blobs *blobs, struct blob *blob)
     return blob;
 }
 
-struct blob *blobs_find(struct blobs *blobs, uint32_t key)
+struct blob *blobs_find(struct blobs *blobs, uint64_t key)
 {
     pthread_mutex_lock(&blobs->lock);
     struct blob *blob = find(blobs, key);
@@ -153,7 +153,7 @@ static void add(struct blobs *blobs, struct blob *blob)
     evict(blobs);
 }
 
-int blobs_add(struct blobs *blobs, uint32_t key, struct content *content, struct blob **out)
+int blobs_add(struct blobs *blobs, uint64_t key, struct content *content, struct blob **out)
 {
     struct blob *blob = calloc(1, sizeof *blob);
 

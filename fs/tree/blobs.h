@@ -18,12 +18,12 @@ struct blob; /* one file's bytes; counted */
 struct blobs *blobs_new(uint64_t max_memory, uint64_t max_files);
 void blobs_free(struct blobs *blobs);
 
-/* Borrows the bytes of a key until blobs_put; NULL if they are not there. */
-struct blob *blobs_find(struct blobs *blobs, uint32_t key);
+/* Borrows the bytes of a key (a node_id) until blobs_put; NULL if they are not there. */
+struct blob *blobs_find(struct blobs *blobs, uint64_t key);
 
 /* Takes the content over, also on failure. If the key is there already, that one is kept and
  * handed out. Give *out back with blobs_put. 0 or -ENOMEM. */
-int blobs_add(struct blobs *blobs, uint32_t key, struct content *content, struct blob **out);
+int blobs_add(struct blobs *blobs, uint64_t key, struct content *content, struct blob **out);
 
 void blobs_put(struct blobs *blobs, struct blob *blob);
 /* The same for bytes that the kernel has all of by now: they need not be kept. */

@@ -6,6 +6,7 @@
 
 #include "fs/shared/children.h"
 #include "fs/tree/folders.h"
+#include "fs/tree/reclaim.h"
 #include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
 #include "gitcache/checkout/tree.h"
@@ -65,6 +66,16 @@ static int path_of(const struct nodes *nodes, const struct node *node, char **ou
     return 0;
 }
 
+/* Where there is no room, what nobody can reach is looked for first. */
+static int append(struct mount *mount, const struct node_spec *specs, size_t count, uint32_t *first)
+{
+    int r = nodes_append(mount->nodes, specs, count, first);
+
+    if ((r == -ENOSPC || r == -EDQUOT) && reclaim_now(mount) > 0)
+        r = nodes_append(mount->nodes, specs, count, first);
+    return r;
+}
+
 /* Appends a tree's entries as nodes; *first and *count are the block. */
 static int append_entries(struct mount *mount, const struct repo *repo, const struct tree *tree,
                           uint32_t parent, uint32_t checkout, int64_t mtime, uint32_t *first)
@@ -89,7 +100,7 @@ static int append_entries(struct mount *mount, const struct repo *repo, const st
             .account = repo->node,
         };
     }
-    int r = nodes_append(mount->nodes, specs, tree->count, first);
+    int r = append(mount, specs, tree->count, first);
     free(specs);
     return r;
 }
@@ -166,21 +177,23 @@ static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t nod
         .parent = node,
         .mtime = version->time,
         .oid = version->commit,
+        .is_pinned = true,
         .account = repo->node,
     };
     uint32_t checkout;
-    int r = table_error(mount, repo, nodes_append(mount->nodes, &spec, 1, &checkout), e);
+    int r = table_error(mount, repo, append(mount, &spec, 1, &checkout), e);
 
-    if (r == 0)
-        r = publish_entries(mount, repo, checkout, checkout, tree, e);
     if (r < 0)
         return r;
+    r = publish_entries(mount, repo, checkout, checkout, tree, e);
     pthread_mutex_lock(&repo->trees);
-    if (!shows(mount->nodes, node, &version->commit, replace))
+    if (r == 0 && !shows(mount->nodes, node, &version->commit, replace))
         node_publish_checkout(mount->nodes, node, checkout);
     pthread_mutex_unlock(&repo->trees);
-    folders_tell(mount, node, false); /* it has the commit's time now */
-    return 0;
+    nodes_unpin(mount->nodes, checkout);
+    if (r == 0)
+        folders_tell(mount, node, false); /* it has the commit's time now */
+    return r;
 }
 
 int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
@@ -226,7 +239,7 @@ static int node_error(uint32_t index, int r, struct error *e)
     if (r == -ENOMEM)
         return error_no_memory(e);
     return error_set(e, EIO, "the node table is damaged at inode %u: unmount and mount again",
-                     index + 1);
+                     index + 1u);
 }
 
 bool checkout_is_cheap(const struct node *node)

@@ -20,6 +20,8 @@
 struct mount_observer {
     void (*folder_changed)(void *data, uint32_t folder, bool renamed);
     void (*file_corrected)(void *data, uint32_t file);
+    /* The kernel need not remember these nodes if nobody uses them. */
+    void (*unwanted)(void *data, const uint64_t *ids, size_t count);
     void *data;
 };
 
@@ -39,6 +41,9 @@ struct mount {
     struct lists *lists;           /* what is mounted */
     struct readahead *readahead;   /* what is fetched before anybody asks; NULL: nothing */
     pthread_mutex_t folders;       /* who changes root and control folders */
+    pthread_mutex_t reclaim;       /* one sweep of the node table at a time; guards the next two */
+    int64_t reclaimed_at;          /* clock_now() when the last one ended */
+    int64_t reclaim_took;          /* milliseconds */
     pthread_mutex_t fetch_trial;   /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at;    /* nanoseconds since the epoch: when the lists last changed */
     _Atomic uint64_t unasked_told; /* private to unasked.c: of which names the log has said so */

@@ -252,7 +252,13 @@ static int find_version(struct mount *mount, uint32_t folder, const char *name, 
     if (r == -ENOENT)
         r = find_missing(mount, repo, folder, name, full, ask, child);
     free(full);
-    return r;
+    if ((r == -ENOSPC || r == -EDQUOT) && !ask->reclaim) {
+        ask->reclaim = true;
+        return readings_reclaim(mount, ask);
+    }
+    if (r == -EDQUOT)
+        version_nodes_no_room(mount, repo);
+    return r == -EDQUOT ? -ENOSPC : r;
 }
 
 int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, struct ask *ask,
@@ -311,10 +317,11 @@ static int next_version(struct mount *mount, struct repo *repo, uint32_t folder,
         if (r == -ENOENT && may_make_nodes(mount, repo, shown_count(shown, path)))
             r = version_nodes_get(mount, repo, folder, &spec, &out->node);
         out->has_node = r == 0;
-        out->inode = out->has_node ? out->node + 1ull : NAMESPACE_UNKNOWN_INODES + child.number;
+        out->inode = out->has_node ? node_id(mount->nodes, out->node)
+                                   : NAMESPACE_UNKNOWN_INODES + child.number;
         memcpy(out->name, child.name, child.length);
         out->name[child.length] = '\0';
-        r = r == -ENOENT || r == -ENOSPC ? 0 : r;
+        r = r == -ENOENT || r == -ENOSPC || r == -EDQUOT ? 0 : r;
     }
     shown_put(shown);
     return r;
@@ -338,7 +345,7 @@ int namespace_next(struct mount *mount, uint32_t folder, uint64_t *offset,
         return r;
     node = node_get(mount->nodes, out->node);
     out->has_node = true;
-    out->inode = out->node + 1ull;
+    out->inode = node_id(mount->nodes, out->node);
     memcpy(out->name, node_name(mount->nodes, node), node->name_length);
     out->name[node->name_length] = '\0';
     return 0;

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include "fs/shared/children.h"
+#include "fs/tree/reclaim.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/watch.h"
 
@@ -113,6 +114,9 @@ static int read_it(struct reading *reading, struct content *content, struct erro
         return checkout_open_tree(reading->mount, reading->node, &watch, e);
     case READING_FILE:
         return read_file(reading, &watch, content, e);
+    case READING_RECLAIM:
+        reclaim_now(reading->mount);
+        return 0;
     }
     return -EIO;
 }
@@ -122,14 +126,14 @@ static int read_it(struct reading *reading, struct content *content, struct erro
 int reading_run(struct reading *reading, struct blob **out, struct error *e)
 {
     struct crash_record *crashes = &reading->mount->state->crashes;
-    uint64_t key =
-        crash_record_key_of_request(FIRST_OPERATION + reading->kind, reading->node + 1ull, "");
+    uint64_t id = node_id(reading->mount->nodes, reading->node);
+    uint64_t key = crash_record_key_of_request(FIRST_OPERATION + reading->kind, id, "");
     enum crash_verdict verdict = crash_record_judge(crashes, key);
     struct content content = {.fd = -1};
 
     if (verdict == CRASH_GIVEN_UP)
-        return error_set(e, EIO, "inode %u: %d workers died of reading it: not tried for %d s",
-                         reading->node + 1, CRASH_DEATHS, CRASH_PAUSE / 1000);
+        return error_set(e, EIO, "inode %llu: %d workers died of reading it: not tried for %d s",
+                         (unsigned long long)id, CRASH_DEATHS, CRASH_PAUSE / 1000);
     if (verdict == CRASH_TRIAL)
         pthread_mutex_lock(reading->trial);
     crash_record_work(crashes, key);
@@ -139,6 +143,5 @@ int reading_run(struct reading *reading, struct blob **out, struct error *e)
         pthread_mutex_unlock(reading->trial);
     if (r < 0 || (!content.data && content.fd < 0))
         return r;
-    return blobs_add(reading->mount->blobs, reading->node, &content, out) < 0 ? error_no_memory(e)
-                                                                              : 0;
+    return blobs_add(reading->mount->blobs, id, &content, out) < 0 ? error_no_memory(e) : 0;
 }

@@ -9,7 +9,7 @@
 #include "fs/tree/parked.h"
 #include "gitcache/fetch/pool.h"
 
-enum reading_kind { READING_VERSION, READING_TREE, READING_FILE };
+enum reading_kind { READING_VERSION, READING_TREE, READING_FILE, READING_RECLAIM };
 
 /* Its memory is used again for others, but given back only at the end: a request that is about to
  * wait for one that has ended, or is another's by now, at worst waits for the wrong one, and asks

@@ -8,6 +8,7 @@
 #include "fs/shared/children.h"
 #include "fs/tree/checkout.h"
 #include "fs/tree/reading.h"
+#include "fs/tree/reclaim.h"
 #include "gitcache/base/clock.h"
 
 #define MAX_THREADS     32
@@ -21,7 +22,7 @@
 #define NEVER_TIMES_OUT (INT64_MAX / 4) /* it has a budget of its own */
 
 struct reading_failure {
-    uint32_t node;
+    uint64_t id;   /* node_id: the place may be another node's later */
     int errnum;    /* 0: the slot is free */
     int64_t until; /* clock_now() */
 };
@@ -98,19 +99,22 @@ static struct reading_failure *failure_slot(struct readings *readings, uint32_t 
 }
 
 /* The negative errno of a failure that is still answered; 0: none. The caller holds the lock. */
-static int find_failure(struct readings *readings, uint32_t node)
+static int find_failure(struct readings *readings, const struct nodes *nodes, uint32_t node)
 {
     const struct reading_failure *failure = failure_slot(readings, node);
 
-    return failure->errnum && failure->node == node && failure->until > clock_now()
+    return failure->errnum && failure->id == node_id(nodes, node) && failure->until > clock_now()
                ? -failure->errnum
                : 0;
 }
 
-static void keep_failure(struct readings *readings, uint32_t node, int errnum, int64_t until)
+static void keep_failure(struct mount *mount, uint32_t node, int errnum, int64_t until)
 {
+    struct readings *readings = mount->readings;
+
     pthread_mutex_lock(&readings->lock);
-    *failure_slot(readings, node) = (struct reading_failure){node, errnum, until};
+    *failure_slot(readings, node) =
+        (struct reading_failure){node_id(mount->nodes, node), errnum, until};
     pthread_mutex_unlock(&readings->lock);
 }
 
@@ -119,7 +123,7 @@ void readings_forget_failure(struct mount *mount, uint32_t node)
     struct reading_failure *failure = failure_slot(mount->readings, node);
 
     pthread_mutex_lock(&mount->readings->lock);
-    if (failure->node == node)
+    if (failure->id == node_id(mount->nodes, node))
         failure->errnum = 0;
     pthread_mutex_unlock(&mount->readings->lock);
 }
@@ -200,7 +204,7 @@ static int start(struct mount *mount, const struct reading_spec *spec, struct re
     reading->wanted_at = clock_now();
     work_begin(&reading->work);
     atomic_store(&reading->work.progress_at, NEVER_TIMES_OUT);
-    int r = pool_queue(readings->pool, spec->repo->name, reading, spec->kind);
+    int r = pool_queue(readings->pool, spec->repo ? spec->repo->name : "", reading, spec->kind);
     if (r < 0) {
         atomic_store(&reading->work.running, false);
         put_unused(readings, reading);
@@ -222,7 +226,7 @@ static int wait_for(struct mount *mount, const struct reading_spec *spec, struct
     pthread_mutex_lock(&readings->lock);
     reading = find(readings, spec->node);
     if (!reading)
-        r = find_failure(readings, spec->node);
+        r = find_failure(readings, mount->nodes, spec->node);
     if (!reading && r == 0)
         r = ask->readings++ < MAX_TRIES ? start(mount, spec, &reading) : -EIO;
     if (r == 0)
@@ -274,6 +278,24 @@ int readings_open_tree(struct mount *mount, uint32_t index, struct ask *ask)
     return node_has_children(node) ? 0 : wait_for(mount, &spec, ask);
 }
 
+int readings_reclaim(struct mount *mount, struct ask *ask)
+{
+    struct reading_spec spec = {.kind = READING_RECLAIM, .node = NODE_ROOT_INDEX};
+
+    return wait_for(mount, &spec, ask);
+}
+
+void readings_each(struct mount *mount, void (*visit)(void *data, uint32_t node), void *data)
+{
+    struct readings *readings = mount->readings;
+
+    pthread_mutex_lock(&readings->lock);
+    for (size_t i = 0; i < BUCKETS; i++)
+        for (struct reading *reading = readings->running[i]; reading; reading = reading->next)
+            visit(data, reading->node);
+    pthread_mutex_unlock(&readings->lock);
+}
+
 /* ---- files ---- */
 
 static bool is_cheap(const struct node *node, const struct repo *repo)
@@ -297,7 +319,7 @@ static int read_here(struct mount *mount, struct repo *repo, uint32_t node, stru
         if (r < 0)
             log_error(mount->log, "%s", error.text);
         else
-            r = blobs_add(mount->blobs, node, &content, out);
+            r = blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
     }
     atomic_fetch_sub(&repo->read_here, 1);
     return r;
@@ -309,7 +331,7 @@ int readings_get_blob(struct mount *mount, uint32_t index, struct ask *ask, stru
     struct reading_spec spec = {.kind = READING_FILE, .node = index};
     int r = -EAGAIN;
 
-    *out = blobs_find(mount->blobs, index);
+    *out = blobs_find(mount->blobs, node_id(mount->nodes, index));
     if (*out)
         return 0;
     spec.repo = repos_of_node(&mount->repos, index);
@@ -333,10 +355,10 @@ static void report(struct reading *reading, int r, const struct error *error)
             "and not tried again",
             repo ? repo->name : "", node ? node_name(mount->nodes, node) : "",
             (int)(reading_budget(mount) / 1000));
-        keep_failure(mount->readings, reading->node, EFBIG, INT64_MAX);
+        keep_failure(mount, reading->node, EFBIG, INT64_MAX);
     } else if (r < 0 && r != -ECANCELED) {
         log_error(mount->log, "%s: %s", repo ? repo->name : "", error->text);
-        keep_failure(mount->readings, reading->node, -r, clock_now() + FAILURE_KEPT);
+        keep_failure(mount, reading->node, -r, clock_now() + FAILURE_KEPT);
     }
 }
 
@@ -345,6 +367,7 @@ static bool run(void *data, void *subject, int kind, struct remote *remote)
     struct mount *mount = data;
     struct readings *readings = mount->readings;
     struct reading *reading = subject;
+    struct repo *repo = repos_of_node(&mount->repos, reading->node);
     struct error error = {0};
     struct blob *blob = NULL;
 
@@ -364,5 +387,7 @@ static bool run(void *data, void *subject, int kind, struct remote *remote)
     pthread_mutex_lock(&readings->lock);
     put_unused(readings, reading);
     pthread_mutex_unlock(&readings->lock);
+    if (repo)
+        reclaim_if_due(mount, repo);
     return is_good;
 }

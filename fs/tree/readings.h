@@ -40,6 +40,12 @@ int readings_open_tree(struct mount *mount, uint32_t node, struct ask *ask);
  * once. 0, -EAGAIN or an errno: EFBIG (above max_file, or it takes too long), EIO (damaged). */
 int readings_get_blob(struct mount *mount, uint32_t node, struct ask *ask, struct blob **out);
 
+/* Has the node table swept for what can be used again (reclaim.h). -EAGAIN or -ENOMEM. */
+int readings_reclaim(struct mount *mount, struct ask *ask);
+
+/* Calls `visit` for each node that is being read or will be. It may not call anything here. */
+void readings_each(struct mount *mount, void (*visit)(void *data, uint32_t node), void *data);
+
 /* Forgets that a reading of the node has failed: what it read is about to be fetched again. */
 void readings_forget_failure(struct mount *mount, uint32_t node);
 

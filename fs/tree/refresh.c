@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/shared/sweep.h"
 #include "fs/tree/ask.h"
 #include "fs/tree/attempt.h"
 #include "fs/tree/lists.h"
@@ -188,6 +189,7 @@ static void end_batch(struct mount *mount, struct repo *repo)
 static void switch_branch(struct mount *mount, struct repo_version *version,
                           const struct version *to)
 {
+    unsigned inside = nodes_enter(mount->nodes);
     size_t count;
     uint32_t *nodes = repo_version_nodes(version, &count);
 
@@ -196,6 +198,7 @@ static void switch_branch(struct mount *mount, struct repo_version *version,
                   repo_version_label(version));
     for (size_t i = 0; nodes && i < count; i++)
         readings_switch_later(mount, nodes[i], version, to);
+    nodes_leave(mount->nodes, inside);
     free(nodes);
 }
 

@@ -208,6 +208,19 @@ out:
     return version;
 }
 
+void repo_forget_nodes(struct repo *repo, bool (*is_gone)(void *data, uint32_t node), void *data)
+{
+    pthread_mutex_lock(&repo->lock);
+    for (struct repo_version *version = repo->versions; version; version = version->next) {
+        size_t kept = 0;
+        for (size_t i = 0; i < version->node_count; i++)
+            if (!is_gone(data, version->nodes[i]))
+                version->nodes[kept++] = version->nodes[i];
+        version->node_count = kept;
+    }
+    pthread_mutex_unlock(&repo->lock);
+}
+
 uint32_t *repo_version_nodes(struct repo_version *version, size_t *count)
 {
     pthread_mutex_lock(&version->repo->lock);

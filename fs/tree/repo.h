@@ -74,6 +74,7 @@ struct repo {
     atomic_bool left_out;      /* workers have died of reading it in the cache; see publish.h */
     struct shown *names_shown; /* what its folder shows; NULL: not made yet */
     struct version_nodes version_nodes; /* has a lock of its own */
+    _Atomic uint32_t charged;           /* with so many nodes after the last sweep (reclaim.h) */
     atomic_bool has_no_room;            /* its share of the node table is used up */
     atomic_bool in_use;                 /* a list names it; else only its open files go on */
     atomic_bool is_published;           /* this worker has made its folder once (publish.h) */
@@ -115,6 +116,8 @@ const char *repo_version_label(const struct repo_version *version);
 int repo_version_add_node(struct repo_version *version, uint32_t node);
 /* The version that was remembered for a node; NULL if none was. */
 struct repo_version *repo_version_of_node(struct repo *repo, uint32_t node);
+/* Forgets nodes of all versions that are no more. */
+void repo_forget_nodes(struct repo *repo, bool (*is_gone)(void *data, uint32_t node), void *data);
 /* A copy of its nodes, the caller's; *count how many. NULL: out of memory. */
 uint32_t *repo_version_nodes(struct repo_version *version, size_t *count);
 

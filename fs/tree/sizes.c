@@ -28,20 +28,23 @@ static bool correct_one(struct mount *mount, uint32_t index, const struct repo *
     if (!node || !has_plain_bytes(node) || !is_of(mount, index, repo))
         return false;
     told = node->data;
-    if (blob_size(repo->repository, &node->oid, &size, NULL) < 0 || size == told ||
-        !node_correct_size(mount->nodes, index, told, size))
-        return false;
-    if (mount->observer.file_corrected)
-        mount->observer.file_corrected(mount->observer.data, index);
-    return true;
+    return blob_size(repo->repository, &node->oid, &size, NULL) == 0 && size != told &&
+           node_correct_size(mount->nodes, index, told, size);
 }
 
 void sizes_correct(struct mount *mount, const struct repo *repo)
 {
     uint32_t used = nodes_used(mount->nodes), corrected = 0;
 
-    for (uint32_t i = 0; i < used && !pool_is_stopping(mount->pool); i++)
-        corrected += correct_one(mount, i, repo);
+    for (uint32_t i = 0; i < used && !pool_is_stopping(mount->pool); i++) {
+        /* Nodes are looked at that nothing may lead to: none may be freed meanwhile. */
+        pthread_mutex_lock(&mount->reclaim);
+        bool is_other = correct_one(mount, i, repo);
+        pthread_mutex_unlock(&mount->reclaim);
+        if (is_other && mount->observer.file_corrected)
+            mount->observer.file_corrected(mount->observer.data, i);
+        corrected += is_other;
+    }
     if (corrected)
         log_warning(mount->log,
                     "%s: the sizes of %u files were told from damaged data, and are corrected",

@@ -1,10 +1,12 @@
 #include "fs/tree/version_nodes.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "fs/shared/children.h"
+#include "fs/shared/sweep.h"
 #include "fs/tree/mount.h"
 #include "gitcache/base/hash.h"
 
@@ -174,9 +176,103 @@ int version_nodes_get(struct mount *mount, struct repo *repo, uint32_t folder,
         r = *node ? 0 : make(mount, repo, folder, spec, node);
     }
     pthread_mutex_unlock(&index->lock);
-    if (r == -EDQUOT && repo_has_no_room(repo))
+    return r;
+}
+
+void version_nodes_no_room(struct mount *mount, struct repo *repo)
+{
+    if (repo_has_no_room(repo))
         log_error(mount->log, REPO_NO_ROOM, repo->name, nodes_share(mount->nodes));
-    return r == -EDQUOT ? -ENOSPC : r;
+}
+
+/* ---- names that are gone ---- */
+
+struct dropping {
+    struct mount *mount;
+    struct repo *repo;
+    struct shown *shown;
+    const char *folder; /* its path, with a slash behind, or "" */
+    int r;
+};
+
+/* Of what the folder does not show, only commits can be there. */
+static bool is_there(const struct dropping *dropping, const struct node *node, const char *path)
+{
+    bool is_branch;
+
+    switch (shown_find(dropping->shown, path, &is_branch)) {
+    case SHOWN_PREFIX:
+        return node->kind == NODE_PREFIX;
+    case SHOWN_VERSION:
+        return node->kind == NODE_VERSION && is_branch == !!(node->flags & NODE_BRANCH);
+    case SHOWN_NOTHING:
+        break;
+    }
+    return node->kind == NODE_VERSION && oid_is_abbreviation(path, strlen(path)) &&
+           versions_find(dropping->repo->repository, path, NULL, &(struct version){0}, NULL) !=
+               -ENOENT;
+}
+
+static int drop_below(struct dropping *dropping, uint32_t folder, const char *path);
+
+/* A prefix goes after all that is in it. */
+static bool is_gone(void *data, uint32_t child)
+{
+    struct dropping *dropping = data;
+    const struct nodes *nodes = dropping->mount->nodes;
+    const struct node *node = node_get(nodes, child);
+    char *path;
+
+    if (asprintf(&path, "%s%s", dropping->folder, node_name(nodes, node)) < 0) {
+        dropping->r = -ENOMEM;
+        return false;
+    }
+    if (node->kind == NODE_PREFIX)
+        drop_below(dropping, child, path);
+    bool gone = !is_there(dropping, node, path) &&
+                (node->kind != NODE_PREFIX || node_chain_is_empty(nodes, child));
+    free(path);
+    return gone;
+}
+
+static int drop_below(struct dropping *dropping, uint32_t folder, const char *path)
+{
+    struct dropping below = *dropping;
+    char *prefix;
+
+    if (asprintf(&prefix, "%s%s", path, *path ? "/" : "") < 0)
+        return dropping->r = -ENOMEM;
+    below.folder = prefix;
+    int gone = node_unchain(dropping->mount->nodes, folder, is_gone, &below);
+    free(prefix);
+    if (gone > 0)
+        dropping->repo->version_nodes.is_stale = true;
+    return dropping->r = gone < 0 ? gone : below.r;
+}
+
+/* What is left is read again when it is wanted. */
+static void forget(struct version_nodes *index)
+{
+    free(index->slots);
+    index->slots = NULL;
+    index->count = index->room = 0;
+    index->is_read = index->is_stale = false;
+}
+
+int version_nodes_drop_gone(struct mount *mount, struct repo *repo)
+{
+    struct version_nodes *index = &repo->version_nodes;
+    struct dropping dropping = {.mount = mount, .repo = repo, .shown = repo_shown(repo)};
+
+    if (!dropping.shown)
+        return 0;
+    pthread_mutex_lock(&index->lock);
+    int r = drop_below(&dropping, repo->node, "");
+    if (index->is_stale)
+        forget(index);
+    pthread_mutex_unlock(&index->lock);
+    shown_put(dropping.shown);
+    return r;
 }
 
 /* A copy: the visitor may take its time. */
@@ -186,6 +282,7 @@ int version_nodes_each_prefix(struct mount *mount, struct repo *repo,
     struct version_nodes *index = &repo->version_nodes;
     uint32_t *prefixes = NULL;
     size_t count = 0;
+    unsigned inside = nodes_enter(mount->nodes);
 
     pthread_mutex_lock(&index->lock);
     int r = ensure_read(mount, repo);
@@ -199,6 +296,7 @@ int version_nodes_each_prefix(struct mount *mount, struct repo *repo,
     pthread_mutex_unlock(&index->lock);
     for (size_t i = 0; i < count; i++)
         visit(mount, prefixes[i]);
+    nodes_leave(mount->nodes, inside);
     free(prefixes);
     return r;
 }

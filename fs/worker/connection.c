@@ -380,7 +380,8 @@ void connection_drain(struct connection *connection)
 void connection_file_corrected(struct connection *connection, uint32_t file)
 {
     if (atomic_load(&connection->is_open))
-        fuse_lowlevel_notify_inval_inode(connection->fuse, file + 1ull, -1, 0);
+        fuse_lowlevel_notify_inval_inode(connection->fuse, node_id(connection->mount->nodes, file),
+                                         -1, 0);
 }
 
 void connection_folder_changed(struct connection *connection, uint32_t folder, bool renamed)
@@ -389,5 +390,21 @@ void connection_folder_changed(struct connection *connection, uint32_t folder, b
         return;
     if (renamed && state_has_epochs(connection->mount->state))
         notify_epoch(connection);
-    fuse_lowlevel_notify_inval_inode(connection->fuse, folder + 1ull, -1, 0);
+    fuse_lowlevel_notify_inval_inode(connection->fuse, node_id(connection->mount->nodes, folder),
+                                     -1, 0);
+}
+
+/* It takes no lock of the kernel's that a request may hold. A kernel that does not know it says so. */
+void connection_unwanted(struct connection *connection, const uint64_t *ids, size_t count)
+{
+    struct prune_notice notice = {.count = (uint32_t)count};
+    struct answer_header header = {
+        .length = (uint32_t)(sizeof header + sizeof notice + count * sizeof *ids),
+        .error = NOTIFY_PRUNE};
+    struct iovec parts[] = {
+        {&header, sizeof header}, {&notice, sizeof notice}, {(void *)ids, count * sizeof *ids}};
+
+    if (atomic_load(&connection->is_open) && writev(connection->fuse_fd, parts, 3) < 0)
+        log_debug(connection->mount->log, "the kernel does not forget nodes when it is told to: %s",
+                  strerror(errno));
 }

@@ -43,4 +43,7 @@ void connection_folder_changed(struct connection *connection, uint32_t folder, b
  * forgets the file's bytes, too. */
 void connection_file_corrected(struct connection *connection, uint32_t file);
 
+/* Tells the kernel to forget nodes that nobody uses. */
+void connection_unwanted(struct connection *connection, const uint64_t *ids, size_t count);
+
 #endif

@@ -5,12 +5,8 @@
 #include <string.h>
 #include <sys/statvfs.h>
 
+#include "fs/shared/holds.h"
 #include "fs/worker/serve.h"
-
-static uint32_t node_of(fuse_ino_t ino)
-{
-    return (uint32_t)(ino - 1);
-}
 
 static void count(struct worker *worker, enum operation operation)
 {
@@ -23,11 +19,14 @@ static void start(fuse_req_t req, enum operation operation, fuse_ino_t ino, stru
     request->worker = fuse_req_userdata(req);
     request->mount = &request->worker->mount;
     request->req = req;
-    request->node = node_of(ino);
     request->serve = serve;
     request->ask.thread = fuse_req_ctx(req)->pid;
     count(request->worker, operation);
-    request_run(request);
+    /* Not but with a kernel that asks for what it has forgotten. */
+    if (!node_of_id(request->mount->nodes, ino, &request->node))
+        fuse_reply_err(req, ESTALE);
+    else
+        request_run(request);
 }
 
 static void op_lookup(fuse_req_t req, fuse_ino_t parent, const char *name)
@@ -127,24 +126,28 @@ static void op_statfs(fuse_req_t req, fuse_ino_t ino)
         st = (struct statvfs){.f_bsize = 4096, .f_frsize = 4096};
     st.f_namemax = NODE_NAME_MAX;
     st.f_files = nodes_max(worker->mount.nodes);
-    st.f_ffree = st.f_favail = nodes_max(worker->mount.nodes) - nodes_used(worker->mount.nodes);
+    st.f_ffree = st.f_favail = nodes_max(worker->mount.nodes) - nodes_taken(worker->mount.nodes);
     fuse_reply_statfs(req, &st);
 }
 
-/* Nodes are kept for good: there is nothing to forget. */
+static void forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
+{
+    struct worker *worker = fuse_req_userdata(req);
+    node_forget(worker->mount.nodes, ino, nlookup);
+}
+
 static void op_forget(fuse_req_t req, fuse_ino_t ino, uint64_t nlookup)
 {
-    (void)ino;
-    (void)nlookup;
     count(fuse_req_userdata(req), OPERATION_FORGET);
+    forget(req, ino, nlookup);
     fuse_reply_none(req);
 }
 
 static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *forgets)
 {
-    (void)n;
-    (void)forgets;
     count(fuse_req_userdata(req), OPERATION_FORGET);
+    for (size_t i = 0; i < n; i++)
+        forget(req, forgets[i].ino, forgets[i].nlookup);
     fuse_reply_none(req);
 }
 

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "fs/shared/sweep.h"
 #include "gitcache/base/clock.h"
 
 #define PATIENCE 2000 /* milliseconds that `ls` waits for a listing when it has an older one */
@@ -70,7 +71,10 @@ static int park(struct request **here)
 void request_run(struct request *request)
 {
     for (;;) {
+        struct nodes *nodes = request->mount->nodes;
+        unsigned inside = nodes_enter(nodes);
         int r = request->serve(request);
+        nodes_leave(nodes, inside);
         if (r == -EAGAIN) {
             r = park(&request);
             if (r == 0)

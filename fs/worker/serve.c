@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "fs/shared/children.h"
+#include "fs/shared/holds.h"
 #include "fs/tree/branch.h"
 #include "fs/tree/namespace.h"
 #include "fs/tree/readings.h"
@@ -19,7 +20,8 @@ static int entry_of(struct worker *worker, uint32_t folder, uint32_t child, stru
     uint32_t shown = branch_shown(&worker->mount, child);
 
     memset(entry, 0, sizeof *entry);
-    entry->ino = shown + 1ull;
+    entry->ino = node_id(worker->mount.nodes, shown);
+    entry->generation = node_generation(worker->mount.nodes, shown);
     entry->entry_timeout = stat_entry_timeout(&worker->mount, folder, child);
     return stat_fill(worker, shown, ask, &entry->attr, &entry->attr_timeout);
 }
@@ -32,6 +34,25 @@ static bool is_known_missing(const struct mount *mount, uint32_t folder, const c
 
     return stat_missing_timeout(mount, folder) > 0 &&
            node_lookup(mount->nodes, folder, name, strlen(name), &child) == -ENOENT;
+}
+
+static void hold(const struct mount *mount, uint64_t id)
+{
+    uint32_t index;
+
+    if (node_of_id(mount->nodes, id, &index))
+        node_hold(mount->nodes, index);
+}
+
+/* Held before the kernel can forget it again; an answer that it does not take (the request is over) it
+ * does not count. */
+static void reply_entry(struct request *request, const struct fuse_entry_param *entry)
+{
+    struct mount *mount = request->mount;
+
+    hold(mount, entry->ino);
+    if (fuse_reply_entry(request->req, entry) < 0)
+        node_forget(mount->nodes, entry->ino, 1);
 }
 
 int serve_lookup(struct request *request)
@@ -52,7 +73,7 @@ int serve_lookup(struct request *request)
         r = entry_of(request->worker, request->node, child, &request->ask, &entry);
     }
     if (r == 0)
-        fuse_reply_entry(request->req, &entry);
+        reply_entry(request, &entry);
     return r;
 }
 
@@ -180,7 +201,11 @@ struct listing_reply {
     bool plus;
     char *buffer;
     size_t used;
+    uint64_t *ids; /* that it tells the kernel, and holds */
+    size_t id_count;
 };
+
+#define LEAST_ENTRY 152 /* bytes that an entry with a node takes at least: struct fuse_direntplus */
 
 /* False: there is no room for this entry. */
 static bool add_entry(struct listing_reply *reply, const char *name,
@@ -195,7 +220,18 @@ static bool add_entry(struct listing_reply *reply, const char *name,
     if (size > room)
         return false;
     reply->used += size;
+    if (reply->plus && entry->ino != 0) {
+        hold(reply->request->mount, entry->ino);
+        reply->ids[reply->id_count++] = entry->ino;
+    }
     return true;
+}
+
+/* It was not sent, or not taken. */
+static void forget_ids(const struct listing_reply *reply)
+{
+    for (size_t i = 0; i < reply->id_count; i++)
+        node_forget(reply->request->mount->nodes, reply->ids[i], 1);
 }
 
 /* "." and "..": the kernel makes no inodes of them, so they get none to forget. */
@@ -205,7 +241,7 @@ static bool add_dots(struct listing_reply *reply)
     struct fuse_entry_param entry = {.attr.st_mode = S_IFDIR};
 
     if (request->offset == 0) {
-        entry.attr.st_ino = request->node + 1ull;
+        entry.attr.st_ino = node_id(request->mount->nodes, request->node);
         if (!add_entry(reply, ".", &entry, 1))
             return false;
         request->offset = 1;
@@ -255,14 +291,18 @@ static int serve_list(struct request *request, bool plus)
     if (r < 0)
         return r;
     reply.buffer = malloc(request->size);
-    if (!reply.buffer)
-        return -ENOMEM;
-    if (add_dots(&reply))
+    reply.ids = calloc(request->size / LEAST_ENTRY + 1, sizeof *reply.ids);
+    r = reply.buffer && reply.ids ? 0 : -ENOMEM;
+    if (r == 0 && add_dots(&reply))
         r = add_children(&reply);
     if (r == 0 || reply.used > 0) {
-        fuse_reply_buf(request->req, reply.buffer, reply.used);
         r = 0;
+        if (fuse_reply_buf(request->req, reply.buffer, reply.used) < 0)
+            forget_ids(&reply);
+    } else {
+        forget_ids(&reply);
     }
+    free(reply.ids);
     free(reply.buffer);
     return r;
 }

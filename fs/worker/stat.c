@@ -84,7 +84,7 @@ int stat_fill(struct worker *worker, uint32_t index, struct ask *ask, struct sta
     if (!node)
         return -EIO;
     *st = (struct stat){
-        .st_ino = index + 1ull,
+        .st_ino = node_id(mount->nodes, index),
         .st_mode = mode_of(node),
         .st_nlink = 1,
         .st_uid = mount->settings->uid,
@@ -173,5 +173,5 @@ uint64_t stat_parent(const struct mount *mount, uint32_t index)
         if (version && !(version->flags & NODE_BRANCH))
             shown = parent->parent;
     }
-    return shown + 1ull;
+    return node_id(mount->nodes, shown);
 }

@@ -271,7 +271,7 @@ char *status_make(struct mount *mount)
                                                  : json_null());
     json_object_set_new(json, "offline", json_boolean(mount->settings->offline));
     json_object_set_new(json, "cache", status_transfers_text(cache_folder(mount->cache)));
-    json_object_set_new(json, "nodes", json_integer(nodes_used(mount->nodes)));
+    json_object_set_new(json, "nodes", json_integer(nodes_taken(mount->nodes)));
     json_object_set_new(json, "max_nodes", json_integer(nodes_max(mount->nodes)));
     json_object_set_new(json, "requests", requests_json(state));
     json_object_set_new(json, "waiting", json_integer((json_int_t)parked_count(mount->parked)));

@@ -53,7 +53,7 @@ static void report_damage(void *data, uint32_t index)
 {
     struct mount *mount = data;
     log_error(mount->log, "the node table is damaged at inode %llu: unmount and mount again",
-              index + 1ull);
+              (unsigned long long)node_id(mount->nodes, index));
 }
 
 static void on_folder_changed(void *data, uint32_t folder, bool renamed)
@@ -64,6 +64,11 @@ static void on_folder_changed(void *data, uint32_t folder, bool renamed)
 static void on_file_corrected(void *data, uint32_t file)
 {
     connection_file_corrected(data, file);
+}
+
+static void on_unwanted(void *data, const uint64_t *ids, size_t count)
+{
+    connection_unwanted(data, ids, count);
 }
 
 /* What lies in memory and on disk; no thread is started yet. */
@@ -109,6 +114,7 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->settings = settings;
     mount->last_reading = start->lists_fd;
     pthread_mutex_init(&mount->folders, NULL);
+    pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
     r = open_parts(worker, e);
     if (r < 0)
@@ -128,8 +134,8 @@ static int open_mount(struct worker *worker, struct error *e)
         !mount->parked || !mount->pool || checkout_init(mount) < 0)
         return error_set(e, ENOMEM,
                          "out of memory, or no more threads may be started (ulimit -u, pids.max)");
-    mount->observer =
-        (struct mount_observer){on_folder_changed, on_file_corrected, worker->connection};
+    mount->observer = (struct mount_observer){on_folder_changed, on_file_corrected, on_unwanted,
+                                              worker->connection};
     r = publish_root(mount, e);
     if (r == 0)
         r = control_folder_open(mount, e);

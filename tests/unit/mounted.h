@@ -43,9 +43,10 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     struct error e = {0};
     char *operands[] = {(char *)source};
 
-    *mount =
-        (struct mount){.settings = &mounted->settings, .observer = {count_change, NULL, mounted}};
+    *mount = (struct mount){.settings = &mounted->settings,
+                            .observer = {count_change, NULL, NULL, mounted}};
     pthread_mutex_init(&mount->folders, NULL);
+    pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
     assert_int_equal(nodes_map(&mount->nodes, nodes_fd, &e), 0);
     assert_int_equal(state_map(&mount->state, state_fd, &e), 0);

@@ -248,7 +248,7 @@ static void damaged_links_are_eio_and_not_a_crash(void **state)
     assert_int_equal(node_lookup(nodes, repo, "x", 1, &child), -EIO);
     nodes->node[version].children = KNOWN | tree;
     assert_int_equal(node_lookup(nodes, version, "x", 1, &child), -EIO);
-    nodes->node[tree].name = UINT64_MAX - 1;
+    nodes->node[tree].name = (1ull << 40) - 2;
     assert_string_equal(node_name(nodes, node_get(nodes, tree)), "");
     assert_string_equal(node_string(nodes, UINT64_MAX), "");
     assert_int_equal(node_lookup(nodes, UINT32_MAX, "x", 1, &child), -EIO);

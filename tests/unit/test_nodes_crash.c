@@ -1,4 +1,4 @@
-/* A worker that dies while it appends leaves nothing half there. Here it could die after every
+/* A worker that dies while it appends or sweeps leaves nothing half there. Here it could die after every
  * single instruction: a child process appends, stopped after each of them (ptrace), and what the
  * shared memory holds then is what the next worker would find. That is looked at, and gone on from,
  * in a copy. */
@@ -10,6 +10,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/ptrace.h>
 #include <sys/wait.h>
@@ -18,12 +19,14 @@
 #include "fs/shared/children.h"
 #include "fs/shared/nodes.h"
 #include "fs/shared/nodes_layout.h"
+#include "fs/shared/sweep.h"
 
 #define PART 4096 /* bytes of each part of the table that these few nodes can touch */
 
 struct world {
     struct nodes *nodes, *copy;
     uint32_t old, tree, version, first;
+    uint32_t spare, end; /* places of what nobody can reach any more */
 };
 
 static struct nodes *make_table(void)
@@ -103,6 +106,9 @@ static int make_tree(struct nodes *nodes, uint32_t folder)
         {.kind = NODE_FILE, .name = "bb", .name_length = 2, .parent = folder, .data = 41},
         {.kind = NODE_FILE, .name = "ccc", .name_length = 3, .parent = folder, .data = 42}};
     uint32_t first;
+
+    for (int i = 0; i < 3 && node_get(nodes, folder)->kind == NODE_CHECKOUT; i++)
+        specs[i].checkout = folder;
     int r = nodes_append(nodes, specs, 3, &first);
 
     if (r == 0)
@@ -205,16 +211,63 @@ static int see_child(struct nodes *nodes, const struct world *world)
                : -1;
 }
 
+static int sweep(struct nodes *nodes)
+{
+    struct sweep *sweep = nodes_sweep_new(nodes);
+
+    if (!sweep)
+        return -ENOMEM;
+    nodes_sweep_look(sweep);
+    nodes_sweep_wait(sweep);
+    nodes_sweep_finish(sweep);
+    nodes_sweep_free(sweep);
+    return 0;
+}
+
+static bool is_first(void *data, uint32_t child)
+{
+    return child == ((const struct world *)data)->first;
+}
+
+static int do_sweep(struct nodes *nodes, const struct world *world)
+{
+    int r = node_unchain(nodes, world->old, is_first, (void *)world);
+    return r < 0 ? r : sweep(nodes);
+}
+
+/* The name is gone, its checkout, and the one that the branch showed before; what it shows stays. */
+static int see_sweep(struct nodes *nodes, const struct world *world)
+{
+    uint32_t child;
+
+    if (read_tree(nodes, world, world->version) != 1 ||
+        (nodes->generations[world->first] == 0 && !node_get(nodes, world->first)))
+        return -1;
+    for (uint32_t i = world->spare; i < world->end; i++)
+        if (nodes->generations[i] == 0 && !node_get(nodes, i))
+            return -1; /* free under a number that was used */
+        else if (node_get(nodes, i))
+            return 0;
+    return node_get(nodes, world->first) || node_lookup(nodes, world->old, "first", 5, &child) == 0
+               ? 0
+               : 1;
+}
+
 /* ---- stopping at each instruction ---- */
 
 typedef int (*act)(struct nodes *nodes, const struct world *world);
 
 static void copy_table(struct nodes *to, const struct nodes *from)
 {
+    free(to->taken); /* which the next worker does not know */
+    to->taken = NULL;
+    to->free = to->cursor = to->no_run = 0;
     memcpy(to->header, from->header, sizeof *to->header);
     memcpy(to->node, from->node, PART);
     memcpy(to->names, from->names, PART);
     memcpy(to->links, from->links, PART);
+    memcpy((void *)to->holds, (const void *)from->holds, PART);
+    memcpy((void *)to->generations, (const void *)from->generations, PART);
 }
 
 /* What the next worker finds and does. Returns whether all was there already. */
@@ -283,6 +336,33 @@ static void a_name_is_in_its_folder_or_not(void **state)
     crash_everywhere(*state, do_child, see_child);
 }
 
+/* What is spare: three nodes of a checkout that is not shown any more, itself, one of a name. */
+static void make_spare(struct world *world)
+{
+    world->spare = nodes_used(world->nodes);
+    assert_int_equal(do_checkout(world->nodes, world), 0);
+    world->end = nodes_used(world->nodes);
+    assert_int_equal(do_checkout(world->nodes, world), 0);
+}
+
+static void what_is_dead_is_freed_sometime(void **state)
+{
+    make_spare(*state);
+    crash_everywhere(*state, do_sweep, see_sweep);
+}
+
+static void a_tree_in_places_used_again_is_there_whole_or_not_at_all(void **state)
+{
+    struct world *world = *state;
+
+    make_spare(world);
+    assert_int_equal(sweep(world->nodes), 0);
+    assert_null(node_get(world->nodes, world->spare));
+    uint32_t used = nodes_used(world->nodes);
+    crash_everywhere(world, do_tree, see_tree);
+    assert_int_equal(nodes_used(world->nodes), used);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -291,6 +371,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_name_is_in_its_folder_or_not, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_folder_has_its_old_links_or_its_new_ones, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(what_is_dead_is_freed_sometime, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(a_tree_in_places_used_again_is_there_whole_or_not_at_all,
+                                        set_up, tear_down),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,388 @@
+/* Places of the node table that are used again: only what nobody can reach, and never under a number that
+ * meant another node. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "fs/shared/children.h"
+#include "fs/shared/holds.h"
+#include "fs/shared/nodes_layout.h"
+#include "fs/shared/sweep.h"
+
+#define PLACES 4096
+#define MOVES  10000
+
+struct world {
+    struct nodes *nodes;
+    uint32_t repo, branch;
+};
+
+static int set_up(void **state)
+{
+    struct world *world = calloc(1, sizeof *world);
+    struct node_spec repo = {.kind = NODE_REPO, .name = "r", .name_length = 1};
+    int fd = nodes_create(PLACES, 7, NULL);
+
+    assert_true(fd >= 0);
+    assert_int_equal(nodes_map(&world->nodes, fd, NULL), 0);
+    close(fd);
+    assert_int_equal(nodes_append(world->nodes, &repo, 1, &world->repo), 0);
+    struct node_link link = {world->repo, true};
+    assert_int_equal(node_publish_links(world->nodes, 0, &link, 1), 1);
+    *state = world;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct world *world = *state;
+
+    nodes_unmap(world->nodes);
+    free(world);
+    return 0;
+}
+
+static uint32_t add_name(const struct world *world, uint32_t folder, enum node_kind kind,
+                         const char *name)
+{
+    struct node_spec spec = {.kind = kind,
+                             .name = name,
+                             .name_length = strlen(name),
+                             .data = world->repo,
+                             .account = world->repo};
+    uint32_t child;
+
+    assert_int_equal(node_add_child(world->nodes, folder, &spec, &child), 0);
+    return child;
+}
+
+/* A checkout with the files a and b, published. */
+static int add_checkout(const struct world *world, uint32_t version, uint64_t mark, uint32_t *out)
+{
+    struct node_spec checkout = {
+        .kind = NODE_CHECKOUT, .name = "", .parent = version, .account = world->repo};
+    struct node_spec files[2];
+    uint32_t first;
+    int r = nodes_append(world->nodes, &checkout, 1, out);
+
+    for (int i = 0; i < 2; i++)
+        files[i] = (struct node_spec){.kind = NODE_FILE,
+                                      .name = i ? "b" : "a",
+                                      .name_length = 1,
+                                      .parent = *out,
+                                      .checkout = *out,
+                                      .data = mark + (unsigned)i,
+                                      .account = world->repo};
+    if (r == 0)
+        r = nodes_append(world->nodes, files, 2, &first);
+    if (r < 0)
+        return r;
+    node_publish_block(world->nodes, *out, first, 2);
+    node_publish_checkout(world->nodes, version, *out);
+    return 0;
+}
+
+static uint32_t child_of(const struct world *world, uint32_t folder, const char *name)
+{
+    uint32_t child;
+
+    assert_int_equal(node_lookup(world->nodes, folder, name, strlen(name), &child), 0);
+    return child;
+}
+
+static uint32_t sweep_with(const struct world *world, uint32_t pinned)
+{
+    struct sweep *sweep = nodes_sweep_new(world->nodes);
+
+    assert_non_null(sweep);
+    for (int half = 0; half < 2; half++) {
+        if (pinned)
+            nodes_sweep_pin(sweep, pinned);
+        if (half == 0) { /* looking clears what was pinned */
+            nodes_sweep_look(sweep);
+            nodes_sweep_wait(sweep);
+        }
+    }
+    uint32_t freed = nodes_sweep_finish(sweep);
+    nodes_sweep_free(sweep);
+    return freed;
+}
+
+static uint32_t sweep(const struct world *world)
+{
+    return sweep_with(world, 0);
+}
+
+static bool is_called(void *data, uint32_t child)
+{
+    const struct world *world = ((void **)data)[0];
+    return strcmp(node_name(world->nodes, node_get(world->nodes, child)), ((char **)data)[1]) == 0;
+}
+
+static void drop_name(const struct world *world, uint32_t folder, const char *name)
+{
+    void *data[] = {(void *)world, (void *)name};
+    assert_int_equal(node_unchain(world->nodes, folder, is_called, data), 1);
+}
+
+static void a_branch_moves_ten_thousand_times(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint64_t last[PLACES] = {0};
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), checkout, file;
+    unsigned sweeps = 0;
+
+    for (unsigned move = 1; move <= MOVES; move++) {
+        int r = add_checkout(world, branch, move * 10, &checkout);
+        if (r == -EDQUOT) {
+            assert_true(sweep(world) > 0);
+            sweeps++;
+            r = add_checkout(world, branch, move * 10, &checkout);
+        }
+        assert_int_equal(r, 0);
+        assert_true(node_id(nodes, checkout) > last[checkout]); /* no number comes twice */
+        last[checkout] = node_id(nodes, checkout);
+        file = child_of(world, branch, "b");
+        assert_int_equal(node_get(nodes, file)->data, move * 10 + 1);
+        assert_true(node_id(nodes, file) > last[file]);
+        last[file] = node_id(nodes, file);
+    }
+    assert_true(sweeps > 10);
+    assert_int_equal(child_of(world, world->repo, "main"), branch);
+    assert_true(nodes_used(nodes) <= nodes_share(nodes) + 10);
+    sweep(world);
+    assert_int_equal(nodes_charged(nodes, world->repo), 4);
+    assert_int_equal(nodes_taken(nodes), 6);
+}
+
+static void what_the_kernel_knows_stays(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new, index;
+
+    assert_int_equal(add_checkout(world, branch, 10, &old), 0);
+    uint32_t file = child_of(world, branch, "a");
+    uint64_t id = node_id(nodes, file);
+    node_hold(nodes, file);
+    node_hold(nodes, file);
+    assert_int_equal(add_checkout(world, branch, 20, &new), 0);
+    assert_int_equal(sweep(world), 0);
+    node_forget(nodes, id, 1);
+    assert_int_equal(sweep(world), 0);
+    assert_true(node_of_id(nodes, id, &index));
+    assert_int_equal(node_get(nodes, index)->data, 10);
+    assert_int_equal(child_of(world, old, "b"), file + 1);
+    node_forget(nodes, id, 1);
+    assert_int_equal(sweep(world), 3);
+    assert_false(node_of_id(nodes, id, &index));
+    assert_null(node_get(nodes, file));
+    /* What it says of a number that is no more means nothing to the next. */
+    assert_int_equal(add_checkout(world, branch, 30, &old), 0);
+    node_hold(nodes, file);
+    node_forget(nodes, id, 7);
+    assert_int_equal(node_holds(nodes, file), 1);
+    /* A count that cannot be right: kept for good. */
+    node_forget(nodes, node_id(nodes, file), 7);
+    assert_int_equal(add_checkout(world, branch, 40, &new), 0);
+    assert_int_equal(sweep(world), 3); /* the one of before */
+    assert_int_equal(sweep(world), 0);
+}
+
+static void what_a_thread_works_with_stays(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), first, second, third;
+    struct node_spec spec = {.kind = NODE_CHECKOUT,
+                             .name = "",
+                             .parent = branch,
+                             .is_pinned = true,
+                             .account = world->repo};
+
+    assert_int_equal(add_checkout(world, branch, 10, &first), 0);
+    uint32_t file = child_of(world, branch, "a");
+    assert_int_equal(add_checkout(world, branch, 20, &second), 0);
+    assert_int_equal(sweep_with(world, file), 0);
+    /* One that is not published yet. */
+    assert_int_equal(nodes_append(nodes, &spec, 1, &third), 0);
+    assert_int_equal(sweep(world), 3);
+    assert_non_null(node_get(nodes, third));
+    nodes_unpin(nodes, third);
+    assert_int_equal(sweep(world), 1);
+    assert_null(node_get(nodes, third));
+    assert_int_equal(node_get(nodes, child_of(world, branch, "a"))->data, 20);
+}
+
+static void names_that_are_gone_make_room(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    char text[NODE_NAME_MAX + 1] = {0};
+    uint32_t prefix = add_name(world, world->repo, NODE_PREFIX, "release"), checkout, index;
+
+    memset(text, 'x', NODE_NAME_MAX);
+    uint32_t gone = add_name(world, prefix, NODE_VERSION, text);
+    assert_int_equal(add_checkout(world, gone, 10, &checkout), 0);
+    uint32_t stays = add_name(world, prefix, NODE_VERSION, "1");
+    uint32_t before = nodes_charged(nodes, world->repo);
+    uint64_t id = node_id(nodes, gone);
+    assert_int_equal(sweep(world), 0);
+    assert_int_equal(nodes_charged(nodes, world->repo), before);
+    drop_name(world, prefix, text);
+    assert_int_equal(node_lookup(nodes, prefix, text, NODE_NAME_MAX, &index), -ENOENT);
+    node_hold(nodes, gone);
+    assert_int_equal(sweep(world), 0);
+    /* Somebody stands in it: its path and its tree are there. */
+    assert_int_equal(node_get(nodes, child_of(world, gone, "b"))->data, 11);
+    assert_ptr_equal(node_parent(nodes, node_get(nodes, gone)), node_get(nodes, prefix));
+    node_forget(nodes, id, 1);
+    assert_int_equal(sweep(world), 4 + 3); /* a long name takes four places */
+    assert_int_equal(nodes_charged(nodes, world->repo), before - 7);
+    assert_int_equal(child_of(world, prefix, "1"), stays);
+    /* Again, in the same places, and another number. */
+    uint32_t back = add_name(world, prefix, NODE_VERSION, text);
+    assert_int_equal(back, gone);
+    assert_true(node_id(nodes, back) > id);
+    assert_string_equal(node_name(nodes, node_get(nodes, back)), text);
+    drop_name(world, prefix, text);
+    drop_name(world, prefix, "1");
+    drop_name(world, world->repo, "release");
+    assert_true(sweep(world) > 0);
+    assert_int_equal(nodes_charged(nodes, world->repo), 0);
+}
+
+static void sets_and_strings_stay(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    struct node_spec control = {.kind = NODE_CONTROL, .name = "sets", .name_length = 4};
+    uint32_t folder, version, checkout;
+    uint64_t url;
+
+    assert_int_equal(nodes_append(nodes, &control, 1, &folder), 0);
+    struct node_spec spec = {
+        .kind = NODE_VERSION, .name = "0", .name_length = 1, .parent = folder, .data = world->repo};
+    assert_int_equal(nodes_append(nodes, &spec, 1, &version), 0);
+    assert_int_equal(nodes_keep_string(nodes, "https://example.org/a", &url), 0);
+    assert_int_equal(add_checkout(world, version, 10, &checkout), 0);
+    assert_int_equal(sweep(world), 0);
+    assert_int_equal(node_get(nodes, child_of(world, version, "a"))->data, 10);
+    assert_string_equal(node_string(nodes, url), "https://example.org/a");
+}
+
+struct other_thread {
+    const struct world *world;
+    uint32_t freed;
+    atomic_bool ended;
+};
+
+static void *sweep_there(void *data)
+{
+    struct other_thread *other = data;
+
+    other->freed = sweep(other->world);
+    atomic_store(&other->ended, true);
+    return NULL;
+}
+
+static void who_is_inside_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new;
+    struct other_thread other = {.world = world};
+    pthread_t thread;
+
+    assert_int_equal(add_checkout(world, branch, 10, &old), 0);
+    unsigned inside = nodes_enter(nodes);
+    uint32_t file = child_of(world, branch, "a"); /* found, not held yet */
+    assert_int_equal(add_checkout(world, branch, 20, &new), 0);
+    assert_int_equal(pthread_create(&thread, NULL, sweep_there, &other), 0);
+    while (atomic_load(&nodes->phase) == inside)
+        usleep(100);
+    unsigned later = nodes_enter(nodes);
+    assert_int_not_equal(later, inside);
+    nodes_leave(nodes, later);
+    usleep(2000);
+    assert_false(atomic_load(&other.ended));
+    assert_int_equal(node_get(nodes, file)->data, 10);
+    node_hold(nodes, file);
+    nodes_leave(nodes, inside);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_int_equal(other.freed, 0);
+    node_forget(nodes, node_id(nodes, file), 1);
+    assert_int_equal(sweep(world), 3);
+}
+
+struct seen {
+    const struct nodes *nodes;
+    uint64_t ids[8];
+    size_t count;
+};
+
+static void note_id(void *data, uint64_t id)
+{
+    struct seen *seen = data;
+    seen->ids[seen->count++] = id;
+}
+
+static void what_only_the_kernel_keeps_is_named(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new;
+    struct seen seen = {.nodes = nodes};
+
+    assert_int_equal(add_checkout(world, branch, 10, &old), 0);
+    node_hold(nodes, child_of(world, branch, "a"));
+    assert_int_equal(add_checkout(world, branch, 20, &new), 0);
+    node_hold(nodes, new);
+    struct sweep *sweep = nodes_sweep_new(nodes);
+    assert_int_equal(nodes_sweep_each_held(sweep, note_id, &seen), 0);
+    nodes_sweep_free(sweep);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(seen.ids[2], node_id(nodes, old)); /* after what is in it */
+}
+
+static void a_place_whose_numbers_are_used_up_is_not_used_again(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new;
+
+    assert_int_equal(add_checkout(world, branch, 10, &old), 0);
+    nodes->generations[old] = UINT32_MAX - 1;
+    assert_int_equal(add_checkout(world, branch, 20, &new), 0);
+    assert_int_equal(sweep(world), 2);
+    for (int i = 0; i < 20; i++) {
+        assert_int_equal(add_checkout(world, branch, 30, &new), 0);
+        assert_int_not_equal(new, old);
+    }
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_branch_moves_ten_thousand_times),
+        TEST(what_the_kernel_knows_stays),
+        TEST(what_a_thread_works_with_stays),
+        TEST(names_that_are_gone_make_room),
+        TEST(sets_and_strings_stay),
+        TEST(who_is_inside_is_waited_for),
+        TEST(what_only_the_kernel_keeps_is_named),
+        TEST(a_place_whose_numbers_are_used_up_is_not_used_again),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
