@@ -463,6 +463,12 @@ static int set_option(struct settings *settings, char *option, struct error *e)
 {
     if (!*option || is_for_mount(option))
         return 0;
+    if (strcmp(option, "remount") == 0)
+        return error_set(
+            e, EINVAL,
+            "there is nothing to remount: lists and sets are read again when they change, and "
+            "'startpointfs reload MOUNTPOINT' takes up a new program; for other options unmount "
+            "('startpointfs umount MOUNTPOINT'), and mount anew");
     if (is_for_fuse(option))
         return add_fuse_option(settings, option);
 

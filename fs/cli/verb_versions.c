@@ -11,6 +11,7 @@
 #include "gitcache/base/source.h"
 #include "gitcache/base/version_order.h"
 #include "gitcache/fetch/list_refs.h"
+#include "gitcache/net/gitconfig.h"
 
 static const char tags[] = "refs/tags/";
 
@@ -19,10 +20,34 @@ static bool is_tag(const struct ref *ref)
     return strncmp(ref->name, tags, sizeof tags - 1) == 0;
 }
 
-static int compare_versions(const void *a, const void *b)
+/* versionsort.suffix of git's configuration. */
+struct suffixes {
+    const char **items;
+    size_t count;
+};
+
+static int compare_versions(const void *a, const void *b, void *data)
 {
     const struct ref *const *x = a, *const *y = b;
-    return version_order((*x)->name, (*y)->name);
+    const struct suffixes *suffixes = data;
+
+    if (!suffixes->count)
+        return version_order((*x)->name, (*y)->name);
+    return version_order_by((*x)->name, (*y)->name, suffixes->items, suffixes->count);
+}
+
+static void sort(const struct ref **refs, size_t count)
+{
+    struct suffixes suffixes = {0};
+    struct gitconfig *config;
+
+    if (gitconfig_load(&config, NULL) < 0)
+        config = NULL; /* a fault in it is the network's to report */
+    else
+        suffixes.items = gitconfig_get_all(config, "versionsort.suffix", &suffixes.count);
+    qsort_r(refs, count, sizeof *refs, compare_versions, &suffixes);
+    free(suffixes.items);
+    gitconfig_free(config);
 }
 
 static void print_ref(const struct ref *ref, json_t *array)
@@ -55,7 +80,7 @@ static int print_versions(const struct listing *listing, const struct source *so
         for (size_t i = 0; i < listing->count; i++)
             if (is_tag(&listing->refs[i]))
                 found[count++] = &listing->refs[i];
-        qsort(found, count, sizeof *found, compare_versions);
+        sort(found, count);
     }
     for (size_t i = 0; i < count; i++)
         print_ref(found[i], array);

@@ -17,11 +17,13 @@
 #include "fs/tree/searches.h"
 #include "fs/tree/sizes.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/base/hash.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
 #include "gitcache/fetch/repository_fetch.h"
 
 #define MANY_REFS    10000
+#define MOVES_MOST   1000
 #define FAILURE_KEPT 1000 /* milliseconds for which a version's failure is answered again */
 
 static void log_failure(struct mount *mount, bool news, const char *what, const struct error *error)
@@ -42,6 +44,24 @@ static void log_success(struct mount *mount, struct repo *repo)
 
 /* ---- a listing ---- */
 
+/* Whether the log has told of it; it has from now on. Listings of a repository come one after the other. */
+static bool was_told(struct repo *repo, const char *tag, const struct oid *now)
+{
+    uint64_t move = hash_bytes(hash_string(HASH_BEGIN, tag), now, sizeof *now);
+
+    for (size_t i = 0; i < repo->moved_count; i++)
+        if (repo->moved_told[i] == move)
+            return true;
+    if (repo->moved_count == MOVES_MOST) /* a remote that moves its tags on and on */
+        repo->moved_count = 0;
+    uint64_t *told = realloc(repo->moved_told, (repo->moved_count + 1) * sizeof *told);
+    if (told) {
+        repo->moved_told = told;
+        told[repo->moved_count++] = move;
+    }
+    return false;
+}
+
 static int report_moved(void *data, const char *tag, const struct oid *pinned,
                         const struct oid *now)
 {
@@ -49,6 +69,8 @@ static int report_moved(void *data, const char *tag, const struct oid *pinned,
     struct mount *mount = ((void **)data)[1];
     char was[OID_HEX_SIZE], is[OID_HEX_SIZE];
 
+    if (was_told(repo, tag, now))
+        return 0;
     log_warning(mount->log,
                 "%s/%s: the tag has moved at %s from %s to %s; the first commit is still served",
                 repo->name, tag, repo->shown, oid_format(pinned, was), oid_format(now, is));

@@ -29,6 +29,7 @@ void repo_free(struct repo *repo)
     }
     repo_forget_sources(repo);
     free(repo->searches);
+    free(repo->moved_told);
     shown_put(repo->names_shown);
     version_nodes_release(&repo->version_nodes);
     if (repo->repository)

@@ -80,7 +80,10 @@ struct repo {
     atomic_bool is_published;           /* this worker has made its folder once (publish.h) */
     _Atomic int64_t changed_at;         /* nanoseconds since the epoch: the folder's mtime */
     bool fetch_queued, fetch_running;
-    bool ahead_queued;         /* a job that looks for versions to fetch ahead */
+    bool ahead_queued; /* a job that looks for versions to fetch ahead */
+    uint64_t
+        *moved_told; /* hashes of the moves of tags that the log has told; private to refresh.c */
+    size_t moved_count;
     struct searches *searches; /* for commits that no list names; NULL: none was looked for yet */
     uint64_t listing_hash;     /* of the refs that the remote listed last */
     int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */

@@ -52,3 +52,42 @@ int version_order(const char *a, const char *b)
         return !a[x] - !b[y];
     return strverscmp(a + x, b + y);
 }
+
+/* ---- by git's configuration ---- */
+
+/* The suffix that stands at or around the place where two names begin to differ: the one that begins first, and of those the
+ * longest. -1: there is none. */
+static int suffix_around(const char *name, size_t place, const char *const *suffixes, size_t count)
+{
+    size_t best_start = place + 1, best_length = 0;
+    int best = -1;
+
+    for (size_t i = 0; i < count; i++) {
+        size_t length = strlen(suffixes[i]), start = place > length ? place - length : 0;
+        while (start <= place && strncmp(name + start, suffixes[i], length) != 0)
+            start++;
+        if (start > place || start > best_start ||
+            (start == best_start && length <= best_length && best >= 0))
+            continue;
+        best = (int)i;
+        best_start = start;
+        best_length = length;
+    }
+    return best;
+}
+
+int version_order_by(const char *a, const char *b, const char *const *suffixes, size_t count)
+{
+    size_t place = 0;
+
+    while (a[place] && a[place] == b[place])
+        place++;
+    if (a[place] == b[place])
+        return 0;
+    int x = suffix_around(a, place, suffixes, count), y = suffix_around(b, place, suffixes, count);
+    if (x == y) /* the same, or none */
+        return strverscmp(a, b);
+    if (x < 0 || y < 0)
+        return x < 0 ? 1 : -1;
+    return x - y;
+}

@@ -40,12 +40,13 @@ static int add_entry(struct gitconfig *config, const char *key, const char *valu
     return 0;
 }
 
-/* The few sections that the network needs; remotes, aliases and the like are not copied. */
+/* The few that the network and the order of versions need; remotes, aliases and the like are not copied. */
 static bool is_of_use(const char *key)
 {
     return strncmp(key, "http.", 5) == 0 || strncmp(key, "url.", 4) == 0 ||
            strncmp(key, "protocol.", 9) == 0 || strncmp(key, "ssh.", 4) == 0 ||
-           strcmp(key, "core.sshcommand") == 0 || strcmp(key, "core.askpass") == 0;
+           strcmp(key, "versionsort.suffix") == 0 || strcmp(key, "core.sshcommand") == 0 ||
+           strcmp(key, "core.askpass") == 0;
 }
 
 static int copy_entries(struct gitconfig *config, git_config *files)
@@ -228,6 +229,17 @@ const char *gitconfig_get(const struct gitconfig *config, const char *key)
         if (strcmp(config->entries[i - 1].key, key) == 0)
             return config->entries[i - 1].value;
     return NULL;
+}
+
+const char **gitconfig_get_all(const struct gitconfig *config, const char *key, size_t *count)
+{
+    const char **values = calloc(config->count + 1, sizeof *values);
+
+    *count = 0;
+    for (size_t i = 0; values && i < config->count; i++)
+        if (strcmp(config->entries[i].key, key) == 0)
+            values[(*count)++] = config->entries[i].value;
+    return values;
 }
 
 char *gitconfig_rewrite(const struct gitconfig *config, const char *url)

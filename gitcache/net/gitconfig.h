@@ -23,6 +23,9 @@ int gitconfig_unpack(struct gitconfig **out, const char *bytes, size_t size, str
  * not set. A variable without a value has the value "true". */
 const char *gitconfig_get(const struct gitconfig *config, const char *key);
 
+/* All values of a key that may stand several times, in order: an array of borrowed strings that is the caller's; *count how many. NULL: out of memory. */
+const char **gitconfig_get_all(const struct gitconfig *config, const char *key, size_t *count);
+
 /* url.BASE.insteadOf, the longest that fits, applied. Owned; NULL if out of memory. */
 char *gitconfig_rewrite(const struct gitconfig *config, const char *url);
 

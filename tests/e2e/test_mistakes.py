@@ -146,6 +146,44 @@ class Words(EndToEnd):
         self.assertEqual(tags, listed)
 
 
+    def test_versions_are_in_gits_order_where_that_is_configured(self):
+        repository = self.make_start_point(tags=["v1.0", "v1.0-rc1", "v1.0-rc10", "v1.0-rc2", "v1.0-fix1", "v1.0.1"])
+        for suffix in ("-fix", "-rc"):
+            self.git_configure("versionsort.suffix", suffix, add=True)
+        tags = self.call("git", "-C", repository.path, "tag", "--sort=version:refname").stdout.split()
+        listed = [line.split("\t")[0] for line in self.program("versions", repository.path).stdout.splitlines()]
+        self.assertEqual(tags, listed)
+        self.assertEqual("v1.0-fix1", tags[0])
+
+    def test_remount_is_explained(self):
+        said = self.refused("mount", "-o", "remount,ro", self.folder / "x", self.folder / "m")
+        self.assertIn("there is nothing to remount", said)
+        self.assertIn("unmount", said)
+
+    def test_a_tag_that_moves_is_logged_once(self):
+        repository = self.make_start_point("one", tags=["1"])
+        mount = self.mount(f"{repository.path}?tag=1", options="refs_ttl=0")
+        os.listdir(mount / "one/1")
+        for count in (1, 2):
+            repository.commit(start_point(str(count)))
+            repository.git("tag", "-f", "1", "HEAD")
+            for _ in range(3):
+                listings = mount.status()["listings"]
+                eventually(lambda before=listings: os.listdir(mount / "one") and mount.status()["listings"] > before, 20,
+                           "a new listing")
+            self.assertEqual(count, mount.log().count("the tag has moved"))
+
+    def test_what_cannot_be_listed_is_an_error_and_no_empty_folder(self):
+        repository = self.make_start_point("one", tags=["1"])
+        mount = self.mount(f"{repository.path}?tag=2")
+        # Nobody has asked the remote yet, and the list names it: so the folder is there until somebody looks into it.
+        self.assert_errno(errno.ESTALE, os.listdir, mount / "one/2")
+        self.assert_errno(errno.ENOENT, open, mount / "one/2/manifest.json")
+        os.listdir(mount / "one")
+        eventually(lambda: not os.path.exists(mount / "one/2"), 10, "the folder's end")
+        self.assert_errno(errno.ENOENT, os.listdir, mount / "one/2")
+
+
 class Authors(EndToEnd):
     def test_findings_are_in_order_clickable_and_counted(self):
         work = self.folder / "p2/start_point"

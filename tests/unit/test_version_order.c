@@ -26,8 +26,39 @@ static void names_in_order(void **state)
         }
 }
 
+/* As `git -c versionsort.suffix=... tag --sort=version:refname` says. */
+static void names_in_gits_order(void **state)
+{
+    static const struct {
+        const char *suffixes[3];
+        const char *names[8];
+    } rows[] = {
+        {{"-beta", "-rc"},
+         {"v1.0-beta1", "v1.0-rc1", "v1.0-rc2", "v1.0-rc10", "v1.0", "v1.0-fix1", "v1.0.1"}},
+        {{"-beta", "", "-rc"},
+         {"v1.0-beta1", "v1.0", "v1.0-fix1", "v1.0.1", "v1.0-rc1", "v1.0-rc2", "v1.0-rc10"}},
+        {{"-rc", "-fix"},
+         {"v1.0-rc1", "v1.0-rc2", "v1.0-rc10", "v1.0-fix1", "v1.0", "v1.0-beta1", "v1.0.1"}},
+    };
+
+    (void)state;
+    for (size_t row = 0; row < sizeof rows / sizeof *rows; row++) {
+        size_t suffixes = 0;
+        while (suffixes < 3 && rows[row].suffixes[suffixes])
+            suffixes++;
+        for (size_t i = 0; rows[row].names[i]; i++)
+            for (size_t j = 0; rows[row].names[j]; j++) {
+                int order = version_order_by(rows[row].names[i], rows[row].names[j],
+                                             rows[row].suffixes, suffixes);
+                if ((order > 0) - (order < 0) != (i > j) - (i < j))
+                    fail_msg("%s and %s: %d", rows[row].names[i], rows[row].names[j], order);
+            }
+    }
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_in_order)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(names_in_order),
+                                       cmocka_unit_test(names_in_gits_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
