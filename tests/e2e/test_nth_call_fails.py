@@ -4,6 +4,8 @@ nothing damaged may be pinned, and without the fault the same must succeed then,
 
 import collections
 import concurrent.futures
+import contextlib
+import errno
 import os
 import re
 import shutil
@@ -13,7 +15,7 @@ import threading
 from support import servers
 from support.case import EndToEnd, allow_seconds
 from support.nth_call import KINDS, NthCall
-from support.processes import PROGRAM, slowness
+from support.processes import PROGRAM, eventually, slowness
 from support.repositories import start_point
 
 # How many calls of a kind are tried, spread evenly over the places that make them. "places": one of each place;
@@ -178,3 +180,67 @@ class NthCallFails(EndToEnd):
     @allow_seconds(20000 if not MOST.isdigit() else 240)
     def test_second_version(self):
         Campaign(self, "fetch", [f"{self.url}?tag=1", f"{self.url}?tag=2"], self.kept, self.check_fetched("1", "2")).run()
+
+    @allow_seconds(20000 if not MOST.isdigit() else 240)
+    def test_gc(self):
+        """What stays is there as before, whatever fails while the rest is removed."""
+        env = self.env | {"STARTPOINTFS_CACHE": str(self.kept), "STARTPOINTFS_SETS": str(self.folder / "sets-of-gc")}
+        for name in ("branch-a", "branch-b"):
+            self.repository.commit(start_point(name, **{f"{name}.txt": name * 100}), tag=name)
+            self.program("fetch", f"{self.url}?tag={name}", env=env)
+        self.program("fetch", f"{self.url}?tag=2", env=env)
+        for path in self.folder_of(self.kept).glob("refs/tags/*"):
+            if path.name != "2":
+                os.utime(path, (1_000_000_000, 1_000_000_000))
+
+        def check(place, succeeded):
+            self.check_whole(place.cache)
+            done = place.run(["--days", "1"])
+            self.assertEqual(0, done.returncode, f"without the fault: {done.stderr}")
+            self.check_whole(place.cache)
+            tags = self.git(place.cache, "for-each-ref", "--format=%(refname:short)", "refs/tags").split()
+            self.assertEqual(["2"], tags)
+            self.assertEqual(self.repository.id_of("2^{tree}"), self.git(place.cache, "rev-parse", "2^{tree}").strip())
+
+        Campaign(self, "gc", ["--days", "1"], self.kept, check).run()
+
+    @allow_seconds(20000 if not MOST.isdigit() else 240)
+    def test_a_mounts_worker(self):
+        """A reader of a new version gets an errno or the right bytes, and then the right bytes; the worker lives."""
+        versions = [f"v{number}" for number in range(60 if MOST.isdigit() else 2000)]
+        last = self.repository.id_of("2")
+        self.repository.tag_many(versions, last)
+        content = start_point("2")["manifest.json"]
+        nth_call = NthCall(self.folder, self.env, "worker")
+        mount = self.mount(self.url, env=nth_call.env)
+        outcomes = collections.Counter()
+        pids = sorted(mount.processes())
+
+        def read(version):
+            return (mount / "python-unittest" / version / "manifest.json").read_text()
+
+        read(versions.pop())
+        nth_call.calm()
+        read(versions.pop())
+        tries = [(kind, at) for kind in KINDS for at in chosen(nth_call, kind)][:len(versions)]
+        for (kind, at), version in zip(tries, versions):
+            nth_call.arm(kind, at)
+            try:
+                outcome = "right" if read(version) == content else "wrong"
+            except OSError as failure:
+                outcome = errno.errorcode[failure.errno]
+            outcomes[outcome if nth_call.has_failed() else "not reached"] += 1
+            where = nth_call.where()
+            nth_call.calm()
+
+            def can_be_read():
+                with contextlib.suppress(OSError):
+                    return read(version) == content
+            eventually(can_be_read, HANG, f"{version} after {kind} {at} failed: {outcome}\n{where}")
+            self.assertEqual(pids, sorted(mount.processes()), f"a worker died of {kind} {at}\n{where}")
+        print(f"figures: a mount's worker: {len(tries)} calls failed once while a version was read for the first time: "
+              + ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items())))
+        self.assertNotIn("wrong", outcomes)
+        self.assertNotIn("damaged", mount.log())
+        mount.unmount()
+        self.check_whole(mount.cache)
