@@ -4,10 +4,15 @@
 #include <stdlib.h>
 
 #include "gitcache/base/library.h"
+#include "gitcache/store/checked_odb.h"
 #include "gitcache/store/odb.h"
 #include "gitcache/store/pack.h"
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/shallow.h"
+
+#define MANY_PACKS 20
+#define SMALL_PACK \
+    ((uint64_t)16 << 20) /* larger ones stay as they are: packing takes time and memory */
 
 struct pack_collection {
     struct repository *repository;
@@ -142,10 +147,51 @@ static int shrink(struct pack_collection *collection, int64_t *freed, struct err
             *freed += (int64_t)(pack->bytes / pack->objects * (pack->objects - pack->needed));
             continue;
         }
-        r = pack_anew(pack, collection->repository, request->needed, &bytes, e);
+        r = pack_write(pack->odb, request->needed, collection->repository, &collection->packs,
+                       &bytes, e);
         pack->dropped = r == 0;
         *freed -= (int64_t)bytes;
     }
+    return r;
+}
+
+/* Versions come in a pack each: a folder of hundreds makes every look for an object longer, for git too. */
+static bool is_small(const struct pack *pack)
+{
+    return !pack->keep && !pack->dropped && !pack->is_new && pack->bytes <= SMALL_PACK;
+}
+
+static int open_small(git_odb **out, const struct packs *packs, struct error *e)
+{
+    int r = git_odb_new(out) ? error_no_memory(e) : 0;
+
+    for (size_t i = 0; i < packs->count && r == 0; i++)
+        if (is_small(&packs->items[i]))
+            r = checked_odb_add_pack(*out, packs->cache, packs->items[i].base, e);
+    return r;
+}
+
+/* Makes one of the small ones, if there are many, with all that is in them: who reads what is in an old one
+ * looks again, and finds the new one. */
+static int combine(struct pack_collection *collection, int64_t *freed, struct error *e)
+{
+    struct packs *packs = &collection->packs;
+    size_t small = 0;
+
+    for (size_t i = 0; i < packs->count; i++)
+        small += is_small(&packs->items[i]);
+    if (small < MANY_PACKS || collection->request->dry_run)
+        return 0;
+    git_odb *odb = NULL;
+    uint64_t bytes = 0;
+    int r = open_small(&odb, packs, e);
+
+    if (r == 0)
+        r = pack_write(odb, NULL, collection->repository, packs, &bytes, e);
+    git_odb_free(odb);
+    for (size_t i = 0; i < packs->count && r == 0; i++)
+        packs->items[i].dropped = packs->items[i].dropped || is_small(&packs->items[i]);
+    *freed -= (int64_t)bytes;
     return r;
 }
 
@@ -161,7 +207,7 @@ static int drop(struct pack_collection *collection, struct error *e)
     if (r == 0)
         r = pack_remove_derived(collection->repository, e);
     for (size_t i = 0; i < collection->packs.count && r == 0; i++)
-        if (collection->packs.items[i].dropped)
+        if (collection->packs.items[i].dropped && !collection->packs.items[i].is_new)
             r = pack_remove(&collection->packs.items[i], e);
     if (r == 0)
         r = shallow_rewrite(collection->repository, rest, false, e);
@@ -187,9 +233,11 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
         r = choose(&collection, e);
         if (r == 0)
             r = shrink(&collection, &freed, e);
+        if (r == 0)
+            r = combine(&collection, &freed, e);
     }
     for (size_t i = 0; i < collection.packs.count && r == 0; i++)
-        if (collection.packs.items[i].dropped) {
+        if (collection.packs.items[i].dropped && !collection.packs.items[i].is_new) {
             freed += (int64_t)collection.packs.items[i].bytes;
             dropped++;
         }

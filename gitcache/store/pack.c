@@ -152,7 +152,7 @@ static bool is_dropped(const struct packs *packs, const struct pack *pack)
 {
     for (size_t i = 0; i < packs->count; i++)
         if (strcmp(packs->items[i].base, pack->base) == 0)
-            return packs->items[i].dropped;
+            return packs->items[i].dropped && !packs->items[i].is_new;
     return false;
 }
 
@@ -181,7 +181,7 @@ int pack_open_rest(git_odb **out, const struct packs *packs, const struct reposi
 }
 
 struct packing {
-    const struct oid_set *objects;
+    const struct oid_set *objects; /* NULL: all */
     git_packbuilder *builder;
     git_odb *fresh; /* the new pack */
 };
@@ -191,7 +191,7 @@ static bool is_wanted(const struct packing *packing, const git_oid *id)
     struct oid oid;
 
     library_oid_from_git(&oid, id);
-    return oid_set_find(packing->objects, &oid) != OID_SET_NONE;
+    return !packing->objects || oid_set_find(packing->objects, &oid) != OID_SET_NONE;
 }
 
 static int insert_wanted(const git_oid *id, void *data)
@@ -200,10 +200,15 @@ static int insert_wanted(const git_oid *id, void *data)
     return is_wanted(packing, id) ? git_packbuilder_insert(packing->builder, id, NULL) : 0;
 }
 
-static int find_missing(const git_oid *id, void *data)
+/* What is read is hashed. The packs that it was in go when all is well. */
+static int read_fresh(const git_oid *id, void *data)
 {
-    struct packing *packing = data;
-    return is_wanted(packing, id) && !git_odb_exists(packing->fresh, id);
+    const struct packing *packing = data;
+    git_odb_object *object = NULL;
+    int r = is_wanted(packing, id) ? git_odb_read(&object, packing->fresh, id) : 0;
+
+    git_odb_object_free(object);
+    return r;
 }
 
 /* libgit2 packs what a repository has; this one is nothing but the objects that passed our checks,
@@ -221,47 +226,63 @@ static int open_source(git_repository **out, git_odb *odb)
     return r;
 }
 
-static int write_wanted(struct packing *packing, const struct pack *pack, const char *folder)
+static int write_wanted(struct packing *packing, git_odb *from, const char *folder, char **name)
 {
     git_repository *source = NULL;
-    int r = open_source(&source, pack->odb);
+    int r = open_source(&source, from);
 
     if (r == 0)
         r = git_packbuilder_new(&packing->builder, source);
     if (r == 0)
-        r = git_odb_foreach(pack->odb, insert_wanted, packing);
+        r = git_odb_foreach(from, insert_wanted, packing);
     if (r == 0)
         r = git_packbuilder_write(packing->builder, folder, 0444, NULL, NULL);
+    if (r == 0 && asprintf(name, "pack-%s", git_packbuilder_name(packing->builder)) < 0) {
+        *name = NULL;
+        git_error_set_oom();
+        r = GIT_ERROR;
+    }
     git_packbuilder_free(packing->builder);
     git_repository_free(source);
     return r;
 }
 
-int pack_anew(const struct pack *pack, struct repository *repository, const struct oid_set *objects,
-              uint64_t *bytes, struct error *e)
+/* No old pack may go that has the new one's name: it is the new one. */
+static void spare(struct packs *packs, const char *name)
+{
+    for (size_t i = 0; i < packs->count; i++) {
+        const char *slash = strrchr(packs->items[i].base, '/');
+        if (strcmp(slash ? slash + 1 : packs->items[i].base, name) == 0)
+            packs->items[i].is_new = true;
+    }
+}
+
+int pack_write(git_odb *from, const struct oid_set *objects, struct repository *repository,
+               struct packs *packs, uint64_t *bytes, struct error *e)
 {
     struct packing packing = {.objects = objects};
+    char *folder, *name = NULL;
     struct incoming incoming;
-    char *folder;
     int r = incoming_open(&incoming, repository, e);
 
     if (r < 0)
         return r;
     folder = disk_path(incoming.folder, "pack");
-    r = folder ? write_wanted(&packing, pack, folder) : GIT_ERROR;
+    r = folder ? write_wanted(&packing, from, folder, &name) : GIT_ERROR;
     if (r < 0)
         r = library_error(e, r, "cannot pack %s anew", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
-    if (r == 0 && (r = git_odb_foreach(pack->odb, find_missing, &packing)) != 0)
-        r = r < 0
-                ? library_error(e, r, "cannot read what was packed anew of %s", repository->folder)
-                : error_set(e, EIO, "packing %s anew left something out", repository->folder);
+    if (r == 0 && (r = git_odb_foreach(from, read_fresh, &packing)) < 0)
+        r = library_error(e, r, "cannot read what was packed anew of %s", repository->folder);
     if (r == 0) {
         *bytes = disk_size(folder);
         r = incoming_publish(&incoming, e);
     }
+    if (r == 0)
+        spare(packs, name);
     git_odb_free(packing.fresh);
+    free(name);
     free(folder);
     incoming_close(&incoming);
     return r;

@@ -17,6 +17,7 @@ struct pack {
     /* For gc_packs.c: */
     size_t objects, needed;
     bool stays, dropped;
+    bool is_new; /* it came to be what was written anew */
 };
 
 struct packs {
@@ -39,10 +40,10 @@ void pack_close_all(struct packs *packs);
 int pack_open_rest(git_odb **out, const struct packs *packs, const struct repository *repository,
                    struct error *e);
 
-/* Writes a new pack with those objects of this one that are in the set, checks it, and puts it
- * beside the old one. *bytes is its size. */
-int pack_anew(const struct pack *pack, struct repository *repository, const struct oid_set *objects,
-              uint64_t *bytes, struct error *e);
+/* Writes a new pack with those objects of an odb that are in the set (NULL: with all), reads each from it,
+ * and puts it beside the old ones. *bytes is its size. */
+int pack_write(git_odb *from, const struct oid_set *objects, struct repository *repository,
+               struct packs *packs, uint64_t *bytes, struct error *e);
 
 /* Removes its files, the index first: without it, git passes a pack over. */
 int pack_remove(const struct pack *pack, struct error *e);

@@ -1,13 +1,21 @@
 """Damage in the cache, seen through real mounts: never a wrong byte, never a hang, never a dead mount; and
 with the remote up all of it is as it was afterwards. (The campaign of every byte is tests/unit/test_damage.c.)"""
 
+import concurrent.futures
 import errno
 import os
+import resource
 import shutil
 
 from support import trees
 from support.case import EndToEnd, allow_seconds
+from support.processes import PROGRAM
 from support.repositories import start_point
+
+# How many versions are read in how many repositories, and with how many descriptors.
+VERSIONS = int(os.environ.get("E2E_VERSIONS", "600"))
+REPOSITORIES = int(os.environ.get("E2E_REPOSITORIES", "10"))
+DESCRIPTORS = int(os.environ.get("E2E_DESCRIPTORS", "128"))
 
 
 def flip(path, at, bit=0):
@@ -160,3 +168,47 @@ class Descriptors(EndToEnd):
         most = max(len(os.listdir(f"/proc/{pid}/fd")) for pid in mount.processes())
         print(f"figures: {len(tags)} versions, each in a pack of its own: {most} descriptors at most in a process")
         self.assertLess(most, 40)
+
+    @allow_seconds(240 if VERSIONS <= 600 else 7200)
+    def test_thousands_of_versions_under_a_limit_of_descriptors(self):
+        """Each is fetched by itself and comes in a pack of its own; then gc makes few packs of them, while they are read."""
+        tags = [str(number) for number in range(VERSIONS // REPOSITORIES)]
+        names = [f"point{number}" for number in range(REPOSITORIES)]
+        for name in names:
+            self.make_repository(name).commit_many({tag: start_point(tag, **{"own.txt": f"{name} {tag}"}) for tag in tags})
+        mount = self.mount(*(self.repositories / name for name in names), options="refs_ttl=1000")
+        for pid in mount.processes():
+            resource.prlimit(pid, resource.RLIMIT_NOFILE, (DESCRIPTORS, DESCRIPTORS))
+        wanted = [(name, tag) for tag in tags for name in names]
+
+        def read(version):
+            name, tag = version
+            with open(mount / name / tag / "own.txt", encoding="utf-8") as file:
+                return file.read() == f"{name} {tag}"
+
+        with concurrent.futures.ThreadPoolExecutor(8) as readers:
+            self.assertTrue(all(readers.map(read, wanted)))
+            packs = len(list(mount.cache.rglob("objects/pack/*.pack")))
+            again = readers.map(self.read_around_the_cache, [mount / name / tag / "hiker.py" for name, tag in wanted])
+            self.call("prlimit", f"--nofile={DESCRIPTORS}", PROGRAM, "gc", "--cache", mount.cache, timeout=600)
+            self.assertEqual({b"def answer():\n    return 6 * 9\n"}, set(again))
+        left = len(list(mount.cache.rglob("objects/pack/*.pack")))
+        self.assertLess(left, 3 * REPOSITORIES)
+        most = max(len(os.listdir(f"/proc/{pid}/fd")) for pid in mount.processes())
+        self.assertNotIn("worker died", mount.log())
+        mount.unmount()
+        for folder in mount.cache.rglob("objects"):
+            self.call("git", "--git-dir", folder.parent, "fsck", "--strict", "--no-dangling", timeout=600)
+            self.call("git", "--git-dir", folder.parent, "rev-parse", *(f"refs/tags/{tag}^{{tree}}" for tag in tags))
+        mount = self.mount(*(self.repositories / name for name in names), options="offline")
+        self.assertTrue(all(map(read, wanted[::7])))
+        print(f"figures: {VERSIONS} versions in {REPOSITORIES} repositories under a limit of {DESCRIPTORS} descriptors: "
+              f"all right, {packs} packs, {left} after gc, {most} descriptors at most")
+
+    @staticmethod
+    def read_around_the_cache(path):
+        file = os.open(path, os.O_RDONLY | os.O_DIRECT)
+        try:
+            return os.read(file, 1 << 16)
+        finally:
+            os.close(file)

@@ -88,6 +88,18 @@ class Repository:
             self.tag(tag, commit)
         return commit
 
+    def commit_many(self, versions):
+        """A commit after the other for {tag: files}, in one go."""
+        ref = b"refs/heads/" + os.fsencode(self.branch)
+        stream = []
+        for tag, files in versions.items():
+            stream += [b"commit ", ref, b"\ncommitter ", self._identity(), _data(os.fsencode(tag)), b"deleteall\n"]
+            for path, content in files.items():
+                entry = plain(content)
+                stream += [b"M ", entry.mode.encode(), b" inline ", _quoted(path), b"\n", _data(entry.content)]
+            stream += [b"reset refs/tags/", os.fsencode(tag), b"\nfrom ", ref, b"\n\n"]
+        self._import(b"".join(stream))
+
     def id_of(self, revision):
         return self.git("rev-parse", "--verify", "--end-of-options", revision).strip()
 
