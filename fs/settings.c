@@ -186,6 +186,8 @@ static const struct mount_option mount_options[] = {
     {"timeout", OPTION_NUMBER, AT(timeout), 1, 86400, "SECONDS",
      "a read fails when its fetch shows no progress for so long", NULL},
     {"jobs", OPTION_NUMBER, AT(jobs), 1, JOBS_MAX, "N", "fetches at once for one host", NULL},
+    {"rate", OPTION_NUMBER, AT(remote.rate), 0, 1000, "N",
+     "requests a second to one host, after the first two hundred; 0: any number", NULL},
     {"offline", OPTION_FLAG, AT(offline), 0, 0, NULL, "use what the cache has, never the network",
      NULL},
     {"prefetch", OPTION_FLAG, AT(prefetch), 0, 0, NULL,

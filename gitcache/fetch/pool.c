@@ -73,7 +73,7 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     pool->has_remotes = settings != NULL;
     if (settings) {
         pool->settings = *settings;
-        pool->politeness = politeness_new();
+        pool->politeness = politeness_new(settings->rate);
         if (!pool->settings.politeness)
             pool->settings.politeness = pool->politeness;
     }

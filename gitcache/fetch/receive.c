@@ -104,6 +104,9 @@ static int receive_into(struct jobs *jobs, struct incoming *incoming, const stru
     int r = wants ? 0 : error_no_memory(e);
 
     request.wants = wants;
+    for (size_t i = 0; i < jobs->count && !jobs->whole_history; i++)
+        request.by_id |=
+            is_wanted(&jobs->items[i], only) && jobs->items[i].target.state == RESOLVE_ID;
     if (r == 0)
         r = reception_run(incoming, jobs->remote, &request, jobs->watch, e);
     free(wants);

@@ -32,6 +32,8 @@ static const struct {
     {"no route to host", EHOSTUNREACH},
     {"network is unreachable", EHOSTUNREACH},
     {"connection timed out", ETIMEDOUT},
+    {"connection reset by peer", ECONNRESET},
+    {"kex_exchange_identification", ECONNRESET}, /* sshd has as many as it takes */
 };
 
 static bool contains(const char *text, size_t length, const char *words)

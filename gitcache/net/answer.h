@@ -25,7 +25,7 @@ bool answer_is_whole_at_end(const struct answer *answer);
 
 /* The errno for a server's message such as "not our ref ..." or "Repository not found.": ENOENT
  * where something is missing, EACCES where a right is, EHOSTUNREACH where ssh could not connect,
- * else EIO. */
+ * ECONNRESET where it was dropped, else EIO. */
 int answer_errno_of_message(const char *text, size_t length);
 
 /* Turns a packet "ERR message" into an error that quotes it. */

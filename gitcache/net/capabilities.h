@@ -25,7 +25,9 @@ struct capabilities {
     bool side_band_64k;
     bool ofs_delta;
     bool no_progress;
-    bool other_format; /* object-format names another hash than SHA-1 */
+    bool thin_pack;
+    bool tip_ids, reachable_ids; /* commits that no ref names may be asked for by their ids */
+    bool other_format;           /* object-format names another hash than SHA-1 */
 };
 
 /* Our name, as a server's log shows it. Without our version: a cache between us and the server
@@ -42,7 +44,7 @@ void capabilities_note(struct capabilities *capabilities, const char *word, size
 void capabilities_note_all(struct capabilities *capabilities, const char *words, size_t length);
 
 /* For version 0: writes words that capabilities_note_all reads again; `out` has room for CAPABILITIES_TEXT. */
-#define CAPABILITIES_TEXT 200
+#define CAPABILITIES_TEXT 300
 void capabilities_format(const struct capabilities *capabilities, char out[CAPABILITIES_TEXT]);
 
 #endif

@@ -5,6 +5,11 @@
 int command_check(const struct command *command, const struct capabilities *capabilities,
                   const char *who, struct error *e)
 {
+    if (command->by_id && capabilities->known && capabilities->version_0 &&
+        !capabilities->tip_ids && !capabilities->reachable_ids)
+        return error_set(e, ENOENT,
+                         "%s: the server gives no commit by its id (uploadpack.allowAnySHA1InWant)",
+                         who);
     if (!command->needs_filter || (capabilities->known && capabilities->filter))
         return 0;
     return error_set(

@@ -17,11 +17,12 @@ struct command {
     struct lsrefs_command *refs;
     bool needs_capabilities; /* the server must be asked what it can do before the request */
     bool needs_filter;       /* a server without it is not asked: EOPNOTSUPP */
+    bool by_id; /* a server known not to give commits by their ids is not asked: ENOENT */
     struct answer answer;
 };
 
-/* 0, or -EOPNOTSUPP with a sentence: the server, whose capabilities are known by now, lacks a filter that
- * the command needs. */
+/* 0, or with a sentence -EOPNOTSUPP or -ENOENT: the server, as far as its capabilities are known by now,
+ * lacks what the command needs. */
 int command_check(const struct command *command, const struct capabilities *capabilities,
                   const char *who, struct error *e);
 

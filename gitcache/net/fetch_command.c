@@ -44,6 +44,8 @@ static void add_words(char out[200], const struct capabilities *can,
         {can->side_band_64k, " side-band-64k"},
         {can->side_band && !can->side_band_64k, " side-band"},
         {can->ofs_delta, " ofs-delta"},
+        /* Dulwich insists on it; without a `have` no pack can be thin. */
+        {can->thin_pack, " thin-pack"},
         {can->no_progress && !request->lines, " no-progress"},
         {can->shallow && request->depth, " shallow"},
         {can->filter && request->commits_only, " filter"},

@@ -17,6 +17,7 @@ struct fetch_command_request {
     unsigned depth;    /* commits from each want; 0: all history */
     bool commits_only; /* leave out trees and blobs, where the server can (filter tree:0) */
     bool needs_filter; /* a server that cannot leave them out is not asked: EOPNOTSUPP */
+    bool by_id;        /* among them are some that perhaps no ref names */
     bool lines;        /* the server's progress lines are wanted */
     uint64_t max_pack; /* bytes: above it EFBIG; 0: the settings' bound, above it EIO */
 };

@@ -207,11 +207,26 @@ static int errno_of_curl(CURLcode code)
     case CURLE_SSL_CERTPROBLEM:
     case CURLE_SSL_CACERT_BADFILE:
         return EACCES;
+    case CURLE_GOT_NOTHING:
+    case CURLE_RECV_ERROR:
+    case CURLE_SEND_ERROR:
+        return ECONNRESET;
     case CURLE_OUT_OF_MEMORY:
         return ENOMEM;
     default:
         return EIO;
     }
+}
+
+/* ECONNRESET: the server may have dropped it because it has too many. */
+static int errno_of_transfer(CURL *curl, CURLcode code)
+{
+    long errnum = 0;
+
+    curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &errnum);
+    if (errnum == ECONNRESET && (code == CURLE_COULDNT_CONNECT || code == CURLE_SSL_CONNECT_ERROR))
+        return ECONNRESET;
+    return errno_of_curl(code);
 }
 
 static const char *cure(CURLcode code)
@@ -232,17 +247,17 @@ static const char *cure(CURLcode code)
     }
 }
 
-static int curl_error(const struct http_transfer *t, CURLcode code)
+static int curl_error(const struct http_transfer *t, CURL *curl, CURLcode code)
 {
     curl_off_t asked = 0;
     const char *message = *t->message ? t->message : curl_easy_strerror(code);
 
     if (t->failure < 0)
         return t->failure;
-    curl_easy_getinfo(t->http->curl, CURLINFO_PRETRANSFER_TIME_T, &asked);
+    curl_easy_getinfo(curl, CURLINFO_PRETRANSFER_TIME_T, &asked);
     if (code == CURLE_OUT_OF_MEMORY && asked > 0) /* libcurl's word for it, too */
         return error_set(t->error, EIO, "%s: the server's header is too long", t->request->who);
-    return error_set(t->error, errno_of_curl(code), "%s: %s%s", t->request->who, message,
+    return error_set(t->error, errno_of_transfer(curl, code), "%s: %s%s", t->request->who, message,
                      cure(code));
 }
 
@@ -287,7 +302,7 @@ int http_request(struct http *http, const struct http_request *request,
     if (r == 0)
         code = curl_easy_perform(http->curl);
     if (code != CURLE_OK && !t.page_too_long)
-        r = curl_error(&t, code);
+        r = curl_error(&t, http->curl, code);
     else if (r == 0 && take_response(http->curl, response) < 0)
         r = error_set(e, ENOMEM, "%s: out of memory", request->who);
     if (http->curl) /* what it points to ends here */
@@ -333,7 +348,7 @@ int http_connect(struct http *http, const char *host, const char *port, const ch
     set_callbacks(curl, &t);
     code = curl_easy_perform(curl);
     if (code != CURLE_OK)
-        r = curl_error(&t, code);
+        r = curl_error(&t, curl, code);
     else if (curl_easy_getinfo(curl, CURLINFO_ACTIVESOCKET, &fd) != CURLE_OK ||
              (*out = fcntl(fd, F_DUPFD_CLOEXEC, 0)) < 0)
         r = error_set(e, EIO, "%s: the connection was lost", who);

@@ -61,6 +61,26 @@ static void set_speed(CURL *curl, const struct asked *asked, const struct net_se
     curl_easy_setopt(curl, CURLOPT_LOW_SPEED_TIME, (long)settings->silence_timeout);
 }
 
+/* How a proxy is told who asks: anyauth, where nothing else is configured. */
+static long proxy_method(const struct asked *asked)
+{
+    static const struct {
+        const char *name;
+        unsigned long method;
+    } methods[] = {
+        {"basic", CURLAUTH_BASIC},
+        {"digest", CURLAUTH_DIGEST},
+        {"negotiate", CURLAUTH_NEGOTIATE},
+        {"ntlm", CURLAUTH_NTLM},
+    };
+    const char *name = setting(asked, "GIT_HTTP_PROXY_AUTHMETHOD", "proxyauthmethod");
+
+    for (size_t i = 0; name && i < sizeof methods / sizeof *methods; i++)
+        if (strcmp(name, methods[i].name) == 0)
+            return (long)methods[i].method;
+    return (long)CURLAUTH_ANY;
+}
+
 static void set_authentication(CURL *curl, const struct asked *asked)
 {
     const struct http_request *request = asked->request;
@@ -75,7 +95,13 @@ static void set_authentication(CURL *curl, const struct asked *asked)
         curl_easy_setopt(curl, CURLOPT_PASSWORD, request->password);
     if (proxy)
         curl_easy_setopt(curl, CURLOPT_PROXY, proxy);
-    curl_easy_setopt(curl, CURLOPT_PROXYAUTH, (long)CURLAUTH_ANY);
+    curl_easy_setopt(curl, CURLOPT_PROXYAUTH, proxy_method(asked));
+}
+
+/* What is in the file goes to the hosts that it names for each cookie; nothing is written to it. */
+static void set_cookies(CURL *curl, const struct asked *asked)
+{
+    set_path(curl, CURLOPT_COOKIEFILE, setting(asked, NULL, "cookiefile"));
 }
 
 static int add_header(void *data, const char *header)
@@ -138,5 +164,6 @@ int http_options_set(CURL *curl, const struct gitconfig *config,
     set_speed(curl, &asked, settings);
     set_tls(curl, &asked);
     set_authentication(curl, &asked);
+    set_cookies(curl, &asked);
     return set_headers(curl, &asked, headers);
 }

@@ -9,29 +9,36 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
 
-#define PER_SECOND  15
 #define BURST       200  /* a list of 90, listed and fetched */
+#define CALM        16   /* commands without a drop, for each at once, until one more may be */
+#define ANY_NUMBER  64   /* at once: more than a host ever gets */
 #define LONGEST     3600 /* seconds: a server that says more is asked once an hour */
 #define HOST_LENGTH 300
 
 struct polite_host {
     struct polite_host *next;
     int64_t paused_until; /* clock_now; 0: it is not */
-    int64_t free_at;      /* when the requests so far are worked off, at PER_SECOND */
+    int64_t free_at;      /* when the requests so far are worked off, at the rate */
+    unsigned under_way;   /* commands */
+    unsigned at_once;     /* how many may be under way; 0: any number */
+    unsigned calm;        /* how many have ended well since that changed */
     char name[];
 };
 
 struct politeness {
+    unsigned rate;        /* requests a second; 0: any number */
     pthread_mutex_t lock; /* guards all below */
     struct polite_host *hosts;
 };
 
-struct politeness *politeness_new(void)
+struct politeness *politeness_new(unsigned rate)
 {
     struct politeness *politeness = calloc(1, sizeof *politeness);
 
-    if (politeness)
-        pthread_mutex_init(&politeness->lock, NULL);
+    if (!politeness)
+        return NULL;
+    politeness->rate = rate;
+    pthread_mutex_init(&politeness->lock, NULL);
     return politeness;
 }
 
@@ -84,7 +91,7 @@ void politeness_pause(struct politeness *politeness, const char *url, long secon
 /* Takes a place in the row: when it is to be asked, or how long it is paused (milliseconds). */
 static void take_place(struct politeness *politeness, const char *url, int64_t *at, int64_t *paused)
 {
-    int64_t now = clock_now(), step = 1000 / PER_SECOND;
+    int64_t now = clock_now(), step = politeness->rate ? 1000 / politeness->rate : 0;
     struct polite_host *host;
 
     *at = now;
@@ -114,19 +121,104 @@ static int left_alone(const char *who, int64_t milliseconds, struct error *e)
                      who, text);
 }
 
+/* A moment; true when the caller wants no more. */
+static bool rest(const struct watch *watch)
+{
+    const struct timespec pause = {.tv_nsec = 20000000};
+
+    if (watch_is_cancelled(watch))
+        return true;
+    nanosleep(&pause, NULL);
+    return false;
+}
+
+static int cancelled(const char *who, struct error *e)
+{
+    return error_set(e, ECANCELED, "%s: cancelled", who);
+}
+
+bool politeness_may_enter(struct politeness *politeness, const char *url)
+{
+    struct polite_host *host;
+    bool may;
+
+    pthread_mutex_lock(&politeness->lock);
+    host = find(politeness, url);
+    may = !host || !host->at_once || host->under_way < host->at_once;
+    if (host && may)
+        host->under_way++;
+    pthread_mutex_unlock(&politeness->lock);
+    return may;
+}
+
+int politeness_enter(struct politeness *politeness, const char *url, const char *who,
+                     const struct watch *watch, struct error *e)
+{
+    while (!politeness_may_enter(politeness, url))
+        if (rest(watch))
+            return cancelled(who, e);
+    return 0;
+}
+
+/* One that was dropped was one too many of those that were under way, itself among them. */
+static bool take_drop(struct polite_host *host)
+{
+    bool had_company = host->under_way > 1;
+
+    if (had_company && (!host->at_once || host->under_way <= host->at_once))
+        host->at_once = (host->under_way + 1) / 2;
+    host->calm = 0;
+    return had_company || host->at_once;
+}
+
+static void take_success(struct polite_host *host)
+{
+    if (!host->at_once || ++host->calm < CALM * host->at_once)
+        return;
+    host->calm = 0;
+    if (++host->at_once > ANY_NUMBER)
+        host->at_once = 0;
+}
+
+bool politeness_leave(struct politeness *politeness, const char *url, bool was_dropped)
+{
+    struct polite_host *host;
+    bool again = false;
+
+    pthread_mutex_lock(&politeness->lock);
+    host = find(politeness, url);
+    if (host && was_dropped)
+        again = take_drop(host);
+    else if (host)
+        take_success(host);
+    if (host && host->under_way > 0) /* 0: there was no memory to count it */
+        host->under_way--;
+    pthread_mutex_unlock(&politeness->lock);
+    return again;
+}
+
+bool politeness_is_crowded(struct politeness *politeness, const char *url)
+{
+    struct polite_host *host;
+    bool crowded;
+
+    pthread_mutex_lock(&politeness->lock);
+    host = find(politeness, url);
+    crowded = host && host->at_once;
+    pthread_mutex_unlock(&politeness->lock);
+    return crowded;
+}
+
 int politeness_wait(struct politeness *politeness, const char *url, const char *who,
                     const struct watch *watch, struct error *e)
 {
-    const struct timespec pause = {.tv_nsec = 20000000};
     int64_t at, paused;
 
     take_place(politeness, url, &at, &paused);
     if (paused)
         return left_alone(who, paused, e);
-    while (clock_now() < at) {
-        if (watch_is_cancelled(watch))
-            return error_set(e, ECANCELED, "%s: cancelled", who);
-        nanosleep(&pause, NULL);
-    }
+    while (clock_now() < at)
+        if (rest(watch))
+            return cancelled(who, e);
     return 0;
 }

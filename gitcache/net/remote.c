@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/url.h"
 #include "gitcache/net/command.h"
 #include "gitcache/net/fetch_command.h"
@@ -18,6 +19,8 @@
 #include "gitcache/net/sigpipe.h"
 #include "gitcache/net/site.h"
 #include "gitcache/net/smart_http.h"
+
+#define MAX_TRIES 7 /* of a command that was dropped; the pauses are some 13 seconds in all */
 
 struct remote {
     struct net_settings settings;
@@ -44,7 +47,7 @@ int remote_new(struct remote **out, const struct net_settings *settings, struct 
         return error_no_memory(e);
     remote->settings = *settings;
     if (!settings->politeness)
-        remote->settings.politeness = remote->own = politeness_new();
+        remote->settings.politeness = remote->own = politeness_new(settings->rate);
     r = remote->settings.politeness ? launcher_config(settings->launcher, &remote->config, e)
                                     : error_no_memory(e);
     if (r < 0) {
@@ -97,9 +100,9 @@ static void goal_release(struct goal *goal)
     free(goal->url);
 }
 
-/* Sends a command and feeds the answer. */
-static int run(struct remote *remote, const struct goal *goal, const struct command *command,
-               const struct watch *watch, struct error *e)
+/* Sends a command and feeds the answer. ECONNRESET: the connection was lost. */
+static int run_once(struct remote *remote, const struct goal *goal, const struct command *command,
+                    const struct watch *watch, struct error *e)
 {
     struct site *site = site_get(&remote->sites, goal->url);
     struct sigpipe sigpipe;
@@ -119,6 +122,51 @@ static int run(struct remote *remote, const struct goal *goal, const struct comm
                         command, watch, e);
     sigpipe_release(&sigpipe);
     return r;
+}
+
+/* Longer after each try, and not the same for all that were dropped at once. */
+static void pause_before(unsigned try, const struct watch *watch)
+{
+    struct timespec moment = {.tv_nsec = 20000000};
+    int64_t until = clock_now() + ((int64_t)50 << try) + (int64_t)(random() % 50);
+
+    while (clock_now() < until && !watch_is_cancelled(watch))
+        nanosleep(&moment, NULL);
+}
+
+/* Who waits keeps no connection, which would take others' places. */
+static int take_place(struct remote *remote, const struct goal *goal, const struct watch *watch,
+                      struct error *e)
+{
+    if (politeness_may_enter(remote->settings.politeness, goal->url))
+        return 0;
+    remote_rest(remote);
+    return politeness_enter(remote->settings.politeness, goal->url, goal->who, watch, e);
+}
+
+/* Sends a command and feeds the answer; again, beside fewer others, if the server dropped it. */
+static int run(struct remote *remote, const struct goal *goal, const struct command *command,
+               const struct watch *watch, struct error *e)
+{
+    struct politeness *politeness = remote->settings.politeness;
+    bool again = true;
+    int r = 0;
+
+    for (unsigned try = 0; again; try++) {
+        if (try > 0)
+            pause_before(try, watch);
+        r = take_place(remote, goal, watch, e);
+        if (r < 0)
+            return r;
+        r = run_once(remote, goal, command, watch, e);
+        bool was_dropped = r == -ECONNRESET && command->answer.useful(command->answer.parser) == 0;
+        again = politeness_leave(politeness, goal->url, was_dropped) && try < MAX_TRIES;
+        if (politeness_is_crowded(politeness, goal->url))
+            remote_rest(remote);
+    }
+    if (r == -ECONNRESET && e)
+        e->errnum = EIO;
+    return r == -ECONNRESET ? -EIO : r;
 }
 
 void remote_remember(struct remote *remote, const char *url, const char *server)
@@ -221,6 +269,7 @@ int remote_fetch(struct remote *remote, const char *url,
         job.parser.too_large = EFBIG;
     }
     command.needs_filter = request->needs_filter;
+    command.by_id = request->by_id;
     command.answer = fetch_command_answer(&job.parser);
     if (r == 0)
         r = run(remote, &goal, &command, watch, e);

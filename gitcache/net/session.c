@@ -132,7 +132,7 @@ static int ended_early(struct session *session, struct error *e)
     if (r == 0 && session->can.known)
         r = answer_cut_off(e, session->stream.who);
     else if (r == 0)
-        r = error_set(e, EIO, "%s: the connection was closed without an answer",
+        r = error_set(e, ECONNRESET, "%s: the connection was closed without an answer",
                       session->stream.who);
     return r;
 }
@@ -295,6 +295,11 @@ static int take_turn(struct turn *turn, bool kept, bool eager)
     return run_command(turn);
 }
 
+static bool is_lost(int r)
+{
+    return r == -EIO || r == -ECONNRESET;
+}
+
 int session_run(struct session *session, struct http *http, struct site *site, const char *who,
                 const struct command *command, const struct watch *watch, struct error *e)
 {
@@ -303,10 +308,10 @@ int session_run(struct session *session, struct http *http, struct site *site, c
     int r = take_turn(&turn, kept, true);
 
     /* One that was kept may have been closed meanwhile by the server. */
-    if (r == -EIO && kept && !turn.begun)
+    if (is_lost(r) && kept && !turn.begun)
         r = take_turn(&turn, kept = false, true);
     /* A server of version 0 does not like to be asked in version 2; what it said may be lost. */
-    if (r == -EIO && turn.eager && !turn.begun) {
+    if (is_lost(r) && turn.eager && !turn.begun) {
         site->version_2 = false;
         r = take_turn(&turn, false, false);
     }

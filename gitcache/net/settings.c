@@ -14,6 +14,7 @@ void net_settings_init(struct net_settings *settings)
         .silence_timeout = 30,
         .max_pack = UINT64_C(2) << 30,
         .max_listing = UINT64_C(64) << 20,
+        .rate = 15,
     };
     if (!low_speed_time && gitconfig_load(&config, NULL) == 0)
         low_speed_time = gitconfig_get(config, "http.lowspeedtime");

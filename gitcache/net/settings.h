@@ -12,13 +12,14 @@ struct net_settings {
     unsigned silence_timeout; /* seconds without progress */
     uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
     uint64_t max_listing;     /* bytes; likewise */
+    unsigned rate;            /* requests a second to one host; 0: any number */
     /* Shared by all that ask the same hosts; borrowed. NULL: each has its own. */
     struct politeness *politeness;
     /* What starts programs for us; borrowed. NULL: we do. */
     struct launcher *launcher;
 };
 
-/* 10 s, 30 s, 2 GiB, 64 MiB; http.lowSpeedTime of git's configuration replaces the 30 s. */
+/* 10 s, 30 s, 2 GiB, 64 MiB, 15 a second; http.lowSpeedTime of git's configuration replaces the 30 s. */
 void net_settings_init(struct net_settings *settings);
 
 #endif

@@ -210,7 +210,7 @@ static bool may_be_refusal(const struct run *run, const struct http_response *re
         return !has_begun(run->command) && !(run->site->version_2 && lacks) &&
                (r == -EIO || lacks || r == -EACCES);
     if (response->status == 0)
-        return r == -EIO;
+        return r == -EIO || r == -ECONNRESET;
     return http_message_wants_discovery(response);
 }
 

@@ -243,7 +243,8 @@ class Sshd(Server):
             f"PidFile {self.folder}/sshd.pid\nAuthorizedKeysFile {self.folder}/authorized\n"
             "StrictModes no\nPasswordAuthentication no\nKbdInteractiveAuthentication no\n"
             f"UsePAM no\nPermitRootLogin yes\n{self.accept}\n"
-            f"SetEnv E2E_FOLDER={self.env['E2E_FOLDER']} GIT_CONFIG_GLOBAL={self.env['GIT_CONFIG_GLOBAL']}\n")
+            # Another HOME: what this user's shell does at its start is not the test's.
+            f"SetEnv HOME={self.folder} E2E_FOLDER={self.env['E2E_FOLDER']} GIT_CONFIG_GLOBAL={self.env['GIT_CONFIG_GLOBAL']}\n")
         return ["/usr/sbin/sshd", "-D", "-e", "-f", self.folder / "sshd.conf"]
 
     @property
