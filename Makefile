@@ -95,6 +95,7 @@ sanitize: test-deps
 soak: test-deps
 	@$(MAKE) --no-print-directory unit && DAMAGE_STEP=1 $(B)/tests/test_damage
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
+	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_outlive.Kills
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
 	@B=$(B) E2E_ALL_KILLS=500 E2E_JOBS=1 tests/run e2e test_kills
 	@B=$(B) E2E_NTH_CALLS=places tests/run e2e test_nth_call_fails

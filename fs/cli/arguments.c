@@ -141,6 +141,7 @@ FLAG(foreground)
 #undef FLAG_PLACE
 #define FLAG_PLACE
 FLAG(force)
+FLAG(lazy)
 FLAG(strict)
 FLAG(dry_run)
 FLAG(prometheus)
@@ -167,6 +168,8 @@ static const struct option_row rows[] = {
     {"--progress", NULL, ACCEPTS_PROGRESS, "show also what the servers say of their progress",
      take_progress},
     {"--force", NULL, ACCEPTS_FORCE, "replace a set of that name", take_force},
+    {"--lazy", NULL, ACCEPTS_LAZY, "detach it though somebody is inside, who goes on reading",
+     take_lazy},
     {"--strict", NULL, ACCEPTS_STRICT, "warnings are errors", take_strict},
     {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
     {"--days", "N", ACCEPTS_DAYS,

@@ -37,7 +37,10 @@ static const struct verb verbs[] = {
      "who reads\n"
      "waits. Root and the user that it runs as are heard.\n",
      0, 1, 1, verb_hold},
-    {"umount", "MOUNTPOINT", "unmount, and end the daemon", NULL, ACCEPTS_QUIET, 1, 1, verb_umount},
+    {"umount", "MOUNTPOINT", "unmount, and end the daemon",
+     "If somebody is inside, it says who, and ends with 1; also a container that has the mount for "
+     "itself.\n",
+     ACCEPTS_QUIET | ACCEPTS_LAZY, 1, 1, verb_umount},
     {"status", "MOUNTPOINT", "what a mount knows and does", NULL,
      ACCEPTS_JSON | ACCEPTS_PROMETHEUS | ACCEPTS_WATCH | ACCEPTS_COLOUR, 1, 1, verb_status},
     {"versions", "SOURCE", "list the tags of a remote, the newest version last",

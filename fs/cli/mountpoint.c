@@ -177,6 +177,22 @@ static char *resolve(const char *path)
     return absolute;
 }
 
+uint64_t mountpoint_device(const char *path)
+{
+    struct mount_row row = {.device = 0};
+    char *absolute = resolve(path);
+
+    if (absolute)
+        mount_table_find(absolute, &row);
+    free(absolute);
+    return row.device;
+}
+
+bool mountpoint_answers(const char *path)
+{
+    return ask_mount(path) == 0;
+}
+
 int mountpoint_find(const char *path, char **out, struct error *e)
 {
     struct mount_row row;

@@ -4,6 +4,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdint.h>
 
 #include "gitcache/base/error.h"
 
@@ -20,6 +21,11 @@ int mountpoint_clear(const char *path, bool *is_bare, struct error *e);
 /* The mount's status.json, parsed: the caller's (json_decref). NULL with a sentence: no
  * startpointfs answers there. */
 struct json_t *mountpoint_status(const char *path, struct error *e);
+
+/* The device of the mount on that path (mount_table.h); 0: nothing is mounted there, or that cannot be found out. */
+uint64_t mountpoint_device(const char *path);
+/* Whether somebody answers what such a mount is asked, within some seconds. */
+bool mountpoint_answers(const char *path);
 
 /* Unmounts, as root by itself, else with fusermount3(1). `lazy` also if it is in use. */
 int mountpoint_unmount(const char *path, bool lazy, struct error *e);

@@ -29,6 +29,7 @@ enum accepts {
     ACCEPTS_COLOUR = 1 << 15,
     ACCEPTS_WATCH = 1 << 16,
     ACCEPTS_WORKTREE = 1 << 17,
+    ACCEPTS_LAZY = 1 << 18,
 };
 
 /* A command line, parsed. */
@@ -36,7 +37,7 @@ struct arguments {
     const struct verb *verb;
     struct settings settings;
     char *options; /* all -o, joined with commas, as given; "" if none */
-    bool force, strict, dry_run, prometheus, progress, watch, worktree;
+    bool force, lazy, strict, dry_run, prometheus, progress, watch, worktree;
     unsigned days;
     const char *listen, *port, *mount; /* NULL: not given */
     char **operands;                   /* borrowed from argv */

@@ -1,16 +1,22 @@
 /* verb_umount.c - unmounts, and waits until the daemon has ended. */
 #include <errno.h>
 #include <jansson.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
+#include "fs/cli/mount_users.h"
 #include "fs/cli/mountpoint.h"
 #include "fs/cli/verb.h"
 
 #define END_PATIENCE 10000 /* milliseconds */
+#define IN_USE       "%s is in use ('startpointfs umount --lazy %s' detaches it all the same), by"
+#define STILL_SERVED                                                                              \
+    "%s is unmounted here, and its daemon serves on: it is mounted, or something of it is open, " \
+    "elsewhere"
 
 /* A descriptor of the mount's supervisor, or -1: the mount is dead, or not ours. */
 static int open_supervisor(const char *path)
@@ -23,21 +29,71 @@ static int open_supervisor(const char *path)
     return fd;
 }
 
+/* Whoever is inside when it is detached keeps it until they leave. */
+static int say_what_lazy_means(const char *path, uint64_t device)
+{
+    char *users = NULL;
+    size_t size = 0;
+    FILE *out = open_memstream(&users, &size);
+
+    unsigned count = out ? mount_users_print(device, out) : 0;
+    if (out)
+        fclose(out);
+    if (count > 0)
+        printf("%s is detached: nobody finds it any more; who is inside goes on reading, and its "
+               "daemon ends with the "
+               "last of them:\n%s",
+               path, users);
+    free(users);
+    return EXIT_OK;
+}
+
+/* `why` is a sentence that the list completes. */
+static int say_who(const char *why, uint64_t device)
+{
+    exit_fail(EXIT_FAILED, "%s:", why);
+    if (mount_users_print(device, stderr) == 0)
+        fprintf(stderr, "  nobody that may be seen%s\n", geteuid() == 0 ? "" : "; root sees all");
+    return EXIT_FAILED;
+}
+
+static int say_in_use(const char *path, uint64_t device)
+{
+    char why[2 * PATH_MAX + 200];
+
+    snprintf(why, sizeof why, IN_USE, path, path);
+    return say_who(why, device);
+}
+
+static int wait_for_end(const char *path, int supervisor, uint64_t device)
+{
+    struct pollfd event = {.fd = supervisor, .events = POLLIN};
+    char why[PATH_MAX + 200];
+
+    if (poll(&event, 1, END_PATIENCE) == 1)
+        return EXIT_OK;
+    snprintf(why, sizeof why, STILL_SERVED, path);
+    return say_who(why, device);
+}
+
 int verb_umount(struct arguments *arguments)
 {
     const char *path = arguments->operands[0];
-    int supervisor = open_supervisor(path);
+    uint64_t device = mountpoint_device(path);
+    int supervisor = device && mountpoint_answers(path) ? open_supervisor(path) : -1;
     struct error error;
+    int code = EXIT_OK;
 
-    if (mountpoint_unmount(path, supervisor < 0, &error) < 0) {
-        if (supervisor >= 0)
-            close(supervisor);
-        return exit_fail(EXIT_FAILED, "%s", error.text);
-    }
-    if (supervisor >= 0) {
-        struct pollfd event = {.fd = supervisor, .events = POLLIN};
-        poll(&event, 1, END_PATIENCE);
+    int r = mountpoint_unmount(path, arguments->lazy || supervisor < 0, &error);
+    if (r == -EBUSY)
+        code = say_in_use(path, device);
+    else if (r < 0)
+        code = exit_fail(EXIT_FAILED, "%s", error.text);
+    else if (arguments->lazy)
+        code = arguments->settings.quiet ? EXIT_OK : say_what_lazy_means(path, device);
+    else if (supervisor >= 0)
+        code = wait_for_end(path, supervisor, device);
+    if (supervisor >= 0)
         close(supervisor);
-    }
-    return EXIT_OK;
+    return code;
 }

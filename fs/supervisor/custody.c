@@ -14,7 +14,7 @@
 #include "gitcache/base/clock.h"
 
 #define PATIENCE   2 /* seconds for a holder to answer who starts */
-#define LOOK_AGAIN 1000
+#define LOOK_AGAIN 200
 #define FIRST_FD   3 /* of those that systemd hands over (sd_listen_fds(3)) */
 
 static const char *const names[HELD_COUNT] = {

@@ -1,7 +1,7 @@
 /* custody.h - who, beside the supervisor, holds the descriptors that a next one needs to go on with the mount: systemd
  * (its descriptor store), a holder (holder.h), or nobody.
  *
- * Nothing here waits but custody_find, and nothing allocates. A holder that dies is looked for again every second, and
+ * Nothing here waits but custody_find, and nothing allocates. A holder that dies is looked for again five times a second, and
  * whoever listens at its place then is given the descriptors. */
 #ifndef FS_SUPERVISOR_CUSTODY_H
 #define FS_SUPERVISOR_CUSTODY_H

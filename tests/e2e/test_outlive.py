@@ -368,10 +368,10 @@ class Kills(test_crash.Kills):
     def kill_one(self, mount, who, moments, over):
         over.wait(moments.uniform(0, 0.4))
         if who == "holder":
-            held = mount.log().count("holds the mount")
+            held = mount.log().count("sock holds the mount")
             self.holder.kill()
             self.holder.start()
-            eventually(lambda: mount.log().count("holds the mount") > held, 20 * SLOWNESS, "the new holder")
+            eventually(lambda: mount.log().count("sock holds the mount") > held, 20 * SLOWNESS, "the new holder")
             return
         worker = self.worker(self.supervisor_pid)
         if who in ("worker", "both"):
