@@ -147,6 +147,42 @@ class Unit(EndToEnd):
         exposure = re.search(r"Overall exposure level for \S+: ([0-9.]+)", done.stdout)
         self.assertLess(float(exposure[1]), 5.0)
 
+    def setting(self, name):
+        return re.findall(rf"(?m)^{name}=(.*)$", UNIT.read_text())
+
+    def test_the_mount_outlives_a_restart_and_not_a_stop(self):
+        """As far as the file goes; test_outlive plays systemd's side."""
+        self.assertIn("holder=systemd", self.setting("ExecStart")[0])
+        self.assertGreaterEqual(int(self.setting("FileDescriptorStoreMax")[0]), 4)
+        self.assertEqual([["on-failure"], ["mixed"], ["SIGUSR2"], ["100ms"]],
+                         [self.setting(name) for name in ("Restart", "KillMode", "KillSignal", "RestartSec")])
+        # Its shell, with systemctl's answers: a restart leaves the mount, a crash too, a stop takes it away.
+        stop = re.search(r"(?ms)^ExecStop=/bin/sh -c '(.*?)'$", UNIT.read_text())[1].replace("\\\n", "")
+        stop = stop.replace("@BINDIR@/", "").replace("%n", "startpointfs.service")
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for name, text in (("systemctl", 'echo "$JOBS"'), ("startpointfs", 'echo "$@"')):
+            (tools / name).write_text(f"#!/bin/sh\n{text}\n")
+            (tools / name).chmod(0o755)
+        for pid, jobs, said in (("5", "7 startpointfs.service restart running", ""), ("", "", ""),
+                                ("5", "7 startpointfs.service stop running", "umount --lazy /x"),
+                                ("5", "", "umount --lazy /x")):
+            environment = {**self.env, "PATH": f"{tools}:{self.env['PATH']}", "MAINPID": pid, "JOBS": jobs,
+                           "MOUNTPOINT": "/x"}
+            self.assertEqual(said, self.call("sh", "-c", stop, env=environment).stdout.strip(), (pid, jobs))
+
+    def test_a_dead_mount_at_the_start_is_no_line_in_the_log(self):
+        repository = self.make_start_point()
+        mount = self.mount(repository.path)
+        os.kill(mount.status()["supervisor_pid"], signal.SIGKILL)
+        eventually(lambda: not mount.processes(), 10, "its end")
+        first = re.search(r"(?m)^ExecStartPre=/bin/sh -c '(.*)'$", UNIT.read_text())[1]
+        for point in (mount.path, self.folder / "new/folder"):
+            done = self.call("sh", "-c", first, env={**self.env, "MOUNTPOINT": str(point)})
+            self.assertEqual("", done.stdout + done.stderr)
+        self.assertTrue((self.folder / "new/folder").is_dir())
+        mount.again()
+
     def test_it_needs_no_mount_namespace(self):
         """Each of these would hide the mount from the host."""
         text = UNIT.read_text()
