@@ -17,6 +17,7 @@
 #define PARALLEL_DIROPS  (1u << 18)   /* FUSE_PARALLEL_DIROPS */
 #define INIT_EXT         (1u << 30)   /* FUSE_INIT_EXT: flags2 counts */
 #define HAS_RESEND       (1u << 7)    /* FUSE_HAS_RESEND, in flags2 */
+#define ALLOW_IDMAP      (1u << 8)    /* FUSE_ALLOW_IDMAP, in flags2, since 6.12 */
 #define RESENT           (1ull << 63) /* FUSE_UNIQUE_RESEND, in a request's number */
 
 /* The start of every request. */
@@ -55,6 +56,10 @@ struct init_request {
 /* The start of its answer, behind the header. */
 struct init_answer {
     uint32_t major, minor, max_readahead, flags;
+    uint16_t max_background, congestion_threshold;
+    uint32_t max_write, time_gran;
+    uint16_t max_pages, map_alignment;
+    uint32_t flags2;
 };
 
 #endif

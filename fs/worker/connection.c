@@ -53,15 +53,33 @@ static ssize_t read_nothing(int fd, void *buffer, size_t size, void *userdata)
     return -1;
 }
 
+/* Owners may be mapped where a container sees the mount (mount_setattr(2)). The kernel takes that only from a mount whose
+ * rights it checks itself (default_permissions): ours, and perhaps not one that somebody else has made. */
+static void allow_idmapped_mounts(struct init_answer *answer, const struct state *state)
+{
+    const struct init_request *init = (const struct init_request *)state->init;
+
+    if (!state->device || !(init->flags & INIT_EXT) || !(init->flags2 & ALLOW_IDMAP))
+        return;
+    if (!(answer->flags & INIT_EXT))
+        answer->flags2 = 0;
+    answer->flags |= INIT_EXT;
+    answer->flags2 |= ALLOW_IDMAP;
+}
+
 /* libfuse 3.14 forgets to say that requests for one folder may run side by side. Without it, a
  * lookup that waits for the network holds up all others in its folder, where nothing can interrupt
- * them. */
-static void complete_init(struct iovec *iov, int count, const struct init_request *init)
+ * them. It does not know idmapped mounts either. */
+static void complete_init(struct iovec *iov, int count, const struct state *state)
 {
+    const struct init_request *init = (const struct init_request *)state->init;
     struct init_answer *answer = count > 1 ? iov[1].iov_base : NULL;
 
-    if (answer && iov[1].iov_len >= sizeof *answer && init->flags & PARALLEL_DIROPS)
+    if (!answer || iov[1].iov_len < sizeof *answer)
+        return;
+    if (init->flags & PARALLEL_DIROPS)
         answer->flags |= PARALLEL_DIROPS;
+    allow_idmapped_mounts(answer, state);
 }
 
 static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata)
@@ -73,7 +91,7 @@ static ssize_t write_answer(int fd, struct iovec *iov, int count, void *userdata
     bool is_init = answer->unique == init->header.unique;
 
     if (is_init)
-        complete_init(iov, count, init);
+        complete_init(iov, count, mount->state);
     ssize_t size = writev(fd, iov, count);
     if (answer->unique) /* else it is a notification */
         crash_record_end(&mount->state->inflight.requests, answer->unique & ~RESENT);
