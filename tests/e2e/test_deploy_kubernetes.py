@@ -48,7 +48,8 @@ class Manifests(EndToEnd):
         objects = self.built("base")
         self.check_config_maps(objects)
         workload = objects["DaemonSet", "startpointfs"]
-        self.assertEqual("OnDelete", workload["spec"]["updateStrategy"]["type"])
+        self.assertEqual("RollingUpdate", workload["spec"]["updateStrategy"]["type"])
+        self.check_holder(objects, workload)
         pod = self.pod(workload)
         self.assertIn(("PriorityClass", pod["priorityClassName"]), objects)
         self.assertEqual([{"operator": "Exists"}], pod["tolerations"])
@@ -64,13 +65,27 @@ class Manifests(EndToEnd):
         self.assertTrue(all(name.endswith(".list") for name in
                             objects["ConfigMap", "startpointfs-lists"]["data"]))
 
+    def check_holder(self, objects, workload):
+        """It is a DaemonSet of its own, at the socket that the mount is told, and has no right."""
+        holder = objects["DaemonSet", "startpointfs-holder"]
+        self.assertEqual("OnDelete", holder["spec"]["updateStrategy"]["type"])
+        pod, container = self.pod(holder), self.pod(holder)["containers"][0]
+        self.assertEqual(["ALL"], container["securityContext"]["capabilities"]["drop"])
+        self.assertIn(f"holder={container['command'][-1]}", self.pod(workload)["containers"][0]["args"][1])
+        self.assertEqual(["startpointfs", "hold"], container["command"][:2])
+        volumes = [next(volume["hostPath"]["path"] for volume in one["volumes"] if volume["name"] == "holder")
+                   for one in (pod, self.pod(workload))]
+        self.assertEqual(volumes[0], volumes[1])
+        self.assertIn("kill -USR2 1", self.pod(workload)["containers"][0]["lifecycle"]["preStop"]["exec"]["command"])
+
     def test_an_example_reads_what_the_daemonset_mounts(self):
         made = next(volume["hostPath"]["path"] for volume in self.pod(
             self.built("base")["DaemonSet", "startpointfs"])["volumes"]
             if volume["name"] == "host")
         objects = self.built("example")
         pod = self.pod(objects["Deployment", "start-points-reader"])
-        self.assertEqual(made + "/start-points", pod["volumes"][0]["hostPath"]["path"])
+        # The folder above the mount: else a dead one would be pinned.
+        self.assertEqual(made, pod["volumes"][0]["hostPath"]["path"])
         for container in pod["containers"] + pod["initContainers"]:
             self.assertEqual("HostToContainer", container["volumeMounts"][0]["mountPropagation"])
             self.assertTrue(container["volumeMounts"][0]["readOnly"])
@@ -98,7 +113,8 @@ class Manifests(EndToEnd):
         point = self.folder / "mnt"
         point.mkdir()
         replaced = [{"/etc/startpointfs/lists": str(lists), "/host/start-points": str(point)}.get(
-            argument, argument.replace("/var/cache/startpointfs", f"{self.folder}/cache"))
+            argument, argument.replace("/var/cache/startpointfs", f"{self.folder}/cache")
+            .replace("/run/startpointfs", str(self.folder)))
             for argument in arguments]
         process = self.start(PROGRAM, "mount", "-f", *replaced, stderr=-3)
         eventually((point / ".startpointfs/status.json").exists, 10, "the mount")
@@ -113,31 +129,89 @@ class Node(EndToEnd):
 
     with_sanitizers = False
 
-    def test_a_pod_that_mounts_is_seen_by_a_pod_that_reads_and_may_be_replaced(self):
-        self.make_start_point()
-        lists = self.folder / "lists"
-        lists.mkdir()
+    deadline = 120
+    MANIFEST = "python-unittest/3.7.4-19/manifest.json"
+
+    def setUp(self):
+        super().setUp()
+        self.make_start_point(tags=[f"3.7.4-{number}" for number in range(15, 20)])
+        self.lists = self.folder / "lists"
+        self.lists.mkdir()
         # Not by its path: for that the pod would need git.
         server = self.serve(servers.GitDaemon, self.repositories)
-        (lists / "languages.list").write_text(f"{server.url('python-unittest')}?tag=3.7.4-19\n")
-        host = shared(self, "host")
-        (host / "start-points").mkdir()
-        reader = Container(self, "reader", "sleep", "1000", binds=[
-            (host / "start-points", "/start-points", "rbind", "ro", "rslave")]).start()
-        shas = "/start-points/.startpointfs/sets/languages/shas.txt"
+        (self.lists / "languages.list").write_text(f"{server.url('python-unittest')}?tag=3.7.4-19\n")
+        self.host = shared(self, "host")
+        (self.host / "start-points").mkdir()
+        for name in ("cache", "run"):
+            (self.folder / name).mkdir()
+
+    def start_pod(self, name, options=""):
+        """The mounting DaemonSet's."""
+        pod = Container(self, name, "startpointfs", "mount", "-f", "-o", f"allow_other,cache=/cache{options}",
+                        "/etc/startpointfs/lists", "/host/start-points", with_program=True, fuse=True, binds=[
+                            (self.host, "/host", "rbind", "rshared"), (self.folder / "cache", "/cache", "bind"),
+                            (self.folder / "run", "/run/startpointfs", "bind"),
+                            (self.lists, "/etc/startpointfs/lists", "bind", "ro")]).start()
+        eventually(lambda: pod.call("startpointfs", "status", "/host/start-points", check=False).returncode == 0, 20,
+                   "readiness: " + pod.output())
+        return pod
+
+    def start_reader(self, *command):
+        return Container(self, "reader", *(command or ("sleep", "1000")), binds=[
+            (self.host, "/mounts", "rbind", "ro", "rslave")]).start()
+
+    def test_a_pod_that_mounts_is_seen_by_a_pod_that_reads_and_may_be_replaced(self):
+        """Without a holder. The reader starts after the mount, and reads what nobody has read before."""
+        pod, reader = self.start_pod("pod0"), self.start_reader()
         for number in range(3):
-            pod = Container(self, f"pod{number}", "startpointfs", "mount", "-f", "-o",
-                            "allow_other,cache=/tmp/cache", "/etc/startpointfs/lists",
-                            "/host/start-points", with_program=True, fuse=True, binds=[
-                                (host, "/host", "rbind", "rshared"),
-                                (lists, "/etc/startpointfs/lists", "bind", "ro")]).start()
-            eventually(lambda pod=pod: pod.call("startpointfs", "status", "/host/start-points",
-                                                check=False).returncode == 0, 20, "readiness")
-            self.assertIn("python-unittest", reader.call("cat", shas).stdout)
+            seen = f"/mounts/start-points/python-unittest/3.7.4-{15 + number}/manifest.json"
+            self.assertIn(f"3.7.4-{15 + number}", reader.call("cat", seen).stdout)
             # First killed, then ended as Kubernetes ends pods.
             pod.kill("KILL" if number == 0 else "TERM")
             pod.wait()
-        self.assertEqual("", reader.call("ls", "/start-points").stdout)
+            pod = self.start_pod(f"pod{number + 1}")
+        pod.kill("TERM")
+        pod.wait()
+        self.assertEqual("", reader.call("ls", "/mounts/start-points").stdout)
+
+    def test_the_holder_has_the_mount_while_pods_are_replaced(self):
+        """A reader that never stops reading: what nobody has read before, and what the kernel must ask for."""
+        holder = Container(self, "holder", "startpointfs", "hold", "/run/startpointfs/holder.sock", with_program=True,
+                           binds=[(self.folder / "run", "/run/startpointfs", "bind")]).start()
+        held = ",holder=/run/startpointfs/holder.sock"
+        eventually((self.folder / "run/holder.sock").exists, 20, "the holder")
+        pod = self.start_pod("pod0", held)
+        reader = self.start_reader("sh", "-c", "cd /mounts/start-points; while :; do for tag in 5 6 7 8 9; do "
+                                   "cat python-unittest/3.7.4-1$tag/hiker.py .startpointfs/status.json >/dev/null || "
+                                   "echo failed; ls .startpointfs/sets >/dev/null || echo failed; done; echo -n .; done")
+        device = (self.host / "start-points").stat().st_dev
+        for number, signal in enumerate(("KILL", "USR2", "KILL", "USR2"), 1):
+            pod.kill(signal)
+            pod.wait()
+            dots = reader.output().count(".")
+            pod = self.start_pod(f"pod{number}", held)
+            eventually(lambda dots=dots: reader.output().count(".") > dots + 2, 40, "reading that goes on")
+        self.assertEqual(device, (self.host / "start-points").stat().st_dev)
+        self.assertIn('"takeovers": 4', (self.host / "start-points/.startpointfs/status.json").read_text())
+        # The holder's own pod: the next one is given the mount.
+        holder.kill("KILL")
+        holder.wait()
+        again = Container(self, "holder-again", "startpointfs", "hold", "/run/startpointfs/holder.sock",
+                          with_program=True, binds=[(self.folder / "run", "/run/startpointfs", "bind")]).start()
+        eventually(lambda: "/run/startpointfs/holder.sock" in pod.call(
+            "startpointfs", "status", "--json", "/host/start-points").stdout.partition("takeovers")[0], 20, "held again")
+        pod.kill("KILL")
+        pod.wait()
+        pod = self.start_pod("pod-last", held)
+        print(f"figures: 5 pods and a holder replaced, {reader.output().count('.')} rounds of reading, "
+              f"{reader.output().count('failed')} failed calls")
+        self.assertNotIn("failed", reader.output())
+        reader.kill("KILL")
+        reader.wait()
+        pod.kill("TERM")
+        pod.wait()
+        again.kill("TERM")
+        again.wait()
 
 
 class Mirror(servers.Server):
