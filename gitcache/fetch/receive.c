@@ -57,9 +57,11 @@ static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *j
     if (r == -ENOENT)
         return error_set(e, ENOENT, "%s of %s is no version: %s", jobs_shown_name(job), shown,
                          inner.text);
-    if (r < 0)
-        return error_set(e, inner.errnum, "%s sent %s damaged: %s", shown, jobs_shown_name(job),
-                         inner.text);
+    if (r == -EIO)
+        return error_set(e, EIO, "%s sent %s damaged: %s", shown, jobs_shown_name(job), inner.text);
+    if (r < 0) /* nothing is known of it */
+        return error_set(e, inner.errnum, "%s of %s cannot be checked: %s", jobs_shown_name(job),
+                         shown, inner.text);
     job->tree = version.tree;
     job->time = version.time;
     return 0;

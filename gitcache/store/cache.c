@@ -13,7 +13,7 @@
 
 struct cache {
     char *folder;
-    bool read_only;
+    bool read_only; /* its opener wants it so */
     struct pack_bases *bases;
     struct pack_descriptors *descriptors;
     void (*say)(void *data, const char *sentence);
@@ -33,8 +33,6 @@ static int open_folder(struct cache *cache, struct error *e)
     if (!S_ISDIR(st.st_mode))
         return error_set(e, ENOTDIR, "the cache %s is not a folder; name another with --cache",
                          cache->folder);
-    if (access(cache->folder, W_OK))
-        cache->read_only = true;
     return 0;
 }
 
@@ -110,5 +108,6 @@ void cache_say(const struct cache *cache, const char *format, ...)
 
 bool cache_is_read_only(const struct cache *cache)
 {
-    return cache->read_only;
+    return cache->read_only ||
+           (access(cache->folder, W_OK) < 0 && (errno == EROFS || errno == EACCES || errno == EPERM));
 }

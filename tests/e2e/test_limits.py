@@ -185,3 +185,40 @@ class Secrets(EndToEnd):
         self.program("create", "pp", "--languages", "--quiet", "--cache", self.folder / "cache", "--sets", sets,
                      f"{repository.path}?tag=3.7.4-19")
         self.assertEqual([0o600], [stat.S_IMODE(file.stat().st_mode) for file in sets.iterdir() if file.is_file()])
+
+    @unittest.skipUnless(os.geteuid() == 0, "only root can mount a folder read-only")
+    @allow_seconds(120)
+    def test_a_cache_that_was_read_only_at_the_mount_is_tried_again(self):
+        repository = self.make_start_point(tags=["1", "2"])
+        cache = self.folder / "cache"
+        self.program("fetch", "--cache", cache, f"{repository.path}?tag=1")
+        self.call("mount", "--bind", cache, cache)
+        self.addCleanup(self.call, "umount", cache)
+        self.call("mount", "-o", "remount,bind,ro", cache)
+        mount = self.mount(repository.path, options="refs_ttl=1")
+        self.assertIn("manifest.json", os.listdir(mount / "python-unittest/1"))
+        self.assert_errno(errno.EROFS, os.listdir, mount / "python-unittest/2")
+        self.assertIn("read-only", mount.version("python-unittest", "2")["error"])
+        self.call("mount", "-o", "remount,bind,rw", cache)
+
+        def there():
+            with contextlib.suppress(OSError):
+                return "manifest.json" in os.listdir(mount / "python-unittest/2")
+        eventually(there, 70, "the version, once the cache can be written")
+        mount.unmount()
+
+    @allow_seconds(120)
+    def test_made_up_commit_ids_leave_nothing_behind(self):
+        repository = self.make_start_point(tags=["1"])
+        nginx = self.serve(servers.Nginx, self.repositories)
+        mount = self.mount(nginx.url("python-unittest"), options="search=cheap")
+        os.listdir(mount / "python-unittest/1")
+        most = 0
+        for round_ in range(5):
+            for number in range(60):
+                with contextlib.suppress(OSError):
+                    os.stat(mount / "python-unittest" / f"{round_:02x}{number:02x}{'0' * 35}1")
+            most = max(most, len(mount.repository("python-unittest")["versions"]))
+        print(f"figures: 300 made-up commit ids: {most} versions in status.json at most")
+        self.assertLess(most, 100)
+        self.assertEqual(["1", "master"], sorted(os.listdir(mount / "python-unittest")))
