@@ -108,6 +108,6 @@ void cache_say(const struct cache *cache, const char *format, ...)
 
 bool cache_is_read_only(const struct cache *cache)
 {
-    return cache->read_only ||
-           (access(cache->folder, W_OK) < 0 && (errno == EROFS || errno == EACCES || errno == EPERM));
+    return cache->read_only || (access(cache->folder, W_OK) < 0 &&
+                                (errno == EROFS || errno == EACCES || errno == EPERM));
 }
