@@ -12,6 +12,9 @@
 #define HEADER_ROOM 64 /* more than type, size and base can take */
 #define MAX_ROOM    ((uInt)1 << 30)
 #define DELTA_ROOM  18 /* the two sizes that a delta begins with */
+/* zlib's own header is passed over, and the checksum at the end not made: the index has one of the same bytes, and
+ * what they unpack to has its hash. */
+#define ZLIB_HEADER 2
 
 int pack_entry_damaged(const struct pack_reader *reader, uint32_t position, const char *what,
                        struct error *e)
@@ -188,16 +191,18 @@ int pack_entry_open(const struct pack_reader *reader, uint32_t position, struct 
 static bool feed(const struct pack_reader *reader, struct pack_entry *entry, z_stream *stream,
                  uint64_t *at)
 {
-    size_t n = entry->chunk_size;
+    size_t n = entry->chunk_size, skip = *at == entry->begin ? ZLIB_HEADER : 0;
 
     if (*at > entry->begin) {
         n = entry->end - *at < CHUNK ? (size_t)(entry->end - *at) : CHUNK;
         n = pack_entry_bytes(reader->fd, entry->chunk, n, *at);
     }
-    stream->next_in = entry->chunk;
-    stream->avail_in = (uInt)n;
+    if (n <= skip)
+        return false;
+    stream->next_in = entry->chunk + skip;
+    stream->avail_in = (uInt)(n - skip);
     *at += n;
-    return n > 0;
+    return true;
 }
 
 int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
@@ -207,7 +212,7 @@ int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
     uint64_t at = entry->begin;
     unsigned char end[1]; /* zlib wants room even for nothing */
     size_t left = size;
-    int z = inflateInit(&stream);
+    int z = inflateInit2(&stream, -MAX_WBITS);
 
     if (z != Z_OK)
         return error_no_memory(e);

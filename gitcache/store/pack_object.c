@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "gitcache/store/pack_delta.h"
 
@@ -194,15 +195,30 @@ static int put_together(const struct pack_reader *reader, struct chain *chain, v
     return r ? r : apply(reader, &chain->links[0], chain->base, NULL, bytes, size, e);
 }
 
+/* What others are deltas to is often a file of the same version. */
+static int copy_base(const struct pack_reader *reader, const struct pack_base *base, void **bytes,
+                     uint64_t *size, struct error *e)
+{
+    int r = allocate(reader, base->size, bytes, e);
+
+    if (r == 0)
+        memcpy(*bytes, base->bytes, base->size);
+    *size = base->size;
+    return r;
+}
+
 int pack_object_read(const struct pack_reader *reader, uint32_t position, void **bytes,
                      size_t *size, git_object_t *type, struct error *e)
 {
-    struct chain chain = {.links = NULL};
+    struct chain chain = {.base = pack_bases_get(reader->bases, reader->index->pack_sum, position)};
     uint64_t found = 0;
-    int r = open_chain(reader, position, &chain, e);
+    int r = chain.base ? 0 : open_chain(reader, position, &chain, e);
 
     *bytes = NULL;
-    if (r == 0 && chain.count == 1 && !chain.base) {
+    if (r == 0 && chain.count == 0) {
+        r = copy_base(reader, chain.base, bytes, &found, e);
+        *type = (git_object_t)chain.base->type;
+    } else if (r == 0 && chain.count == 1 && !chain.base) {
         struct pack_entry *entry = &chain.links[0].entry;
 
         found = entry->size;

@@ -5,17 +5,18 @@ import shutil
 import time
 
 import material
-from place import Place, median, rounds, short_or
+from place import Place, median, rounds, short_or, urgent
 
 
 def mount_times(place, lst, cache, options=""):
     """Seconds until the mount's first answer, and for the first `ls` after that."""
-    begun = time.monotonic()
-    mount = place.mounted(lst, cache=cache, options=options)
-    os.stat(mount.path)
-    answered = time.monotonic()
-    os.listdir(mount.path)
-    listed = time.monotonic()
+    with urgent():
+        begun = time.monotonic()
+        mount = place.mounted(lst, cache=cache, options=options)
+        os.stat(mount.path)
+        answered = time.monotonic()
+        os.listdir(mount.path)
+        listed = time.monotonic()
     mount.close()
     return answered - begun, listed - answered
 
