@@ -10,7 +10,7 @@ enum exit_code {
     EXIT_REPLACE = 75,  /* of a worker: it has been drained, the mount goes on */
 };
 
-/* Prints "startpointfs: SENTENCE" on stderr and returns code. */
+/* Prints "startpointfs: SENTENCE" on stderr, in lines that fit a terminal, and returns code. */
 int exit_fail(int code, const char *format, ...) __attribute__((format(printf, 2, 3)));
 
 #endif

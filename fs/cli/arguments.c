@@ -253,9 +253,12 @@ static int check_count(const struct arguments *arguments, struct error *e)
 {
     const struct verb *verb = arguments->verb;
 
-    if (arguments->count < verb->least || arguments->count > verb->most)
-        return error_set(e, EINVAL, "usage: startpointfs %s [OPTIONS] %s", verb->name,
-                         verb->operands);
+    if (arguments->count < verb->least)
+        return error_set(e, EINVAL, "%s needs more than that; usage: startpointfs %s [OPTIONS] %s",
+                         verb->name, verb->name, verb->operands);
+    if (arguments->count > verb->most)
+        return error_set(e, EINVAL, "'%s' is too much; usage: startpointfs %s [OPTIONS] %s",
+                         arguments->operands[verb->most], verb->name, verb->operands);
     return 0;
 }
 

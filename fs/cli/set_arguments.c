@@ -101,7 +101,7 @@ static int check_twice(const struct set *set)
     b = find_twice(sorted, count, &a);
     free(sorted);
     return b ? exit_fail(code_of_twice(set->type),
-                         "a source is given twice: %s; and %s; remove one of them",
+                         "a source is given twice: %s, and again %s: remove one of them",
                          place_of(a, first, sizeof first), place_of(b, second, sizeof second))
              : 0;
 }

@@ -188,9 +188,9 @@ static void print_row(const struct screen *screen, const json_t *repo)
     if (columns && name)
         terminal_cut_middle(terminal_clean(name), screen->name_width);
     if (name && url &&
-        asprintf(&row, "%-*s %4zu versions, %zu ready, %zu failed%s, %s", (int)screen->name_width,
-                 name, tally.versions, tally.ready, tally.failed, missing,
-                 age_text(json_object_get(repo, "listed_at"), age)) >= 0) {
+        asprintf(&row, "%-*s %4zu version%s, %zu ready, %zu failed%s, %s", (int)screen->name_width,
+                 name, tally.versions, tally.versions == 1 ? "" : "s", tally.ready, tally.failed,
+                 missing, age_text(json_object_get(repo, "listed_at"), age)) >= 0) {
         bool beside = columns >= terminal_width(row) + 2 + BESIDE;
         if (columns)
             terminal_cut_middle(terminal_clean(url),

@@ -1,6 +1,7 @@
 /* verb_fetch.c - warms the cache with all versions that lists name. */
 #include <errno.h>
 #include <stdio.h>
+#include <string.h>
 #include <unistd.h>
 
 #include "fs/cli/verb.h"
@@ -9,23 +10,33 @@
 #include "fs/sets/sets.h"
 #include "gitcache/base/url.h"
 
+/* The sentence about a source may begin with its URL, which stands before it already. */
+static void print_failure(const struct gather_item *item)
+{
+    char shown[1024], url[1024];
+    const char *text = item->error.text;
+
+    url_display(item->source->url, url, sizeof url);
+    if (strncmp(text, url, strlen(url)) == 0 && strncmp(text + strlen(url), ": ", 2) == 0)
+        text += strlen(url) + 2;
+    exit_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown), text);
+}
+
 static int summary(const struct gather *gathering, bool quiet)
 {
     size_t fetched = 0;
-    char shown[1024];
 
     for (size_t i = 0; i < gathering->count; i++) {
         const struct gather_item *item = &gathering->items[i];
         if (item->status)
-            exit_fail(0, "%s: %s", url_display(item->source->text, shown, sizeof shown),
-                      item->error.text);
+            print_failure(item);
         else
             fetched += item->fetched;
     }
     if (!quiet)
-        printf("%zu versions: %zu fetched, %zu in the cache already, %zu failed\n",
-               gathering->count, fetched, gathering->count - fetched - gathering->failed,
-               gathering->failed);
+        printf("%zu version%s: %zu fetched, %zu in the cache already, %zu failed\n",
+               gathering->count, gathering->count == 1 ? "" : "s", fetched,
+               gathering->count - fetched - gathering->failed, gathering->failed);
     return gathering->failed ? EXIT_UNFETCHED : EXIT_OK;
 }
 

@@ -9,6 +9,7 @@
 #include "fs/cli/verb.h"
 #include "fs/sets/operands.h"
 #include "gitcache/base/source.h"
+#include "gitcache/base/url.h"
 #include "gitcache/base/version_order.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/net/gitconfig.h"
@@ -90,7 +91,11 @@ static int print_versions(const struct listing *listing, const struct source *so
         putchar('\n');
         json_decref(array);
     }
-    return source->kind == SOURCE_NAMED && count == 0 ? EXIT_USAGE : EXIT_OK;
+    if (source->kind != SOURCE_NAMED || count)
+        return EXIT_OK;
+    char shown[1024];
+    return exit_fail(EXIT_USAGE, "%s has no tag or branch %s",
+                     url_display(source->url, shown, sizeof shown), source->version);
 }
 
 static int ask(struct repository *repository, const struct settings *settings, struct error *e)

@@ -198,6 +198,18 @@ static void print_counts(const struct findings *findings)
     fprintf(stderr, "%s\n", findings->left_out ? ", and more" : "");
 }
 
+/* On a terminal in lines that fit it, and in colours. */
+static void print_findings(char *text, enum colour colour)
+{
+    struct terminal terminal = terminal_of(STDERR_FILENO, colour);
+
+    if (!isatty(STDERR_FILENO))
+        terminal.columns = 0;
+    for (char *line; (line = strsep(&text, "\n")) && *line;)
+        terminal_print(&terminal, stderr, strstr(line, ": warning: ") ? STYLE_WARNING : STYLE_ERROR,
+                       0, 4, line);
+}
+
 int checking_report(const struct checking *checking, bool json)
 {
     const struct findings *findings = &checking->list.findings;
@@ -208,7 +220,10 @@ int checking_report(const struct checking *checking, bool json)
 
     if (!text)
         return -ENOMEM;
-    fputs(text, json ? stdout : stderr);
+    if (json)
+        fputs(text, stdout);
+    else
+        print_findings(text, checking->settings->colour);
     free(text);
     if (!json && findings->count > 0)
         print_counts(findings);

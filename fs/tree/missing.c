@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/tree/ask.h"
+#include "fs/tree/publish.h"
 #include "gitcache/base/starts_with.h"
 #include "gitcache/base/version_order.h"
 
@@ -44,6 +46,33 @@ char *missing_text(const struct repo *repo, const struct repo_source *source,
                  before && after ? ", " : "", after ? after : "") < 0)
         return NULL;
     return text;
+}
+
+static bool lacks_something(struct repo *repo)
+{
+    const struct listing *listing = repository_listing_get(repo->repository);
+    bool lacks = false;
+
+    pthread_mutex_lock(&repo->lock);
+    for (size_t i = 0; i < repo->source_count && !lacks; i++)
+        lacks = missing_is(repo, &repo->sources[i], listing);
+    pthread_mutex_unlock(&repo->lock);
+    repository_listing_put(repo->repository, listing);
+    return lacks;
+}
+
+void missing_ask_later(struct mount *mount)
+{
+    struct repo *repo;
+
+    for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++) {
+        if (!repo->in_use || !publish_reading_begins(mount, repo))
+            continue;
+        bool lacks = lacks_something(repo);
+        publish_reading_ends(mount, repo);
+        if (lacks)
+            ask_listing_later(mount, repo, &(struct ask){0});
+    }
 }
 
 void missing_report(struct mount *mount, struct repo *repo)

@@ -13,6 +13,10 @@ bool missing_is(struct repo *repo, const struct repo_source *source, const struc
 char *missing_text(const struct repo *repo, const struct repo_source *source,
                    const struct listing *listing);
 
+/* Asks, in the background, for a new listing of each repository whose known one lacks what a source names: a tag may be newer
+ * than that, and only then it is known to be missing. */
+void missing_ask_later(struct mount *mount);
+
 /* Logs what is missing now, each once. */
 void missing_report(struct mount *mount, struct repo *repo);
 

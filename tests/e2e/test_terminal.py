@@ -6,7 +6,7 @@ import signal
 import threading
 
 from support.case import EndToEnd
-from support.processes import PROGRAM
+from support.processes import PROGRAM, eventually
 from support.repositories import start_point
 from support.terminal import OnTerminal
 from support.wire import RESULT, Answer, HttpServer, packet
@@ -63,7 +63,7 @@ class Progress(Terminal):
             fetch.shows(r"  python-unittest  [1-9] s  .* B  Compressing \?\[31m\?objects: 45%\?")
             server.gate.set()
             self.assertEqual(0, fetch.wait())
-            self.assertEqual("1 versions: 1 fetched, 0 in the cache already, 0 failed", fetch.screen.text())
+            self.assertEqual("1 version: 1 fetched, 0 in the cache already, 0 failed", fetch.screen.text())
             self.assertEqual(0, fetch.screen.wrapped)
             self.call("rm", "-r", self.folder / "cache")
 
@@ -128,6 +128,27 @@ class Status(Terminal):
         # In a pipe nothing is cut, so that grep finds it.
         self.assertIn(str(self.folder / "repositories/bash-bats"), self.program("status", mount).stdout)
 
+    def test_what_a_cached_listing_lacks_is_known_to_be_missing_soon(self):
+        first = self.mount(self.lines)
+        os.listdir(first / "bash-bats")
+        first.unmount()
+        second = self.mount(self.lines)
+        eventually(lambda: second.version("bash-bats", "1.2.0-9")["state"] == "missing", 20, "the state")
+        self.assertIn("1.2.0-9 is no tag or branch of bash-bats", second.log())
+
+    def test_sentences_and_findings_fit_too(self):
+        shown = self.printed("fetch", "./nosuch?tag=" + "a long name ".replace(" ", "-") * 9, status=3, columns=60,
+                             env=self.env)
+        self.assertEqual(0, shown.screen.wrapped, shown.screen.text())
+        self.assertNotIn(b"\033[3", self.printed("frob", status=2).raw)
+        repository = self.make_repository("wrong")
+        repository.commit({"manifest.json": '{"tab_size": 0, "a-key-that-nobody-knows-of": 1}'}, tag="1")
+        shown = self.printed("check", "--custom", f"{repository.path}?tag=1", status=20)
+        self.assertEqual(0, shown.screen.wrapped, shown.screen.text())
+        self.assertIn(b"\033[31m", shown.raw)
+        done = self.program("check", "--custom", f"{repository.path}?tag=1", check=False)
+        self.assertNotIn("\033", done.stderr)
+
     def test_colours(self):
         mount = self.mount(self.lines)
         os.listdir(mount / "bash-bats")
@@ -162,7 +183,7 @@ class Status(Terminal):
         mount = self.mount(f"{server.url('gone')}?tag=1")
         os.listdir(mount / "gone")
         shown = self.program("status", mount).stdout
-        self.assertRegex(shown, r"(?m)^gone +1 versions, 0 ready, 1 failed, not listed yet$")
+        self.assertRegex(shown, r"(?m)^gone +1 version, 0 ready, 1 failed, not listed yet$")
         self.assertIn("404", shown)
 
     def test_watch_leaves_the_terminal_as_it_was(self):
