@@ -229,10 +229,23 @@ static int errno_of_transfer(CURL *curl, CURLcode code)
     return errno_of_curl(code);
 }
 
-static const char *cure(CURLcode code)
+/* What is wrong with a certificate decides who can mend it. */
+static const char *cure_of_certificate(const char *message)
+{
+    if (strstr(message, "expired"))
+        return "; who runs the server must renew it, unless the clock of this machine is wrong";
+    if (strstr(message, "not yet valid"))
+        return "; is the clock of this machine right?";
+    if (strstr(message, "subject name") || strstr(message, "does not match"))
+        return "; the URL must name the host as its certificate does";
+    return "; git's http.sslCAInfo names the certificates to trust";
+}
+
+static const char *cure(CURLcode code, const char *message)
 {
     switch (code) {
     case CURLE_PEER_FAILED_VERIFICATION:
+        return cure_of_certificate(message);
     case CURLE_SSL_CACERT_BADFILE:
         return "; git's http.sslCAInfo names the certificates to trust";
     case CURLE_SSL_CONNECT_ERROR:
@@ -258,7 +271,7 @@ static int curl_error(const struct http_transfer *t, CURL *curl, CURLcode code)
     if (code == CURLE_OUT_OF_MEMORY && asked > 0) /* libcurl's word for it, too */
         return error_set(t->error, EIO, "%s: the server's header is too long", t->request->who);
     return error_set(t->error, errno_of_transfer(curl, code), "%s: %s%s", t->request->who, message,
-                     cure(code));
+                     cure(code, message));
 }
 
 static int take_response(CURL *curl, struct http_response *response)

@@ -219,6 +219,8 @@ WAYS = {
 class Remote:
     """One way: a repository, its server, and what was seen of it."""
 
+    soon, timeout = SOON, TIMEOUT  # seconds
+
     def __init__(self, test, name):
         self.test, self.name = test, name
         self.way, self.command, self.errno = WAYS[name]
@@ -247,7 +249,7 @@ class Remote:
         except OSError as failure:
             if failure.errno != self.errno:
                 self.wrong(f"{failure} instead of {errno.errorcode[self.errno]}")
-        if time.monotonic() - begun > 4 * TIMEOUT + 10 * slowness():
+        if time.monotonic() - begun > 4 * self.timeout + 10 * slowness():
             self.wrong(f"{action.__name__}{arguments}: an answer only after {time.monotonic() - begun:.1f} s")
 
     def fail(self):
@@ -281,7 +283,7 @@ class Remote:
                 return (tree / "manifest.json").read_text()
 
         try:
-            eventually(is_back, SOON, "the version")
+            eventually(is_back, self.soon, "the version")
             self.back_after = time.monotonic() - begun
             if (tree / "further").read_text() != self.name:
                 self.wrong("another content")
