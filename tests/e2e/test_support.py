@@ -3,6 +3,7 @@ uses it worthless."""
 
 import os
 import pathlib
+import re
 import signal
 import subprocess
 import sys
@@ -185,3 +186,41 @@ class Repositories(EndToEnd):
         self.assertEqual("2", repository.git("rev-list", "--count", "master").strip())
         self.assertEqual("tag", repository.git("cat-file", "-t", "tag-of-tag").strip())
         repository.git("fsck", "--strict")
+
+
+class Documents(unittest.TestCase):
+    """What the documents say is shown by a test is: each test that they name exists."""
+
+    NAMED = re.compile(r"\b(test_[a-z0-9_]+(?:\.(?!py\b|c\b)[A-Za-z0-9_]+)*)(\.\.\.)?")
+
+    @staticmethod
+    def known():
+        """The names of all tests, each with those that lead to it: test_x, test_x.Class.test_y, test_x.test_y, test_y."""
+        names = set()
+        for path in (PROJECT / "tests").glob("e2e/test_*.py"):
+            names.add(path.stem)
+            of = ""
+            for line in path.read_text().splitlines():
+                if found := re.match(r"class (\w+)", line):
+                    of = found[1]
+                    names.add(f"{path.stem}.{of}")
+                elif found := re.match(r"    def (test_\w+)", line):
+                    names |= {found[1], f"{path.stem}.{found[1]}", f"{path.stem}.{of}.{found[1]}"}
+        for path in (PROJECT / "tests").glob("unit/test_*.c"):
+            functions = re.findall(r"(?m)^static void (test_\w+)\(", path.read_text())
+            names |= {path.stem, *functions, *[f"{path.stem}.{name}" for name in functions]}
+        return names
+
+    def test_each_test_that_is_named_exists(self):
+        known = self.known()
+        documents = [*PROJECT.glob("*.md"), *PROJECT.glob(".github/*.md"), *PROJECT.glob("*/README.md"),
+                     *PROJECT.glob("*/*/README.md")]
+        named = 0
+        for document in documents:
+            for number, line in enumerate(document.read_text().splitlines(), 1):
+                for name, cut in self.NAMED.findall(line):
+                    named += 1
+                    there = name in known or cut and any(one.startswith(name) for one in known)
+                    self.assertTrue(there or name == "test_NAME",
+                                    f"{document.relative_to(PROJECT)}:{number}: there is no {name}")
+        self.assertGreater(named, 40)
