@@ -22,7 +22,7 @@ from support.case import EndToEnd
 from support.processes import eventually, run, slowness
 from support.repositories import start_point
 from support.wire import Answer, HttpServer, packet
-from test_failing_remote import (SOON, TIMEOUT, Remote, flipped, in_pieces, nonsense, said, silence, silence_after,
+from test_failing_remote import (SOON, Remote, flipped, in_pieces, nonsense, said, silence, silence_after,
                                  status, truncated, until_stopped)
 
 SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
@@ -399,7 +399,7 @@ class Transports(EndToEnd):
             thread.join(max(4 * SOON, 60 * slowness()))
         return sum(thread.is_alive() for thread in threads)
 
-    def run_ways(self, ways, timeout=TIMEOUT, **options):
+    def run_ways(self, ways, timeout=8 * slowness(), **options):
         only = os.environ.get("E2E_WAYS")
         remotes = [TransportRemote(self, name, number, way) for number, (name, way) in enumerate(ways.items())
                    if not only or re.search(only, name)]
