@@ -125,6 +125,7 @@ class Completion(Documented):
             self.assertEqual(sorted({*self.options(verb), "--help"} - {"-f", "-o"}),
                              sorted(set(self.complete(verb, "--"))))
         self.assertEqual(["allow_other,refs_ttl="], self.complete("mount", "-o", "allow_other,refs"))
+        self.assertEqual(["no_fetch_for="], self.complete("mount", "-o", "no_f"))
         self.assertLessEqual({f"{name}=" for name in ("cache", "gid", "max_file")},
                              set(self.complete("mount", "-o", "")))
 
@@ -150,6 +151,8 @@ class Completion(Documented):
         shown = self.call("zsh", "-f", "-c", script + "_startpointfs_options mount").stdout
         self.assertEqual(sorted([*self.options("mount"), "--help"]),
                          sorted(re.findall(r"(?m)^(-[-a-z]+):", shown)))
+        shown = self.call("zsh", "-f", "-c", script + "_startpointfs_mount_options").stdout.split()
+        self.assertLessEqual({"no_fetch_for=", "offline", "browse=", "allow_other"}, set(shown))
 
 
 class Package(Documented):
