@@ -10,6 +10,11 @@ from .processes import PROGRAM, eventually, run
 NOBODY = 65534
 
 
+# A namespace of its own begins with all mounts that there are, and would keep those of tests that run beside.
+LET_OTHERS_GO = ("grep ' fuse.startpointfs ' /proc/self/mounts | cut -d ' ' -f 2 | "
+                 "while read -r other; do umount -l \"$other\"; done")
+
+
 class Host:
     """Use it through the tests; its processes find the program as /sbin/mount.startpointfs."""
 
@@ -22,7 +27,7 @@ class Host:
         self.program = self.folder / "startpointfs"
         shutil.copy(PROGRAM, self.program)
         self.keeper = test.start("unshare", "--mount", "--propagation", "private", "sh", "-c",
-                                 f"touch {self.folder}/ready; exec sleep infinity")
+                                 f"{LET_OTHERS_GO}; touch {self.folder}/ready; exec sleep infinity")
         eventually((self.folder / "ready").exists, 10, "the namespace")
         self._put_helper()
 
