@@ -246,7 +246,7 @@ static int folder_shape(const struct nodes *nodes, uint32_t *folder, enum shape 
 
     if (!node)
         return nodes_damaged(nodes, *folder);
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_VERSION: {
         int r = node_checkout(nodes, *folder, &checkout);
         if (r < 0)

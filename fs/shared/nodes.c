@@ -194,7 +194,7 @@ uint32_t node_unit(const struct nodes *nodes, uint32_t index)
 {
     const struct node *node = &nodes->node[index];
 
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_TREE:
     case NODE_FILE:
     case NODE_EXECUTABLE:
@@ -435,7 +435,7 @@ bool node_correct_size(struct nodes *nodes, uint32_t index, uint64_t told, uint6
 
 bool node_is_folder(const struct node *node)
 {
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_FILE:
     case NODE_EXECUTABLE:
     case NODE_SYMLINK:

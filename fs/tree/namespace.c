@@ -276,7 +276,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
     if (node->kind == NODE_REPO || node->kind == NODE_PREFIX)
         return find_version(mount, folder, name, ask, child);
     r = node_lookup(mount->nodes, folder, name, length, child);
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_VERSION:
         if (r != -EAGAIN)
             return r;
@@ -384,7 +384,7 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
     int r = prepare_folder(mount, folder, node);
     if (r < 0)
         return r;
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_REPO:
     case NODE_PREFIX:
         repo = repos_of_node(&mount->repos, folder);

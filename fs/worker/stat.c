@@ -10,7 +10,7 @@
 
 static mode_t mode_of(const struct node *node)
 {
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_FILE:
     case NODE_CONTROL_FILE:
         return S_IFREG | 0444;
@@ -93,7 +93,7 @@ int stat_fill(struct worker *worker, uint32_t index, struct ask *ask, struct sta
         .st_mtim.tv_sec = node->mtime,
     };
     *timeout = FOR_EVER;
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_FILE:
     case NODE_EXECUTABLE:
     case NODE_SYMLINK:
@@ -145,7 +145,7 @@ double stat_missing_timeout(const struct mount *mount, uint32_t folder)
 
     if (!node)
         return 0;
-    switch (node->kind) {
+    switch ((unsigned)node->kind) {
     case NODE_CHECKOUT:
     case NODE_TREE:
     case NODE_SUBMODULE:
