@@ -117,8 +117,8 @@ format-check:
 bench: test-deps
 	$(call install_packages,$(BENCH_PACKAGES))
 	@$(MAKE) --no-print-directory all
-	@B=$(B) /usr/bin/python3 tests/bench/bench.py
-	$(if $(BENCH_SHORT)$(BENCH_ROWS),,@B=$(B) /usr/bin/python3 tests/bench/bench_serve.py)
+	@B=$(B) /usr/bin/python3 tests/bench/bench.py; status=$$?; \
+	[ -n "$(BENCH_SHORT)$(BENCH_ROWS)" ] || B=$(B) /usr/bin/python3 tests/bench/bench_serve.py || status=1; exit $$status
 
 # Each fuzzer for FUZZ_SECONDS, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
 # input that fails beside it.

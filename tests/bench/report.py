@@ -27,6 +27,17 @@ class Report:
         self.pictures.setdefault(picture, []).append((name, bars))
 
     def line(self, row):
+        row_, ours, peer, beside, ratio, bound, kept = self.cells(row)
+        return f"{row_[:66]:66} {ours:>11} {peer:>11} {beside[:24]:24} {ratio:>6} {bound:>9} {kept.replace('**missed**', 'MISSED')}"
+
+    def page(self):
+        missed = self.missed()
+        return (f"# What `make bench` measured\n\n{machine()}; {time.strftime('%Y-%m-%d')}; `{self.command}`. "
+                f"Medians; the bound is one of the ratio, or of ours where there is no peer. {len(missed)} bounds were "
+                "missed.\n\n| row | ours | peer | | ratio | bound | |\n|---|---|---|---|---|---|---|\n"
+                + "".join(f"| {' | '.join(self.cells(row))} |\n" for row in self.rows))
+
+    def cells(self, row):
         factor, unit = UNITS[row["unit"]]
 
         def shown(value):
@@ -34,11 +45,9 @@ class Report:
 
         bound = row["bound"]
         bound = "" if bound is None else f"{bound:.2f}" if row["peer"] else shown(bound)
-        ratio = f"{row['ratio']:.2f}" if row["ratio"] else ""
-        kept = {True: "kept", False: "MISSED", None: ""}[row["kept"]]
-        note = f"  ({row['note']})" if row["note"] else ""
-        return (f"{row['row'][:66]:66} {shown(row['ours']):>11} {shown(row['peer']):>11} {row['beside'][:24]:24} "
-                f"{ratio:>6} {bound:>9} {kept}{note}")
+        kept = {True: "kept", False: "**missed**", None: ""}[row["kept"]]
+        return (row["row"], shown(row["ours"]), shown(row["peer"]), row["beside"],
+                f"{row['ratio']:.2f}" if row["ratio"] else "", bound, kept)
 
     def head(self):
         print(machine() + "; " + self.command)
@@ -53,7 +62,7 @@ class Report:
         (folder / "bench.json").write_text(json.dumps(
             {"machine": machine(), "command": self.command, "date": time.strftime("%Y-%m-%d"), "rows": self.rows,
              "pictures": self.pictures}, indent=1) + "\n")
-        (folder / "table.txt").write_text("\n".join(self.line(row) for row in self.rows) + "\n")
+        (folder / "RESULTS.md").write_text(self.page())
         for name, title in (("walks", "5,000 files, 50 MB: cat of all of them"),
                             ("manifest", "From nothing to a manifest, 50 ms away")):
             if name in self.pictures:
@@ -62,14 +71,13 @@ class Report:
     def picture(self, folder, name, title):
         groups = self.pictures[name]
         bars = list(groups[0][1])
-        data = "".join(f'"{group}" ' + " ".join(f"{values[bar] * 1000:.1f}" for bar in bars) + "\n"
+        data = "".join(f'"{group}" ' + " ".join(f"{values[bar] * 1000:.0f}" for bar in bars) + "\n"
                        for group, values in groups)
         plots = ", ".join((f"$data using {n + 2}:xtic(1) title '{bar}', $data using ($0+{(n - (len(bars) - 1) / 2) * 0.8 / len(bars)}):"
                            f"{n + 2}:{n + 2} with labels font ',9' offset 0,0.5 notitle") for n, bar in enumerate(bars))
         subprocess.run(["gnuplot"], text=True, check=True, input=f"""
 set terminal svg size 760,360 font 'sans-serif,12' background '#ffffff'
 set output '{folder}/{name}.svg'
-set title "{title}\\n{{/*0.75 {machine()}; {self.command}}}" noenhanced
 set title "{title}"
 set xlabel "{machine()}; {self.command}" font ',9' noenhanced
 set style data histograms
@@ -79,7 +87,7 @@ set boxwidth 0.9
 set ylabel 'milliseconds'
 set yrange [0:*]
 set offsets 0,0,graph 0.1,0
-set key outside right top
+set key outside right top noenhanced
 set grid ytics lc rgb '#dddddd'
 $data << EOD
 {data}EOD

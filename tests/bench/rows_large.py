@@ -68,7 +68,8 @@ def large(report):
             mount.close()
         report.add(f"{name}: first byte, dropped caches", median(first), median(git), 2.0, beside="git cat-file blob, whole")
         report.add(f"{name}: whole", median(whole), median(git), beside="git cat-file blob")
-        report.add(f"{name}: second read", median(second), median(ext4), 1.2, beside="ext4")
+        report.add(f"{name}: second read", median(second), median(ext4), 1.2, 
+                   beside="ext4, large folios")
         read_by_four(report, place, repository, cache, name)
 
 
