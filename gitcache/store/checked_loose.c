@@ -19,8 +19,9 @@ static struct checked_loose *loose_of(git_odb_backend *backend)
     return (struct checked_loose *)backend;
 }
 
-/* Objects are in folders that the first two digits of their ids name. */
-static bool is_there(const struct checked_loose *loose, const git_oid *id)
+/* Objects are in folders that the first two digits of their ids name. 1, 0, or GIT_ERROR where nobody could
+ * look: that is not "it is not there". */
+static int look_for(const struct checked_loose *loose, const git_oid *id)
 {
     char hex[OID_HEX_SIZE], *path;
     struct oid oid;
@@ -28,8 +29,10 @@ static bool is_there(const struct checked_loose *loose, const git_oid *id)
 
     library_oid_from_git(&oid, id);
     oid_format(&oid, hex);
-    if (asprintf(&path, "%s/%.2s/%s", loose->objects, hex, hex + 2) < 0)
-        return false;
+    if (asprintf(&path, "%s/%.2s/%s", loose->objects, hex, hex + 2) < 0) {
+        git_error_set_oom();
+        return GIT_ERROR;
+    }
     there = regular_is(path);
     free(path);
     return there;
@@ -39,9 +42,12 @@ static int backend_read(void **bytes, size_t *size, git_object_t *type, git_odb_
                         const git_oid *id)
 {
     struct checked_loose *loose = loose_of(backend);
-    int r = is_there(loose, id) ? loose->loose->read(bytes, size, type, loose->loose, id)
-                                : GIT_ENOTFOUND;
+    int r = look_for(loose, id);
 
+    if (r == 0)
+        r = GIT_ENOTFOUND;
+    else if (r > 0)
+        r = loose->loose->read(bytes, size, type, loose->loose, id);
     if (r < 0 || object_hash_fits(id, *type, *bytes, *size))
         return r;
     git_odb_backend_data_free(loose->loose, *bytes);
@@ -62,7 +68,7 @@ static int backend_read_header(size_t *size, git_object_t *type, git_odb_backend
 
 static int backend_exists(git_odb_backend *backend, const git_oid *id)
 {
-    return is_there(loose_of(backend), id);
+    return look_for(loose_of(backend), id) > 0;
 }
 
 static int backend_foreach(git_odb_backend *backend, git_odb_foreach_cb visit, void *data)

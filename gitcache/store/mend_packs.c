@@ -269,7 +269,7 @@ static int check_all_loose(struct mend_packs *packs, struct error *e)
     if (r == 0)
         r = checked_odb_add_loose(check.odb, objects, e);
     if (r == 0)
-        git_odb_foreach(check.odb, check_loose, &check);
+        git_odb_foreach(check.odb, check_loose, &check); /* what it misses is looked at next time */
     git_odb_free(check.odb);
     free(objects);
     return r;
