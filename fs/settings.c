@@ -379,7 +379,8 @@ static const char *show_default(const struct settings *settings, const struct mo
 int settings_print_options(FILE *out)
 {
     struct settings defaults;
-    char left[80], value[160];
+    struct terminal terminal = terminal_of(fileno(out), COLOUR_NEVER);
+    char left[80], value[160], line[400];
     int r = settings_init(&defaults);
 
     for (size_t i = 0; i < MOUNT_OPTION_COUNT && r == 0; i++) {
@@ -389,8 +390,9 @@ int settings_print_options(FILE *out)
         char *words = option->word ? join_words(option, "|", "") : NULL;
         const char *what = words ? words : option->value;
         snprintf(left, sizeof left, "%s%s%s", option->name, what ? "=" : "", what ? what : "");
-        fprintf(out, "  %-32s %s%s\n", left, option->summary,
-                show_default(&defaults, option, value, sizeof value));
+        snprintf(line, sizeof line, "  %-32s %s%s", left, option->summary,
+                 show_default(&defaults, option, value, sizeof value));
+        terminal_print(&terminal, out, STYLE_PLAIN, 0, 35, line);
         free(words);
     }
     settings_release(&defaults);
