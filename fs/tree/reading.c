@@ -10,9 +10,11 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/base/watch.h"
 
-#define ABANDONED       300      /* milliseconds without anybody who waits, after which it ends */
-#define MOMENT          50       /* milliseconds after which it goes on with a lower priority */
-#define LOWER_PRIORITY  10       /* nice(1) */
+#define ABANDONED       300 /* milliseconds without anybody who waits, after which it ends */
+#define MOMENT          50  /* milliseconds after which it goes on with a lower priority */
+#define LOWER_PRIORITY  10  /* nice(1) */
+#define TURN            50  /* milliseconds of a processor's time */
+#define COSTLY          1000 /* milliseconds: what a repository asks for after something slow is slow, too */
 #define FIRST_OPERATION 0x10000u /* crash_record: beyond what the kernel asks for */
 
 int64_t reading_processor_time(void)
@@ -28,6 +30,8 @@ static void lower_priority(struct reading *reading)
     /* To Linux, a thread is a process here. It cannot be raised again: the thread ends after this. */
     setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
     reading->is_slow = true;
+    if (reading->repo)
+        atomic_store(&reading->repo->slow_at, clock_now());
 }
 
 int64_t reading_budget(const struct mount *mount)
@@ -35,19 +39,54 @@ int64_t reading_budget(const struct mount *mount)
     return mount->settings->timeout * INT64_C(1000);
 }
 
-/* Asked every few milliseconds. */
-static bool on_cancelled(void *data)
+static int64_t spent_by(const struct reading *reading)
+{
+    return reading_processor_time() - reading->started_at;
+}
+
+static bool is_over(void *data)
 {
     struct reading *reading = data;
-    int64_t now = clock_now(), spent = reading_processor_time() - reading->started_at;
+    int64_t now = clock_now(), spent = spent_by(reading);
 
-    if (!reading->is_slow && spent > MOMENT)
-        lower_priority(reading);
     if (reading->in_background || atomic_load(&reading->work.waiting) > 0)
         reading->wanted_at = now;
     reading->is_beyond_budget = spent > reading_budget(reading->mount);
     return reading->is_beyond_budget || now - reading->wanted_at > ABANDONED ||
            pool_is_stopping(reading->pool);
+}
+
+static void end_turn(struct reading *reading)
+{
+    if (reading->has_turn)
+        turns_give_back(reading->turns);
+    reading->has_turn = false;
+}
+
+/* Of what is slow, others' readings get their share of the processors, too. */
+static bool take_turn(struct reading *reading)
+{
+    int64_t spent = spent_by(reading);
+
+    if (reading->has_turn &&
+        (spent - reading->turn_began < TURN || !turns_are_wanted(reading->turns)))
+        return true;
+    end_turn(reading);
+    reading->has_turn = turns_take(reading->turns, is_over, reading);
+    reading->turn_began = spent;
+    return reading->has_turn;
+}
+
+/* Asked every few milliseconds. */
+static bool on_cancelled(void *data)
+{
+    struct reading *reading = data;
+
+    if (is_over(reading))
+        return true;
+    if (!reading->is_slow && spent_by(reading) > MOMENT)
+        lower_priority(reading);
+    return reading->is_slow && !take_turn(reading);
 }
 
 static int read_version(struct reading *reading, const struct watch *watch, struct error *e)
@@ -104,6 +143,8 @@ static int read_it(struct reading *reading, struct content *content, struct erro
     const struct watch watch = {.cancelled = on_cancelled, .data = reading};
 
     reading->started_at = reading_processor_time();
+    if (reading->repo && clock_now() - atomic_load(&reading->repo->slow_at) < COSTLY)
+        lower_priority(reading);
     if (on_cancelled(reading))
         return error_set(e, ECANCELED, "nobody waits for it any more");
     switch (reading->kind) {
@@ -138,6 +179,7 @@ int reading_run(struct reading *reading, struct blob **out, struct error *e)
         pthread_mutex_lock(reading->trial);
     crash_record_work(crashes, key);
     int r = read_it(reading, &content, e);
+    end_turn(reading);
     crash_record_end(crashes, key);
     if (verdict == CRASH_TRIAL)
         pthread_mutex_unlock(reading->trial);

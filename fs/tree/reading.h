@@ -7,6 +7,7 @@
 #include "fs/tree/blobs.h"
 #include "fs/tree/checkout.h"
 #include "fs/tree/parked.h"
+#include "fs/tree/turns.h"
 #include "gitcache/fetch/pool.h"
 
 enum reading_kind { READING_VERSION, READING_TREE, READING_FILE, READING_RECLAIM };
@@ -18,16 +19,19 @@ struct reading {
     struct work work;
     struct mount *mount;
     struct pool *pool;      /* whose end ends it */
+    struct turns *turns;    /* which it takes once it has taken a moment */
     pthread_mutex_t *trial; /* what two workers may have died of: one at a time */
     enum reading_kind kind;
     uint32_t node;
+    struct repo *repo;       /* NULL: READING_RECLAIM */
     struct repo_version *of; /* READING_VERSION */
     struct version version;  /* likewise */
     bool in_background;      /* goes on though nobody waits */
     /* while it runs, its thread's: */
     int64_t wanted_at;  /* clock_now() when somebody was last seen waiting */
     int64_t started_at; /* milliseconds of the thread's processor time */
-    bool is_slow, is_beyond_budget;
+    bool is_slow, is_beyond_budget, has_turn;
+    int64_t turn_began;   /* as started_at */
     struct reading *next; /* in its bucket, or among those that are free */
 };
 

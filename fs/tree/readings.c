@@ -29,6 +29,7 @@ struct reading_failure {
 
 struct readings {
     struct pool *pool;
+    struct turns turns;
     pthread_mutex_t trial;            /* what two workers may have died of: one at a time */
     pthread_mutex_t lock;             /* guards all below */
     struct reading *running[BUCKETS]; /* by node: queued or being read */
@@ -58,6 +59,7 @@ struct readings *readings_new(struct mount *mount)
     }
     pool_limit_threads(readings->pool, MAX_THREADS);
     pthread_mutex_init(&readings->trial, NULL);
+    turns_init(&readings->turns, 0);
     pthread_mutex_init(&readings->lock, NULL);
     return readings;
 }
@@ -81,6 +83,7 @@ bool readings_stop(struct readings *readings, int patience)
         free_list(readings->running[i]);
     free_list(readings->unused);
     pthread_mutex_destroy(&readings->trial);
+    turns_release(&readings->turns);
     pthread_mutex_destroy(&readings->lock);
     free(readings);
     return true;
@@ -194,13 +197,15 @@ static int start(struct mount *mount, const struct reading_spec *spec, struct re
     reading->mount = mount;
     reading->pool = readings->pool;
     reading->trial = &readings->trial;
+    reading->turns = &readings->turns;
+    reading->repo = spec->repo;
     reading->kind = spec->kind;
     reading->node = spec->node;
     reading->of = spec->of;
     if (spec->version)
         reading->version = *spec->version;
     reading->in_background = spec->in_background;
-    reading->is_slow = reading->is_beyond_budget = false;
+    reading->is_slow = reading->is_beyond_budget = reading->has_turn = false;
     reading->wanted_at = clock_now();
     work_begin(&reading->work);
     atomic_store(&reading->work.progress_at, NEVER_TIMES_OUT);
@@ -367,7 +372,7 @@ static bool run(void *data, void *subject, int kind, struct remote *remote)
     struct mount *mount = data;
     struct readings *readings = mount->readings;
     struct reading *reading = subject;
-    struct repo *repo = repos_of_node(&mount->repos, reading->node);
+    struct repo *repo = reading->repo; /* the reading is another's when it has ended */
     struct error error = {0};
     struct blob *blob = NULL;
 

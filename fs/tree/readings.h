@@ -5,7 +5,7 @@
  * who waits for it. Threads are bounded, and so are those that work for one repository: none takes
  * another's. A reading ends early when everybody who waited for it is gone; one that goes beyond its
  * budget (`timeout` of a processor's time) fails, and is not tried again while this worker lives. One that takes longer than a
- * moment goes on with a lower priority.
+ * moment goes on with a lower priority, and takes turns with others of that kind on half of the processors.
  *
  * As with a remote (ask.h), the call starts a reading or finds it under way, and returns -EAGAIN
  * with ask->work set; called again after that, it answers. */

@@ -64,6 +64,7 @@ struct repo {
     struct repository *repository;
     struct work listing;
     atomic_uint read_here;   /* files that are being read where their requests are: readings.c */
+    _Atomic int64_t slow_at; /* clock_now() when a reading of it became slow: reading.c */
     atomic_bool is_costly;   /* one of those took long: no more of them */
     pthread_mutex_t trees;   /* who publishes a tree; not held while it is read */
     pthread_mutex_t folders; /* who changes its folder and those of prefixes */

@@ -10,7 +10,8 @@ from support.case import EndToEnd
 from support.processes import eventually, slowness
 
 MIB = 1 << 20
-OTHER_TAGS = [str(number) for number in range(40)]
+ROUND = 15  # reads
+OTHER_TAGS = [str(number) for number in range(60)]
 
 
 class Hostile(EndToEnd):
@@ -22,16 +23,39 @@ class Hostile(EndToEnd):
         self.program("fetch", *(f"{self.other.path}?tag={tag}" for tag in OTHER_TAGS))
         self.tags = iter(OTHER_TAGS)
 
-    def read_other(self, mount):
+    def read_other(self, mount, tag=None):
         """The seconds that a cached version takes which nobody has looked into yet."""
-        tag = next(self.tags)
+        tag = tag or next(self.tags)
         begun = time.monotonic()
         self.assertIn(f":{tag}", (mount / f"other/{tag}/manifest.json").read_text())
         return time.monotonic() - begun
 
+    def read_pairs(self, mount, beside, still_busy):
+        """A round: the seconds of first reads in both, by turns."""
+        disturbed, undisturbed = [], []
+        while still_busy() and len(disturbed) < ROUND:
+            tag = next(self.tags)
+            pair = [(mount, disturbed), (beside, undisturbed)]
+            for which, times in pair if len(disturbed) % 2 else reversed(pair):
+                times.append(self.read_other(which, tag))
+        return disturbed, undisturbed
+
     def check_others(self, mount, still_busy=lambda: True):
         """Versions of another repository answer while the hostile one is being read, and so does all else."""
-        seconds = [self.read_other(mount) for _ in range(15) if still_busy()]
+        # The same versions in a mount beside it, which has the other repository alone: what else the machine does
+        # disturbs both alike, and some reads more than others. What the repository did would be in all three rounds.
+        beside = self.mount(self.other.path)
+        self.read_other(beside, OTHER_TAGS[-1])
+        seconds, ratios = [], []
+        while still_busy() and len(ratios) < 3 and min(ratios, default=2) >= 1.5:
+            disturbed, undisturbed = self.read_pairs(mount, beside, still_busy)
+            seconds += disturbed
+            if len(disturbed) == ROUND:
+                ratios.append(statistics.median(disturbed) / statistics.median(undisturbed))
+        if ratios:
+            print(f"figures: {self.id().rpartition('.')[2]}: {min(ratios):.2f} x the time of a mount without it "
+                  f"(rounds: {len(ratios)})")
+            self.assertLess(min(ratios), 1.5)
         print(f"figures: {self.id().rpartition('.')[2]}: {len(seconds)} first reads of another repository, "
               f"median {statistics.median(seconds or [0]) * 1000:.1f} ms, most {max(seconds or [0]) * 1000:.1f} ms")
         self.assertLess(max(seconds, default=0), 2 * slowness())
@@ -64,6 +88,7 @@ class Hostile(EndToEnd):
         alone = [self.read_other(mount) for _ in range(5)]
         print(f"figures: {self.id().rpartition('.')[2]}: undisturbed, median {statistics.median(alone) * 1000:.1f} ms")
         readers = self.list_folders(mount, names)
+        self.check_processors(mount.status()["pid"])
         self.check_others(mount, lambda: any(reader.poll() is None for reader in readers))
         self.end(mount, readers)
 
@@ -121,11 +146,22 @@ class Hostile(EndToEnd):
         return repository
 
     @staticmethod
-    def is_idle(pid):
-        def spent():
-            with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
-                fields = stat.read().rpartition(")")[2].split()
-            return int(fields[11]) + int(fields[12])
-        before = spent()
+    def spent(pid):
+        """Seconds of processors' time, of all threads."""
+        with open(f"/proc/{pid}/stat", encoding="ascii") as stat:
+            fields = stat.read().rpartition(")")[2].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+    def check_processors(self, pid):
+        """Half of them are left, however many threads a repository keeps busy."""
+        begun, before = time.monotonic(), self.spent(pid)
+        time.sleep(1)
+        share = (self.spent(pid) - before) / (time.monotonic() - begun)
+        print(f"figures: {self.id().rpartition('.')[2]}: {share:.2f} processors are busy with it")
+        # What is read for less than a moment takes no turns.
+        self.assertLess(share, max(1, os.cpu_count() // 2) + 0.4)
+
+    def is_idle(self, pid):
+        before = self.spent(pid)
         time.sleep(0.5)
-        return spent() - before <= 5  # hundredths of a second
+        return self.spent(pid) - before <= 0.05
