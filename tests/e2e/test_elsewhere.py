@@ -19,6 +19,8 @@ VERSION = "python-unittest/3.7.4-19"
 class Inherited(EndToEnd):
     """What a CSI driver does: it mounts with its own rights, and hands the descriptor to a pod that has none."""
 
+    with_sanitizers = False
+
     def setUp(self):
         super().setUp()
         self.repository = self.make_start_point()

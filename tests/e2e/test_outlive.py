@@ -269,6 +269,8 @@ class TheHolder(Outlive):
         self.assertLessEqual(made, {"poll", "accept4", "getsockopt", "recvmsg", "sendmsg", "recvfrom", "close",
                                     "geteuid", "rt_sigprocmask", "signalfd4"})
 
+    test_it_takes_no_memory_after_its_start_and_no_lock.with_sanitizers = False  # they do
+
 
 class WithSystemd(Outlive):
     def setUp(self):
@@ -360,6 +362,7 @@ class Kills(test_crash.Kills):
     """Under the eight readers of the crash tests and two that make it fetch, each of our processes is killed again and
     again; the next supervisor is started after it, as a service's manager does."""
 
+    with_sanitizers = False  # the tests above go the same ways, and this is a minute
     kills = 4 * test_crash.KILLS
     deadline = 120 + 6 * kills
     test_sigkill = test_sigsegv_and_sigabrt = None

@@ -76,6 +76,8 @@ class InUse(EndToEnd):
 class BeforeTheMount(EndToEnd):
     """An automount, as systemd's: whatever walks through it waits for us, who are to mount."""
 
+    with_sanitizers = False
+
     def setUp(self):
         super().setUp()
         self.repository = self.make_start_point()
