@@ -99,6 +99,8 @@ soak: test-deps
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign
 	@B=$(B) E2E_ALL_KILLS=500 E2E_JOBS=1 tests/run e2e test_kills
 	@B=$(B) E2E_NTH_CALLS=places tests/run e2e test_nth_call_fails
+	@E2E_LOAD_SECONDS=300 E2E_JOBS=1 tests/run asan test_load
+	@E2E_LOAD_SECONDS=300 E2E_JOBS=1 tests/run tsan test_load
 	@B=$(B) E2E_VERSIONS=10000 E2E_REPOSITORIES=200 E2E_DESCRIPTORS=1024 tests/run e2e test_thousands_of_versions
 
 unit: $(UNITS)
