@@ -122,6 +122,13 @@ static int parse_number(const char *text, uint64_t most, uint64_t *out)
 
 /* ---- our own mount options ---- */
 
+#define MANY (1ull << 40) /* bytes: a bound against slips */
+
+int settings_size(const char *text, uint64_t *out)
+{
+    return parse_number(text, MANY, out);
+}
+
 enum option_kind {
     OPTION_FLAG,   /* bool: whether it is given */
     OPTION_NUMBER, /* unsigned */
@@ -176,10 +183,11 @@ static const char *search_word(unsigned search)
 #define SOCKET_PATH_MOST  ((size_t)107) /* unix(7) */
 
 #define AT(field) offsetof(struct settings, field)
-#define MANY      (1ull << 40) /* bytes: a bound against slips */
 
 static const struct mount_option mount_options[] = {
     {"cache", OPTION_PATH, AT(cache), 0, 0, "DIR", "where fetched versions are kept", NULL},
+    {"cache_max", OPTION_SIZE, AT(cache_max), 1, MANY, "SIZE",
+     "when the cache is larger, what no source names and was read longest ago goes", NULL},
     {"sets", OPTION_PATH, AT(sets), 0, 0, "DIR", "where named sets are kept", NULL},
     {"refs_ttl", OPTION_NUMBER, AT(refs_ttl), 0, 1u << 30, "SECONDS",
      "how long a listing of a remote is good", NULL},

@@ -53,6 +53,7 @@ struct settings {
     enum search_where search;
     bool no_resend; /* behave as on a kernel that can't resend requests: for tests */
     uint64_t max_file;
+    uint64_t cache_max; /* bytes of the cache; 0: no limit */
     uint32_t max_nodes;
     uid_t uid;
     gid_t gid;
@@ -74,6 +75,9 @@ int settings_options(struct settings *settings, const char *options, struct erro
 
 /* Prints the mount options that are ours, a line each, with their defaults. 0 or -ENOMEM. */
 int settings_print_options(FILE *out);
+
+/* A number of bytes, or with K, M or G: what options that are a SIZE take. 0 or -EINVAL. */
+int settings_size(const char *text, uint64_t *out);
 
 /* Sets cache or sets folder from an argument, made absolute. 0 or -ENOMEM. */
 int settings_folder(char **folder, const char *argument);

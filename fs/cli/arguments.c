@@ -55,7 +55,15 @@ static int take_number(const char *name, const char *value, unsigned long least,
 
 static int take_days(struct arguments *a, const char *value, struct error *e)
 {
+    a->has_days = true;
     return take_number("--days", value, 0, 36500, &a->days, e);
+}
+
+static int take_max_size(struct arguments *a, const char *value, struct error *e)
+{
+    if (settings_size(value, &a->max_size) == 0 && a->max_size > 0)
+        return 0;
+    return error_set(e, EINVAL, "--max-size %s: give a number of bytes, or with K, M or G", value);
 }
 
 static int take_jobs(struct arguments *a, const char *value, struct error *e)
@@ -174,6 +182,8 @@ static const struct option_row rows[] = {
     {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
     {"--days", "N", ACCEPTS_DAYS,
      "what was read in the last N days stays (" NUMBER(DAYS_DEFAULT) ")", take_days},
+    {"--max-size", "SIZE", ACCEPTS_MAX_SIZE,
+     "what was read longest ago goes, until the cache is no larger", take_max_size},
     {"--listen", "HOST", ACCEPTS_SERVE, "the address to listen on (127.0.0.1)", take_listen},
     {"--port", "N", ACCEPTS_SERVE, "the port to listen on ($PORT, else 4524)", take_port},
     {"--mount", "MOUNTPOINT", ACCEPTS_SERVE, "a mount whose health and numbers are shown, too",

@@ -86,8 +86,12 @@ static const struct verb verbs[] = {
     {"gc", "", "remove from the cache what no set names and nobody has read for long",
      "What a running mount has open stays. Only sets count, not lists given to 'mount': what "
      "these\n"
-     "name is fetched again when it is read.\n",
-     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_DAYS | ACCEPTS_DRY_RUN | ACCEPTS_QUIET, 0, 0, verb_gc},
+     "name is fetched again when it is read. With --max-size the remotes are asked: what one of "
+     "them\n"
+     "could not bring back stays; --days counts then only if it is given.\n",
+     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_DAYS | ACCEPTS_MAX_SIZE |
+         ACCEPTS_DRY_RUN | ACCEPTS_QUIET,
+     0, 0, verb_gc},
     {"serve", "[NAME|LIST|FOLDER]...", "answer over HTTP what services ask about start-points",
      "The routes are those of cyber-dojo's start-point services: alive, ready, sha, names, "
      "manifests,\n"

@@ -193,5 +193,13 @@ void status_prometheus_print(const json_t *status, const char *mountpoint, FILE 
     put_workers(&page, status);
     single(&page, "cache_bytes", "gauge", size_of(text_of(status, "cache")),
            "What the cache takes on disk.");
+    if (json_is_integer(json_object_get(status, "cache_max")))
+        single(&page, "cache_max_bytes", "gauge", number_of(status, "cache_max"),
+               "What it may take: cache_max.");
+    single(&page, "cache_freed_bytes_total", "counter", number_of(status, "cache_freed_bytes"),
+           "What was removed from the cache to make room.");
+    single(&page, "cache_removed_versions_total", "counter",
+           number_of(status, "cache_removed_versions"),
+           "Versions that were removed from the cache to make room.");
     put_repositories(&page, json_object_get(status, "repositories"));
 }

@@ -73,6 +73,21 @@ static void print_head(const struct screen *screen, const json_t *status, const 
           number_of(json_object_get(status, "requests"), "total"), number_of(status, "waiting"));
 }
 
+static void print_cache(const struct screen *screen, const json_t *status)
+{
+    char size[16], max[16], freed[16];
+    bool has_limit = json_is_integer(json_object_get(status, "cache_max"));
+    long long removed = number_of(status, "cache_removed_versions");
+
+    print(screen, STYLE_PLAIN, 0, 4, "the cache takes %s%s%s",
+          terminal_bytes((double)number_of(status, "cache_bytes"), size),
+          has_limit ? " of at most " : "",
+          has_limit ? terminal_bytes((double)number_of(status, "cache_max"), max) : "");
+    if (removed)
+        print(screen, STYLE_PLAIN, 4, 4, "%lld versions (%s) were removed to make room", removed,
+              terminal_bytes((double)number_of(status, "cache_freed_bytes"), freed));
+}
+
 /* "python-unittest/3.7.4-18 and 3 more"; malloc'd, NULL: out of memory. */
 static char *transfer_name(const json_t *transfer)
 {
@@ -287,6 +302,7 @@ void status_screen_print(const json_t *status, const char *mountpoint,
     if (!screen.out)
         return;
     print_head(&screen, status, mountpoint);
+    print_cache(&screen, status);
     print_faults(&screen, json_object_get(status, "sets"), "the list", "name");
     print_faults(&screen, json_object_get(status, "list_folders"), "the folder", "path");
     print_transfers(&screen, json_object_get(status, "transfers"));

@@ -25,6 +25,7 @@ enum accepts {
     ACCEPTS_PROMETHEUS = 1 << 11,
     ACCEPTS_JOBS = 1 << 12,
     ACCEPTS_PROGRESS = 1 << 13,
+    ACCEPTS_MAX_SIZE = 1 << 15,
     ACCEPTS_SERVE = 1 << 14, /* --listen, --port, --mount */
     ACCEPTS_COLOUR = 1 << 15,
     ACCEPTS_WATCH = 1 << 16,
@@ -39,6 +40,8 @@ struct arguments {
     char *options; /* all -o, joined with commas, as given; "" if none */
     bool force, lazy, strict, dry_run, prometheus, progress, watch, worktree;
     unsigned days;
+    bool has_days;                     /* --days was given */
+    uint64_t max_size;                 /* 0: not given */
     const char *listen, *port, *mount; /* NULL: not given */
     char **operands;                   /* borrowed from argv */
     size_t count;

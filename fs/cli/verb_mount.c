@@ -95,7 +95,8 @@ static int supervise_here(const struct arguments *arguments, struct mount_place 
 {
     const struct settings *settings = &arguments->settings;
     /* Held until the mount ends, by a process that outlives all workers. */
-    struct lease *lease = lease_begin(settings->cache);
+    struct lease *lease =
+        lease_begin(settings->cache, settings->offline ? LEASE_KEEPS : LEASE_BRINGS);
     struct log *log = NULL;
     struct error error;
     int code, fd = worker_arguments_write(arguments, &error), r = 0;

@@ -333,7 +333,7 @@ int gather_run(struct gather *out, const struct settings *settings,
     r = prepare(gather, sources, e);
     if (r < 0)
         return r;
-    gather->lease = lease_begin(settings->cache);
+    gather->lease = lease_begin(settings->cache, LEASE_KEEPS);
     interrupted = 0;
     sigaction(SIGINT, &action, &old_int);
     sigaction(SIGTERM, &action, &old_term);

@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "fs/sets/list_folder.h"
+#include "gitcache/store/gc.h"
 
 static int compare_strings(const void *a, const void *b)
 {
@@ -89,5 +90,36 @@ int sets_add_sources(struct source_list *sources, const char *folder, const char
     path = set_path(folder, operand);
     r = path ? source_list_add(sources, path, e) : error_no_memory(e);
     free(path);
+    return r;
+}
+
+static int keep_set(struct gc *gc, const struct set *set, struct error *e)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < set->sources.count && r == 0; i++) {
+        const struct source *source = &set->sources.items[i];
+        r = gc_keep(gc, source->url, source->version,
+                    source->kind == SOURCE_COMMIT ? source->version : source->commit, e);
+    }
+    return r;
+}
+
+int sets_keep(struct gc *gc, const char *folder, struct error *e)
+{
+    struct set set;
+    char **names;
+    int r = sets_names(folder, &names, e);
+
+    if (r < 0)
+        return r;
+    for (size_t i = 0; names[i] && r == 0; i++) {
+        r = set_load(&set, folder, names[i], e);
+        if (r == 0) {
+            r = keep_set(gc, &set, e);
+            set_release(&set);
+        }
+    }
+    sets_names_free(names);
     return r;
 }

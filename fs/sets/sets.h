@@ -4,6 +4,8 @@
 
 #include "gitcache/base/source_list.h"
 
+struct gc;
+
 /* All sets' names, sorted; an array that ends with NULL, the caller's (sets_names_free). A folder
  * that is not there holds none. */
 int sets_names(const char *folder, char ***out, struct error *e);
@@ -17,5 +19,9 @@ const char *sets_in_the_way(char *const *names, const char *name);
  * that name comes first. */
 int sets_add_sources(struct source_list *sources, const char *folder, const char *operand,
                      struct error *e);
+
+/* Has gc keep what all sets name. A set that cannot be read may name anything: then nothing may be
+ * removed. */
+int sets_keep(struct gc *gc, const char *folder, struct error *e);
 
 #endif

@@ -53,6 +53,8 @@ struct state {
     _Atomic uint64_t fetches_failed;
     _Atomic uint64_t listings; /* answers of remotes to ls-refs */
     _Atomic uint64_t bytes_fetched;
+    _Atomic uint64_t cache_freed;              /* bytes that went from the cache to make room */
+    _Atomic uint64_t cache_removed;            /* versions likewise */
     _Atomic uint64_t fetch_times[FETCH_TIMES]; /* how many fetches took that long */
     _Atomic uint64_t fetch_milliseconds;       /* all fetches together */
     _Atomic uint32_t has_epochs;               /* enum epochs */

@@ -7,10 +7,13 @@
 #include "fs/shared/children.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/reclaim.h"
+#include "gitcache/base/clock.h"
 #include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
 #include "gitcache/checkout/tree.h"
 #include "gitcache/store/last_read.h"
+
+#define READ_PERIOD 10000 /* milliseconds for which one mark is enough */
 
 int checkout_init(struct mount *mount)
 {
@@ -247,6 +250,16 @@ bool checkout_is_cheap(const struct node *node)
     return conversion_is_cheap(node->flags >> NODE_CONVERSION_SHIFT);
 }
 
+/* Tells the cache now and then that a version is being read. */
+static void mark_read(struct mount *mount, struct repo *repo, uint32_t checkout)
+{
+    const struct version version = {.commit = node_get(mount->nodes, checkout)->oid};
+    uint64_t mark = (uint64_t)checkout << 32 | (uint32_t)(clock_now() / READ_PERIOD);
+
+    if (atomic_exchange(&mount->read_marks[checkout % MOUNT_READ_MARKS], mark) != mark)
+        last_read_now(repo->repository, &version);
+}
+
 /* What is needed to read a node, and its path, which the caller frees. */
 static int reader_of_node(struct mount *mount, uint32_t index, const struct watch *watch,
                           struct version_reader *reader, struct repo **repo, char **path,
@@ -260,6 +273,7 @@ static int reader_of_node(struct mount *mount, uint32_t index, const struct watc
         r = path_of(mount->nodes, node, path);
     if (r < 0)
         return node_error(index, r, e);
+    mark_read(mount, *repo, node->checkout);
     *reader = reader_of(mount, *repo, &node_get(mount->nodes, node->checkout)->oid, watch);
     return 0;
 }

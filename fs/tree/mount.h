@@ -25,6 +25,8 @@ struct mount_observer {
     void *data;
 };
 
+#define MOUNT_READ_MARKS 1024
+
 struct mount {
     const struct settings *settings;
     struct log *log;
@@ -38,6 +40,7 @@ struct mount {
     struct parked_lot *parked;     /* requests that wait for those */
     struct readings *readings;     /* threads that read folders and files */
     struct blobs *blobs;           /* files' bytes, inflated */
+    struct room *room;             /* keeps the cache from filling the disk */
     struct lists *lists;           /* what is mounted */
     struct readahead *readahead;   /* what is fetched before anybody asks; NULL: nothing */
     pthread_mutex_t folders;       /* who changes root and control folders */
@@ -47,6 +50,8 @@ struct mount {
     pthread_mutex_t fetch_trial;   /* a fetch that two workers may have died of: one at a time */
     _Atomic int64_t changed_at;    /* nanoseconds since the epoch: when the lists last changed */
     _Atomic uint64_t unasked_told; /* private to unasked.c: of which names the log has said so */
+    /* Which checkouts the cache was told are being read, and when: node << 32 | period (checkout.c). */
+    _Atomic uint64_t read_marks[MOUNT_READ_MARKS];
     struct mount_observer observer;
 };
 

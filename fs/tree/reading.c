@@ -7,6 +7,7 @@
 
 #include "fs/shared/children.h"
 #include "fs/tree/reclaim.h"
+#include "fs/tree/room.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/watch.h"
 
@@ -126,6 +127,18 @@ static int switch_version(struct reading *reading, const struct watch *watch, st
     return 0;
 }
 
+static bool make_room(struct reading *reading)
+{
+    struct mount *mount = reading->mount;
+    const struct node *node = node_get(mount->nodes, reading->node);
+    const struct room_spared spared = {
+        .repo = repos_of_node(&mount->repos, reading->node),
+        .commit = node_get(mount->nodes, node->checkout)->oid,
+    };
+
+    return spared.repo && room_make(mount, 2 * node->data, &spared);
+}
+
 static int read_file(struct reading *reading, const struct watch *watch, struct content *content,
                      struct error *e)
 {
@@ -134,6 +147,8 @@ static int read_file(struct reading *reading, const struct watch *watch, struct 
 
     /* Large files that are kept for the next reader may be what fills the disk. */
     if (r == -ENOSPC && blobs_drop_files(mount->blobs))
+        r = checkout_read(mount, reading->node, watch, content, e);
+    if (r == -ENOSPC && make_room(reading))
         r = checkout_read(mount, reading->node, watch, content, e);
     return r;
 }

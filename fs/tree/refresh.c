@@ -14,6 +14,7 @@
 #include "fs/tree/publish.h"
 #include "fs/tree/readahead.h"
 #include "fs/tree/readings.h"
+#include "fs/tree/room.h"
 #include "fs/tree/searches.h"
 #include "fs/tree/sizes.h"
 #include "gitcache/base/clock.h"
@@ -22,9 +23,10 @@
 #include "gitcache/fetch/pool.h"
 #include "gitcache/fetch/repository_fetch.h"
 
-#define MANY_REFS    10000
-#define MOVES_MOST   1000
-#define FAILURE_KEPT 1000 /* milliseconds for which a version's failure is answered again */
+#define ROOM_MOST_TIMES 8 /* of the bytes that have come before the disk was full */
+#define MANY_REFS       10000
+#define MOVES_MOST      1000
+#define FAILURE_KEPT    1000 /* milliseconds for which a version's failure is answered again */
 
 static void log_failure(struct mount *mount, bool news, const char *what, const struct error *error)
 {
@@ -289,6 +291,14 @@ static void fail_all(struct batch *batch, const struct error *error)
     }
 }
 
+static bool met_full_disk(const struct batch *batch)
+{
+    for (size_t i = 0; i < batch->count; i++)
+        if (batch->requests[i].status == -ENOSPC || batch->requests[i].status == -EDQUOT)
+            return true;
+    return false;
+}
+
 static void get_versions(struct repo *repo, struct remote *remote, struct batch *batch,
                          struct attempt *attempt, unsigned *packs)
 {
@@ -303,6 +313,12 @@ static void get_versions(struct repo *repo, struct remote *remote, struct batch 
     r = repository_fetch(repo->repository, remote, batch->requests, batch->count, &attempt->watch,
                          packs, &error);
     if (r == -EIO) /* a damaged answer gets one more try; what has arrived is not asked for again */
+        repository_fetch(repo->repository, remote, batch->requests, batch->count, &attempt->watch,
+                         packs, &error);
+    /* How large the pack is was not said: twice what has come, then more. */
+    for (uint64_t times = 2; times <= ROOM_MOST_TIMES && met_full_disk(batch) &&
+                             room_make(attempt->mount, times * attempt->bytes, NULL);
+         times *= 2)
         repository_fetch(repo->repository, remote, batch->requests, batch->count, &attempt->watch,
                          packs, &error);
 }
@@ -341,6 +357,7 @@ static void fetch_batch(struct mount *mount, struct repo *repo, struct remote *r
     atomic_fetch_add(&mount->state->fetches, packs);
     atomic_fetch_add(&mount->state->bytes_fetched, attempt.bytes);
     correct_sizes(mount, repo, batch);
+    room_fetched(mount, attempt.bytes);
     const struct error *failure = report(mount, repo, batch, attempt.bytes, milliseconds);
     if (failure)
         log_failure(mount, repo_failed(repo, failure), repo->name, failure);

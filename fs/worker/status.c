@@ -11,6 +11,7 @@
 #include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
+#include "fs/tree/room.h"
 #include "fs/worker/status_transfers.h"
 #include "gitcache/base/clock.h"
 
@@ -271,6 +272,15 @@ char *status_make(struct mount *mount)
                                                  : json_null());
     json_object_set_new(json, "offline", json_boolean(mount->settings->offline));
     json_object_set_new(json, "cache", status_transfers_text(cache_folder(mount->cache)));
+    json_object_set_new(json, "cache_bytes", json_integer((json_int_t)room_size(mount)));
+    json_object_set_new(json, "cache_max",
+                        mount->settings->cache_max
+                            ? json_integer((json_int_t)mount->settings->cache_max)
+                            : json_null());
+    json_object_set_new(json, "cache_freed_bytes",
+                        json_integer((json_int_t)atomic_load(&state->cache_freed)));
+    json_object_set_new(json, "cache_removed_versions",
+                        json_integer((json_int_t)atomic_load(&state->cache_removed)));
     json_object_set_new(json, "nodes", json_integer(nodes_taken(mount->nodes)));
     json_object_set_new(json, "max_nodes", json_integer(nodes_max(mount->nodes)));
     json_object_set_new(json, "requests", requests_json(state));

@@ -16,6 +16,7 @@
 #include "fs/tree/readahead.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/refresh.h"
+#include "fs/tree/room.h"
 #include "fs/tree/set_folders.h"
 #include "fs/worker/connection.h"
 #include "fs/worker/list_watch.h"
@@ -104,6 +105,13 @@ static int open_lists(struct mount *mount, const struct worker_start *start, str
                                                start->operand_count, e);
 }
 
+/* Large files that are kept for the next reader take a quarter of the cache's limit at most. */
+static uint64_t most_of_files(const struct settings *settings)
+{
+    uint64_t quarter = settings->cache_max / 4;
+    return quarter > 0 && quarter < BLOBS_FILES ? quarter : BLOBS_FILES;
+}
+
 static int open_mount(struct worker *worker, struct error *e)
 {
     const struct worker_start *start = worker->start;
@@ -124,14 +132,15 @@ static int open_mount(struct worker *worker, struct error *e)
     mount->changed_at = mount->state->mounted_at * 1000000;
     worker->connection = connection_new(worker, start->fuse_fd);
     worker->texts = texts_new(make_text, mount);
-    mount->blobs = blobs_new(BLOBS_MEMORY, BLOBS_FILES);
+    mount->blobs = blobs_new(BLOBS_MEMORY, most_of_files(settings));
+    mount->room = room_new(mount);
     mount->readings = readings_new(mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
     /* Out of memory: then it is done without. */
     mount->readahead = settings->readahead == READAHEAD_YES ? readahead_new() : NULL;
-    if (!worker->connection || !worker->texts || !mount->blobs || !mount->readings ||
-        !mount->parked || !mount->pool || checkout_init(mount) < 0)
+    if (!worker->connection || !worker->texts || !mount->blobs || !mount->room ||
+        !mount->readings || !mount->parked || !mount->pool || checkout_init(mount) < 0)
         return error_set(e, ENOMEM,
                          "out of memory, or no more threads may be started (ulimit -u, pids.max)");
     mount->observer = (struct mount_observer){on_folder_changed, on_file_corrected, on_unwanted,
@@ -151,7 +160,8 @@ static void close_mount(struct worker *worker)
     struct mount *mount = &worker->mount;
 
     list_watch_close(worker->list_watch);
-    if (!pool_stop(mount->pool, STOP_PATIENCE) || !readings_stop(mount->readings, STOP_PATIENCE))
+    if (!room_stop(mount->room, STOP_PATIENCE) || !pool_stop(mount->pool, STOP_PATIENCE) ||
+        !readings_stop(mount->readings, STOP_PATIENCE))
         _exit(0);
     parked_free(mount->parked);
     connection_free(worker->connection);
@@ -172,6 +182,7 @@ static void on_ready(void *data)
     struct mount *mount = &worker->mount;
 
     worker->list_watch = list_watch_open(mount, worker->start->reloaded, worker->start->data);
+    room_start(mount->room);
     worker->has_signals = signals_start(&worker->signals, worker) == 0;
     log_info(mount->log, "serving, worker %d", (int)getpid());
     worker->start->ready(worker->start->data);

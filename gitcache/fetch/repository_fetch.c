@@ -11,6 +11,7 @@
 #include "gitcache/fetch/receive.h"
 #include "gitcache/fetch/repair.h"
 #include "gitcache/fetch/search.h"
+#include "gitcache/store/last_read.h"
 #include "gitcache/store/pins.h"
 
 static size_t jobs_left(const struct jobs *jobs)
@@ -37,6 +38,9 @@ static void answer(struct jobs *jobs, struct job *job, bool repaired)
     struct error e = {0};
     int r = versions_find(jobs->repository, request->name, request->commit, &request->version, &e);
 
+    /* What is damaged may have been removed: memory alone knows of it then, and is told now. */
+    if (r == 0 && repaired && last_read_now(jobs->repository, &request->version) == -ENOENT)
+        return;
     if (r == 0 && is_current(job, &request->version))
         jobs_finish_one(job, 0, NULL);
     else if (r == -EIO && !repaired)

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "gitcache/base/memory_file.h"
+#include "gitcache/base/starts_with.h"
 #include "gitcache/base/url.h"
 
 /* Room for .git and for the temporary names that stand beside it. */
@@ -160,4 +161,96 @@ char *cache_folder_of_url(const char *cache, const char *url)
         return NULL;
     }
     return folder;
+}
+
+/* ---- and back ---- */
+
+static int digit(char c)
+{
+    return c >= '0' && c <= '9' ? c - '0' : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+}
+
+/* False: it is none that print_part writes. */
+static bool print_plain(FILE *out, const char *part, size_t length)
+{
+    if (length == 1 && *part == '%') /* an empty one */
+        return true;
+    for (size_t i = 0; i < length; i++) {
+        if (part[i] != '%') {
+            fputc(part[i], out);
+            continue;
+        }
+        if (i + 2 >= length || digit(part[i + 1]) < 0 || digit(part[i + 2]) < 0)
+            return false;
+        fputc(digit(part[i + 1]) * 16 + digit(part[i + 2]), out);
+        i += 2;
+    }
+    return true;
+}
+
+/* "/a/b.git" as "/a/b". */
+static bool print_plain_path(FILE *out, const char *path)
+{
+    size_t end = strlen(path) - 4;
+    bool good = true;
+
+    while (good && end > 0) {
+        size_t length = strcspn(path + 1, "/");
+
+        if (length > end - 1)
+            length = end - 1;
+        fputc('/', out);
+        good = print_plain(out, path + 1, length);
+        path += length + 1;
+        end -= length + 1;
+    }
+    return good;
+}
+
+/* What comes below the folder of a scheme. */
+static bool print_url(FILE *out, const char *scheme, size_t length, const char *rest)
+{
+    static const char home[] = "/~/";
+    bool is_local = length == 4 && strncmp(scheme, "file", 4) == 0;
+    size_t authority = strcspn(rest + 1, "/");
+    const char *path = rest + 1 + authority;
+
+    if (is_local)
+        return print_plain_path(out, rest);
+    if (length == 3 && strncmp(scheme, "ssh", 3) == 0 && starts_with(path, home)) {
+        char *relative = NULL;
+        size_t size;
+        FILE *memory = memory_file_open(&relative, &size);
+        bool good = memory && print_plain(out, rest + 1, authority) &&
+                    print_plain_path(memory, path + sizeof home - 2);
+        good = memory && fclose(memory) == 0 && good;
+        if (good)
+            fprintf(out, ":%s", relative + 1);
+        free(relative);
+        return good;
+    }
+    fprintf(out, "%.*s://", (int)length, scheme);
+    return print_plain(out, rest + 1, authority) && print_plain_path(out, path);
+}
+
+char *cache_folder_to_url(const char *cache, const char *folder)
+{
+    const char *scheme = folder + strlen(cache) + 1, *rest = strchr(scheme, '/');
+    char *url = NULL, *there;
+    size_t size;
+    FILE *out;
+
+    if (!rest || strlen(rest) < 6 || strcmp(folder + strlen(folder) - 4, ".git") != 0 ||
+        !(out = memory_file_open(&url, &size)))
+        return NULL;
+    bool good = print_url(out, scheme, (size_t)(rest - scheme), rest);
+    good = fclose(out) == 0 && good;
+    there = good ? cache_folder_of_url(cache, url) : NULL;
+    if (there && strcmp(there, folder) == 0) {
+        free(there);
+        return url;
+    }
+    free(there);
+    free(url);
+    return NULL;
 }

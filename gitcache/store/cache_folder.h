@@ -14,4 +14,8 @@
  */
 char *cache_folder_of_url(const char *cache, const char *url);
 
+/* A URL whose repository lies there, without a user's name and password. Owned; NULL if that cannot be
+ * told (a part was too long for a folder), or out of memory. */
+char *cache_folder_to_url(const char *cache, const char *folder);
+
 #endif

@@ -1,23 +1,18 @@
 #include "gitcache/store/gc.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include "gitcache/base/disk.h"
-#include "gitcache/base/folder.h"
 #include "gitcache/store/cache_folder.h"
+#include "gitcache/store/cache_walk.h"
 #include "gitcache/store/gc_repository.h"
+#include "gitcache/store/gc_reserve.h"
 #include "gitcache/store/versions.h"
 
 #define NANOSECONDS ((int64_t)1000000000)
-#define DEPTH_MAX   64 /* folders between the cache's and a repository */
 
-int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e)
+int gc_open(struct gc **out, struct cache *cache, struct error *e)
 {
     struct gc *gc;
 
@@ -28,18 +23,33 @@ int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *
     if (!gc)
         return error_no_memory(e);
     gc->cache = cache;
+    gc->said_until = INT64_MIN;
+    gc->had_reserve = gc_reserve_use(cache);
     /* In this order: who comes after we have looked reads later than our now. */
-    gc->lease = lease_begin(cache_folder(cache));
+    gc->lease = lease_begin(cache_folder(cache), LEASE_KEEPS);
     if (!gc->lease) {
-        free(gc);
+        gc_end(gc);
         return error_set(e, EACCES, "cannot write in the cache %s", cache_folder(cache));
     }
-    gc->oldest = lease_oldest_other(gc->lease);
-    gc->before = lease_since(gc->lease) - (int64_t)days * 24 * 3600 * NANOSECONDS;
-    if (gc->oldest < gc->before)
-        gc->before = gc->oldest;
+    gc->oldest = lease_oldest_other(gc->lease, true);
     *out = gc;
     return 0;
+}
+
+void gc_keep_since(struct gc *gc, int64_t seconds, int64_t users)
+{
+    gc->before = lease_since(gc->lease) - seconds * NANOSECONDS;
+    if (users < gc->before)
+        gc->before = users;
+}
+
+int gc_begin(struct gc **out, struct cache *cache, unsigned days, struct error *e)
+{
+    int r = gc_open(out, cache, e);
+
+    if (r == 0)
+        gc_keep_since(*out, (int64_t)days * 24 * 3600, (*out)->oldest);
+    return r;
 }
 
 void gc_end(struct gc *gc)
@@ -47,6 +57,8 @@ void gc_end(struct gc *gc)
     if (!gc)
         return;
     lease_end(gc->lease);
+    if (gc->had_reserve)
+        gc_reserve_make(gc->cache);
     for (size_t i = 0; i < gc->count; i++)
         free(gc->sources[i].folder);
     free(gc->sources);
@@ -93,72 +105,19 @@ int gc_keep(struct gc *gc, const char *url, const char *name, const char *commit
     return 0;
 }
 
-static void collect_or_skip(struct gc *gc, const char *folder)
+int gc_collect(void *data, const char *folder, struct error *e)
 {
     struct error why = {0}, sentence;
+    struct gc *gc = data;
 
+    (void)e;
     if (gc_repository(gc, folder, &why) == 0)
-        return;
+        return 0;
     gc->report->skipped++;
     error_set(&sentence, why.errnum, "%s: left as it is: %s", folder, why.text);
     if (gc->options->skipped)
         gc->options->skipped(gc->options->data, &sentence);
-}
-
-/* Also if one of these is missing: then it is a damaged one. */
-static bool is_repository(const char *folder)
-{
-    static const char *const parts[] = {"HEAD", "objects", "refs"};
-    size_t length = strlen(folder);
-    bool is = false;
-
-    if (length <= 4 || strcmp(folder + length - 4, ".git") != 0)
-        return false;
-    for (size_t i = 0; i < sizeof parts / sizeof *parts && !is; i++) {
-        char *path = disk_path(folder, parts[i]);
-        is = path && faccessat(AT_FDCWD, path, F_OK, AT_SYMLINK_NOFOLLOW) == 0;
-        free(path);
-    }
-    return is;
-}
-
-static bool is_folder(int parent, const struct dirent *entry)
-{
-    struct stat st;
-
-    if (entry->d_name[0] == '.')
-        return false;
-    if (entry->d_type != DT_UNKNOWN)
-        return entry->d_type == DT_DIR;
-    return fstatat(parent, entry->d_name, &st, AT_SYMLINK_NOFOLLOW) == 0 && S_ISDIR(st.st_mode);
-}
-
-static int walk(struct gc *gc, const char *folder, int depth, struct error *e)
-{
-    DIR *stream = opendir(folder);
-    struct dirent *entry;
-    int r = 0, end = 0;
-
-    if (!stream)
-        return error_set(e, errno, "cannot read %s: %s", folder, strerror(errno));
-    while (r == 0 && (entry = folder_next(stream, &end))) {
-        char *path;
-
-        if (!is_folder(dirfd(stream), entry))
-            continue;
-        path = disk_path(folder, entry->d_name);
-        if (!path)
-            r = error_no_memory(e);
-        else if (is_repository(path))
-            collect_or_skip(gc, path);
-        else if (depth < DEPTH_MAX)
-            r = walk(gc, path, depth + 1, e);
-        free(path);
-    }
-    if (r == 0 && end < 0)
-        r = error_set(e, -end, "cannot read %s: %s", folder, strerror(-end));
-    closedir(stream);
-    return r;
+    return 0;
 }
 
 int gc_run(struct gc *gc, const struct gc_options *options, struct gc_report *report,
@@ -167,5 +126,5 @@ int gc_run(struct gc *gc, const struct gc_options *options, struct gc_report *re
     *report = (struct gc_report){.removed = 0};
     gc->options = options;
     gc->report = report;
-    return walk(gc, cache_folder(gc->cache), 0, e);
+    return cache_walk(gc->cache, gc_collect, gc, e);
 }

@@ -17,17 +17,21 @@
  * waits while anybody uses the cache, who may have it open. Every version that stays was found
  * whole before anything is deleted; where something is missing, the repository is left alone.
  *
+ * Or it goes by size: gc_room.h.
+ *
  * Order on disk: refs, new packs, `shallow` (which then holds for before and after), old packs. A
  * crash in between leaves a cache that git accepts, and the next gc finishes the work. */
 #ifndef GITCACHE_STORE_GC_H
 #define GITCACHE_STORE_GC_H
 
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "gitcache/store/cache.h"
 
 struct gc;
+struct oid;
 
 struct gc_options {
     bool dry_run;
@@ -36,6 +40,10 @@ struct gc_options {
     void (*removed)(void *data, const char *repository, const char *name, int64_t last_read);
     /* A repository is left as it is, and why. May be NULL. */
     void (*skipped)(void *data, const struct error *why);
+    /* For gc_room_make, which removes no other: whether a version can be fetched again. It may ask the
+     * remote; it is asked before anything is locked, and then once more, when it must not wait. `ref`
+     * is the full name, `target` what that holds: a commit or a tag object. */
+    bool (*returns)(void *data, const char *folder, const char *ref, const struct oid *target);
     void *data;
 };
 

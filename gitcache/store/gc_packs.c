@@ -60,7 +60,8 @@ static int count_object(const git_oid *id, void *data)
     if (holders) {
         visit->pack->needed++;
         ++*holders;
-    } else if (visit->collection->request->in_use && !visit->pack->stays) {
+    } else if (visit->collection->request->in_use && !visit->pack->stays &&
+               visit->pack->written_at > visit->collection->request->closed_until) {
         visit->pack->stays = may_be_open(visit, id);
     }
     return 0;

@@ -9,6 +9,8 @@ struct gc_packs {
     const struct oid_set *needed; /* every object of the versions that stay */
     const struct oid_set *gone;   /* the commits whose refs go */
     bool in_use; /* others read this cache: only what was there for `gone` alone may go */
+    int64_t
+        closed_until; /* what was there for nobody before that is in no one's use; nanoseconds since the epoch */
     bool dry_run;
 };
 

@@ -94,9 +94,18 @@ static bool is_named(const struct gc_collection *collection, const struct oid *c
     return false;
 }
 
-static bool was_read(const struct gc_collection *collection, const struct gc_ref *ref)
+/* By the time at which it was last read, and whether it comes again. */
+static bool may_go(const struct gc_collection *collection, const struct gc_ref *ref)
 {
-    return last_read_at(collection->repository->folder, ref->name) >= collection->gc->before;
+    const char *folder = collection->repository->folder;
+    const struct gc *gc = collection->gc;
+    int64_t read_at = last_read_at(folder, ref->name);
+
+    if (read_at >= gc->before)
+        return false;
+    return !gc->makes_room ||
+           (read_at <= gc->cutoff &&
+            gc->options->returns(gc->options->data, folder, ref->name, &ref->target));
 }
 
 static int keep(struct gc_collection *collection, struct gc_ref *ref, struct error *e)
@@ -119,7 +128,7 @@ static int decide(struct gc_collection *collection, struct error *e)
 
     for (size_t i = 0; i < collection->count && r == 0; i++) {
         struct gc_ref *ref = &collection->refs[i];
-        ref->goes = ref->ours && !is_named(collection, &ref->commit) && !was_read(collection, ref);
+        ref->goes = ref->ours && !is_named(collection, &ref->commit) && may_go(collection, ref);
         if (!ref->goes)
             r = keep(collection, ref, e);
     }
@@ -143,7 +152,7 @@ static int remove_ref(struct gc_collection *collection, struct gc_ref *ref, stru
         r = pins_remove(collection->repository, ref->name, e);
     if (r == 0 && oid_set_add(&collection->gone, &ref->commit))
         r = error_no_memory(e);
-    if (r == 0 && options->removed)
+    if (r == 0 && options->removed && read_at > collection->gc->said_until)
         options->removed(options->data, shown_folder(collection), pins_name(ref->name),
                          read_at / NANOSECONDS);
     return r;
@@ -157,7 +166,7 @@ static void touch_open(struct gc_collection *collection, const struct gc_ref *re
     const char *folder = collection->repository->folder;
     int64_t at = last_read_at(folder, ref->name);
 
-    if (!collection->gc->options->dry_run &&
+    if (!collection->gc->options->dry_run && !collection->gc->makes_room &&
         (at >= collection->gc->oldest || last_read_lies_ahead(at)))
         last_read_touch(folder, ref->name);
 }
@@ -169,7 +178,7 @@ static int remove_those_that_go(struct gc_collection *collection, struct error *
 
     /* Who began to read since we decided keeps what they read. */
     for (size_t i = 0; i < collection->count && r == 0; i++)
-        if (collection->refs[i].goes && was_read(collection, &collection->refs[i]))
+        if (collection->refs[i].goes && !may_go(collection, &collection->refs[i]))
             r = keep(collection, &collection->refs[i], e);
     for (size_t i = 0; i < collection->count && r == 0; i++) {
         struct gc_ref *ref = &collection->refs[i];
@@ -207,6 +216,7 @@ static int collect(struct gc_collection *collection, struct error *e)
         .needed = &collection->needed,
         .gone = &collection->gone,
         .in_use = gc->oldest != INT64_MAX,
+        .closed_until = gc->makes_room ? gc->cutoff : INT64_MIN,
         .dry_run = gc->options->dry_run,
     };
     int r = read_refs(collection, e);

@@ -13,8 +13,10 @@
 #include "gitcache/base/clock.h"
 #include "gitcache/base/disk.h"
 #include "gitcache/base/folder.h"
+#include "gitcache/base/starts_with.h"
 
 #define USERS_FOLDER "startpointfs-users"
+#define BRINGS_NAME  "mount-" /* how the files of LEASE_BRINGS begin */
 /* Nanoseconds; and who began just after us is no such case. */
 #define LEASES_DIFFER (CLOCKS_DIFFER * INT64_C(1000000000))
 
@@ -30,10 +32,12 @@ static int64_t modified_at(const struct stat *st)
 }
 
 /* Between making the file and locking it, gc may take it for a dead user's: then once more. */
-static int make_locked(const char *folder, char **path, struct stat *st)
+static int make_locked(const char *folder, enum lease_kind kind, char **path, struct stat *st)
 {
+    const char *name = kind == LEASE_BRINGS ? BRINGS_NAME : "user-";
+
     for (int attempt = 0; attempt < 10; attempt++) {
-        int fd = asprintf(path, "%s/user-XXXXXX", folder) < 0 ? -1 : mkostemp(*path, O_CLOEXEC);
+        int fd = asprintf(path, "%s/%sXXXXXX", folder, name) < 0 ? -1 : mkostemp(*path, O_CLOEXEC);
 
         if (fd < 0)
             break;
@@ -56,14 +60,14 @@ static bool make_users_folder(const char *folder)
     return disk_make_folders(folder, NULL) == 0;
 }
 
-struct lease *lease_begin(const char *cache_folder)
+struct lease *lease_begin(const char *cache_folder, enum lease_kind kind)
 {
     char *folder = disk_path(cache_folder, USERS_FOLDER);
     struct lease *lease = calloc(1, sizeof *lease);
     struct stat st;
 
     if (lease && folder && make_users_folder(folder)) {
-        lease->fd = make_locked(folder, &lease->path, &st);
+        lease->fd = make_locked(folder, kind, &lease->path, &st);
         if (lease->fd >= 0)
             lease->since = modified_at(&st);
     }
@@ -113,7 +117,7 @@ static int64_t look_at(int folder, const char *name)
     return since;
 }
 
-int64_t lease_oldest_other(const struct lease *lease)
+int64_t lease_oldest_other(const struct lease *lease, bool of_all)
 {
     const char *own = strrchr(lease->path, '/') + 1;
     char *folder = strndup(lease->path, (size_t)(own - lease->path));
@@ -126,6 +130,8 @@ int64_t lease_oldest_other(const struct lease *lease)
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
             continue;
         int64_t since = look_at(dirfd(users), entry->d_name);
+        if (!of_all && starts_with(entry->d_name, BRINGS_NAME))
+            continue;
         /* It began when a clock was wrong, or that is wrong now: then all may be in use. */
         if (since != INT64_MAX && since > lease->since + LEASES_DIFFER)
             since = 0;

@@ -11,20 +11,26 @@
 #ifndef GITCACHE_STORE_LEASE_H
 #define GITCACHE_STORE_LEASE_H
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct lease;
 
+enum lease_kind {
+    LEASE_KEEPS,  /* what it reads is to stay */
+    LEASE_BRINGS, /* the same for gc; but what has gone all the same, it fetches again: a mount */
+};
+
 /* From now on this process uses the cache in that folder, which is made if need be. NULL where that
  * cannot be written down: then gc cannot be run there either, or does not know. */
-struct lease *lease_begin(const char *cache_folder);
+struct lease *lease_begin(const char *cache_folder, enum lease_kind kind);
 void lease_end(struct lease *lease); /* NULL is allowed */
 
 /* When the lease began; nanoseconds since the epoch, by the clock of the cache's disk. */
 int64_t lease_since(const struct lease *lease);
 
-/* When the longest-standing other lease that still lives began; INT64_MAX if there is none. Removes
- * what dead ones have left. */
-int64_t lease_oldest_other(const struct lease *lease);
+/* When the longest-standing other lease that still lives began, of those that keep or of all;
+ * INT64_MAX if there is none. Removes what dead ones have left. */
+int64_t lease_oldest_other(const struct lease *lease, bool of_all);
 
 #endif

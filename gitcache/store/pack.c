@@ -28,18 +28,18 @@ static char *file_of(const struct pack *pack, const char *suffix)
     return asprintf(&path, "%s%s", pack->base, suffix) < 0 ? NULL : path;
 }
 
-static uint64_t size_of(const struct pack *pack)
+static void measure(struct pack *pack)
 {
-    uint64_t bytes = 0;
     struct stat st;
 
     for (size_t i = 0; i < SUFFIX_COUNT; i++) {
         char *path = file_of(pack, suffixes[i]);
-        if (path && stat(path, &st) == 0)
-            bytes += (uint64_t)st.st_size;
+        if (path && stat(path, &st) == 0) {
+            pack->bytes += (uint64_t)st.st_size;
+            pack->written_at = (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;
+        }
         free(path);
     }
-    return bytes;
 }
 
 int pack_remove(const struct pack *pack, struct error *e)
@@ -126,7 +126,7 @@ static int add_pack(void *data, const char *base, struct error *e)
     keep = file_of(pack, ".keep");
     pack->keep = !keep || access(keep, F_OK) == 0 || errno != ENOENT;
     free(keep);
-    pack->bytes = size_of(pack);
+    measure(pack);
     if (git_odb_new(&pack->odb))
         return error_no_memory(e);
     return checked_odb_add_pack(pack->odb, packs->cache, base, e);

@@ -10,10 +10,11 @@
 #include "gitcache/store/repository.h"
 
 struct pack {
-    char *base;     /* its path without .pack */
-    git_odb *odb;   /* its objects alone */
-    uint64_t bytes; /* of all its files */
-    bool keep;      /* somebody has put a .keep beside it */
+    char *base;         /* its path without .pack */
+    git_odb *odb;       /* its objects alone */
+    uint64_t bytes;     /* of all its files */
+    int64_t written_at; /* nanoseconds since the epoch */
+    bool keep;          /* somebody has put a .keep beside it */
     /* For gc_packs.c: */
     size_t objects, needed;
     bool stays, dropped;

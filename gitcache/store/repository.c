@@ -1,4 +1,5 @@
 #include "gitcache/store/repository.h"
+#include "gitcache/store/odb.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -215,6 +216,11 @@ void repository_listing_put(struct repository *repository, const struct listing 
         listing_release(&shared->listing);
         free(shared);
     }
+}
+
+void repository_close_packs(struct repository *repository)
+{
+    odb_reopen(repository);
 }
 
 /* What stands in the place of a folder between the cache's and the repository's, and is none, goes. */

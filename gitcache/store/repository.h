@@ -26,6 +26,9 @@ const char *repository_shown(const struct repository *repository);
 /* The bare repository's folder. */
 const char *repository_folder(const struct repository *repository);
 
+/* Forgets packs that are open, so that those which were removed take no room any more. */
+void repository_close_packs(struct repository *repository);
+
 /* A further branch that remote listings shall include. Idempotent. */
 int repository_name_branch(struct repository *repository, const char *branch);
 /* A copy of those branches, as other threads may name some meanwhile. 0 or -ENOMEM; on success the

@@ -270,6 +270,20 @@ class InUse(Gc):
         mount.unmount()
         self.assertEqual({"1", "2"}, self.removed(self.gc("--days", "0")))
 
+    def test_what_was_removed_under_a_mount_comes_again(self):
+        """As by a gc that was told to, or by somebody's hand: at once, and each file."""
+        repository = self.start_points()
+        mount = self.mount(repository.path)
+        for round in range(2):
+            self.assertEqual("x" * 1000, (mount / "one" / "1" / "same").read_text())
+            self.assertIn("big", os.listdir(mount / "one" / "1"))
+            (self.cached(repository) / "refs" / "tags" / "1").unlink()
+            for pack in self.cached(repository).glob("objects/pack/*"):
+                pack.unlink()
+            name = ("big", "manifest.json")[round]
+            self.assertEqual(repository.git("show", f"1:{name}"), (mount / "one" / "1" / name).read_text())
+            self.assertEqual(round + 2, mount.fetches())
+
     def test_an_old_read_before_the_mount_does_not_count_as_open(self):
         repository = self.start_points()
         self.fetch(repository, "1", "2")
