@@ -16,6 +16,7 @@
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/refresh.h"
+#include "fs/tree/room.h"
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/pool.h"
 #include "tests/unit/sandbox.h"
@@ -55,6 +56,8 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     mount->parked = parked_new(30000);
     mount->blobs = blobs_new(1 << 20, 1 << 30);
     mount->readings = readings_new(mount);
+    mount->room = room_new(mount);
+    assert_non_null(mount->room);
     assert_non_null(mount->blobs);
     assert_int_equal(checkout_init(mount), 0);
     assert_non_null(mount->readings);
@@ -73,6 +76,7 @@ static void worker_ends(struct mounted *mounted)
 
     assert_true(pool_stop(mount->pool, 10000));
     assert_true(readings_stop(mount->readings, 10000));
+    assert_true(room_stop(mount->room, 10000));
     blobs_free(mount->blobs);
     parked_free(mount->parked);
     lists_close(mount);

@@ -460,7 +460,30 @@ static void test_folders_of_urls(void **state)
 
         assert_non_null(folder);
         assert_string_equal(folder + 2, cases[i][1]);
+        /* And back, to a URL that has the same. */
+        char *url = cache_folder_to_url("C", folder);
+        assert_non_null(url);
+        char *again = cache_folder_of_url("C", url);
+        assert_string_equal(again, folder);
+        free(again);
+        free(url);
         free(folder);
+    }
+}
+
+static void test_folders_that_no_url_has(void **state)
+{
+    static const char *const folders[] = {
+        "C/x.git",         "C/https/h.git",       "C/https/h/%G0.git", "C/https/h/%4.git",
+        "C/https/h/r.gut", "C/file/.git",         "C/https/h/%41.git", "C/nothing/h/r.git",
+        "C/ssh/h/~/.git",  "C/https/h/a/../b.git"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof folders / sizeof *folders; i++) {
+        char *url = cache_folder_to_url("C", folders[i]);
+        if (url)
+            print_message("# %s: %s\n", folders[i], url);
+        assert_null(url);
     }
 }
 
@@ -475,6 +498,7 @@ static void test_long_part_of_a_url(void **state)
     other = cache_folder_of_url("C", url);
     assert_true(strlen(folder) < 100);
     assert_string_not_equal(folder, other);
+    assert_null(cache_folder_to_url("C", folder));
     free(folder);
     free(other);
 }
@@ -843,6 +867,7 @@ int main(void)
         TEST(test_waiting_for_the_lock_can_be_cancelled),
         TEST(test_full_disk),
         TEST(test_folders_of_urls),
+        TEST(test_folders_that_no_url_has),
         TEST(test_long_part_of_a_url),
         TEST(test_ambiguous_abbreviation),
         TEST(test_read_only_cache),
