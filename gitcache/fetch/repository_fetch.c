@@ -38,15 +38,33 @@ static void answer(struct jobs *jobs, struct job *job, bool repaired)
     struct error e = {0};
     int r = versions_find(jobs->repository, request->name, request->commit, &request->version, &e);
 
-    /* What is damaged may have been removed: memory alone knows of it then, and is told now. */
-    if (r == 0 && repaired && last_read_now(jobs->repository, &request->version) == -ENOENT)
-        return;
     if (r == 0 && is_current(job, &request->version))
         jobs_finish_one(job, 0, NULL);
     else if (r == -EIO && !repaired)
         job->again = true;
     else if (r < 0 && r != -ENOENT)
         jobs_finish_one(job, r, &e);
+}
+
+/* What cannot be read may have been removed, and memory alone knows of it: it is told now, and the version is
+ * one to fetch and none to repair. */
+static void forget_removed(struct jobs *jobs)
+{
+    struct version version;
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+        const struct version_request *request = job->request;
+
+        int r = job->again ? versions_find(jobs->repository, request->name, request->commit,
+                                           &version, NULL)
+                           : 0;
+
+        if (job->again && r == 0)
+            r = last_read_now(jobs->repository, &version);
+        if (r == -ENOENT)
+            job->again = false;
+    }
 }
 
 static void answer_from_cache(struct jobs *jobs)
@@ -212,6 +230,7 @@ static void fetch_all(struct jobs *jobs)
     struct error e = {0};
     int fd;
 
+    forget_removed(jobs);
     answer_from_cache(jobs);
     pins_mend_if_wanted(repository);
     if (cache_is_read_only(repository_cache(repository)))

@@ -142,7 +142,8 @@ static int shrink(struct pack_collection *collection, int64_t *freed, struct err
         struct pack *pack = &collection->packs.items[i];
         uint64_t bytes = 0;
 
-        if (request->in_use || pack->stays || pack->dropped || pack->needed == pack->objects)
+        if ((request->in_use && !request->makes_room) || pack->stays || pack->dropped ||
+            pack->needed == pack->objects)
             continue;
         if (request->dry_run) {
             *freed += (int64_t)(pack->bytes / pack->objects * (pack->objects - pack->needed));
@@ -152,6 +153,8 @@ static int shrink(struct pack_collection *collection, int64_t *freed, struct err
                        &bytes, e);
         pack->dropped = r == 0;
         *freed -= (int64_t)bytes;
+        if (request->makes_room && r == -ENOSPC) /* others go all the same */
+            r = 0;
     }
     return r;
 }
@@ -181,7 +184,7 @@ static int combine(struct pack_collection *collection, int64_t *freed, struct er
 
     for (size_t i = 0; i < packs->count; i++)
         small += is_small(&packs->items[i]);
-    if (small < MANY_PACKS || collection->request->dry_run)
+    if (small < MANY_PACKS || collection->request->dry_run || collection->request->makes_room)
         return 0;
     git_odb *odb = NULL;
     uint64_t bytes = 0;

@@ -9,8 +9,11 @@ struct gc_packs {
     const struct oid_set *needed; /* every object of the versions that stay */
     const struct oid_set *gone;   /* the commits whose refs go */
     bool in_use; /* others read this cache: only what was there for `gone` alone may go */
-    int64_t
-        closed_until; /* what was there for nobody before that is in no one's use; nanoseconds since the epoch */
+    /* A mount makes room, which fetches again what it misses: of packs that hold more, what is needed is
+     * packed anew also while they are in use, if there is room for that; and what was there for nobody, and
+     * was written by then, is in no one's use. Nanoseconds since the epoch. */
+    bool makes_room;
+    int64_t closed_until;
     bool dry_run;
 };
 

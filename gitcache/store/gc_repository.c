@@ -216,6 +216,7 @@ static int collect(struct gc_collection *collection, struct error *e)
         .needed = &collection->needed,
         .gone = &collection->gone,
         .in_use = gc->oldest != INT64_MAX,
+        .makes_room = gc->makes_room,
         .closed_until = gc->makes_room ? gc->cutoff : INT64_MIN,
         .dry_run = gc->options->dry_run,
     };
