@@ -244,9 +244,9 @@ static int check_loose(const git_oid *id, void *data)
 
     git_odb_object_free(object);
     /* What the system says of reading says nothing of the object. */
-    if (r == 0 || r == GIT_ENOTFOUND ||
-        (git_error_last() && (git_error_last()->klass == GIT_ERROR_NOMEMORY ||
-                              git_error_last()->klass == GIT_ERROR_OS)))
+    /* What could not be read for another reason may be sound. */
+    if (r == 0 || r == GIT_ENOTFOUND || !git_error_last() ||
+        git_error_last()->klass != GIT_ERROR_ODB)
         return 0;
     library_oid_from_git(&oid, id);
     oid_format(&oid, hex);

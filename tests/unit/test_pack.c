@@ -354,6 +354,42 @@ static void test_deltas_that_lie(void **state)
     assert_memory_equal(out, "bcx", 3);
 }
 
+/* A loose object that is cut, at each byte: an error, and an end (libgit2's own reader goes on for ever). */
+static void test_loose_objects_that_are_cut(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    char objects[128], path[256];
+    git_oid git_id;
+    git_odb *odb;
+    struct stat st;
+
+    open_packed(&packed, state);
+    run(packed.box,
+        "git init -q loose; cd loose; seq 1 3000 >text; git hash-object -w text >../id");
+    const char *hex = output(packed.box, "cat id");
+    assert_int_equal(git_oid_fromstr(&git_id, hex), 0);
+    snprintf(objects, sizeof objects, "%s/loose/.git/objects", packed.box->folder);
+    snprintf(path, sizeof path, "%s/%.2s/%s", objects, hex, hex + 2);
+    assert_int_equal(stat(path, &st), 0);
+    assert_int_equal(chmod(path, 0644), 0);
+    assert_int_equal(git_odb_new(&odb), 0);
+    assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
+    git_odb_object *object;
+    assert_int_equal(git_odb_read(&object, odb, &git_id), 0);
+    assert_int_equal(git_odb_object_size(object), 13893);
+    git_odb_object_free(object);
+    git_odb_free(odb);
+    for (off_t size = st.st_size - 1; size >= 0; size -= size > 100 ? 97 : 1) {
+        assert_int_equal(truncate(path, size), 0);
+        assert_int_equal(git_odb_new(&odb), 0); /* one that has read nothing yet */
+        assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
+        assert_true(git_odb_read(&object, odb, &git_id) < 0);
+        git_odb_free(odb);
+    }
+    close_packed(&packed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -363,6 +399,7 @@ int main(void)
         cmocka_unit_test(test_deltas_that_lie),
         TEST(test_every_object_is_gits),
         TEST(test_other_ways_to_pack),
+        TEST(test_loose_objects_that_are_cut),
         TEST(test_no_flipped_bit_of_an_index_passes),
         TEST(test_an_index_with_a_good_checksum_is_checked_all_the_same),
         TEST(test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size),
