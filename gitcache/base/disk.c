@@ -57,6 +57,27 @@ int disk_make_folders(const char *path, struct error *e)
     return r;
 }
 
+int disk_make_private_folder(const char *path, struct error *e)
+{
+    char *copy = strdup(path);
+    int r = 0;
+
+    if (!copy)
+        return error_no_memory(e);
+    for (size_t end = strlen(copy); end > 1 && copy[end - 1] == '/'; end--)
+        copy[end - 1] = '\0';
+    char *slash = strrchr(copy, '/');
+    if (slash && slash != copy) {
+        *slash = '\0';
+        r = disk_make_folders(copy, e);
+        *slash = '/';
+    }
+    if (r == 0 && mkdir(copy, 0700) < 0 && errno != EEXIST)
+        r = failed(e, "make the folder", copy);
+    free(copy);
+    return r;
+}
+
 int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
 {
     size_t room = 0, count = 0;

@@ -15,6 +15,9 @@ char *disk_path(const char *folder, const char *name);
 /* mkdir -p, mode 0755 less the umask. */
 int disk_make_folders(const char *path, struct error *e);
 
+/* The same, but the folder itself is its owner's alone, if it was not there: mode 0700. */
+int disk_make_private_folder(const char *path, struct error *e);
+
 /* Reads a whole file of at most `max` bytes; a NUL stands behind the last one. ENOENT if there is
  * none, EFBIG if it is larger. The caller frees *out. */
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e);

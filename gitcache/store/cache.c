@@ -24,7 +24,7 @@ static int open_folder(struct cache *cache, struct error *e)
 {
     struct error inner = {0};
     struct stat st;
-    int r = cache->read_only ? 0 : disk_make_folders(cache->folder, &inner);
+    int r = cache->read_only ? 0 : disk_make_private_folder(cache->folder, &inner);
 
     if (stat(cache->folder, &st))
         return r ? error_set(e, inner.errnum, "%s; name another cache with --cache", inner.text)

@@ -22,7 +22,7 @@ struct cache;
 struct pack_bases;
 struct pack_descriptors;
 
-/* Opens (and makes, mode 0755, unless read_only) a cache folder. One that cannot be written is read-only by
+/* Opens (and makes, mode 0700, unless read_only) a cache folder. One that cannot be written is read-only by
  * itself, for as long as that is so: it is looked at anew each time. */
 int cache_open(struct cache **out, const char *folder, bool read_only, struct error *e);
 void cache_close(struct cache *cache); /* after its repositories */

@@ -66,7 +66,8 @@ struct lease *lease_begin(const char *cache_folder, enum lease_kind kind)
     struct lease *lease = calloc(1, sizeof *lease);
     struct stat st;
 
-    if (lease && folder && make_users_folder(folder)) {
+    if (lease && folder && disk_make_private_folder(cache_folder, NULL) == 0 &&
+        make_users_folder(folder)) {
         lease->fd = make_locked(folder, kind, &lease->path, &st);
         if (lease->fd >= 0)
             lease->since = modified_at(&st);

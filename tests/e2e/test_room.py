@@ -264,5 +264,26 @@ class Limit(Room):
         self.expect_sound()
 
 
+class Private(Room):
+    def test_a_cache_is_its_owners(self):
+        self.make_versions(1)
+        for name, make in (("fetched", lambda cache: self.program("fetch", "--cache", cache, self.source(tag=1))),
+                           ("mounted", lambda cache: self.mount(self.source(tag=1), cache=cache).unmount())):
+            cache = self.folder / "above" / f"the-{name}" / "cache"
+            make(cache)
+            self.assertEqual(0o700, cache.stat().st_mode & 0o7777)
+            self.assertEqual(0o755, cache.parent.stat().st_mode & 0o7777)
+
+    def test_a_folder_that_is_there_keeps_its_mode(self):
+        self.make_versions(1)
+        self.folder.chmod(0o755)
+        self.cache.chmod(0o755)
+        self.program("fetch", self.source(tag=1))
+        self.assertEqual(0o755, self.cache.stat().st_mode & 0o7777)
+        seen = self.call("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "ls", self.cached(),
+                         check=False)
+        self.assertIn("HEAD", seen.stdout)
+
+
 if __name__ == "__main__":
     unittest.main()
