@@ -3,7 +3,8 @@
  *
  * A ref is 41 bytes that nothing stands behind: one flipped digit, and nobody would know at which
  * commit the version was pinned. So each pin is written here first, then as a ref. Where the two
- * differ, the ref counts if its commit can be read (a branch was moved by somebody's git, or by a
+ * differ, the record counts for a tag or a commit, which never move, if its commit can be read, else the
+ * ref; for a branch the ref counts if its commit can be read (it was moved by somebody's git, or by a
  * version of this program that kept no record), else the record. A record that is damaged, or not
  * there, is made again from the refs. */
 #ifndef GITCACHE_STORE_PIN_RECORD_H

@@ -128,6 +128,30 @@ static int find_in_record(struct repository *repository, const char *ref, int r,
     return error_set(e, -recorded, "%s", inner.text);
 }
 
+/* What never moves is where the record says, if that can be read: only its bytes have a checksum. Changes
+ * *target then; a negative errno where that cannot be known. */
+static int believe_record(struct repository *repository, const char *ref, struct oid *target,
+                          struct error *e)
+{
+    struct version version;
+    struct oid recorded;
+    int r = find_recorded(repository, ref, &recorded, e);
+
+    if (r < 0 || oid_equal(&recorded, target))
+        return r == -ENOENT ? 0 : r;
+    r = learn(repository, ref, &recorded, &version, e);
+    if (r == 0) {
+        *target = recorded;
+        atomic_store(&repository->mend_wanted, true);
+    }
+    return r == -EIO || r == -ENOENT ? 0 : r;
+}
+
+static bool never_moves(const char *ref)
+{
+    return !starts_with(ref, BRANCH_PREFIX);
+}
+
 /* Of a ref and the record, what can be read. As pins_find. */
 static int find_on_disk(struct repository *repository, const char *ref, struct version *out,
                         struct error *e)
@@ -138,6 +162,8 @@ static int find_on_disk(struct repository *repository, const char *ref, struct v
     if (is_absent(repository))
         return -ENOENT;
     int r = refs_read(repository->folder, ref, &target, &inner);
+    if (r == 0 && never_moves(ref))
+        r = believe_record(repository, ref, &target, &inner);
     if (r == 0)
         r = learn(repository, ref, &target, out, &inner);
     if (r == -EIO || r == -ENOENT)
@@ -175,13 +201,15 @@ static int learn_ref(void *data, const char *ref, const struct oid *target)
 
     if (!pins_kind(ref, &kind))
         return 0;
-    r = target ? learn(scan->repository, ref, target, &version, scan->e) : -EIO;
+    r = find_recorded(scan->repository, ref, &recorded, scan->e);
+    if (r < 0 && r != -ENOENT)
+        return r;
+    bool differs = r == 0 && target && never_moves(ref) && !oid_equal(&recorded, target);
+    scan->damage = scan->damage || r == -ENOENT || differs;
+    r = target && !differs ? learn(scan->repository, ref, target, &version, scan->e) : -EIO;
     if (r == -EIO) {
         scan->damage = true;
         r = find_on_disk(scan->repository, ref, &version, scan->e);
-    } else if (r == 0) {
-        r = find_recorded(scan->repository, ref, &recorded, scan->e);
-        scan->damage = scan->damage || r == -ENOENT;
     }
     return r == -EIO || r == -ENOENT ? 0 : r;
 }

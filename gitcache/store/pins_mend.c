@@ -48,7 +48,14 @@ static int mend_ref(void *data, const char *ref, const struct oid *target)
 
     if (!pins_kind(ref, &kind) || (target && recorded && oid_equal(target, recorded)))
         return 0;
-    int can = target ? can_be_read(mending->repository, target, mending->e) : 0;
+    int can = 0;
+    if (recorded && kind != VERSION_BRANCH)
+        can = can_be_read(mending->repository, recorded, mending->e);
+    if (can < 0)
+        return can;
+    if (can)
+        return restore_ref(mending, ref, recorded);
+    can = target ? can_be_read(mending->repository, target, mending->e) : 0;
     if (can < 0)
         return can;
     if (can) {

@@ -107,6 +107,10 @@ class Foreign(EndToEnd):
             (folder / "refs/tags/1").write_text(text.replace("TWO", self.repository.id_of("2")))
         return put
 
+    def packed_ref(self, folder):
+        (folder / "refs/tags/1").unlink()
+        (folder / "packed-refs").write_text(f"{self.repository.id_of('2')} refs/tags/1\n")
+
     @staticmethod
     def links(name, target):
         def put(folder):
@@ -173,6 +177,8 @@ class Foreign(EndToEnd):
                 f"[core]\n\tfsmonitor = touch {self.folder}/ran\n\tsshCommand = touch {self.folder}/ran\n"
                 f"\thooksPath = {self.folder}\n[url \"{stranger}\"]\n\tinsteadOf = {self.repository.path}\n"),
             "replace refs and grafts": self.replaced,
+            "a tag that names another's commit": self.other_ref("TWO\n"),
+            "packed tags that name another's commit": self.packed_ref,
             "a tag that names a ref": self.other_ref("ref: refs/tags/2\n"),
             "a tag that names itself": self.other_ref("ref: refs/tags/1\n"),
             "a tag that is a link to another": self.links("refs/tags/1", "2"),
