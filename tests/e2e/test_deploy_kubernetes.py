@@ -103,6 +103,26 @@ class Manifests(EndToEnd):
         self.assertIn("insteadOf = https://github.com/",
                       objects["ConfigMap", "startpointfs-gitconfig"]["data"]["gitconfig"])
 
+    def test_no_container_has_more_rights_than_it_needs(self):
+        """Each has bounds; all but the one that mounts, which must be privileged, have no right at all."""
+        seen = 0
+        for name in ("base", "example", "mirror", "service"):
+            for one in self.built(name).values():
+                pod = one.get("spec", {}).get("template", {}).get("spec", {})
+                for container in pod.get("containers", []) + pod.get("initContainers", []):
+                    seen += 1
+                    where = f"{name}: {container['name']}"
+                    self.assertIn("memory", container["resources"]["requests"], where)
+                    self.assertIn("memory", container["resources"]["limits"], where)
+                    rights = container["securityContext"]
+                    if rights.get("privileged"):
+                        self.assertEqual("startpointfs", container["name"])
+                        continue
+                    self.assertEqual(["ALL"], rights["capabilities"]["drop"], where)
+                    self.assertEqual("RuntimeDefault", rights["seccompProfile"]["type"], where)
+                    self.assertFalse(rights["allowPrivilegeEscalation"], where)
+        self.assertGreater(seen, 8)
+
     def test_the_program_accepts_the_lists_and_the_arguments(self):
         objects = self.built("base")
         lists = self.folder / "lists"
