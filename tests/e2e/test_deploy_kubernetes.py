@@ -237,9 +237,10 @@ class Node(EndToEnd):
 class Mirror(servers.Server):
     """nginx with the mirror's own configuration; only addresses and folders are the test's."""
 
-    def __init__(self, folder, env, origin):
+    def __init__(self, folder, env, origin, authorities="/etc/ssl/certs/ca-certificates.crt", host="127.0.0.1"):
         super().__init__(folder, env)
-        self.origin = origin
+        self.origin, self.authorities = origin, authorities
+        self.address = origin.address.replace("127.0.0.1", host)
         (self.folder / "cache").mkdir()
         self.back = servers.free_port()
         self.port = self.start_on_port(self._command)
@@ -249,7 +250,8 @@ class Mirror(servers.Server):
         for old, new in (("listen 8080;", f"listen 127.0.0.1:{port};"),
                          ("listen 127.0.0.1:8081;", f"listen 127.0.0.1:{self.back};"),
                          ("http://127.0.0.1:8081;", f"http://127.0.0.1:{self.back};"),
-                         ("https://github.com/;", f"{self.origin.address}/git/;"),
+                         ("https://github.com/;", f"{self.address}/git/;"),
+                         ("/etc/ssl/certs/ca-certificates.crt", str(self.authorities)),
                          ("/var/cache/mirror", f"{self.folder}/cache"),
                          ("worker_processes 1;", "worker_processes 1; daemon off; user root;")):
             assert old in text, old
@@ -316,6 +318,20 @@ class CachingMirror(EndToEnd):
 
     def make_tag(self, tag):
         self.call("git", "--git-dir", self.repositories / "one", "tag", tag)
+
+    def asked_through(self, mirror):
+        """The status of a listing that is asked for through this mirror."""
+        address = f"http://127.0.0.1:{mirror.port}/github.com/one/info/refs?service=git-upload-pack"
+        return self.call("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", address).stdout
+
+    def test_an_origin_with_a_bad_certificate_is_refused(self):
+        origin = self.serve(servers.Nginx, self.repositories, tls=True)
+        known = origin.certificate.authority
+        self.assertEqual("200", self.asked_through(self.serve(Mirror, origin, known, "localhost")))
+        # The system's authorities do not know the test's.
+        strict = self.serve(Mirror, origin, host="localhost")
+        self.assertEqual("502", self.asked_through(strict))
+        self.assertIn("certificate verify error", (strict.folder / "server.log").read_text())
 
     def test_a_password_is_not_shared(self):
         text = (FOLDER / "mirror" / "nginx.conf").read_text()
