@@ -13,6 +13,7 @@
 #include "fs/supervisor/spawn.h"
 #include "fs/worker/privileges.h"
 #include "fs/worker/worker.h"
+#include "gitcache/net/http_files.h"
 #include "gitcache/net/launcher.h"
 
 /* The supervisor may be gone, or not listen any more: then the worker will hear of it otherwise. */
@@ -33,12 +34,10 @@ static void say_ready(void *data)
         log_leave_terminal();
 }
 
-/* In the launcher, which needs no more than the worker does. */
 static int give_up_privileges(void *data, struct error *e)
 {
-    const struct settings *settings = data;
-
-    return privileges_drop(settings->cache, e);
+    (void)data;
+    return privileges_drop_launcher(e);
 }
 
 /* Without it nothing can be started any more: the next worker has another. */
@@ -55,6 +54,19 @@ static int open_launcher(struct settings *settings, struct error *e)
     return launcher_open(&settings->remote.launcher, &hooks, e);
 }
 
+static int each_file(void *data, int (*visit)(void *visit_data, const char *path), void *visit_data)
+{
+    const struct settings *settings = data;
+    struct gitconfig *config;
+    int r = launcher_config(settings->remote.launcher, &config, NULL);
+
+    if (r < 0) /* a fetch will say so */
+        return 0;
+    r = http_files_each(config, visit, visit_data);
+    gitconfig_free(config);
+    return r;
+}
+
 static int serve(const struct arguments *arguments)
 {
     struct worker_start start = {
@@ -66,6 +78,7 @@ static int serve(const struct arguments *arguments)
         .nodes_fd = WORKER_NODES_FD,
         .state_fd = WORKER_STATE_FD,
         .lists_fd = WORKER_LISTS_FD,
+        .each_file = each_file,
         .ready = say_ready,
         .reloaded = tell_supervisor,
         .data = (void *)&arguments->settings,

@@ -169,6 +169,61 @@ int lists_open(struct mount *mount, const char *folder, char *const *operands, s
     return r;
 }
 
+/* ---- which files that is ---- */
+
+typedef int visit_path(void *data, const char *path, bool is_folder);
+
+static int visit_links(const char *folder, visit_path *visit, void *data)
+{
+    char **paths = NULL;
+    struct stat st;
+    int r = 0;
+
+    if (list_folder_read(folder, &paths, NULL) < 0)
+        return 0;
+    for (char **path = paths; *path && r == 0; path++)
+        if (lstat(*path, &st) == 0 && S_ISLNK(st.st_mode))
+            r = visit(data, *path, false);
+    list_folder_free(paths);
+    return r;
+}
+
+static bool is_folder(const char *path)
+{
+    struct stat st;
+
+    return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static int visit_operand(const char *path, visit_path *visit, void *data)
+{
+    int r = 0;
+
+    switch (kind_of(path)) {
+    case OPERAND_LIST:
+        return visit(data, path, false);
+    case OPERAND_FOLDER:
+        r = visit(data, path, true);
+        return r ? r : visit_links(path, visit, data);
+    case OPERAND_SOURCE: /* a list that is not there now; a repository is git's to read */
+        return is_folder(path) ? 0 : visit(data, path, false);
+    }
+    return 0;
+}
+
+int lists_open_each_path(const char *folder, char *const *operands, size_t count, visit_path *visit,
+                         void *data)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < count && r == 0; i++) {
+        char *path = absolute(folder, operands[i]);
+        r = path ? visit_operand(path, visit, data) : -ENOMEM;
+        free(path);
+    }
+    return r;
+}
+
 /* ---- a later worker ---- */
 
 /* Remembers an operand that cannot be read now as what it seems to be, so that it is read when it

@@ -15,13 +15,14 @@
 #include "gitcache/store/cache.h"
 
 /* Who wants to know that a folder has other children than before (`renamed`: a name that was there
- * means something else now, or nothing), or a file another size than was told. Called from any thread;
+ * means something else now, or nothing), or a file another size than was told; or that the network is asked now. Called from any thread;
  * set before there is more than one. */
 struct mount_observer {
     void (*folder_changed)(void *data, uint32_t folder, bool renamed);
     void (*file_corrected)(void *data, uint32_t file);
     /* The kernel need not remember these nodes if nobody uses them. */
     void (*unwanted)(void *data, const uint64_t *ids, size_t count);
+    void (*fetch_begins)(void *data);
     void *data;
 };
 

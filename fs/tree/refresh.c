@@ -425,6 +425,10 @@ static void run_ahead(struct mount *mount, struct repo *repo, struct remote *rem
 
 bool refresh_run(void *data, void *subject, int kind, struct remote *remote)
 {
+    const struct mount *mount = data;
+
+    if (mount->observer.fetch_begins)
+        mount->observer.fetch_begins(mount->observer.data);
     if (kind == ASK_LISTING)
         run_listing(data, subject, remote);
     else if (kind == ASK_SEARCHES)

@@ -10,6 +10,8 @@
 
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_reload.h"
+#include "fs/worker/connection.h"
+#include "fs/worker/fence.h"
 
 #define SETTLE 100  /* milliseconds of quiet after a change: editors write in several steps */
 #define RETRY  5000 /* milliseconds until what could not be read or watched is tried again */
@@ -19,9 +21,8 @@
      IN_ATTRIB)
 
 struct list_watch {
+    struct worker *worker;
     struct mount *mount;
-    void (*reloaded)(void *data);
-    void *data;
     pthread_t thread;
     int inotify; /* -1: only a SIGHUP says that something has changed */
     int wakeup;  /* an eventfd: reload, or stop */
@@ -94,7 +95,7 @@ static void reload(struct list_watch *watch)
 {
     if (lists_reload(watch->mount) > 0)
         watch->again = true;
-    watch->reloaded(watch->data);
+    watch->worker->start->reloaded(watch->worker->start->data);
 }
 
 static void *run(void *arg)
@@ -103,6 +104,8 @@ static void *run(void *arg)
 
     while (!atomic_load(&watch->stopping)) {
         add_folders(watch);
+        if (fence_is_outdated(watch->worker->fence))
+            connection_drain(watch->worker->connection);
         reload(watch); /* what has changed before the folders were watched */
         wait_for_change(watch);
     }
@@ -117,15 +120,15 @@ static void close_descriptors(struct list_watch *watch)
         close(watch->wakeup);
 }
 
-struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *data), void *data)
+struct list_watch *list_watch_open(struct worker *worker)
 {
+    struct mount *mount = &worker->mount;
     struct list_watch *watch = calloc(1, sizeof *watch);
 
     if (!watch)
         return NULL;
+    watch->worker = worker;
     watch->mount = mount;
-    watch->reloaded = reloaded;
-    watch->data = data;
     watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->inotify < 0)

@@ -3,13 +3,14 @@
 #ifndef FS_WORKER_LIST_WATCH_H
 #define FS_WORKER_LIST_WATCH_H
 
-#include "fs/tree/mount.h"
+#include "fs/worker/worker.h"
 
 struct list_watch;
 
-/* Starts it; `reloaded` is called on its thread each time the lists have been read. NULL: it cannot
- * be started; lists are then read again by the next worker only, and the log says so. */
-struct list_watch *list_watch_open(struct mount *mount, void (*reloaded)(void *data), void *data);
+/* Starts it; the start's `reloaded` is called on its thread each time the lists have been read. What this worker's fence
+ * keeps from it is for the next worker: then it drains the connection. NULL: it cannot be started; lists are then read
+ * again by the next worker only, and the log says so. */
+struct list_watch *list_watch_open(struct worker *worker);
 void list_watch_close(struct list_watch *watch);
 
 /* Reloads soon, on the watch's thread. Safe in a signal handler. */

@@ -19,8 +19,8 @@
 #include "fs/tree/room.h"
 #include "fs/tree/set_folders.h"
 #include "fs/worker/connection.h"
+#include "fs/worker/fence.h"
 #include "fs/worker/list_watch.h"
-#include "fs/worker/privileges.h"
 #include "fs/worker/signals.h"
 #include "fs/worker/status.h"
 #include "fs/worker/texts.h"
@@ -59,17 +59,32 @@ static void report_damage(void *data, uint32_t index)
 
 static void on_folder_changed(void *data, uint32_t folder, bool renamed)
 {
-    connection_folder_changed(data, folder, renamed);
+    const struct worker *worker = data;
+
+    connection_folder_changed(worker->connection, folder, renamed);
 }
 
 static void on_file_corrected(void *data, uint32_t file)
 {
-    connection_file_corrected(data, file);
+    const struct worker *worker = data;
+
+    connection_file_corrected(worker->connection, file);
+}
+
+/* A certificate, say, that has been renewed: those who wait for this fetch are the next worker's. */
+static void on_fetch(void *data)
+{
+    const struct worker *worker = data;
+
+    if (fence_is_outdated(worker->fence))
+        connection_drain(worker->connection);
 }
 
 static void on_unwanted(void *data, const uint64_t *ids, size_t count)
 {
-    connection_unwanted(data, ids, count);
+    const struct worker *worker = data;
+
+    connection_unwanted(worker->connection, ids, count);
 }
 
 /* What lies in memory and on disk; no thread is started yet. */
@@ -92,7 +107,7 @@ static int open_parts(struct worker *worker, struct error *e)
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
     if (r == 0)
-        r = privileges_drop(cache_folder(mount->cache), e);
+        r = fence_close(&worker->fence, start, cache_folder(mount->cache), mount->log, e);
     return r;
 }
 
@@ -144,7 +159,7 @@ static int open_mount(struct worker *worker, struct error *e)
         return error_set(e, ENOMEM,
                          "out of memory, or no more threads may be started (ulimit -u, pids.max)");
     mount->observer = (struct mount_observer){on_folder_changed, on_file_corrected, on_unwanted,
-                                              worker->connection};
+                                              on_fetch, worker};
     r = publish_root(mount, e);
     if (r == 0)
         r = control_folder_open(mount, e);
@@ -173,6 +188,7 @@ static void close_mount(struct worker *worker)
     repos_release(&mount->repos);
     cache_close(mount->cache);
     nodes_unmap(mount->nodes);
+    fence_free(worker->fence);
     log_close(mount->log);
 }
 
@@ -181,7 +197,7 @@ static void on_ready(void *data)
     struct worker *worker = data;
     struct mount *mount = &worker->mount;
 
-    worker->list_watch = list_watch_open(mount, worker->start->reloaded, worker->start->data);
+    worker->list_watch = list_watch_open(worker);
     room_start(mount->room);
     worker->has_signals = signals_start(&worker->signals, worker) == 0;
     log_info(mount->log, "serving, worker %d", (int)getpid());

@@ -13,14 +13,18 @@ struct worker_start {
     size_t operand_count;
     int fuse_fd, nodes_fd, state_fd; /* from the supervisor; owned from then on */
     int lists_fd;                    /* likewise (last_reading.h); -1: it has none */
-    void (*ready)(void *data);       /* requests are being taken */
-    void (*reloaded)(void *data);    /* the lists have been read again; on another thread */
+    /* Calls visit with each file that the network reads; stops at the first non-zero and returns it. */
+    int (*each_file)(void *data, int (*visit)(void *visit_data, const char *path),
+                     void *visit_data);
+    void (*ready)(void *data);    /* requests are being taken */
+    void (*reloaded)(void *data); /* the lists have been read again; on another thread */
     void *data;
 };
 
 struct worker {
     struct mount mount;
     const struct worker_start *start;
+    struct fence *fence;
     struct connection *connection;
     struct texts *texts;           /* what the generated files say */
     struct list_watch *list_watch; /* reloads the lists when they change */

@@ -242,6 +242,16 @@ const char **gitconfig_get_all(const struct gitconfig *config, const char *key, 
     return values;
 }
 
+int gitconfig_each(const struct gitconfig *config,
+                   int (*visit)(void *data, const char *key, const char *value), void *data)
+{
+    int r = 0;
+
+    for (size_t i = 0; i < config->count && r == 0; i++)
+        r = visit(data, config->entries[i].key, config->entries[i].value);
+    return r;
+}
+
 char *gitconfig_rewrite(const struct gitconfig *config, const char *url)
 {
     const struct entry *best = NULL;

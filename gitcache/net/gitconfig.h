@@ -25,6 +25,9 @@ const char *gitconfig_get(const struct gitconfig *config, const char *key);
 
 /* All values of a key that may stand several times, in order: an array of borrowed strings that is the caller's; *count how many. NULL: out of memory. */
 const char **gitconfig_get_all(const struct gitconfig *config, const char *key, size_t *count);
+/* Calls visit with each of them. Stops at the first non-zero and returns it. */
+int gitconfig_each(const struct gitconfig *config,
+                   int (*visit)(void *data, const char *key, const char *value), void *data);
 
 /* url.BASE.insteadOf, the longest that fits, applied. Owned; NULL if out of memory. */
 char *gitconfig_rewrite(const struct gitconfig *config, const char *url);

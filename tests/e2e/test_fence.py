@@ -35,6 +35,130 @@ class Fence(EndToEnd):
         return {int(fd): os.readlink(f"/proc/{pid}/fd/{fd}") for fd in os.listdir(f"/proc/{pid}/fd")}
 
 
+class Escape(Fence):
+    """Somebody has taken the worker over."""
+
+    with_sanitizers = False  # they need more than a worker does
+
+    REFUSED = {
+        # by Landlock
+        **dict.fromkeys(("read", "write", "shadow", "etc", "home", "root", "create", "mkdir", "remove", "truncate",
+                         "through-symlink", "parent"), {"EACCES"}),
+        **dict.fromkeys(("move-out", "link-in"), {"EACCES", "EXDEV"}),
+        "signal": {"EPERM"},
+        # by seccomp
+        **dict.fromkeys(("execve", "execveat", "ptrace", "mount", "umount", "fsopen", "move_mount", "setns", "unshare",
+                         "chroot", "bpf", "keyctl", "io_uring", "process_vm", "userfaultfd", "perf", "module",
+                         "reboot", "setuid", "netlink", "fork", "clone"), {"EPERM"}),
+        "clone3": {"ENOSYS"},
+    }
+    ALLOWED = {"write-cache", "symlink", "inet", "capabilities", "done"}
+
+    def setUp(self):
+        super().setUp()
+        self.repository = self.make_start_point(tags=["1"])
+        self.secret = self.folder / "home" / "secret"
+        self.secret.write_text("secret")
+        self.file = self.folder / "escape"
+        self.file.write_text("")
+        library = self.folder / "escape.so"
+        self.call("cc", "-shared", "-fPIC", "-o", library,
+                  pathlib.Path(__file__).parent / "support/escape.c", "-ldl")
+        self.escape = {"LD_PRELOAD": str(library), "ESCAPE": str(self.file), "ESCAPE_SECRET": str(self.secret),
+                       "ESCAPE_CACHE": str(self.folder / "cache")}
+
+    def results(self):
+        eventually(lambda: "done" in self.file.read_text(), 20, "the tries")
+        lines = [line.split() for line in self.file.read_text().splitlines()]
+        return {name: errno.errorcode.get(int(number), number) for name, number in lines}
+
+    def scoped(self):
+        """Whether this kernel can keep a process from signals to others (Landlock's version 6)."""
+        return tuple(int(part) for part in os.uname().release.split(".")[:2]) >= (6, 12)
+
+    def test_it_can_do_nothing_but_its_work(self):
+        mount = self.mount(self.repository.path, env=self.escape)
+        self.file.write_text("go")
+        self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+        found = self.results()
+        self.assertEqual(set(self.REFUSED) | self.ALLOWED, set(found))
+        allowed = {name: said for name, said in found.items() if name in self.ALLOWED and said != "0"}
+        self.assertEqual({}, allowed)
+        # Of this machine, what it lacks is left out.
+        wanted = dict(self.REFUSED)
+        if "no Landlock here" in mount.log():
+            self.skipTest("this kernel has no Landlock")
+        if not self.scoped():
+            del wanted["signal"]
+        if not os.path.exists("/etc/shadow"):
+            del wanted["shadow"]
+        wrong = {name: found[name] for name in wanted if found[name] not in wanted[name]}
+        self.assertEqual({}, wrong)
+        self.assertEqual("secret", self.secret.read_text())
+        # It was no crash, and it goes on.
+        self.assertEqual(0, mount.status()["restarts"])
+
+    def test_without_the_fence_these_tries_succeed(self):
+        # Else the test above would see nothing.
+        self.file.write_text("go")
+        self.program("fetch", "--quiet", "--cache", self.folder / "cache", self.repository.path,
+                     env={**self.env, **self.escape})
+        found = self.results()
+        for name in ("read", "write", "etc", "home", "create", "remove", "netlink", "fork", "signal"):
+            self.assertEqual("0", found[name], name)
+        for name in ("execve", "mount", "setns", "io_uring", "ptrace"):
+            self.assertNotEqual("EPERM", found[name], name)
+
+
+class Changes(Fence):
+    """What is new, or another file than it was, is for the next worker: readers notice nothing."""
+
+    def setUp(self):
+        super().setUp()
+        self.first, self.second = self.make_start_point("first", ["1"]), self.make_start_point("second", ["1"])
+
+    def list_with(self, path, *repositories):
+        new = path.with_name(path.name + ".new")
+        new.write_text("".join(f"{repository.path}?tag=1\n" for repository in repositories))
+        new.rename(path)
+
+    def test_a_list_beside_much_else(self):
+        # A home is not opened to the worker for the sake of a list in it.
+        path = self.folder / "home" / "some.list"
+        self.list_with(path, self.first)
+        mount = self.mount(path)
+        self.assertEqual(["first"], os.listdir(mount.path))
+        worker = mount.status()["pid"]
+        self.list_with(path, self.first, self.second)
+        eventually(lambda: set(os.listdir(mount.path)) == {"first", "second"}, 30, "the new list")
+        self.assertIn("manifest.json", os.listdir(mount / "second/1"))
+        status = mount.status()
+        self.assertNotEqual(worker, status["pid"])
+        self.assertEqual(0, status["restarts"])
+
+    def test_a_list_in_a_folder_of_its_own(self):
+        folder = self.folder / "lists"
+        folder.mkdir()
+        self.list_with(folder / "some.list", self.first)
+        mount = self.mount(folder / "some.list")
+        worker = mount.status()["pid"]
+        self.list_with(folder / "some.list", self.first, self.second)
+        eventually(lambda: set(os.listdir(mount.path)) == {"first", "second"}, 30, "the new list")
+        self.assertEqual(worker, mount.status()["pid"])
+
+    def test_a_folder_that_links_to_a_list_elsewhere(self):
+        folder, elsewhere = self.folder / "lists", self.folder / "elsewhere"
+        folder.mkdir()
+        elsewhere.mkdir()
+        self.list_with(folder / "one.list", self.first)
+        mount = self.mount(folder)
+        self.assertEqual({"first"}, set(os.listdir(mount.path)))
+        self.list_with(elsewhere / "two", self.second)
+        (folder / "two").symlink_to(elsewhere / "two")
+        (folder / "two").rename(folder / "two.list")
+        eventually(lambda: set(os.listdir(mount.path)) == {"first", "second"}, 30, "the list that is linked to")
+
+
 class Launcher(Fence):
     def setUp(self):
         super().setUp()

@@ -45,7 +45,7 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     char *operands[] = {(char *)source};
 
     *mount = (struct mount){.settings = &mounted->settings,
-                            .observer = {count_change, NULL, NULL, mounted}};
+                            .observer = {.folder_changed = count_change, .data = mounted}};
     pthread_mutex_init(&mount->folders, NULL);
     pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
