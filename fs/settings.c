@@ -89,6 +89,7 @@ void settings_release(struct settings *settings)
     free(settings->log_file);
     free(settings->holder);
     free(settings->no_fetch_for);
+    free(settings->user);
     free(settings->fuse_options);
 }
 
@@ -216,6 +217,8 @@ static const struct mount_option mount_options[] = {
      "files and folders that the mount can ever show", NULL},
     {"uid", OPTION_ID, AT(uid), 0, UINT32_MAX - 1, "N", "the owner that files show", NULL},
     {"gid", OPTION_ID, AT(gid), 0, UINT32_MAX - 1, "N", "the group that files show", NULL},
+    {"user", OPTION_TEXT, AT(user), 0, 0, "NAME",
+     "whom its workers run as, if root mounts: NAME, UID or UID:GID", NULL},
     {"type", OPTION_CHOICE, AT(type), TYPE_LANGUAGES, TYPE_CUSTOM, NULL, "as --languages and so on",
      type_word},
     {"log", OPTION_CHOICE, AT(log_level), LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, NULL,
@@ -422,8 +425,8 @@ static bool is_for_mount(const char *name)
         if (strcmp(names[i], name) == 0)
             return true;
     return strncmp(name, "x-", 2) == 0 || strncmp(name, "X-", 2) == 0 ||
-           strncmp(name, "comment=", 8) == 0 || strncmp(name, "user=", 5) == 0 ||
-           strncmp(name, "helper=", 7) == 0 || strncmp(name, "uhelper=", 8) == 0;
+           strncmp(name, "comment=", 8) == 0 || strncmp(name, "helper=", 7) == 0 ||
+           strncmp(name, "uhelper=", 8) == 0;
 }
 
 static bool is_for_fuse(const char *name)

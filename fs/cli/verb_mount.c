@@ -17,6 +17,7 @@
 #include "fs/sets/operands.h"
 #include "fs/supervisor/supervisor.h"
 #include "fs/supervisor/takeover.h"
+#include "fs/worker/run_as.h"
 #include "gitcache/base/hash.h"
 #include "gitcache/base/source_list.h"
 #include "gitcache/store/lease.h"
@@ -94,9 +95,11 @@ static int supervise_here(const struct arguments *arguments, struct mount_place 
                           int to_parent)
 {
     const struct settings *settings = &arguments->settings;
+    run_as_lend(settings); /* the cache is the workers' */
     /* Held until the mount ends, by a process that outlives all workers. */
     struct lease *lease =
         lease_begin(settings->cache, settings->offline ? LEASE_KEEPS : LEASE_BRINGS);
+    run_as_take_back();
     struct log *log = NULL;
     struct error error;
     int code, fd = worker_arguments_write(arguments, &error), r = 0;
@@ -237,7 +240,8 @@ int verb_mount(struct arguments *arguments)
 
     if (r < 0) {
         code = exit_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
-    } else if (find_place(&arguments->settings, path, &place, &error) < 0) {
+    } else if (find_place(&arguments->settings, path, &place, &error) < 0 ||
+               run_as_prepare(&arguments->settings, &error) < 0) {
         code = exit_fail(EXIT_FAILED, "%s", error.text);
     } else {
         code = run(arguments, &place);

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <signal.h>
+#include <stdatomic.h>
 #include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
@@ -12,6 +13,7 @@
 #include "fs/exit.h"
 #include "fs/supervisor/spawn.h"
 #include "fs/worker/privileges.h"
+#include "fs/worker/run_as.h"
 #include "fs/worker/worker.h"
 #include "gitcache/net/http_files.h"
 #include "gitcache/net/launcher.h"
@@ -24,9 +26,15 @@ static void tell_supervisor(void *data)
         return;
 }
 
+/* What worker_start's functions are called with. */
+struct worker_data {
+    const struct settings *settings;
+    atomic_bool is_fenced;
+};
+
 static void say_ready(void *data)
 {
-    const struct settings *settings = data;
+    const struct settings *settings = ((const struct worker_data *)data)->settings;
 
     tell_supervisor(NULL);
     /* Who called `mount` may wait for the end of its output. */
@@ -36,8 +44,9 @@ static void say_ready(void *data)
 
 static int give_up_privileges(void *data, struct error *e)
 {
-    (void)data;
-    return privileges_drop_launcher(e);
+    int r = run_as_enter(data, 0, e);
+
+    return r < 0 ? r : privileges_drop_launcher(e);
 }
 
 /* Without it nothing can be started any more: the next worker has another. */
@@ -69,6 +78,7 @@ static int each_file(void *data, int (*visit)(void *visit_data, const char *path
 
 static int serve(const struct arguments *arguments)
 {
+    struct worker_data data = {&arguments->settings, false};
     struct worker_start start = {
         .settings = &arguments->settings,
         .folder = arguments->operands[0],
@@ -81,7 +91,7 @@ static int serve(const struct arguments *arguments)
         .each_file = each_file,
         .ready = say_ready,
         .reloaded = tell_supervisor,
-        .data = (void *)&arguments->settings,
+        .data = &data,
     };
     struct error error = {0};
     int r = worker_run(&start, &error);

@@ -41,7 +41,6 @@ static const char *const system_folders[] = {
     "/run/systemd/resolve",
     "/run/NetworkManager",
     "/run/resolvconf",
-    "/proc/self",
 };
 
 static const char *const system_files[] = {
@@ -87,12 +86,14 @@ static int add_file(void *data, const char *path)
     return fence_files_add_changing(data, path) ? 0 : -ENOMEM;
 }
 
-/* A sanitizer writes its report when it is due. */
+/* A sanitizer looks at this process, and writes its report when it is due. */
 static bool add_reports(struct fence_files *files)
 {
-    const char *folder = FENCE_BUILD_SANITIZED ? getenv("TMPDIR") : NULL;
+    const char *folder = getenv("TMPDIR");
 
-    return !folder || fence_files_add(files, folder, FENCE_FILES_WRITE);
+    return !FENCE_BUILD_SANITIZED ||
+           (fence_files_add(files, "/proc", FENCE_FILES_READ) &&
+            fence_files_add(files, folder ? folder : "/tmp", FENCE_FILES_WRITE));
 }
 
 /* What a worker with this start opens while it serves. NULL: out of memory. */
@@ -175,11 +176,9 @@ void fence_free(struct fence *fence)
 
 bool fence_is_outdated(struct fence *fence)
 {
-    int64_t now = clock_now(), before = atomic_load(&fence->looked_at);
     const char *path = NULL;
 
-    if (!fence->files || now - before < PAUSE ||
-        !atomic_compare_exchange_strong(&fence->looked_at, &before, now))
+    if (!fence->files)
         return false;
     struct fence_files *files = list_files(fence);
     if (files)
@@ -188,4 +187,13 @@ bool fence_is_outdated(struct fence *fence)
         log_info(fence->log, "%s is new: the next worker can open it", path);
     fence_files_free(files);
     return path != NULL;
+}
+
+bool fence_is_outdated_now_and_then(struct fence *fence)
+{
+    int64_t now = clock_now(), before = atomic_load(&fence->looked_at);
+
+    return now - before >= PAUSE &&
+           atomic_compare_exchange_strong(&fence->looked_at, &before, now) &&
+           fence_is_outdated(fence);
 }

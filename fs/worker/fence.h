@@ -18,8 +18,9 @@ int fence_close(struct fence **out, const struct worker_start *start, const char
                 struct log *log, struct error *e);
 void fence_free(struct fence *fence);
 
-/* Whether something has come that this worker should be able to open and cannot: the next worker can. It is looked at
- * most once a second. Any thread. */
+/* Whether something has come that this worker should be able to open and cannot: the next worker can. Any thread. */
 bool fence_is_outdated(struct fence *fence);
+/* The same for who asks often: looks at most once a second, and says no else. */
+bool fence_is_outdated_now_and_then(struct fence *fence);
 
 #endif

@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <malloc.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
@@ -21,6 +22,7 @@
 #include "fs/worker/connection.h"
 #include "fs/worker/fence.h"
 #include "fs/worker/list_watch.h"
+#include "fs/worker/run_as.h"
 #include "fs/worker/signals.h"
 #include "fs/worker/status.h"
 #include "fs/worker/texts.h"
@@ -76,7 +78,7 @@ static void on_fetch(void *data)
 {
     const struct worker *worker = data;
 
-    if (fence_is_outdated(worker->fence))
+    if (fence_is_outdated_now_and_then(worker->fence))
         connection_drain(worker->connection);
 }
 
@@ -98,6 +100,8 @@ static int open_parts(struct worker *worker, struct error *e)
     if (r < 0)
         return error_set(e, -r, "cannot open the log %s: %s", settings->log_file, strerror(-r));
     r = state_work_alone(start->state_fd, e);
+    if (r == 0)
+        r = run_as_enter(settings, SIGKILL, e);
     if (r == 0)
         r = nodes_map(&mount->nodes, start->nodes_fd, e);
     if (r == 0)

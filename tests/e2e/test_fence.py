@@ -3,8 +3,11 @@
 import errno
 import os
 import pathlib
+import re
 import signal
+import unittest
 
+from support import servers
 from support.case import EndToEnd
 from support.processes import eventually, processes_of, state
 
@@ -146,6 +149,21 @@ class Changes(Fence):
         eventually(lambda: set(os.listdir(mount.path)) == {"first", "second"}, 30, "the new list")
         self.assertEqual(worker, mount.status()["pid"])
 
+    def test_a_password_that_comes_later(self):
+        server = self.serve(servers.Nginx, self.repositories)
+        netrc = self.folder / "home" / ".netrc"
+        mount = self.mount(server.url("first", "private") + "?tag=1")
+        self.assert_errno(errno.EACCES, os.listdir, mount / "first/1")
+        netrc.write_text(f"machine 127.0.0.1 login {server.USER} password {server.PASSWORD}\n")
+        netrc.chmod(0o600)
+
+        def read():
+            try:
+                return os.listdir(mount / "first/1")
+            except PermissionError:
+                return None
+        self.assertIn("manifest.json", eventually(read, 30, "the password's effect"))
+
     def test_a_folder_that_links_to_a_list_elsewhere(self):
         folder, elsewhere = self.folder / "lists", self.folder / "elsewhere"
         folder.mkdir()
@@ -157,6 +175,63 @@ class Changes(Fence):
         (folder / "two").symlink_to(elsewhere / "two")
         (folder / "two").rename(folder / "two.list")
         eventually(lambda: set(os.listdir(mount.path)) == {"first", "second"}, 30, "the list that is linked to")
+
+
+NOBODY = 65534
+
+
+@unittest.skipUnless(os.geteuid() == 0, "only root becomes somebody else")
+class User(Fence):
+    """user=: root mounts, and what strangers talk to runs as somebody else."""
+
+    def setUp(self):
+        super().setUp()
+        self.repository = self.make_start_point(tags=["1", "2"])
+        self.folder.chmod(0o755)
+        self.cache = self.folder / "cache"
+
+    def users(self, mount):
+        """The users of the mount's processes: {name of the process: its uids}."""
+        return {name_of(pid): set(re.search(r"^Uid:(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]
+                                  .split()) for pid in mount.processes() if pid != mount.status()["supervisor_pid"]}
+
+    def test_by_name_and_by_number(self):
+        for user in ("nobody", f"{NOBODY}:{NOBODY}"):
+            with self.subTest(user):
+                mount = self.mount(self.repository.path, options=f"user={user}", cache=self.folder / user)
+                self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+                users = self.users(mount)
+                self.assertEqual({"startpointfs", "sp-launcher"}, set(users))
+                self.assertEqual({str(NOBODY)}, set.union(*users.values()))
+                # All that is in the cache is theirs.
+                owners = {path.lstat().st_uid for path in [mount.cache, *mount.cache.rglob("*")]}
+                self.assertEqual({NOBODY}, owners)
+                # The next worker is theirs, too, and ends with its supervisor.
+                os.kill(mount.status()["pid"], signal.SIGKILL)
+                self.assertIn(":2", (mount / "python-unittest/2/manifest.json").read_text())
+                self.assertEqual({str(NOBODY)}, set.union(*self.users(mount).values()))
+                processes = mount.processes()
+                os.kill(mount.status()["supervisor_pid"], signal.SIGKILL)
+                eventually(lambda: all(state(pid) in (None, "Z") for pid in processes), 20, "the end of all")
+
+    def test_the_cache_must_be_theirs(self):
+        self.program("fetch", "--quiet", "--cache", self.cache, self.repository.path)
+        point = self.folder / "point"
+        point.mkdir()
+        said = self.refused("mount", "--cache", self.cache, "-o", "user=nobody", self.repository.path, point, status=1)
+        self.assertIn("belongs to another user: `chown -R nobody", said)
+        self.call("chown", "-R", "nobody", self.cache)
+        mount = self.mount(self.repository.path, options="user=nobody,offline")
+        self.assertIn("manifest.json", os.listdir(mount / "python-unittest/master"))
+
+    def test_who_is_not_there(self):
+        point = self.folder / "point"
+        point.mkdir()
+        for user, words in (("no-such-user", "no such user"), ("4000000000", "give UID:GID"),
+                            ("nobody:no-such-group", "no such group")):
+            said = self.refused("mount", "--cache", self.cache, "-o", f"user={user}", self.repository.path, point,
+                                status=1)
+            self.assertIn(words, said)
 
 
 class Launcher(Fence):
