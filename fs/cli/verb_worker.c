@@ -63,11 +63,13 @@ static int open_launcher(struct settings *settings, struct error *e)
     return launcher_open(&settings->remote.launcher, &hooks, e);
 }
 
+/* Once, before it is fenced, it reads the configuration itself: the launcher is not so far yet. */
 static int each_file(void *data, int (*visit)(void *visit_data, const char *path), void *visit_data)
 {
-    const struct settings *settings = data;
+    struct worker_data *worker = data;
     struct gitconfig *config;
-    int r = launcher_config(settings->remote.launcher, &config, NULL);
+    bool is_fenced = atomic_exchange(&worker->is_fenced, true);
+    int r = launcher_config(is_fenced ? worker->settings->remote.launcher : NULL, &config, NULL);
 
     if (r < 0) /* a fetch will say so */
         return 0;

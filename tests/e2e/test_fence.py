@@ -192,8 +192,9 @@ class User(Fence):
 
     def users(self, mount):
         """The users of the mount's processes: {name of the process: its uids}."""
+        supervisor = mount.status()["supervisor_pid"]
         return {name_of(pid): set(re.search(r"^Uid:(.*)$", pathlib.Path(f"/proc/{pid}/status").read_text(), re.M)[1]
-                                  .split()) for pid in mount.processes() if pid != mount.status()["supervisor_pid"]}
+                                  .split()) for pid in mount.processes() if pid != supervisor}
 
     def test_by_name_and_by_number(self):
         for user in ("nobody", f"{NOBODY}:{NOBODY}"):
