@@ -60,7 +60,7 @@ struct settings {
     enum log_level log_level;
     char *log_file;
     char *holder; /* who else holds the mount: a holder's socket, or "systemd"; NULL: nobody */
-    char *user; /* whom the workers run as; NULL: as who mounts */
+    char *user;   /* whom the workers run as; NULL: as who mounts */
     struct net_settings remote;
     char *fuse_options; /* comma-separated, for libfuse; NULL if none */
 };
