@@ -5,7 +5,6 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdio.h>
 #include <sys/types.h>
 
 #include "fs/log.h"
@@ -16,6 +15,8 @@
 
 #define JOBS_DEFAULT 16
 #define JOBS_MAX     256
+
+#define SETTINGS_SIZE_MOST (1ull << 40) /* bytes: a bound against slips */
 
 /* Those that index a whole machine unasked. */
 #define NO_FETCH_FOR_DEFAULT \
@@ -70,12 +71,8 @@ struct settings {
 int settings_init(struct settings *settings);
 void settings_release(struct settings *settings);
 
-/* Takes the value of -o: comma-separated options, ours and those of mount(8) and FUSE. EINVAL with
- * a sentence that names the option and what it may be. */
-int settings_options(struct settings *settings, const char *options, struct error *e);
-
-/* Prints the mount options that are ours, a line each, with their defaults. 0 or -ENOMEM. */
-int settings_print_options(FILE *out);
+/* A number of at most that much, or with K, M or G behind it. 0 or -EINVAL. */
+int settings_number(const char *text, uint64_t most, uint64_t *out);
 
 /* A number of bytes, or with K, M or G: what options that are a SIZE take. 0 or -EINVAL. */
 int settings_size(const char *text, uint64_t *out);

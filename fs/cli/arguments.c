@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "fs/options.h"
 #include "manifest/nearest.h"
 
 struct option_row {
@@ -37,7 +38,7 @@ static int take_options(struct arguments *a, const char *value, struct error *e)
         return error_no_memory(e);
     free(a->options);
     a->options = joined;
-    return settings_options(&a->settings, value, e);
+    return options_take(&a->settings, value, e);
 }
 
 static int take_number(const char *name, const char *value, unsigned long least, unsigned long most,

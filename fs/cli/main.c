@@ -10,6 +10,7 @@
 #include "fs/cli/mount_helper.h"
 #include "fs/cli/verb.h"
 #include "fs/cli/version.h"
+#include "fs/options.h"
 #include "manifest/nearest.h"
 
 #define ANY ((size_t)-1)
@@ -157,7 +158,7 @@ static void print_verb_help(const struct verb *verb)
         printf("\n%s", verb->help);
     if (verb->run == verb_mount) {
         printf("\nMount options:\n");
-        settings_print_options(stdout);
+        options_print(stdout);
         printf("  allow_other, auto_unmount and the other options of fuse(8)\n");
     }
 }
