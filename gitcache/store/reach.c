@@ -10,7 +10,8 @@
 struct reach {
     git_odb *odb;
     struct oid_set trees; /* seen; those behind the one that is read are still to be read */
-    struct oid_set *all;  /* every object; NULL: nobody asks */
+    struct oid_set *all;  /* every object; NULL: nobody asks, and what files are is looked at */
+    struct oid_set files; /* whose type has been looked at */
 };
 
 static bool is_known(const struct reach *reach, const struct oid *id)
@@ -35,20 +36,35 @@ static int is_missing(git_odb *odb, const char *what, struct error *e)
     return r < 0 ? library_read_error(e, r, what) : error_set(e, EIO, "%s is missing", what);
 }
 
+/* A file's object may be anything that a server likes: it must be a blob. */
+static int check_type(struct reach *reach, const git_oid *id, const char *what, struct error *e)
+{
+    git_object_t type;
+    size_t size;
+    int r = git_odb_read_header(&size, &type, reach->odb, id);
+
+    if (r < 0)
+        return library_read_error(e, r, what);
+    return type == GIT_OBJECT_BLOB ? 0 : error_set(e, EIO, "%s is no blob", what);
+}
+
 static int add_blob(struct reach *reach, const struct raw_entry *entry, struct error *e)
 {
+    struct oid_set *set = reach->all ? reach->all : &reach->files;
     char hex[OID_HEX_SIZE], what[OID_HEX_SIZE + 300];
     git_oid id;
 
-    if (is_known(reach, &entry->oid))
+    if (oid_set_find(set, &entry->oid) != OID_SET_NONE)
         return 0;
     library_oid_to_git(&id, &entry->oid);
-    if (!git_odb_exists(reach->odb, &id)) {
-        snprintf(what, sizeof what, "the file %.200s (the blob %s)", entry->name,
-                 oid_format(&entry->oid, hex));
-        return is_missing(reach->odb, what, e);
-    }
-    return reach->all && oid_set_add(reach->all, &entry->oid) < 0 ? error_no_memory(e) : 0;
+    snprintf(what, sizeof what, "the file %.200s (the blob %s)", entry->name,
+             oid_format(&entry->oid, hex));
+    int r = git_odb_exists(reach->odb, &id) ? 0 : is_missing(reach->odb, what, e);
+    if (r == 0 && !reach->all)
+        r = check_type(reach, &id, what, e);
+    if (r < 0)
+        return r;
+    return oid_set_add(set, &entry->oid) < 0 ? error_no_memory(e) : 0;
 }
 
 static int add_entry(struct reach *reach, const struct raw_entry *entry, struct error *e)
@@ -104,6 +120,7 @@ static int walk_from(struct reach *reach, const struct oid *tree, struct error *
     for (size_t i = 0; i < reach->trees.count && r == 0; i++)
         r = walk_tree(reach, reach->trees.items[i], e);
     oid_set_release(&reach->trees);
+    oid_set_release(&reach->files);
     return r;
 }
 

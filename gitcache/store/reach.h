@@ -11,7 +11,8 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid_set.h"
 
-/* EIO with a sentence that says what, unless every object that the tree reaches is in the odb. */
+/* EIO with a sentence that says what, unless every object that the tree reaches is in the odb, and each is
+ * what its entry says: a tree, or a file's blob. */
 int reach_check(git_odb *odb, const struct oid *tree, struct error *e);
 
 /* Adds to the set all objects of the version that a ref holds: tag objects, the commit, trees,

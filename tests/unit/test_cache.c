@@ -642,6 +642,34 @@ static void test_incomplete_remote_pins_nothing(void **state)
     close_setup(&setup);
 }
 
+/* The entry says that it is a file, or a link; git would refuse to check it out. */
+static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
+{
+    static const char *const modes[] = {"100644", "100755", "120000"};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+        run(*state,
+            "cd remote; sub=$(git rev-parse HEAD:a);"
+            "tree=$(python3 -c \"import sys; sys.stdout.buffer.write(b'%s file\\0'"
+            " + bytes.fromhex('$sub'))\""
+            " | git hash-object -t tree -w --stdin --literally);"
+            "git tag bad%zu $(git commit-tree -m bad $tree)",
+            modes[i], i);
+        char name[8];
+        snprintf(name, sizeof name, "bad%zu", i);
+        assert_int_equal(fetch(&setup, name, NULL, &version, &e, NULL), -EIO);
+        if (!strstr(e.text, "is no blob"))
+            fail_msg("%s", e.text);
+        assert_int_equal(versions_find(setup.repository, name, NULL, &version, &e), -ENOENT);
+    }
+    close_setup(&setup);
+}
+
 static void test_damage_is_repaired(void **state)
 {
     struct version_request request = {.name = "v1", .again = true};
@@ -874,6 +902,7 @@ int main(void)
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_tag_of_a_tree_is_no_version),
         TEST(test_incomplete_remote_pins_nothing),
+        TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
         TEST(test_leftovers_are_cleaned),
         TEST(test_many_at_once),
