@@ -9,18 +9,16 @@
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/refresh.h"
+#include "fs/tree/search_limits.h"
 #include "fs/tree/unasked.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/hash.h"
 #include "gitcache/fetch/commit_search.h"
+#include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/pool.h"
 #include "gitcache/fetch/repository_fetch.h"
 
-#define SLOTS        16  /* searches that are asked for at once; more wait for one of these */
-#define MISSES       256 /* what is remembered; then the oldest is forgotten */
-#define SEARCH_BYTES (64ull << 20) /* of history; git's own has 25 MiB without files */
-#define BURST        8             /* searches in a row */
-#define BURST_REFILL 10000         /* milliseconds until there may be one more */
+#define SLOTS 16 /* searches that are asked for at once; more wait for one of these */
 
 enum slot_state { SLOT_FREE, SLOT_QUEUED, SLOT_RUNNING, SLOT_DONE };
 
@@ -35,11 +33,8 @@ struct search_slot {
 /* A repository's, in one piece of memory; guarded by its lock, and made by the first search. */
 struct searches {
     struct search_slot slots[SLOTS];
-    char missed[MISSES][OID_HEX_SIZE];
-    size_t next_miss;
+    struct search_limits limits[SEARCH_WHOSE];
     bool is_queued; /* a job is queued or running */
-    unsigned left;  /* of the burst */
-    int64_t refilled_at;
 };
 
 /* ---- asking ---- */
@@ -47,27 +42,24 @@ struct searches {
 /* The caller holds repo->lock, here and below. NULL: out of memory. */
 static struct searches *searches_of(struct repo *repo)
 {
-    if (!repo->searches && (repo->searches = calloc(1, sizeof *repo->searches))) {
-        repo->searches->left = BURST;
-        repo->searches->refilled_at = clock_now();
-    }
+    if (!repo->searches && (repo->searches = calloc(1, sizeof *repo->searches)))
+        for (int i = 0; i < SEARCH_WHOSE; i++)
+            search_limits_init(&repo->searches->limits[i], i);
     return repo->searches;
 }
 
-static bool is_missed(const struct searches *searches, const char *digits)
+/* A list names that commit, or search=always treats it so. */
+static enum search_whose whose(const struct mount *mount, const struct repo *repo,
+                               const char *digits)
 {
-    for (size_t i = 0; i < MISSES; i++)
-        if (strcasecmp(searches->missed[i], digits) == 0)
-            return true;
-    return false;
-}
+    bool named = mount->settings->search == SEARCH_ALWAYS;
 
-static void remember_miss(struct searches *searches, const char *digits)
-{
-    if (is_missed(searches, digits))
-        return;
-    strcpy(searches->missed[searches->next_miss], digits);
-    searches->next_miss = (searches->next_miss + 1) % MISSES;
+    for (size_t i = 0; i < repo->source_count && !named; i++) {
+        const struct repo_source *source = &repo->sources[i];
+        named = (source->commit && strcasecmp(source->commit, digits) == 0) ||
+                (source->kind == SOURCE_COMMIT && strcasecmp(source->version, digits) == 0);
+    }
+    return named ? SEARCH_NAMED : SEARCH_ANYBODYS;
 }
 
 void searches_listed(struct repo *repo)
@@ -81,8 +73,8 @@ void searches_listed(struct repo *repo)
     }
     repository_listing_put(repo->repository, listing);
     pthread_mutex_lock(&repo->lock);
-    if (repo->searches && hash != repo->listing_hash)
-        memset(repo->searches->missed, 0, sizeof repo->searches->missed);
+    for (int i = 0; repo->searches && hash != repo->listing_hash && i < SEARCH_WHOSE; i++)
+        search_limits_forget(&repo->searches->limits[i]);
     repo->listing_hash = hash;
     pthread_mutex_unlock(&repo->lock);
 }
@@ -141,7 +133,7 @@ static int ask_locked(struct mount *mount, struct repo *repo, const char *digits
 
     if (!searches)
         return -ENOMEM;
-    if (is_missed(searches, digits))
+    if (search_limits_is_missed(&searches->limits[whose(mount, repo, digits)], digits))
         return -ENOENT;
     struct search_slot *slot = slot_for(searches, digits);
     bool mine = slot && slot->state != SLOT_FREE && strcasecmp(slot->digits, digits) == 0;
@@ -197,42 +189,43 @@ struct search_task {
     struct repo_version *version; /* NULL: a slot's */
     struct search_slot *slot;
     const char *digits;
+    enum search_whose whose; /* its limits */
     unsigned packs;
     struct attempt attempt;
     struct version_request request; /* what became of it */
 };
 
-/* Whether a list names that commit. */
-static bool is_named(struct repo *repo, const char *digits)
+static bool may_search(struct search_task *task)
 {
-    bool named = false;
+    struct repo *repo = task->repo;
 
     pthread_mutex_lock(&repo->lock);
-    for (size_t i = 0; i < repo->source_count && !named; i++) {
-        const struct repo_source *source = &repo->sources[i];
-        named = (source->commit && strcasecmp(source->commit, digits) == 0) ||
-                (source->kind == SOURCE_COMMIT && strcasecmp(source->version, digits) == 0);
-    }
-    pthread_mutex_unlock(&repo->lock);
-    return named;
-}
-
-/* Takes one of a bounded number of searches. */
-static bool may_search(struct repo *repo)
-{
-    pthread_mutex_lock(&repo->lock);
-    struct searches *searches = repo->searches;
-    int64_t now = clock_now();
-    while (searches->left < BURST && now - searches->refilled_at >= BURST_REFILL) {
-        searches->left++;
-        searches->refilled_at += BURST_REFILL;
-    }
-    if (searches->left == BURST)
-        searches->refilled_at = now;
-    bool may = searches->left > 0;
-    searches->left -= may;
+    bool may = search_limits_take(&repo->searches->limits[task->whose]);
     pthread_mutex_unlock(&repo->lock);
     return may;
+}
+
+static bool is_missed(struct search_task *task)
+{
+    struct repo *repo = task->repo;
+
+    pthread_mutex_lock(&repo->lock);
+    bool missed = search_limits_is_missed(&repo->searches->limits[task->whose], task->digits);
+    pthread_mutex_unlock(&repo->lock);
+    return missed;
+}
+
+/* A list's version that was looked for in vain, at a remote that still lists what it did then. (A slot's was
+ * looked up where it was asked for, after a listing.) */
+static bool is_missing_still(struct search_task *task)
+{
+    struct error error = {0};
+
+    if (!task->version || !is_missed(task))
+        return false;
+    if (list_refs(task->repo->repository, task->remote, &task->attempt.watch, &error) == 0)
+        searches_listed(task->repo);
+    return is_missed(task);
 }
 
 static int fetch(struct search_task *task, const char *name, bool no_search)
@@ -254,14 +247,21 @@ static void fail(struct search_task *task, int r, const struct error *error)
 /* In the history, and then by the id that was found. */
 static void look_in_history(struct search_task *task)
 {
-    bool everywhere = task->version || task->mount->settings->search == SEARCH_ALWAYS ||
-                      is_named(task->repo, task->digits);
-    struct commit_search_bounds bounds = {!everywhere, everywhere ? 0 : SEARCH_BYTES};
+    struct commit_search_bounds bounds = {task->whose == SEARCH_ANYBODYS,
+                                          search_limits_bytes(task->whose)};
     char hex[OID_HEX_SIZE];
     struct error error = {0};
     struct oid commit;
 
-    if (!everywhere && !may_search(task->repo)) {
+    if (is_missing_still(task)) {
+        error_set(&error, ENOENT,
+                  "%s was looked for in the history of %s in vain; it is looked for again when "
+                  "other refs are listed",
+                  task->digits, task->repo->shown);
+        fail(task, -ENOENT, &error);
+        return;
+    }
+    if (!may_search(task)) {
         error_set(&error, EAGAIN,
                   "%s: too many commits are looked up that it neither lists nor gives; "
                   "%s is not looked for now",
@@ -274,7 +274,9 @@ static void look_in_history(struct search_task *task)
     if (r < 0)
         fail(task, r, &error);
     else
-        fetch(task, oid_format(&commit, hex), !everywhere);
+        fetch(task, oid_format(&commit, hex), task->whose == SEARCH_ANYBODYS);
+    if (task->version)
+        searches_listed(task->repo); /* what a miss is remembered for */
 }
 
 static void look(struct search_task *task)
@@ -318,6 +320,9 @@ static void report(const struct search_task *task)
     if (r == 0)
         log_info(mount->log, "fetched %s/%s, %llu bytes", name, task->digits,
                  (unsigned long long)task->attempt.bytes);
+    else if (r == -EFBIG && task->whose == SEARCH_NAMED)
+        log_warning(mount->log, "%s/%s is not looked for further in the history: %s", name,
+                    task->digits, task->request.error.text);
     else if (r == -EOPNOTSUPP || r == -EFBIG)
         log_info(mount->log,
                  "%s/%s is not looked for in the history: %s; name it in a list, or mount "
@@ -331,14 +336,19 @@ static void report(const struct search_task *task)
         log_warning(mount->log, "%s: %s", name, task->request.error.text);
 }
 
+/* The caller holds repo->lock. What was not looked for now may be another time. */
+static void remember(struct search_task *task)
+{
+    if (status_of(task) == -ENOENT && task->request.status != -EAGAIN)
+        search_limits_remember(&task->repo->searches->limits[task->whose], task->digits);
+}
+
 static void end_slot(struct search_task *task)
 {
     struct repo *repo = task->repo;
 
     pthread_mutex_lock(&repo->lock);
-    /* What was not looked for now may be another time. */
-    if (status_of(task) == -ENOENT && task->request.status != -EAGAIN)
-        remember_miss(repo->searches, task->digits);
+    remember(task);
     task->slot->status = status_of(task);
     task->slot->done_at = clock_now();
     task->slot->state = SLOT_DONE;
@@ -353,6 +363,13 @@ static void end_version(struct search_task *task)
     struct repo_version *version = task->version;
     struct version_request *request = &task->request;
 
+    pthread_mutex_lock(&task->repo->lock);
+    remember(task);
+    pthread_mutex_unlock(&task->repo->lock);
+    if (request->status != status_of(task)) { /* beyond a limit */
+        request->status = status_of(task);
+        request->error.errnum = -request->status;
+    }
     if (request->status == 0)
         request->status = versions_find(task->repo->repository, version->name, version->commit,
                                         &request->version, &request->error);
@@ -373,6 +390,7 @@ static bool take(struct search_task *task)
     if (task->version) {
         task->version->searching = false;
         task->digits = task->version->commit ? task->version->commit : task->version->name;
+        task->whose = SEARCH_NAMED;
         return true;
     }
     for (size_t i = 0; i < SLOTS && !task->slot; i++)
@@ -382,6 +400,7 @@ static bool take(struct search_task *task)
         return false;
     task->slot->state = SLOT_RUNNING;
     task->digits = task->slot->digits;
+    task->whose = whose(task->mount, repo, task->digits);
     return true;
 }
 

@@ -86,9 +86,9 @@ class Search(EndToEnd):
                             cache=self.folder / "always")
         self.assertIn(":1", (always / "many" / ids[1][:10] / "manifest.json").read_text())
 
-    def test_a_fetch_does_not_wait_for_a_search(self):
-        """git upload-pack is made slow for requests that have a filter: only searches have."""
-        _, ids = self.make()
+    def hold_searches(self):
+        """git upload-pack is made slow for requests that have a filter: only searches have. The folder where
+        "searching" appears then, and "go" lets them go on."""
         slow = self.folder / "slow"
         slow.mkdir()
         hook = slow / "pack"
@@ -97,12 +97,49 @@ class Search(EndToEnd):
                         'exec "$@"\n')
         hook.chmod(0o755)
         self.git_configure("uploadpack.packObjectsHook", str(hook))
+        return slow
+
+    def test_a_fetch_does_not_wait_for_a_search(self):
+        _, ids = self.make()
+        self.check_beside_a_search(ids[0][:10], True)
+
+    def test_a_fetch_does_not_wait_for_a_whole_id_that_is_made_up(self):
+        self.make()
+        self.check_beside_a_search("12" * 20, False)
+
+    def test_a_fetch_does_not_wait_for_a_whole_id_that_a_list_names(self):
+        self.make()
+        self.check_beside_a_search("12" * 20, False, named=True)
+
+    def check_beside_a_search(self, digits, found, named=False):
+        slow = self.hold_searches()
         server = self.serve(GitDaemon, self.repositories)
-        mount = self.mount(f"{server.url('many')}?tag=last")
+        sources = [f"{server.url('many')}?tag=last", *([f"{digits}@{server.url('many')}"] if named else [])]
+        mount = self.mount(*sources)
         with concurrent.futures.ThreadPoolExecutor(1) as pool:
-            search = pool.submit(os.stat, mount / "many" / ids[0][:10])
+            search = pool.submit(os.path.exists, mount / "many" / digits / "manifest.json")
             eventually((slow / "searching").exists, 30, "the search")
             self.assertIn("manifest.json", os.listdir(mount / "many/last"))
             self.assertFalse(search.done())
             (slow / "go").touch()
-            search.result(30)
+            self.assertEqual(found, search.result(30))
+
+    def test_what_a_list_names_is_remembered_as_missing_until_the_listing_changes(self):
+        repository, _ = self.make()
+        server = self.serve(GitDaemon, self.repositories)
+        for digits in ("1234567", "12" * 20):
+            with self.subTest(digits):
+                mount = self.mount(f"{digits}@{server.url('many')}", cache=self.folder / f"cache{len(digits)}")
+                missing = mount / "many" / digits / "manifest.json"
+                self.assert_errno(errno.ENOENT, os.stat, missing)
+                before = mount.status()["fetches"]
+                self.assertGreater(before, 0)
+                for _ in range(2):
+                    time.sleep(1.1)  # or the failure itself would be answered
+                    self.assert_errno(errno.ENOENT, os.stat, missing)
+                self.assertEqual(before, mount.status()["fetches"])
+                self.assertIn("in vain", mount.log())
+                repository.commit(start_point("new"), tag=f"new{len(digits)}")
+                time.sleep(1.1)
+                self.assert_errno(errno.ENOENT, os.stat, missing)
+                self.assertGreater(mount.status()["fetches"], before)
