@@ -1,8 +1,10 @@
 #include "fs/tree/search_limits.h"
 
+#include <setjmp.h>
+#include <stdarg.h>
 #include <stdio.h>
 
-#include "tests/unit/sandbox.h"
+#include <cmocka.h>
 
 static unsigned take_all(struct search_limits *limits)
 {
