@@ -181,7 +181,7 @@ bool fence_is_outdated(struct fence *fence)
     if (!fence->files)
         return false;
     struct fence_files *files = list_files(fence);
-    if (files)
+    if (files && fence_files_add_folders(files, fence->files))
         path = fence_files_lack(fence->files, files);
     if (path)
         log_info(fence->log, "%s is new: the next worker can open it", path);

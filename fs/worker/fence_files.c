@@ -41,6 +41,7 @@ struct fence_ruleset {
 struct fence_entry {
     char *path;
     enum fence_files_access access;
+    bool is_aside; /* the folder of one: only for what may come there */
     bool is_there, is_folder;
     dev_t device;
     ino_t inode;
@@ -102,7 +103,8 @@ static bool add_folder_of(struct fence_files *files, const char *path)
     bool added = folder != NULL;
 
     if (added && real && !is_broad(real) && !is_broad(folder))
-        added = fence_files_add(files, real, FENCE_FILES_READ);
+        added = fence_files_add(files, real, FENCE_FILES_READ) &&
+                (files->entries[files->count - 1].is_aside = true);
     free(real);
     free(folder);
     return added;
@@ -116,6 +118,16 @@ bool fence_files_add_changing(struct fence_files *files, const char *path)
     if (added && real && strcmp(real, path) != 0)
         added = add_folder_of(files, real);
     free(real);
+    return added;
+}
+
+bool fence_files_add_folders(struct fence_files *files, const struct fence_files *from)
+{
+    bool added = true;
+
+    for (size_t i = 0; i < from->count && added; i++)
+        if (from->entries[i].is_folder && !from->entries[i].is_aside)
+            added = fence_files_add(files, from->entries[i].path, from->entries[i].access);
     return added;
 }
 
@@ -220,7 +232,7 @@ const char *fence_files_lack(const struct fence_files *files, const struct fence
 
     for (size_t i = 0; i < now->count; i++) {
         const char *path = now->entries[i].path;
-        if (stat(path, &st) == 0 && !is_within(files, path))
+        if (!now->entries[i].is_aside && stat(path, &st) == 0 && !is_within(files, path))
             return path;
     }
     return NULL;

@@ -27,6 +27,10 @@ bool fence_files_add_changing(struct fence_files *files, const char *path);
  * EOPNOTSUPP (a kernel without it, or too old). */
 int fence_files_close(struct fence_files *files);
 
+/* Adds those folders of another list that were not only added for the sake of a file in them: what is a folder of ours stays
+ * one, also if it cannot be looked into now. False: out of memory. */
+bool fence_files_add_folders(struct fence_files *files, const struct fence_files *from);
+
 /* Of a list that was made anew, the first path that is there and that `files`, which holds, does not let us open;
  * NULL: none. From any thread. */
 const char *fence_files_lack(const struct fence_files *files, const struct fence_files *now);
