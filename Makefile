@@ -24,6 +24,9 @@ TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap wrk openssh-server o
 # What `make bench` compares with and draws with.
 BENCH_PACKAGES := squashfuse squashfs-tools git gnuplot-nox util-linux
 
+# What `make analyze` looks with.
+ANALYZE_PACKAGES := cppcheck
+
 # `make V=1` shows the commands; else a build says one short line a file: `CC fs/worker/serve.c`.
 say = $(if $(V),,@printf '%-4s %s\n' $(1) $(2) &&)
 
@@ -40,7 +43,7 @@ CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: analyze sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
 
@@ -102,6 +105,17 @@ soak: test-deps
 	@E2E_LOAD_SECONDS=300 E2E_JOBS=1 tests/run asan test_load
 	@E2E_LOAD_SECONDS=300 E2E_JOBS=1 tests/run tsan test_load
 	@B=$(B) E2E_VERSIONS=10000 E2E_REPOSITORIES=200 E2E_DESCRIPTORS=1024 tests/run e2e test_thousands_of_versions
+
+# What a checker of the sources finds; a false finding is silenced at its place, with the reason.
+# Jansson's loops are told to it, since it reads no header of a library.
+CPPCHECK_FLAGS := --quiet --std=c11 --enable=warning,performance,portability --inline-suppr --error-exitcode=1 \
+    $(filter -D% -I%,$(PROJECT_CFLAGS)) -D__linux__ -D__GNUC__=12 \
+    -D'json_array_foreach(a,i,v)=while((v=json_array_get(a,i=next_index(a))))' \
+    -D'json_object_foreach(o,k,v)=while((k=next_key(o))&&(v=json_object_get(o,k)))'
+
+analyze: deps
+	$(call install_packages,$(ANALYZE_PACKAGES))
+	@cppcheck $(CPPCHECK_FLAGS) $(SOURCES) && echo "cppcheck: nothing found"
 
 unit: $(UNITS)
 

@@ -56,6 +56,7 @@ static int paths_add(void *visitor, const char *path, enum path_kind kind, uint6
     if (!name)
         return -ENOMEM;
     paths->items[paths->count++] = (struct path){name, kind, size};
+    /* cppcheck-suppress memleak ; the item above owns it */
     return 0;
 }
 

@@ -24,7 +24,7 @@ static void put_text(FILE *out, const char *text)
 
 static void put_label(const struct page *page, const char *name, const char *value)
 {
-    if (!name)
+    if (!name || !value)
         return;
     fprintf(page->out, ",%s=\"", name);
     put_text(page->out, value);

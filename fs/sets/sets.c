@@ -28,11 +28,11 @@ int sets_names(const char *folder, char ***out, struct error *e)
     DIR *dir = opendir(folder);
     struct dirent *entry;
     size_t count = 0;
-    int r = 0;
+    int r = names ? 0 : error_no_memory(e);
 
-    if (!dir && errno != ENOENT)
+    if (r == 0 && !dir && errno != ENOENT)
         r = error_set(e, errno, "cannot read the sets folder %s: %s", folder, strerror(errno));
-    while (names && r == 0 && dir && (entry = readdir(dir))) {
+    while (r == 0 && dir && (entry = readdir(dir))) {
         char **more = realloc(names, (count + 2) * sizeof *names);
         char *name = strdup(entry->d_name);
         if (more)
@@ -53,8 +53,6 @@ int sets_names(const char *folder, char ***out, struct error *e)
     }
     if (dir)
         closedir(dir);
-    if (r == 0 && !names)
-        r = error_no_memory(e);
     if (r < 0) {
         sets_names_free(names);
         return r;

@@ -117,7 +117,7 @@ static int say_to_holder(const struct custody *custody, enum holder_word word, c
 /* The answer's word, or a negative errno. What comes with it becomes `found`, or is closed. */
 static int hear_holder(struct custody *custody)
 {
-    struct holder_message message;
+    struct holder_message message = {0};
     int fds[DESCRIPTORS_MOST];
     unsigned count;
     ssize_t size = descriptors_receive(custody->socket, &message, sizeof message, fds, &count);

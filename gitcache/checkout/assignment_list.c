@@ -7,6 +7,7 @@
 
 static int add_text(struct assignment_list *list, const char *text, uint32_t *at)
 {
+    /* cppcheck-suppress ctunullpointer ; only the state VALUE comes here, with a value */
     size_t size = strlen(text) + 1;
     char *texts = grow_items(list->texts, list->texts_size, size, 1, &list->texts_room);
 

@@ -178,6 +178,7 @@ static bool idle(struct pool *pool, int milliseconds)
     pthread_cond_init(&me.wakeup, &attributes);
     pthread_condattr_destroy(&attributes);
     me.next = pool->idlers;
+    /* cppcheck-suppress autoVariables ; it is taken out again before this returns */
     pool->idlers = &me;
     pthread_cond_broadcast(&pool->changed);
     while (!me.woken_for && r != ETIMEDOUT)

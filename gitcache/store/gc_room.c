@@ -114,7 +114,7 @@ static int add_packs(struct gc_candidates *candidates, const char *folder, struc
 static int add_repository(void *data, const char *folder, struct error *e)
 {
     struct gc_candidates *candidates = data;
-    struct error why;
+    struct error why = {0};
     int r;
 
     candidates->folder = folder;

@@ -128,13 +128,12 @@ static int look_deeper(struct mend *mend, struct error *e)
 int mend_begin(struct mend **out, struct repository *repository, struct error *e)
 {
     struct mend *mend = calloc(1, sizeof *mend);
-    int r = mend ? 0 : error_no_memory(e);
 
-    if (r < 0)
-        return r;
+    if (!mend)
+        return error_no_memory(e);
     mend->repository = repository;
     mend->packs.repository = repository;
-    r = mend_packs_check(&mend->packs, e);
+    int r = mend_packs_check(&mend->packs, e);
     odb_reopen(repository);
     if (r == 0)
         r = pins_mend(repository, e);

@@ -50,6 +50,7 @@ static int add_bad(struct mend_packs *packs, const char *base, bool is_aside, st
     }
     bad[packs->count++] = (struct bad_pack){copy, is_aside};
     packs->found = true;
+    /* cppcheck-suppress memleak ; the item above owns it */
     return 0;
 }
 

@@ -93,13 +93,15 @@ static int check_pair(struct pack_file *pack, int fd, uint64_t size, struct erro
 
     if (r == 0)
         r = read_exactly(fd, sum, sizeof sum, size - sizeof sum, pack->base, e);
-    if (r == 0 && memcmp(header, wanted, sizeof header) != 0)
-        r = error_set(e, EIO, "the pack %s is damaged: its header does not fit its index",
-                      pack->base);
-    if (r == 0 && memcmp(sum, pack->index.pack_sum, sizeof sum) != 0)
-        r = error_set(e, EIO, "the pack %s is damaged: it does not belong to its index",
-                      pack->base);
-    return r;
+    if (r < 0)
+        return r;
+    if (memcmp(header, wanted, sizeof header) != 0)
+        return error_set(e, EIO, "the pack %s is damaged: its header does not fit its index",
+                         pack->base);
+    if (memcmp(sum, pack->index.pack_sum, sizeof sum) != 0)
+        return error_set(e, EIO, "the pack %s is damaged: it does not belong to its index",
+                         pack->base);
+    return 0;
 }
 
 int pack_file_open(struct pack_file **out, const char *base, struct pack_descriptors *descriptors,

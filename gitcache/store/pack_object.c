@@ -106,6 +106,7 @@ static int allocate(const struct pack_reader *reader, uint64_t size, void **out,
     unsigned char *bytes =
         size < SIZE_MAX / 2 ? reader->allocate(reader->data, (size_t)size + 1) : NULL;
 
+    /* cppcheck-suppress ctunullpointer ; `apply` has no `bytes` only where it has `next` */
     *out = bytes;
     if (!bytes)
         return error_no_memory(e);

@@ -46,6 +46,7 @@ int pin_record_set(struct pin_record *record, const char *ref, const struct oid 
     memmove(&record->items[at + 1], &record->items[at],
             (record->count++ - at) * sizeof *record->items);
     record->items[at] = (struct pin_record_item){copy, *target};
+    /* cppcheck-suppress memleak ; the item above owns it */
     return 0;
 }
 
