@@ -1,9 +1,12 @@
 /* main.c - the verbs: one table, which also makes the help. */
+#include <errno.h>
+#include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
+#include <unistd.h>
 
 #include "fs/cli/arguments.h"
 #include "fs/cli/environment.h"
@@ -253,6 +256,28 @@ static void raise_descriptor_limit(void)
     }
 }
 
+/* As head(1) is, when it has seen enough. */
+static bool reader_is_gone(void)
+{
+    struct pollfd output = {.fd = STDOUT_FILENO};
+
+    return poll(&output, 1, 0) == 1 && (output.revents & POLLERR);
+}
+
+/* What was printed may still lie in memory, and its disk may be full: whoever keeps half of the
+ * results must not take them for all. */
+static int end_output(int code)
+{
+    bool lost = ferror(stdout); /* by a write before, whose errno is gone: the next fails alike */
+
+    if (fflush(stdout) == 0 && (!lost || write(STDOUT_FILENO, "\n", 1) >= 0) && !lost)
+        return code;
+    int errnum = errno;
+    if (code != EXIT_OK || reader_is_gone())
+        return code;
+    return exit_fail(EXIT_FAILED, "cannot write all of the results: %s", strerror(errnum));
+}
+
 int main(int argc, char **argv)
 {
     char **copy = arguments_copy(argc, argv);
@@ -264,5 +289,5 @@ int main(int argc, char **argv)
     environment_complete();
     code = copy ? run(argc, copy) : exit_fail(EXIT_FAILED, "out of memory");
     arguments_free_copy(copy);
-    return code;
+    return end_output(code);
 }

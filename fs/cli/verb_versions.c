@@ -110,6 +110,24 @@ static int ask(struct repository *repository, const struct settings *settings, s
     return r;
 }
 
+/* What was damaged in the cache, or cannot be kept there. */
+static void say_of_cache(void *data, const char *sentence)
+{
+    (void)data;
+    exit_fail(0, "%s", sentence);
+}
+
+static int open_repository(struct cache **cache, struct repository **out,
+                           const struct settings *settings, const char *url, struct error *e)
+{
+    int r = cache_open(cache, settings->cache, false, e);
+
+    if (r < 0)
+        return r;
+    cache_on_damage(*cache, say_of_cache, NULL);
+    return repository_open(out, *cache, url, e);
+}
+
 int verb_versions(struct arguments *arguments)
 {
     const struct settings *settings = &arguments->settings;
@@ -130,8 +148,7 @@ int verb_versions(struct arguments *arguments)
         goto out;
     }
     code = EXIT_FAILED;
-    if (cache_open(&cache, settings->cache, false, &error) < 0 ||
-        repository_open(&repository, cache, source.url, &error) < 0) {
+    if (open_repository(&cache, &repository, settings, source.url, &error) < 0) {
         exit_fail(code, "%s", error.text);
         goto out;
     }

@@ -154,13 +154,13 @@ int set_save(const struct set *set, const char *folder, bool replace, struct err
     char *path = set_path(folder, set->name);
     int r = path ? set_file_write(set, folder, path, replace) : -ENOMEM;
 
-    free(path);
     if (r == -EEXIST)
-        return error_set(e, EEXIST, "the set '%s' exists already: --force replaces it", set->name);
-    if (r < 0)
-        return error_set(e, -r, "set '%s': cannot write it in %s: %s", set->name, folder,
-                         strerror(-r));
-    return 0;
+        error_set(e, EEXIST, "the set '%s' exists already: --force replaces it", set->name);
+    else if (r < 0)
+        error_set(e, -r, "set '%s': cannot write %s: %s", set->name, path ? path : folder,
+                  strerror(-r));
+    free(path);
+    return r;
 }
 
 int set_remove(const char *folder, const char *name, struct error *e)

@@ -89,6 +89,12 @@ static void on_unwanted(void *data, const uint64_t *ids, size_t count)
     connection_unwanted(worker->connection, ids, count);
 }
 
+/* What was damaged in the cache, or cannot be kept there. */
+static void say_of_cache(void *data, const char *sentence)
+{
+    log_warning(data, "%s", sentence);
+}
+
 /* What lies in memory and on disk; no thread is started yet. */
 static int open_parts(struct worker *worker, struct error *e)
 {
@@ -110,6 +116,8 @@ static int open_parts(struct worker *worker, struct error *e)
         crash_record_recover(&mount->state->crashes);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
+    if (r == 0)
+        cache_on_damage(mount->cache, say_of_cache, mount->log);
     if (r == 0)
         r = fence_close(&worker->fence, start, cache_folder(mount->cache), mount->log, e);
     return r;

@@ -178,6 +178,8 @@ int disk_write(const char *path, const char *text, struct error *e)
         r = failed(e, "write", path);
     if (close(fd) && r == 0)
         r = failed(e, "write", path);
+    if (r < 0) /* half of it is nothing */
+        unlink(path);
     return r;
 }
 

@@ -33,8 +33,9 @@ struct pack_bases *cache_bases(const struct cache *cache);
 /* The packs that stay open, of all repositories (pack_descriptors.h). */
 struct pack_descriptors *cache_descriptors(const struct cache *cache);
 
-/* Where sentences go about damage that was found or mended; without it, nowhere. `say` is called on
- * any thread, also several at once. Call it before the first repository is opened. */
+/* Where sentences go about damage that was found or mended, and about what cannot be kept; without
+ * it, nowhere. `say` is called on any thread, also several at once. Call it before the first
+ * repository is opened. */
 void cache_on_damage(struct cache *cache, void (*say)(void *data, const char *sentence),
                      void *data);
 /* Says one. */
