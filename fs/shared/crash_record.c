@@ -83,6 +83,13 @@ static bool is_past(const struct crash_slot *slot)
     return clock_now() - atomic_load(&slot->died_at) >= CRASH_PAUSE;
 }
 
+uint32_t crash_record_deaths(struct crash_record *record, uint64_t key)
+{
+    const struct crash_slot *slot = find(record, key);
+
+    return slot ? atomic_load(&slot->deaths) : 0;
+}
+
 enum crash_verdict crash_record_judge(struct crash_record *record, uint64_t key)
 {
     const struct crash_slot *slot = find(record, key);

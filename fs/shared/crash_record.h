@@ -47,6 +47,8 @@ uint64_t crash_record_key_of_cached(const char *url);
 uint64_t crash_record_key_of_request(uint32_t operation, uint64_t inode, const char *name);
 
 enum crash_verdict crash_record_judge(struct crash_record *record, uint64_t key);
+/* How many workers it has killed, as far as is known. */
+uint32_t crash_record_deaths(struct crash_record *record, uint64_t key);
 /* It has killed enough already. */
 void crash_record_condemn(struct crash_record *record, uint64_t key);
 

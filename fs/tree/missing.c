@@ -69,7 +69,7 @@ void missing_ask_later(struct mount *mount)
         if (!repo->in_use || !publish_reading_begins(mount, repo))
             continue;
         bool lacks = lacks_something(repo);
-        publish_reading_ends(mount, repo);
+        publish_reading_ends_early(mount, repo);
         if (lacks)
             ask_listing_later(mount, repo, &(struct ask){0});
     }

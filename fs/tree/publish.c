@@ -143,6 +143,16 @@ void publish_reading_ends(struct mount *mount, struct repo *repo)
     crash_record_end(&mount->state->crashes, key_of(repo));
 }
 
+void publish_reading_ends_early(struct mount *mount, struct repo *repo)
+{
+    struct crash_record *crashes = &mount->state->crashes;
+
+    if (crash_record_deaths(crashes, key_of(repo)) > 0)
+        crash_record_pause(crashes, key_of(repo));
+    else
+        crash_record_end(crashes, key_of(repo));
+}
+
 int publish_repo(struct mount *mount, struct repo *repo)
 {
     if (!publish_reading_begins(mount, repo))

@@ -24,5 +24,8 @@ int publish_repo_once(struct mount *mount, struct repo *repo);
  * failure says so: two have died of it already, so it is left out for a minute. */
 bool publish_reading_begins(struct mount *mount, struct repo *repo);
 void publish_reading_ends(struct mount *mount, struct repo *repo);
+/* The same for who has read only a part of it, such as its listing: that nobody died of this says nothing of
+ * the rest. */
+void publish_reading_ends_early(struct mount *mount, struct repo *repo);
 
 #endif
