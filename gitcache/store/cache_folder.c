@@ -191,8 +191,8 @@ static bool print_plain(FILE *out, const char *part, size_t length)
 /* "/a/b.git" as "/a/b". */
 static bool print_plain_path(FILE *out, const char *path)
 {
-    size_t end = strlen(path) - 4;
-    bool good = true;
+    size_t all = strlen(path), end = all > 4 ? all - 4 : 0;
+    bool good = end > 0 && *path == '/';
 
     while (good && end > 0) {
         size_t length = strcspn(path + 1, "/");

@@ -183,7 +183,8 @@ static int scan(struct pack_folder *packs, struct error *e)
         return 0;
     stream = opendir(packs->folder);
     if (!stream) {
-        int cause = errno == ENOENT ? EIO : errno;
+        /* One that may not be read is a link to elsewhere, or somebody else's: it is damage. */
+        int cause = errno == ENOENT || errno == EACCES ? EIO : errno;
         return error_set(e, cause, "cannot read %s: %s", packs->folder, strerror(errno));
     }
     packs->scanned_at = now_ns();

@@ -30,13 +30,15 @@ struct mending {
     struct error *e;
 };
 
-static int restore_ref(struct mending *mending, const char *ref, const struct oid *target)
+/* `was`: damaged, or not there. */
+static int restore_ref(struct mending *mending, const char *ref, const struct oid *target,
+                       const char *was)
 {
     int r = refs_write(mending->repository->folder, ref, target, mending->e);
 
     if (r == 0)
-        cache_say(mending->repository->cache, "%s: the ref of %s was damaged; written again",
-                  mending->repository->shown, pins_name(ref));
+        cache_say(mending->repository->cache, "%s: the ref of %s was %s; written again",
+                  mending->repository->shown, pins_name(ref), was);
     return r;
 }
 
@@ -54,7 +56,7 @@ static int mend_ref(void *data, const char *ref, const struct oid *target)
     if (can < 0)
         return can;
     if (can)
-        return restore_ref(mending, ref, recorded);
+        return restore_ref(mending, ref, recorded, "damaged");
     can = target ? can_be_read(mending->repository, target, mending->e) : 0;
     if (can < 0)
         return can;
@@ -62,7 +64,7 @@ static int mend_ref(void *data, const char *ref, const struct oid *target)
         mending->changed = true;
         return pin_record_set(&mending->record, ref, target) < 0 ? error_no_memory(mending->e) : 0;
     }
-    return recorded ? restore_ref(mending, ref, recorded) : 0;
+    return recorded ? restore_ref(mending, ref, recorded, "damaged") : 0;
 }
 
 static int mend_lost_refs(struct mending *mending)
@@ -81,7 +83,7 @@ static int mend_lost_refs(struct mending *mending)
         /* Without its commit it was removed by a gc that kept no record. */
         r = can_be_read(mending->repository, &item->target, mending->e);
         if (r > 0)
-            r = restore_ref(mending, item->ref, &item->target);
+            r = restore_ref(mending, item->ref, &item->target, "not there");
     }
     return r;
 }

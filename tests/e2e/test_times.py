@@ -28,9 +28,10 @@ class WrongClock(EndToEnd):
         self.repository = self.make_start_point("one", tags=["1"])
 
     def set_clock(self, seconds):
-        fresh = self.folder / "clock.fresh"
-        fresh.write_text(str(seconds))
-        fresh.rename(self.clock)
+        # In place, for who has it open, and in one write of always the same length.
+        file = os.open(self.clock, os.O_WRONLY | os.O_CREAT, 0o644)
+        os.pwrite(file, f"{seconds:<24}".encode(), 0)
+        os.close(file)
 
     def check_renewed(self, mount):
         """What is new at the remote is seen, though its listing is good for long."""
