@@ -216,6 +216,8 @@ class Node(EndToEnd):
         # The holder's own pod: the next one is given the mount.
         holder.kill("KILL")
         holder.wait()
+        # Seen by the pod, or its status may still be of the holder before.
+        eventually(lambda: "nobody holds the mount" in pod.output(), 20, "the pod to notice")
         again = Container(self, "holder-again", "startpointfs", "hold", "/run/startpointfs/holder.sock",
                           with_program=True, binds=[(self.folder / "run", "/run/startpointfs", "bind")]).start()
         eventually(lambda: "/run/startpointfs/holder.sock" in pod.call(
