@@ -7,6 +7,7 @@
 #include <time.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 
 struct mount_probe {
     struct mount_probe_options options;
@@ -94,13 +95,9 @@ void mount_probe_stop(struct mount_probe *probe)
 
 bool mount_probe_close(struct mount_probe *probe)
 {
-    struct timespec until;
-
     if (!probe)
         return true;
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec++;
-    if (pthread_clockjoin_np(probe->thread, NULL, CLOCK_MONOTONIC, &until) != 0)
+    if (thread_join(probe->thread, 1000) != 0)
         return false;
     pthread_mutex_destroy(&probe->lock);
     pthread_cond_destroy(&probe->wanted);

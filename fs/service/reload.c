@@ -14,6 +14,7 @@
 
 #include "fs/sets/list_folder.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 
 #define SETTLE      100  /* milliseconds of quiet after a change: editors write in several steps */
 #define LOOK        2000 /* milliseconds: how often a folder is looked at, where nothing tells us */
@@ -234,13 +235,10 @@ int reload_open(struct reload **out, const struct reload_options *options, struc
 /* A fetch ends at the signal that ended the program, if it had begun by then; else at this one. */
 static bool join(struct reload *reload)
 {
-    struct timespec until;
     int r = ETIMEDOUT;
 
     for (int tries = 0; r == ETIMEDOUT && tries < CLOSE_TRIES; tries++) {
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_sec++;
-        r = pthread_clockjoin_np(reload->thread, NULL, CLOCK_MONOTONIC, &until);
+        r = thread_join(reload->thread, 1000);
         if (r == ETIMEDOUT)
             kill(getpid(), SIGTERM);
     }

@@ -7,6 +7,7 @@
 
 #include "fs/sets/sets.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 #include "gitcache/fetch/bring_back.h"
 #include "gitcache/fetch/pool.h"
 #include "gitcache/store/cache_walk.h"
@@ -315,23 +316,23 @@ void room_start(struct room *room)
 
 bool room_stop(struct room *room, int patience)
 {
-    struct timespec until;
-
     if (!room)
         return true;
     pthread_mutex_lock(&room->lock);
     room->stopping = true;
     pthread_cond_signal(&room->changed);
     pthread_mutex_unlock(&room->lock);
-    clock_gettime(CLOCK_REALTIME, &until);
-    until.tv_sec += patience / 1000;
-    if (room->has_thread && pthread_timedjoin_np(room->thread, NULL, &until) != 0)
-        return false;
+    return !room->has_thread || thread_join(room->thread, patience) == 0;
+}
+
+void room_free(struct room *room)
+{
+    if (!room)
+        return;
     pthread_mutex_destroy(&room->making);
     pthread_mutex_destroy(&room->lock);
     pthread_cond_destroy(&room->changed);
     free(room);
-    return true;
 }
 
 void room_fetched(struct mount *mount, uint64_t bytes)

@@ -18,6 +18,8 @@ void room_start(struct room *room);
 
 /* Ends it. False: it has not ended after so many milliseconds; then the room stays. NULL is allowed. */
 bool room_stop(struct room *room, int patience);
+/* After room_stop, and when nothing is fetched or read any more. */
+void room_free(struct room *room);
 
 /* So many bytes have come. Never waits. */
 void room_fetched(struct mount *mount, uint64_t bytes);

@@ -190,6 +190,7 @@ static void close_mount(struct worker *worker)
     if (!room_stop(mount->room, STOP_PATIENCE) || !pool_stop(mount->pool, STOP_PATIENCE) ||
         !readings_stop(mount->readings, STOP_PATIENCE))
         _exit(0);
+    room_free(mount->room);
     parked_free(mount->parked);
     connection_free(worker->connection);
     blobs_free(mount->blobs);

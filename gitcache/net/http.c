@@ -318,8 +318,10 @@ int http_request(struct http *http, const struct http_request *request,
         r = curl_error(&t, http->curl, code);
     else if (r == 0 && take_response(http->curl, response) < 0)
         r = error_set(e, ENOMEM, "%s: out of memory", request->who);
-    if (http->curl) /* what it points to ends here */
+    if (http->curl) { /* what it points to ends here; libcurl 7.88 forgets to free the names of cookie files */
+        curl_easy_setopt(http->curl, CURLOPT_COOKIEFILE, NULL);
         curl_easy_reset(http->curl);
+    }
     curl_slist_free_all(t.headers);
     return r;
 }

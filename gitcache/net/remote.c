@@ -159,6 +159,8 @@ static int run(struct remote *remote, const struct goal *goal, const struct comm
         if (r < 0)
             return r;
         r = run_once(remote, goal, command, watch, e);
+        if (r == -EPIPE) /* before the request was sent */
+            r = -ECONNRESET;
         bool was_dropped = r == -ECONNRESET && command->answer.useful(command->answer.parser) == 0;
         again = politeness_leave(politeness, goal->url, was_dropped) && try < MAX_TRIES;
         if (politeness_is_crowded(politeness, goal->url))

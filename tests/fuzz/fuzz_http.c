@@ -33,7 +33,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     if (!copy)
         abort();
     response.status = strtol(take_line(&text), NULL, 10) % 1000;
-    response.retry_after = strtol(take_line(&text), NULL, 10);
+    response.retry_after = labs(strtol(take_line(&text), NULL, 10) / 2);
     snprintf(response.type, sizeof response.type, "%s", take_line(&text));
     const char *asked = take_line(&text), *url = take_line(&text);
     snprintf(response.text, sizeof response.text, "%s", text ? text : "");

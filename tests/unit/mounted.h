@@ -3,6 +3,7 @@
 #ifndef TESTS_MOUNTED_H
 #define TESTS_MOUNTED_H
 
+#include <stdatomic.h>
 #include <sys/mman.h>
 
 #include "fs/shared/children.h"
@@ -25,7 +26,7 @@ struct mounted {
     struct sandbox *box;
     struct settings settings;
     struct mount mount;
-    unsigned changes, renames; /* what the observer was told */
+    atomic_uint changes, renames; /* what the observer was told */
 };
 
 static void count_change(void *data, uint32_t folder, bool renamed)
@@ -34,7 +35,7 @@ static void count_change(void *data, uint32_t folder, bool renamed)
 
     (void)folder;
     mounted->changes++;
-    mounted->renames += renamed;
+    atomic_fetch_add(&mounted->renames, renamed);
 }
 
 /* A worker begins: it maps what the last one left, at the descriptors given. */
@@ -77,6 +78,7 @@ static void worker_ends(struct mounted *mounted)
     assert_true(pool_stop(mount->pool, 10000));
     assert_true(readings_stop(mount->readings, 10000));
     assert_true(room_stop(mount->room, 10000));
+    room_free(mount->room);
     blobs_free(mount->blobs);
     parked_free(mount->parked);
     lists_close(mount);
