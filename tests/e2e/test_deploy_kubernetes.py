@@ -216,12 +216,14 @@ class Node(EndToEnd):
         # The holder's own pod: the next one is given the mount.
         holder.kill("KILL")
         holder.wait()
-        # Seen by the pod, or its status may still be of the holder before.
-        eventually(lambda: "nobody holds the mount" in pod.output(), 20, "the pod to notice")
+        def held_by():
+            status = pod.call("startpointfs", "status", "--json", "/host/start-points").stdout
+            return status.partition('"held_by": ')[2].partition(",")[0]
+        # A status is of the last second: nobody holds first, and then somebody does again.
+        eventually(lambda: held_by() == "null", 20, "the pod to notice")
         again = Container(self, "holder-again", "startpointfs", "hold", "/run/startpointfs/holder.sock",
                           with_program=True, binds=[(self.folder / "run", "/run/startpointfs", "bind")]).start()
-        eventually(lambda: "/run/startpointfs/holder.sock" in pod.call(
-            "startpointfs", "status", "--json", "/host/start-points").stdout.partition("takeovers")[0], 20, "held again")
+        eventually(lambda: "/run/startpointfs/holder.sock" in held_by(), 20, "held again")
         pod.kill("KILL")
         pod.wait()
         pod = self.start_pod("pod-last", held)
