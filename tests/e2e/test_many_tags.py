@@ -50,6 +50,8 @@ class ManyTags(EndToEnd):
         self.assertIn("manifest.json", os.listdir(mount / "other/1"))
         self.assertLess(mount.status()["nodes"], 1000)
 
+    test_ever_new_tags_take_nobody_elses_place.with_sanitizers = False  # what it counts is the same with them
+
     def test_a_repository_that_fills_its_share_stops_only_itself(self):
         many, other = self.make_many("many"), self.make_start_point("other", ["1"])
         self.list_many(many, 500, "v")
