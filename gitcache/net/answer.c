@@ -32,7 +32,8 @@ static const struct {
     {"no route to host", EHOSTUNREACH},
     {"network is unreachable", EHOSTUNREACH},
     {"connection timed out", ETIMEDOUT},
-    {"connection reset by peer", ECONNRESET},
+    {"connection reset by", ECONNRESET},
+    {"connection closed by", ECONNRESET},
     {"kex_exchange_identification", ECONNRESET}, /* sshd has as many as it takes */
 };
 

@@ -154,7 +154,8 @@ SSH = {
     "ssh-refused-key": Way("key", None, errno.EACCES, "ssh: .*Permission denied.*without a question"),
     "ssh-unknown-host": Way("known", "", errno.EACCES, "ssh: .*[Hh]ost key.*without a question"),
     "ssh-another-host": Way("known", "another", errno.EACCES, "ssh: .*([Hh]ost key|HOST IDENTIFICATION)"),
-    "ssh-closed": Way("ssh", "close", errno.EIO, "ssh: .*(closed|kex_exchange)"),
+    # Whether ssh says closed or reset depends on how far it had come.
+    "ssh-closed": Way("ssh", "close", errno.EIO, "ssh: .*(closed|reset|kex_exchange)"),
     "ssh-reset": Way("ssh", "reset", errno.EIO, "ssh: .*(reset|closed|kex_exchange)"),
     "ssh-nonsense": Way("ssh", b"220 mail.example.org ESMTP\r\n" * 40, errno.EIO, "ssh: "),
     "ssh-silent": Way("ssh", "silent", errno.ETIMEDOUT, "."),
