@@ -2,7 +2,12 @@
 which runs here as it is."""
 
 import concurrent.futures
+import contextlib
+import random
 import re
+import socket
+import threading
+import time
 
 import yaml
 
@@ -62,8 +67,16 @@ class Manifests(EndToEnd):
         self.assertIn(container["args"][-1], pod["initContainers"][0]["command"][-1])
         self.assertEqual(["startpointfs", "status", container["args"][-1]],
                          container["readinessProbe"]["exec"]["command"])
+        self.check_liveness(container)
         self.assertTrue(all(name.endswith(".list") for name in
                             objects["ConfigMap", "startpointfs-lists"]["data"]))
+
+    def check_liveness(self, container):
+        """It asks what is answered from memory (Probes, below), and is patient."""
+        probe = container["livenessProbe"]
+        self.assertEqual(["startpointfs", "status", container["args"][-1]], probe["exec"]["command"])
+        self.assertGreaterEqual(probe["periodSeconds"] * probe["failureThreshold"], 300)
+        self.assertGreater(probe["periodSeconds"], probe["timeoutSeconds"])
 
     def check_holder(self, objects, workload):
         """It is a DaemonSet of its own, at the socket that the mount is told, and has no right."""
@@ -102,6 +115,20 @@ class Manifests(EndToEnd):
         self.assertIn(f"listen {port};", objects["ConfigMap", "startpointfs-mirror"]["data"]["nginx.conf"])
         self.assertIn("insteadOf = https://github.com/",
                       objects["ConfigMap", "startpointfs-gitconfig"]["data"]["gitconfig"])
+
+    def test_the_mirror_is_reached_by_the_mounts_alone(self):
+        objects = self.built("mirror")
+        policy = objects["NetworkPolicy", "startpointfs-mirror"]["spec"]
+        mirror, mounts = (objects[name]["spec"]["template"]["metadata"]["labels"].items() for name in (
+            ("Deployment", "startpointfs-mirror"), ("DaemonSet", "startpointfs")))
+        self.assertLessEqual(policy["podSelector"]["matchLabels"].items(), mirror)
+        self.assertEqual(["Egress", "Ingress"], sorted(policy["policyTypes"]))
+        [ingress], [egress] = policy["ingress"], policy["egress"]
+        self.assertLessEqual(ingress["from"][0]["podSelector"]["matchLabels"].items(), mounts)
+        self.assertEqual([objects["Service", "startpointfs-mirror"]["spec"]["ports"][0]["targetPort"]],
+                         [one["port"] for one in ingress["ports"]])
+        self.assertEqual({("UDP", 53), ("TCP", 53), ("TCP", 443)},
+                         {(one["protocol"], one["port"]) for one in egress["ports"]})
 
     def test_no_container_has_more_rights_than_it_needs(self):
         """Each has bounds; all but the one that mounts, which must be privileged, have no right at all."""
@@ -238,14 +265,68 @@ class Node(EndToEnd):
         again.wait()
 
 
-class Mirror(servers.Server):
-    """nginx with the mirror's own configuration; only addresses and folders are the test's."""
+class Probes(EndToEnd):
+    """What Kubernetes asks of the mounting container."""
 
-    def __init__(self, folder, env, origin, authorities="/etc/ssl/certs/ca-certificates.crt", host="127.0.0.1"):
+    def test_a_remote_that_hangs_with_many_readers_delays_no_answer(self):
+        server = self.serve(servers.SilentServer)
+        mount = self.mount(*(f"{server.url(f'silent{number}')}?tag=1" for number in range(20)))
+        readers = [self.start("cat", mount / f"silent{number}/1/manifest.json", stderr=-3) for number in range(20)]
+        eventually(lambda: mount.status()["waiting"] >= 20, 20, "readers that wait")
+        for _ in range(5):
+            began = time.monotonic()
+            self.program("status", mount)
+            self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual([None] * 20, [reader.poll() for reader in readers])
+
+
+class NameServer(threading.Thread):
+    """DNS at port 53 of an address of its own: these names are 127.0.0.1, and no other is known."""
+
+    def __init__(self, *names):
+        super().__init__(daemon=True)
+        self.names = names
+        self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+        while True:
+            self.address = f"127.{random.randint(1, 254)}.{random.randint(1, 254)}.{random.randint(1, 254)}"
+            with contextlib.suppress(OSError):
+                self.socket.bind((self.address, 53))
+                break
+        self.start()
+
+    def run(self):
+        with contextlib.suppress(OSError):
+            while True:
+                asked, client = self.socket.recvfrom(512)
+                self.socket.sendto(self.answer(asked), client)
+
+    def answer(self, asked):
+        labels, at = [], 12
+        while asked[at]:
+            labels.append(asked[at + 1:at + 1 + asked[at]].decode())
+            at += 1 + asked[at]
+        question, kind = asked[12:at + 5], asked[at + 2]
+        known = ".".join(labels) in self.names
+        records = b"\xc0\x0c\0\1\0\1\0\0\0\x1e\0\4" + bytes((127, 0, 0, 1)) if known and kind == 1 else b""
+        header = asked[:2] + (b"\x81\x80" if known else b"\x81\x83") + bytes((0, 1, 0, bool(records), 0, 0, 0, 0))
+        return header + question + records
+
+    def stop(self):
+        with contextlib.suppress(OSError):  # it wakes the thread, and says that there is no peer
+            self.socket.shutdown(socket.SHUT_RDWR)
+        self.join()
+        self.socket.close()
+
+
+class Mirror(servers.Server):
+    """nginx as `start` starts it, with the mirror's own configuration; only addresses and folders are the test's."""
+
+    def __init__(self, folder, env, origin, name_server, authorities="/etc/ssl/certs/ca-certificates.crt",
+                 host="localhost"):
         super().__init__(folder, env)
-        self.origin, self.authorities = origin, authorities
-        self.address = origin.address.replace("127.0.0.1", host)
+        self.origin, self.authorities, self.host = origin, authorities, host
         (self.folder / "cache").mkdir()
+        (self.folder / "resolv.conf").write_text(f"search example.org\nnameserver {name_server}\noptions ndots:5\n")
         self.back = servers.free_port()
         self.port = self.start_on_port(self._command)
 
@@ -254,14 +335,23 @@ class Mirror(servers.Server):
         for old, new in (("listen 8080;", f"listen 127.0.0.1:{port};"),
                          ("listen 127.0.0.1:8081;", f"listen 127.0.0.1:{self.back};"),
                          ("http://127.0.0.1:8081;", f"http://127.0.0.1:{self.back};"),
-                         ("https://github.com/;", f"{self.address}/git/;"),
+                         ("set $host_asked github.com;", f"set $host_asked {self.host};"),
+                         ("$1 break;", "/git$1 break;"),
+                         ("https://$host_asked;", f"{self.origin.address.split(':')[0]}://$host_asked:{self.origin.port};"),
                          ("/etc/ssl/certs/ca-certificates.crt", str(self.authorities)),
                          ("/var/cache/mirror", f"{self.folder}/cache"),
                          ("worker_processes 1;", "worker_processes 1; daemon off; user root;")):
             assert old in text, old
             text = text.replace(old, new)
         (self.folder / "nginx.conf").write_text(text)
-        return ["/usr/sbin/nginx", "-e", self.folder / "server.log", "-c", self.folder / "nginx.conf"]
+        start = (FOLDER / "mirror" / "start").read_text()
+        for old, new in (("/etc/resolv.conf", f"{self.folder}/resolv.conf"), ("/var/cache/mirror", f"{self.folder}/cache"),
+                         ("exec nginx", f"exec /usr/sbin/nginx -e {self.folder}/server.log"),
+                         ("/etc/mirror", str(self.folder)), (' -g "daemon off;"', "")):
+            assert old in start, old
+            start = start.replace(old, new)
+        (self.folder / "start").write_text(start)
+        return ["sh", self.folder / "start"]
 
 
 class CachingMirror(EndToEnd):
@@ -274,7 +364,8 @@ class CachingMirror(EndToEnd):
         for name in ("one", "two"):
             self.make_start_point(name, tags=self.TAGS)
         self.origin = self.serve(servers.Nginx, self.repositories)
-        self.mirror = self.serve(Mirror, self.origin)
+        self.names = self.serve(NameServer, "localhost", "elsewhere.example")
+        self.mirror = self.serve(Mirror, self.origin, self.names.address)
         self.git_configure(f"url.http://127.0.0.1:{self.mirror.port}/github.com/.insteadOf",
                            "https://github.com/")
 
@@ -331,11 +422,24 @@ class CachingMirror(EndToEnd):
     def test_an_origin_with_a_bad_certificate_is_refused(self):
         origin = self.serve(servers.Nginx, self.repositories, tls=True)
         known = origin.certificate.authority
-        self.assertEqual("200", self.asked_through(self.serve(Mirror, origin, known, "localhost")))
+        self.assertEqual("200", self.asked_through(self.serve(Mirror, origin, self.names.address, known)))
         # The system's authorities do not know the test's.
-        strict = self.serve(Mirror, origin, host="localhost")
+        strict = self.serve(Mirror, origin, self.names.address)
         self.assertEqual("502", self.asked_through(strict))
         self.assertIn("certificate verify error", (strict.folder / "server.log").read_text())
+        # A host that the certificate does not name, though it comes from an authority that is trusted.
+        other = self.serve(Mirror, origin, self.names.address, known, "elsewhere.example")
+        self.assertEqual("502", self.asked_through(other))
+        self.assertIn('certificate does not match "elsewhere.example"', (other.folder / "server.log").read_text())
+
+    def test_it_starts_without_dns_and_finds_the_origin_once_there_is_one(self):
+        names = self.serve(NameServer)
+        mirror = self.serve(Mirror, self.origin, names.address)
+        self.assertEqual("502", self.asked_through(mirror))
+        healthy = f"http://127.0.0.1:{mirror.port}/healthy"
+        self.assertEqual("200", self.call("curl", "-s", "-o", "/dev/null", "-w", "%{http_code}", healthy).stdout)
+        names.names = ("localhost",)
+        eventually(lambda: self.asked_through(mirror) == "200", 40, "the name to be asked for again")
 
     def test_a_password_is_not_shared(self):
         text = (FOLDER / "mirror" / "nginx.conf").read_text()
