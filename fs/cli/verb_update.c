@@ -69,7 +69,11 @@ static void unpin(struct set *set, const struct gather *gathering)
  * follows, if it is needed there. */
 static int unpin_branches(struct set *set, const struct settings *settings, struct error *e)
 {
-    struct gather_options options = {.listings = true};
+    struct gather_options options = {
+        .listings = true,
+        .asks = true,
+        .progress = !settings->quiet,
+    };
     struct gather gathering;
     int r = gather_run(&gathering, settings, &set->sources, &options, e);
 

@@ -306,6 +306,7 @@ static int prepare(struct gather_work *gather, const struct source_list *sources
     gather->progress = progress_new(sources->count,
                                     &(struct progress_options){.quiet = !gather->options->progress,
                                                                .lines = gather->options->lines,
+                                                               .asks = gather->options->asks,
                                                                .colour = gather->settings->colour});
     gather->pool = pool_new(gather->settings->jobs, &gather->settings->remote, run, gather);
     if (!out->items || !gather->by_url || !gather->repositories || !gather->progress ||

@@ -32,6 +32,7 @@ struct gather {
 struct gather_options {
     bool newest;   /* branches: what they are at the remote now */
     bool listings; /* ask each remote for its tags, to see which have moved */
+    bool asks;     /* that is all this is for: progress says so */
     bool
         lines; /* with progress, elsewhere than on a terminal: also what the servers say of theirs */
     bool progress; /* on stderr: progress.h */

@@ -17,7 +17,7 @@
 #define NAME_MOST       32   /* columns */
 
 struct progress {
-    bool quiet, lines;
+    bool quiet, lines, asks;
     enum colour colour;
     bool draws; /* on a terminal, by a thread of its own */
     pthread_t drawer;
@@ -75,8 +75,8 @@ static void draw_bar(const struct progress *progress, struct drawing *drawing, i
                  terminal_time(seconds * (double)(progress->all - progress->done) /
                                    (double)progress->done,
                                left));
-    draw_line(drawing, STYLE_BOLD, "[%s] %zu/%zu  %s  %s/s%s", bar, progress->done, progress->all,
-              terminal_bytes((double)arrived, bytes),
+    draw_line(drawing, STYLE_BOLD, "[%s] %zu/%zu%s  %s  %s/s%s", bar, progress->done, progress->all,
+              progress->asks ? "  asking the remotes" : "", terminal_bytes((double)arrived, bytes),
               terminal_bytes(seconds > 0 ? (double)arrived / seconds : 0, rate), rest);
 }
 
@@ -175,6 +175,7 @@ struct progress *progress_new(size_t all, const struct progress_options *options
     progress->all = all;
     progress->quiet = options->quiet;
     progress->lines = options->lines;
+    progress->asks = options->asks;
     progress->colour = options->colour;
     progress->began_at = clock_now();
     pthread_mutex_init(&progress->lock, NULL);
@@ -255,7 +256,7 @@ void progress_done(struct progress *progress, const char *name, const char *how)
 {
     pthread_mutex_lock(&progress->lock);
     progress->done++;
-    if (!progress->quiet && !progress->draws)
+    if (!progress->quiet && !progress->draws && !progress->asks)
         fprintf(stderr, "[%zu/%zu] %s: %s\n", progress->done, progress->all, name, how);
     pthread_mutex_unlock(&progress->lock);
 }

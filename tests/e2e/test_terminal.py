@@ -77,6 +77,27 @@ class Progress(Terminal):
             self.assertNotIn("Compressing", told.screen.text())
             self.assertNotIn("0/1", told.screen.text())
 
+    def test_update_shows_that_it_asks_before_it_fetches(self):
+        gate = threading.Event()
+        self.addCleanup(gate.set)
+
+        def answer(server, request):
+            if asked and request.command == "ls-refs":
+                gate.wait(50)
+            return server.true_answer(request)
+
+        asked = []
+        server = self.serve(HttpServer, self.make_start_point(tags=["1"]), answer)
+        self.program("create", "pp", "--languages", server.url("python-unittest") + "?tag=1")
+        asked.append(True)
+        told = self.on_terminal("update", "pp")
+        told.shows(r"\[\.+\] 0/1  asking the remotes  .*\n  python-unittest  [1-9] s")
+        gate.set()
+        self.assertEqual(0, told.wait())
+        self.assertEqual("Nothing changed in the set 'pp'.", told.screen.text())
+        done = self.program("update", "pp")
+        self.assertEqual("[1/1] python-unittest/1: in the cache already\n", done.stderr)
+
     def test_an_interrupted_one_leaves_nothing_behind(self):
         server = self.serve(GatedServer, self.make_start_point(tags=["1"]))
         for number in (signal.SIGINT, signal.SIGTERM):
