@@ -30,7 +30,8 @@ struct progress_transfer {
 struct progress_options {
     bool quiet; /* nothing is shown */
     bool lines; /* elsewhere than on a terminal: also what the servers say */
-    bool asks;  /* remotes are asked for their listings; shown on a terminal only: no version is done by it */
+    bool
+        asks; /* remotes are asked for their listings; shown on a terminal only: no version is done by it */
     enum colour colour;
 };
 
