@@ -17,7 +17,7 @@ PACKAGES := gcc make pkg-config libfuse3-dev libgit2-dev libjansson-dev libcurl4
 # What the tests need besides: real servers, peers to compare with, checkers.
 TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap wrk openssh-server openssh-client rsync \
             clang clang-format libclang-rt-14-dev runc busybox-static strace attr psmisc \
-            gitolite3 python3-dulwich jgit-cli \
+            gitolite3 python3-dulwich jgit-cli cgit \
             systemd man-db zsh shellcheck lintian dpkg-dev prometheus python3-yaml procps \
             $(if $(shell command -v kubectl),,kubernetes-client)
 

@@ -60,6 +60,13 @@ static void on_progress(void *data, uint64_t bytes, const char *line)
         progress_says(transfer->progress, &transfer->shown, line);
 }
 
+static void on_note(void *data, const char *sentence)
+{
+    const struct gather_transfer *transfer = data;
+
+    progress_note(transfer->progress, sentence);
+}
+
 static bool on_cancelled(void *data)
 {
     (void)data;
@@ -184,6 +191,7 @@ static void fetch_all(const struct gather_work *gather, const struct gather_repo
     struct gather_transfer transfer = {.progress = gather->progress};
     struct watch watch = {.progress = on_progress,
                           .cancelled = on_cancelled,
+                          .note = on_note,
                           .data = &transfer,
                           .lines = progress_wants_lines(gather->progress)};
 

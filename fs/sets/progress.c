@@ -252,6 +252,20 @@ void progress_says(struct progress *progress, struct progress_transfer *transfer
     pthread_mutex_unlock(&progress->lock);
 }
 
+void progress_note(struct progress *progress, const char *sentence)
+{
+    char text[1024];
+
+    snprintf(text, sizeof text, "%s", sentence);
+    terminal_clean(text);
+    pthread_mutex_lock(&progress->lock);
+    if (!progress->quiet) {
+        erase(progress);
+        fprintf(stderr, "startpointfs: note: %s\n", text);
+    }
+    pthread_mutex_unlock(&progress->lock);
+}
+
 void progress_done(struct progress *progress, const char *name, const char *how)
 {
     pthread_mutex_lock(&progress->lock);

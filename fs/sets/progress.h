@@ -51,6 +51,9 @@ void progress_bytes(struct progress *progress, struct progress_transfer *transfe
 /* What the server says of its own progress; whatever bytes these are. */
 void progress_says(struct progress *progress, struct progress_transfer *transfer, const char *line);
 
+/* A sentence about something that works, but not as it should: a line of its own. */
+void progress_note(struct progress *progress, const char *sentence);
+
 /* One version is done; `how` is "fetched", "failed" and the like. */
 void progress_done(struct progress *progress, const char *name, const char *how);
 

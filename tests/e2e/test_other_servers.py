@@ -9,6 +9,7 @@ import threading
 
 from support import servers, trees
 from support.case import EndToEnd, allow_seconds
+from support.processes import eventually
 from support.repositories import start_point
 from support.servers import Server, ThreadedServer
 from support.wire import HttpServer
@@ -75,6 +76,48 @@ class Gitolite(servers.Sshd):
 
 
 
+class Cgit(Server):
+    """cgit behind nginx: it gives a repository's files one by one, and knows nothing of git's protocol."""
+
+    _TEXT = """
+daemon off; pid {folder}/nginx.pid; {user}
+events {{ }}
+http {{
+    access_log off;
+    client_body_temp_path {folder}/body; fastcgi_temp_path {folder}/fastcgi; proxy_temp_path {folder}/proxy;
+    uwsgi_temp_path {folder}/uwsgi; scgi_temp_path {folder}/scgi;
+    server {{
+        listen 127.0.0.1:{port};
+        location / {{
+            fastcgi_pass unix:{folder}/fcgiwrap;
+            fastcgi_param SCRIPT_FILENAME /usr/lib/cgit/cgit.cgi;
+            fastcgi_param CGIT_CONFIG {folder}/cgitrc;
+            fastcgi_param PATH_INFO $uri;
+            fastcgi_param QUERY_STRING $args;
+            fastcgi_param REQUEST_METHOD $request_method;
+        }}
+    }}
+}}
+"""
+
+    def __init__(self, folder, env, repositories):
+        super().__init__(folder, env)
+        (self.folder / "cgitrc").write_text(f"enable-http-clone=1\nvirtual-root=/\nscan-path={repositories}\n")
+        socket_path = self.folder / "fcgiwrap"
+        self.start("/usr/sbin/fcgiwrap", "-f", "-c", "2", "-s", f"unix:{socket_path}")
+        eventually(socket_path.exists, 10, "fcgiwrap's socket")
+        self.port = self.start_on_port(self._command)
+
+    def _command(self, port):
+        configuration = self.folder / "nginx.conf"
+        user = "user root;" if os.geteuid() == 0 else ""
+        configuration.write_text(self._TEXT.format(folder=self.folder, port=port, user=user))
+        return ["/usr/sbin/nginx", "-e", self.folder / "server.log", "-p", self.folder, "-c", configuration]
+
+    def url(self, name):
+        return f"http://127.0.0.1:{self.port}/{name}"
+
+
 class Families(EndToEnd):
     deadline = 120
 
@@ -110,6 +153,15 @@ class Families(EndToEnd):
 
     def test_gitolite(self):
         self.check(self.serve(Gitolite, self.repositories))
+
+    def test_cgit_which_git_clones_file_by_file_is_named(self):
+        bare = self.folder / "bare"
+        self.call("git", "clone", "-q", "--bare", self.repositories / "python-unittest", bare / "python-unittest")
+        url = self.serve(Cgit, bare).url("python-unittest")
+        self.call("git", "clone", "-q", "--branch", "annotated", url, self.folder / "clone")
+        fetched = self.program("fetch", url + "?tag=1", check=False)
+        self.assertEqual(3, fetched.returncode)
+        self.assertIn("dumb http", fetched.stderr)
 
     def test_a_server_that_gives_no_commit_by_its_id_is_not_asked(self):
         self.git_configure("uploadpack.allowAnySHA1InWant", "false")

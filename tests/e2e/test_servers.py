@@ -186,7 +186,8 @@ class Scripted(Servers):
 
     def test_a_server_without_shallow_is_fetched_whole(self):
         server = self.serve_version_0(without=[b"shallow", b"deepen-since", b"deepen-not", b"deepen-relative"])
-        self.fetch(server.url("python-unittest") + "?tag=2")
+        fetched = self.fetch(server.url("python-unittest") + "?tag=2")
+        self.assertEqual(1, fetched.stderr.count("all of it is fetched"), fetched.stderr)
         self.assertNotIn(b"deepen", server.requests[-1].body)
         self.assertNotIn(b" shallow", server.requests[-1].body)
         mount = self.mount(server.url("python-unittest") + "?tag=1")
