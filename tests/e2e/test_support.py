@@ -12,7 +12,7 @@ import unittest
 
 from support import servers, trees
 from support.case import EndToEnd
-from support.processes import PROJECT, eventually
+from support.processes import PROJECT, eventually, mounts_below, processes_of
 from support.repositories import executable, start_point, submodule, symlink
 
 
@@ -186,6 +186,58 @@ class Repositories(EndToEnd):
         self.assertEqual("2", repository.git("rev-list", "--count", "master").strip())
         self.assertEqual("tag", repository.git("cat-file", "-t", "tag-of-tag").strip())
         repository.git("fsck", "--strict")
+
+
+class Runs(EndToEnd):
+    """Of a run that is interrupted or killed nothing stays: no process, no mount, no file."""
+
+    with_sanitizers = False
+
+    def check(self, number):
+        place = self.folder / "temporary"
+        place.mkdir()
+        run = self.start(PROJECT / "tests/run", "e2e", "test_transports.Transports.test_http", stdout=subprocess.DEVNULL,
+                         env={**self.env, "PATH": os.environ["PATH"], "TMPDIR": str(place),
+                              "B": os.environ.get("E2E_BUILD", "build")})
+
+        def belonging():
+            return [pid for folder in place.iterdir() for pid in processes_of(folder)]
+
+        eventually(lambda: mounts_below(place) or run.poll() is not None, 40, "a mount", longest_pause=0.01)
+        self.assertIsNone(run.poll())
+        self.assertGreater(len(belonging()), 3)
+        run.send_signal(number)
+        self.assertEqual(-number if number == signal.SIGKILL else 130, run.wait(20))
+        eventually(lambda: not list(place.iterdir()), 10, "an empty folder")
+        self.assertEqual(([], []), (mounts_below(place), processes_below(place)))
+
+    def test_killed(self):
+        self.check(signal.SIGKILL)
+
+    def test_interrupted(self):
+        self.check(signal.SIGINT)
+
+    def test_terminated(self):
+        self.check(signal.SIGTERM)
+
+    def test_servers_end_with_their_test(self):
+        program = ("import os, signal, sys; from pathlib import Path; from support.servers import Nginx; "
+                   "Nginx(Path(sys.argv[1]), dict(os.environ), '/'); os.kill(os.getpid(), signal.SIGKILL)")
+        self.call(sys.executable, "-c", program, self.folder / "nginx", check=False, cwd=PROJECT / "tests/e2e")
+        eventually(lambda: not processes_below(self.folder / "nginx"), 10, "nginx's end")
+
+
+def processes_below(folder):
+    """Those that work there or were called with a file of it; a program's name or environment may be gone."""
+    found = []
+    for command in pathlib.Path("/proc").glob("[0-9]*/cmdline"):
+        try:
+            said, works = command.read_bytes(), os.readlink(command.parent / "cwd")
+        except OSError:
+            continue
+        if os.fsencode(folder) in said or works.startswith(os.fspath(folder)):
+            found.append(said)
+    return found
 
 
 class Documents(unittest.TestCase):

@@ -104,7 +104,7 @@ class EndToEnd(unittest.TestCase):
 
     def start(self, *command, **options):
         """A process in the background, which ends with the test at the latest."""
-        process = subprocess.Popen([os.fspath(part) for part in command], env=self.env,
+        process = subprocess.Popen([os.fspath(part) for part in command], env=options.pop("env", self.env),
                                    stdin=subprocess.DEVNULL, start_new_session=True, **options)
 
         def end():

@@ -1,7 +1,8 @@
 """Starting processes, waiting for things to become true, and finding what a test left behind.
 
 Every process that a test starts, and every process that those start, has the test's folder in its
-environment as E2E_FOLDER; so a daemon is found, whatever it did to its session and parents.
+environment as E2E_FOLDER; so a daemon is found, whatever it did to its session and parents. Some
+write their title over their environment: they are found by their command or working folder.
 """
 
 import os
@@ -29,7 +30,7 @@ class Timeout(AssertionError):
     pass
 
 
-def eventually(condition, timeout=10.0, what="the condition"):
+def eventually(condition, timeout=10.0, what="the condition", longest_pause=0.1):
     """Polls until condition() is true and returns its value."""
     end = time.monotonic() + timeout
     pause = 0.005
@@ -40,7 +41,7 @@ def eventually(condition, timeout=10.0, what="the condition"):
         if time.monotonic() > end:
             raise Timeout(f"{what}: not within {timeout} s")
         time.sleep(pause)
-        pause = min(pause * 1.5, 0.1)
+        pause = min(pause * 1.5, longest_pause)
 
 
 def slowness():
@@ -77,11 +78,22 @@ def stop(process, timeout=10):
     raise Timeout(f"{process.args} does not end")
 
 
-def _environment(pid):
+def _parts(pid, name):
+    """What /proc has of a process with zeros between: its environ, its cmdline."""
     try:
-        return pathlib.Path(f"/proc/{pid}/environ").read_bytes().split(b"\0")
+        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes().split(b"\0")
     except OSError:
         return []
+
+
+def _works_in(pid, folder):
+    """nginx and sshd, whose title lies where their environment was."""
+    try:
+        place = os.readlink(f"/proc/{pid}/cwd")
+    except OSError:
+        return False
+    below = os.fspath(folder) + "/"
+    return (place + "/").startswith(below) or any(os.fsencode(below) in part for part in _parts(pid, "cmdline"))
 
 
 def state(pid):
@@ -102,7 +114,7 @@ def processes_of(folder, program=None, mount=None):
     for entry in os.listdir("/proc"):
         if not entry.isdigit() or int(entry) == os.getpid() or state(entry) in (None, "Z"):
             continue
-        if not markers.issubset(_environment(entry)):
+        if not markers.issubset(_parts(entry, "environ")) and (mount or program or not _works_in(entry, folder)):
             continue
         if program is not None:
             try:

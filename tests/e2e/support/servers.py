@@ -52,9 +52,10 @@ class Server:
 
     def start(self, *command, env=None):
         with open(self.folder / "server.log", "ab") as log:
-            process = subprocess.Popen([str(part) for part in command], env=env or self.env,
-                                       stdin=subprocess.DEVNULL, stdout=log, stderr=log,
-                                       start_new_session=True)
+            # It ends with the test, however that ends; and is found by where it works.
+            process = subprocess.Popen(["setpriv", "--pdeathsig", "TERM", *(str(part) for part in command)],
+                                       env=env or self.env, stdin=subprocess.DEVNULL, stdout=log, stderr=log,
+                                       cwd=self.folder, start_new_session=True)
         self.processes.append(process)
         return process
 
@@ -175,7 +176,9 @@ class Nginx(Server):
     def _start_backend(self):
         socket_path = self.folder / "fcgiwrap"
         socket_path.unlink(missing_ok=True)
-        self.start("/usr/sbin/fcgiwrap", "-f", "-c", "4", "-s", f"unix:{socket_path}")
+        # Of itself it would end without its children.
+        self.start("sh", "-c", 'trap "trap - TERM; kill 0" TERM; "$@" & wait', "sh",
+                   "/usr/sbin/fcgiwrap", "-f", "-c", "4", "-s", f"unix:{socket_path}")
         eventually(socket_path.exists, 10, "fcgiwrap's socket")
 
     def start_again(self):
