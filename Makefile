@@ -11,9 +11,9 @@ B       ?= build
 
 VERSION := 0.1.0
 
-LIBS     := fuse3 libgit2 jansson libcurl oniguruma libmicrohttpd zlib libcrypto libseccomp
+LIBS     := fuse3 libgit2 jansson libcurl oniguruma libmicrohttpd zlib libdeflate libcrypto libseccomp
 PACKAGES := gcc make pkg-config libfuse3-dev libgit2-dev libjansson-dev libcurl4-openssl-dev \
-            libonig-dev libmicrohttpd-dev zlib1g-dev libssl-dev libseccomp-dev fuse3 git ca-certificates
+            libonig-dev libmicrohttpd-dev zlib1g-dev libdeflate-dev libssl-dev libseccomp-dev fuse3 git ca-certificates
 # What the tests need besides: real servers, peers to compare with, checkers.
 TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap wrk openssh-server openssh-client rsync \
             clang clang-format libclang-rt-14-dev runc busybox-static strace attr psmisc \

@@ -6,9 +6,10 @@
 #include <unistd.h>
 #include <zlib.h>
 
+#include "gitcache/store/deflated.h"
 #include "gitcache/store/pack_delta.h"
 
-#define CHUNK       ((size_t)64 << 10)
+#define CHUNK       ((size_t)1 << 20)
 #define HEADER_ROOM 64 /* more than type, size and base can take */
 #define MAX_ROOM    ((uInt)1 << 30)
 #define DELTA_ROOM  18 /* the two sizes that a delta begins with */
@@ -50,7 +51,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
     uint64_t begin = pack_index_offset(reader->index, position);
     uint64_t end = pack_index_end(reader->index, position);
     unsigned char *chunk = first;
-    uLong crc = crc32(0, NULL, 0);
+    uint32_t crc = 0;
 
     *first_size = 0;
     for (uint64_t at = begin; at < end;) {
@@ -65,7 +66,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
         }
         if (at == begin)
             *first_size = wanted;
-        crc = crc32(crc, chunk, (uInt)wanted);
+        crc = deflated_crc(crc, chunk, wanted);
         at += wanted;
     }
     if (chunk != first)
@@ -205,8 +206,9 @@ static bool feed(const struct pack_reader *reader, struct pack_entry *entry, z_s
     return true;
 }
 
-int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
-                       struct pack_entry *entry, unsigned char *out, size_t size, struct error *e)
+/* Of a large entry, or only its beginning: piece by piece. */
+static int inflate_pieces(const struct pack_reader *reader, struct pack_entry *entry,
+                          unsigned char *out, size_t size)
 {
     z_stream stream = {.next_in = NULL};
     uint64_t at = entry->begin;
@@ -215,7 +217,7 @@ int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
     int z = inflateInit2(&stream, -MAX_WBITS);
 
     if (z != Z_OK)
-        return error_no_memory(e);
+        return -ENOMEM;
     stream.next_out = left ? out : end;
     while (z == Z_OK && (left || size == entry->size)) {
         uInt room = left < MAX_ROOM ? (uInt)left : MAX_ROOM;
@@ -231,10 +233,20 @@ int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
     }
     inflateEnd(&stream);
     if (z == Z_MEM_ERROR)
-        return error_no_memory(e);
-    if (left || (size == entry->size && z != Z_STREAM_END))
-        return pack_entry_damaged(reader, position, "it cannot be inflated", e);
-    return 0;
+        return -ENOMEM;
+    return left || (size == entry->size && z != Z_STREAM_END) ? -EIO : 0;
+}
+
+int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
+                       struct pack_entry *entry, unsigned char *out, size_t size, struct error *e)
+{
+    bool is_whole = size == entry->size && entry->chunk_size == entry->end - entry->begin;
+    int r = is_whole ? deflated_inflate(entry->chunk, entry->chunk_size, out, size)
+                     : inflate_pieces(reader, entry, out, size);
+
+    return r == -ENOMEM ? error_no_memory(e)
+           : r < 0      ? pack_entry_damaged(reader, position, "it cannot be inflated", e)
+                        : 0;
 }
 
 /* What comes out of a delta is as large as it says at its beginning. */
