@@ -70,7 +70,8 @@ struct packed_ref {
     struct oid target;
 };
 
-/* A file that is not there is an empty one, and so is what is no file. */
+/* A file that is not there is an empty one, and so is what is no file, or larger than one of ours
+ * can be (skeleton.h makes it again). */
 static int open_packed(const char *folder, struct packed *out, struct error *e)
 {
     char *path = disk_path(folder, PACKED_REFS);
@@ -78,7 +79,7 @@ static int open_packed(const char *folder, struct packed *out, struct error *e)
     size_t size;
     int r = path ? disk_read(path, MAX_PACKED, &out->text, &size, e) : error_no_memory(e);
 
-    if (r == -ENOENT || r == -ENOTDIR ||
+    if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG ||
         (r == -EIO && lstat(path, &st) == 0 && !S_ISREG(st.st_mode))) {
         out->text = NULL;
         r = 0;
@@ -324,7 +325,7 @@ static int remove_packed(const char *folder, const char *ref, struct error *e)
         r = error_no_memory(e);
     if (r == 0 && found)
         r = replace_locked(path, kept, e);
-    else if (r == -ENOENT)
+    else if (r == -ENOENT || r == -EFBIG)
         r = 0;
     free(kept);
     free(text);

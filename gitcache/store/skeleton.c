@@ -9,8 +9,9 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/regular.h"
 
-#define MAX_FILE ((size_t)64 << 10)
-#define COUNT(a) (sizeof(a) / sizeof *(a))
+#define MAX_FILE  ((size_t)64 << 10)
+#define MAX_OTHER ((off_t)256 << 20)
+#define COUNT(a)  (sizeof(a) / sizeof *(a))
 
 /* Each before what is in it. */
 static const char *const folders[] = {"objects",   "objects/pack", "objects/info",     "refs",
@@ -29,7 +30,8 @@ static const struct {
                "\tauto = 0\n"},
 };
 
-/* Files that are made anew elsewhere: here they must only not be something else. */
+/* Files that are made anew elsewhere: here they must only not be something else, nor larger than
+ * anything that we write. */
 static const char *const others[] = {"shallow", "packed-refs", "startpointfs-listing",
                                      "startpointfs-pins", "startpointfs-reads"};
 
@@ -88,15 +90,28 @@ static int check_file(const char *path, size_t i, bool *good, struct error *e)
     return r;
 }
 
-/* Whether something of that kind is there; missing is none. */
-static bool is_kind(const char *folder, const char *name, mode_t kind, bool missing)
+static bool is_folder(const char *folder, const char *name)
 {
     char *path = disk_path(folder, name);
     struct stat st;
-    bool is = missing;
+    bool is = path && lstat(path, &st) == 0 && S_ISDIR(st.st_mode);
 
-    if (path && lstat(path, &st) == 0)
-        is = (st.st_mode & S_IFMT) == kind;
+    free(path);
+    return is;
+}
+
+static bool is_good_other(const struct stat *st)
+{
+    return S_ISREG(st->st_mode) && st->st_size <= MAX_OTHER;
+}
+
+/* It may also be missing. */
+static bool is_other(const char *folder, const char *name)
+{
+    char *path = disk_path(folder, name);
+    struct stat st;
+    bool is = !path || lstat(path, &st) < 0 || is_good_other(&st);
+
     free(path);
     return is;
 }
@@ -106,9 +121,9 @@ bool skeleton_is_sound(const char *folder)
     bool sound = true;
 
     for (size_t i = 0; i < COUNT(folders) && sound; i++)
-        sound = is_kind(folder, folders[i], S_IFDIR, false);
+        sound = is_folder(folder, folders[i]);
     for (size_t i = 0; i < COUNT(others) && sound; i++)
-        sound = is_kind(folder, others[i], S_IFREG, true);
+        sound = is_other(folder, others[i]);
     for (size_t i = 0; i < COUNT(files) && sound; i++) {
         char *path = disk_path(folder, files[i].name);
         if (path)
@@ -133,11 +148,11 @@ static int mend_file(const char *path, size_t i, struct error *e)
     return r ? r : 1;
 }
 
-static int remove_what_is_no_file(const char *path)
+static int remove_what_is_no_other(const char *path)
 {
     struct stat st;
 
-    if (lstat(path, &st) < 0 || S_ISREG(st.st_mode))
+    if (lstat(path, &st) < 0 || is_good_other(&st))
         return 0;
     disk_remove(path);
     return 1;
@@ -167,7 +182,8 @@ int skeleton_mend(const struct cache *cache, const char *folder, const char *sho
     }
     for (size_t i = 0; i < COUNT(others) && r == 0; i++) {
         char *path = disk_path(folder, others[i]);
-        r = said(path ? remove_what_is_no_file(path) : error_no_memory(e), cache, shown, others[i]);
+        r = said(path ? remove_what_is_no_other(path) : error_no_memory(e), cache, shown,
+                 others[i]);
         free(path);
     }
     return r;

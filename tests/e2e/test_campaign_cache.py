@@ -88,6 +88,12 @@ class Damaged(EndToEnd):
         def each(pattern, act, *arguments):
             return lambda folder: [act(path, *arguments) for path in sorted(folder.glob(pattern))]
 
+        def huge(name):
+            def act(folder):
+                with open(folder / name, "ab") as file:
+                    file.truncate(4 << 40)
+            return act
+
         return {
             "an offset of the index": each(self.INDEX, flip, -60, 3),
             "the index's fan-out": each(self.INDEX, flip, 40, 0),
@@ -116,6 +122,10 @@ class Damaged(EndToEnd):
             "a FIFO for shallow": lambda folder: os.mkfifo(folder / "shallow") if not (
                 folder / "shallow").exists() else fifo(folder / "shallow"),
             "a FIFO for objects": each("objects", fifo),
+            "packed refs of 4 TiB": huge("packed-refs"),
+            "a record of 4 TiB": huge("startpointfs-pins"),
+            "a listing of 4 TiB": huge("startpointfs-listing"),
+            "a HEAD of 4 TiB": huge("HEAD"),
         }
 
     @allow_seconds(240)
