@@ -13,7 +13,7 @@ from support.processes import PROGRAM
 from support.repositories import start_point
 
 # How many versions are read in how many repositories, and with how many descriptors.
-VERSIONS = int(os.environ.get("E2E_VERSIONS", "600"))
+VERSIONS = int(os.environ.get("E2E_VERSIONS", "300"))
 REPOSITORIES = int(os.environ.get("E2E_REPOSITORIES", "10"))
 DESCRIPTORS = int(os.environ.get("E2E_DESCRIPTORS", "128"))
 

@@ -21,7 +21,7 @@ from support.repositories import _data, start_point, symlink
 
 MS_RDONLY, MS_REMOUNT = 1, 32
 SLOWNESS = int(os.environ.get("E2E_SLOWNESS", "1"))
-KILLS = int(os.environ.get("E2E_KILLS", "20"))
+KILLS = int(os.environ.get("E2E_KILLS", "12" if SLOWNESS == 1 else "6"))
 SOAK = KILLS >= 200
 SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
 

@@ -16,11 +16,11 @@ import time
 
 from support import certificates, servers, trees
 from support.case import EndToEnd
-from support.processes import eventually, slowness
+from support.processes import eventually, patience, slowness
 from support.repositories import start_point
 from support.wire import RESULT, Answer, HttpServer, in_pieces, packet, packets
 
-TIMEOUT = 3 * slowness()
+TIMEOUT = patience(4) if slowness() > 1 else 3
 SOON = 20 * slowness()  # seconds after which a remote that is sound again must be believed
 PAGE = {"Content-Type": "text/html"}
 GIT = {"Content-Type": RESULT}

@@ -400,7 +400,7 @@ class Transports(EndToEnd):
             thread.join(max(4 * SOON, 60 * slowness()))
         return sum(thread.is_alive() for thread in threads)
 
-    def run_ways(self, ways, timeout=8 * slowness(), **options):
+    def run_ways(self, ways, timeout=patience(8), **options):
         only = os.environ.get("E2E_WAYS")
         remotes = [TransportRemote(self, name, number, way) for number, (name, way) in enumerate(ways.items())
                    if not only or re.search(only, name)]
@@ -432,7 +432,7 @@ class Transports(EndToEnd):
 
     def test_ssh(self):
         # A handshake takes a loaded machine long.
-        self.run_ways(SSH, timeout=12 * slowness())
+        self.run_ways(SSH, timeout=patience(12))
 
     def test_git_daemons(self):
         self.run_ways(GIT)
@@ -450,7 +450,7 @@ class Transports(EndToEnd):
         self.nginx = self.serve(servers.Nginx, self.repositories)
         self.resolves = self.folder / "resolves"
         self.resolves.touch()
-        self.run_ways(NAMES, timeout=12 * slowness(), env={"LD_PRELOAD": str(library), "RESOLVES": str(self.resolves)})
+        self.run_ways(NAMES, timeout=patience(12), env={"LD_PRELOAD": str(library), "RESOLVES": str(self.resolves)})
 
 
 if __name__ == "__main__":

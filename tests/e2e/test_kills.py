@@ -20,7 +20,7 @@ from support.case import EndToEnd
 from support.processes import PROGRAM, eventually, slowness, state
 from support.repositories import start_point
 
-KILLS = int(os.environ.get("E2E_ALL_KILLS", "40"))
+KILLS = int(os.environ.get("E2E_ALL_KILLS", "30" if slowness() == 1 else "15"))
 HANG = 30 * slowness()  # seconds without an answer
 TAGS = 30
 # What a reader may get while there is no mount, or while the one that it stands in ends.

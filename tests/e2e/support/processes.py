@@ -49,6 +49,12 @@ def slowness():
     return int(os.environ.get("E2E_SLOWNESS", "1"))
 
 
+def patience(seconds):
+    """For -o timeout=: a sanitizer answers later. What it is given beyond that is spent waiting, each time that something
+    must time out."""
+    return seconds if slowness() == 1 else seconds * 2
+
+
 def run(command, *, env, timeout=60, check=True, text=True, **further):
     """subprocess.run with a deadline, and an exception that shows what the command printed."""
     command = [os.fspath(part) for part in command]
