@@ -19,7 +19,7 @@ import unittest
 
 from support import certificates, servers
 from support.case import EndToEnd
-from support.processes import eventually, run, slowness
+from support.processes import eventually, patience, run, slowness
 from support.repositories import start_point
 from support.wire import Answer, HttpServer, packet
 from test_failing_remote import (SOON, Remote, flipped, in_pieces, nonsense, said, silence, silence_after,
