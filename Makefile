@@ -9,7 +9,7 @@ PREFIX  ?= /usr/local
 DESTDIR ?=
 B       ?= build
 
-VERSION := 0.1.0
+VERSION := 0.2.0
 
 LIBS     := fuse3 libgit2 jansson libcurl oniguruma libmicrohttpd zlib libdeflate libcrypto libseccomp
 PACKAGES := gcc make pkg-config libfuse3-dev libgit2-dev libjansson-dev libcurl4-openssl-dev \
@@ -186,7 +186,8 @@ install: all
 # The Debian package, built in build-deb with Debian's own flags.
 deb: deps
 	$(call install_packages,dpkg-dev)
-	@eval "$(MAKE) --no-print-directory B=build-deb $$(dpkg-buildflags --export=cmdline) all"
+	@eval "$(MAKE) --no-print-directory B=build-deb \
+	    $$(DEB_BUILD_MAINT_OPTIONS=hardening=+all dpkg-buildflags --export=cmdline) all"
 	@mount-scripts/packages/build-deb build-deb $(VERSION)
 
 # Installs it into a fresh Debian, with all it depends on. Needs the network, and some minutes.

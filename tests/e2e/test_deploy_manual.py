@@ -8,6 +8,7 @@ from support.case import EndToEnd
 from support.processes import PROGRAM, PROJECT
 
 PAGES = PROJECT / "mount-scripts" / "man"
+VERSION = re.search(r"(?m)^VERSION := (\S+)$", (PROJECT / "Makefile").read_text())[1]
 COMPLETIONS = PROJECT / "mount-scripts" / "completions"
 
 
@@ -32,6 +33,37 @@ class Documented(EndToEnd):
         listed = self.help("mount").partition("\nMount options:\n")[2]
         return re.findall(r"(?m)(?:^  |, )([a-z_]+)=", listed) + re.findall(
             r"(?m)^  ([a-z_]+)  ", listed)
+
+
+class Versions(Documented):
+    """The Makefile knows the version. All else that names it says the same."""
+
+    CHANGES = PROJECT / ".github" / "CHANGELOG.md"
+
+    def test_one_version_everywhere(self):
+        self.assertIn(f"startpointfs {VERSION} ", self.program("--version").stdout)
+        self.assertEqual(VERSION, re.search(r"(?m)^## (\S+) \(\d{4}-\d\d-\d\d\)$", self.CHANGES.read_text())[1])
+        for file in PROJECT.glob("mount-scripts/**/*"):
+            if file.is_file():
+                for named in re.findall(r"(?:startpointfs[:_]|newTag: )(\d+\.\d+\.\d+)", file.read_text()):
+                    self.assertEqual(VERSION, named, file)
+
+    def test_the_changelog_is_debians_too(self):
+        """Each sentence of one is in the other, in the same order."""
+        text = self.CHANGES.read_text()
+        made = self.folder / "changelog"
+        made.write_text(self.call(PROJECT / "mount-scripts/packages/changelog", input=text).stdout)
+        self.assertEqual("", self.call("dpkg-parsechangelog", "-l", made, "--all").stderr)
+
+        def words(entry):
+            return [word for word in entry.split() if re.search("[a-z0-9]", word)]
+
+        entries = re.split(r"(?m)^## ", text)[1:]
+        debian = re.split(r"(?m)^startpointfs (?=\()", made.read_text())[1:]
+        self.assertEqual(len(entries), len(debian))
+        for ours, theirs in zip(entries, debian):
+            self.assertTrue(theirs.startswith(f"({ours.split()[0]}) unstable; "))
+            self.assertEqual(words(ours)[2:], words(theirs.partition("\n")[2].partition("\n -- ")[0]))
 
 
 class Manual(Documented):
@@ -178,16 +210,15 @@ class Package(Documented):
         self.assertEqual([], [path for path in root.rglob("*") if not path.is_dir()])
 
     def test_the_debian_package(self):
-        self.call("cp", "-r", PROJECT / "Makefile", PROJECT / "LICENSE", PROJECT / "mount-scripts",
-                  self.folder)
+        self.call("cp", "-r", PROJECT / "Makefile", PROJECT / "LICENSE", PROJECT / ".github",
+                  PROJECT / "mount-scripts", self.folder)
         (self.folder / "build").mkdir()
         self.call("cp", PROGRAM, self.folder / "build")
-        shown = self.call("mount-scripts/packages/build-deb", "build", "0.1.0", cwd=self.folder,
+        shown = self.call("mount-scripts/packages/build-deb", "build", VERSION, cwd=self.folder,
                           timeout=100).stdout
         package = self.folder / shown.strip()
-        done = self.call("lintian", "--fail-on", "error", "--allow-root", package, check=False,
-                         timeout=100)
-        self.assertEqual(0, done.returncode, done.stdout + done.stderr)
+        done = self.call("lintian", "--allow-root", package, check=False, timeout=100)
+        self.assertEqual((0, ""), (done.returncode, done.stdout + done.stderr))
         self.assertRegex(self.call("dpkg-deb", "-f", package, "Depends").stdout, r"libgit2.*fuse3")
         self.call("dpkg-deb", "-x", package, self.folder / "tree")
         tree = self.folder / "tree"
@@ -197,5 +228,7 @@ class Package(Documented):
             tree / "usr/bin/startpointfs"))
         for file in ("lib/systemd/system/startpointfs.service", "etc/default/startpointfs",
                      "usr/share/man/man1/startpointfs.1.gz",
+                     "usr/share/doc/startpointfs/from-cyber-dojo.md.gz",
+                     "usr/share/doc/startpointfs/examples/languages.list",
                      "usr/share/zsh/vendor-completions/_startpointfs"):
             self.assertTrue((tree / file).is_file(), file)
