@@ -65,46 +65,48 @@ static const char *search_word(unsigned search)
 static const struct mount_option mount_options[] = {
     {"cache", OPTION_PATH, AT(cache), 0, 0, "DIR", "where fetched versions are kept", NULL},
     {"cache_max", OPTION_SIZE, AT(cache_max), 1, SETTINGS_SIZE_MOST, "SIZE",
-     "when the cache is larger, what no source names and was read longest ago goes", NULL},
+     "above this size, versions that no source names are removed, least recently read first", NULL},
     {"sets", OPTION_PATH, AT(sets), 0, 0, "DIR", "where named sets are kept", NULL},
     {"refs_ttl", OPTION_NUMBER, AT(refs_ttl), 0, 1u << 30, "SECONDS",
-     "how long a listing of a remote is good", NULL},
+     "how long a remote's listing stays valid", NULL},
     {"timeout", OPTION_NUMBER, AT(timeout), 1, 86400, "SECONDS",
-     "a read fails when its fetch shows no progress for so long", NULL},
-    {"jobs", OPTION_NUMBER, AT(jobs), 1, JOBS_MAX, "N", "fetches at once for one host", NULL},
+     "a read fails when its fetch makes no progress for this long", NULL},
+    {"jobs", OPTION_NUMBER, AT(jobs), 1, JOBS_MAX, "N", "simultaneous fetches from one host", NULL},
     {"rate", OPTION_NUMBER, AT(remote.rate), 0, 1000, "N",
-     "requests a second to one host, after the first two hundred; 0: any number", NULL},
+     "requests per second to one host, after the first two hundred; 0: no limit", NULL},
     {"offline", OPTION_FLAG, AT(offline), 0, 0, NULL, "use what the cache has, never the network",
      NULL},
     {"prefetch", OPTION_FLAG, AT(prefetch), 0, 0, NULL,
-     "fetch all that the sources name, in the background", NULL},
+     "fetch everything the sources name, in the background", NULL},
     {"readahead", OPTION_CHOICE, AT(readahead), READAHEAD_NO, READAHEAD_YES, NULL,
      "fetch the rest of a list once readers have asked for two of its versions", readahead_word},
     {"search", OPTION_CHOICE, AT(search), SEARCH_CHEAP, SEARCH_ALWAYS, NULL,
-     "look for commits that no list names where history comes without files, or everywhere",
+     "search the history for commits that no list names: at servers that send it without files, or "
+     "at all",
      search_word},
     {"browse", OPTION_CHOICE, AT(browse), BROWSE_ALL, BROWSE_NAMED, NULL,
-     "what 'ls' of a repository shows: all versions, or those that sources name", browse_word},
+     "what 'ls REPOSITORY' shows: all versions, or those that sources name", browse_word},
     {"no_fetch_for", OPTION_TEXT, AT(no_fetch_for), 0, 0, "NAMES",
-     "processes for which nothing is fetched, separated by colons", NULL},
+     "processes for which nothing is fetched, separated by colons (updatedb and desktop indexers)",
+     NULL},
     {"max_file", OPTION_SIZE, AT(max_file), 0, SETTINGS_SIZE_MOST, "SIZE",
-     "a larger file cannot be read", NULL},
+     "larger files cannot be read", NULL},
     {"max_pack", OPTION_SIZE, AT(remote.max_pack), 1, SETTINGS_SIZE_MOST, "SIZE",
-     "a larger pack is refused", NULL},
+     "larger packs are refused", NULL},
     {"max_nodes", OPTION_NUMBER, AT(max_nodes), 1024, (1u << 31) - 1, "N",
-     "files and folders that the mount can ever show", NULL},
-    {"uid", OPTION_ID, AT(uid), 0, UINT32_MAX - 1, "N", "the owner that files show", NULL},
-    {"gid", OPTION_ID, AT(gid), 0, UINT32_MAX - 1, "N", "the group that files show", NULL},
+     "how many files and folders the mount can show", NULL},
+    {"uid", OPTION_ID, AT(uid), 0, UINT32_MAX - 1, "N", "the owner of all files", NULL},
+    {"gid", OPTION_ID, AT(gid), 0, UINT32_MAX - 1, "N", "the group of all files", NULL},
     {"user", OPTION_TEXT, AT(user), 0, 0, "NAME",
-     "whom its workers run as, if root mounts: NAME, UID or UID:GID", NULL},
-    {"type", OPTION_CHOICE, AT(type), TYPE_LANGUAGES, TYPE_CUSTOM, NULL, "as --languages and so on",
-     type_word},
+     "if root mounts, the user that its workers run as: NAME, UID or UID:GID", NULL},
+    {"type", OPTION_CHOICE, AT(type), TYPE_LANGUAGES, TYPE_CUSTOM, NULL,
+     "the same as --languages and so on", type_word},
     {"log", OPTION_CHOICE, AT(log_level), LOG_LEVEL_ERROR, LOG_LEVEL_DEBUG, NULL,
-     "what is worth a line in the log", level_word},
+     "what is written to the log", level_word},
     {"log_file", OPTION_PATH, AT(log_file), 0, 0, "FILE",
-     "where the log goes (else to syslog; with -f to stderr)", NULL},
+     "where the log goes instead of syslog (with -f: stderr)", NULL},
     {"holder", OPTION_SOCKET, AT(holder), 0, 0, "SOCKET|systemd",
-     "who holds the mount beside its supervisor, so that it outlives that", NULL},
+     "who keeps the mount alive when its supervisor dies", NULL},
     {"no_resend", OPTION_FLAG, AT(no_resend), 0, 0, NULL,
      NULL /* for tests: as on a kernel that cannot send requests again */, NULL},
 };
@@ -135,7 +137,7 @@ static int refuse_value(const struct mount_option *option, const char *value, st
     if (option->kind == OPTION_FLAG)
         return error_set(e, EINVAL, "option %s takes no value", option->name);
     if (option->kind == OPTION_SOCKET && value && *value)
-        return error_set(e, EINVAL, "option %s=%s: the path of a socket has %zu letters at most",
+        return error_set(e, EINVAL, "option %s=%s: a socket's path has at most %zu bytes",
                          option->name, value, SOCKET_PATH_MOST);
     if (option->kind == OPTION_PATH || option->kind == OPTION_SOCKET || option->kind == OPTION_TEXT)
         return error_set(e, EINVAL, "option %s needs a value: %s=%s", option->name, option->name,
@@ -252,8 +254,6 @@ static const char *show_default(const struct settings *settings, const struct mo
 
     if (option->kind == OPTION_CHOICE && *(const unsigned *)field >= option->least)
         snprintf(buffer, size, " (%s)", option->word(*(const unsigned *)field));
-    else if (option->kind == OPTION_TEXT)
-        snprintf(buffer, size, " (%s)", *(char *const *)field);
     else
         buffer[0] = '\0';
     if (option->kind == OPTION_SIZE && number && !(number & ((1u << 30) - 1))) {
@@ -360,8 +360,8 @@ static int set_option(struct settings *settings, char *option, struct error *e)
         return error_set(
             e, EINVAL,
             "there is nothing to remount: lists and sets are read again when they change, and "
-            "'startpointfs reload MOUNTPOINT' takes up a new program; for other options unmount "
-            "('startpointfs umount MOUNTPOINT'), and mount anew");
+            "'startpointfs reload MOUNTPOINT' switches to a new program; to change options, "
+            "unmount ('startpointfs umount MOUNTPOINT') and mount again");
     if (is_for_fuse(option))
         return add_fuse_option(settings, option);
 

@@ -94,7 +94,7 @@ void check_no_duplicates(struct check *check, const struct value *array)
         const json_t *before = string ? json_object_get(first, string) : NULL;
         if (before) {
             check_fault(check, SEVERITY_ERROR, &element,
-                        "\"%.80s\" stands twice, first at index %d: remove one of them", string,
+                        "\"%.80s\" appears twice, first at index %d: remove one of them", string,
                         (int)json_integer_value(before));
         } else if (string && json_object_set_new(first, string, json_integer((json_int_t)i)) < 0) {
             findings_fail(check->findings, -ENOMEM);

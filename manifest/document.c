@@ -141,7 +141,7 @@ static void refuse_duplicate(const struct document *document, const struct value
     size_t start = again->key_span.start;
     shown_clip(key, document->text + start, again->key_span.end - start);
     findings_add(findings, SEVERITY_ERROR, CODE_DUPLICATE_KEYS, where,
-                 "the key %s stands twice, first in line %u: remove one of them", key, first_line);
+                 "the key %s appears twice, first in line %u: remove one of them", key, first_line);
 }
 
 static int refuse_duplicates(struct document *document, struct where where,

@@ -17,7 +17,7 @@ static void check_own(struct manifest_list *list, json_t *first)
             struct where where = manifest->where;
             where.pointer = "/display_name";
             findings_add(&list->findings, SEVERITY_ERROR, code, &where,
-                         "\"%.80s\" is the display_name of %s: %s too: change one of them",
+                         "\"%.80s\" is also the display_name of %s: %s; change one of them",
                          manifest->display_name, other->source, other->file);
         } else if (manifest->display_name && json_object_set_new(first, manifest->display_name,
                                                                  json_integer((json_int_t)i)) < 0) {
@@ -46,10 +46,9 @@ static enum severity fall_back(const struct manifest_list *list)
 static void report_lack(struct manifest_list *list, const struct manifest *lacks, size_t lacking)
 {
     findings_add(&list->findings, fall_back(list), CODE_FALL_BACK, &lacks->where,
-                 "has not both \"language\" and \"test_framework\", which %zu of %zu manifests of "
-                 "this list have: "
-                 "the services show \"Language, Framework\" only if all have them, and will show "
-                 "every display_name",
+                 "lacks \"language\" or \"test_framework\", which %zu of %zu manifests of this "
+                 "list have: the services show \"Language, Framework\" only if all have them, and "
+                 "will show every display_name",
                  list->count - lacking, list->count);
 }
 
@@ -63,9 +62,8 @@ static void check_repetitions(struct manifest_list *list, json_t *first)
             struct where where = manifest->where;
             where.pointer = "/language";
             findings_add(&list->findings, fall_back(list), CODE_FALL_BACK, &where,
-                         "\"%.80s\" is the language and framework of %s: %s too: the services will "
-                         "show every "
-                         "display_name of this list instead",
+                         "\"%.80s\" is also the language and framework of %s: %s; the services "
+                         "will show every display_name of this list instead",
                          manifest->pair_name, other->source, other->file);
         } else if (json_object_set_new(first, manifest->pair_name, json_integer((json_int_t)i)) <
                    0) {

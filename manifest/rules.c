@@ -80,7 +80,7 @@ static void check_regex(struct check *check, const struct value *value)
     char why[REGEX_WHY_SIZE], shown[SHOWN_SIZE];
     if (!check_string(check, value) || regex_is_valid(json_string_value(value->json), why))
         return;
-    check_fault(check, SEVERITY_ERROR, value, "%s is not a regular expression of Ruby: %s",
+    check_fault(check, SEVERITY_ERROR, value, "%s is not a Ruby regular expression: %s",
                 document_value_shown(check->document, value, shown), why);
 }
 
@@ -210,7 +210,7 @@ static void check_unknown_keys(struct check *check, const struct value *none)
         const char *similar = similar_key(member.key, check->type);
         if (similar)
             check_fault(check, SEVERITY_ERROR, &member,
-                        "is an unknown key for %s: is \"%s\" meant?", type, similar);
+                        "is an unknown key for %s: did you mean \"%s\"?", type, similar);
         else
             check_fault(check, SEVERITY_ERROR, &member, "is not a key that %s have: remove it",
                         type);

@@ -75,7 +75,7 @@ static int take_jobs(struct arguments *a, const char *value, struct error *e)
 static int take_type(struct arguments *a, enum start_point_type type, struct error *e)
 {
     if (a->settings.type != TYPE_NONE && a->settings.type != type)
-        return error_set(e, EINVAL, "give one of --languages, --exercises, --custom");
+        return error_set(e, EINVAL, "give only one of --languages, --exercises and --custom");
     a->settings.type = type;
     return 0;
 }
@@ -164,37 +164,36 @@ FLAG(worktree)
 #define NUMBER_TEXT(x) #x
 
 static const struct option_row rows[] = {
-    {"-f", NULL, ACCEPTS_MOUNT, "stay in the foreground, log on stderr", take_foreground},
+    {"-f", NULL, ACCEPTS_MOUNT, "stay in the foreground and log to stderr", take_foreground},
     {"-o", "OPTIONS", ACCEPTS_MOUNT, "mount options, separated by commas", take_options},
     {"--languages", NULL, ACCEPTS_TYPE, "the start-points are languages", take_languages},
     {"--exercises", NULL, ACCEPTS_TYPE, "the start-points are exercises", take_exercises},
-    {"--custom", NULL, ACCEPTS_TYPE, "the start-points are custom ones", take_custom},
+    {"--custom", NULL, ACCEPTS_TYPE, "the start-points are custom", take_custom},
     {"--cache", "DIR", ACCEPTS_CACHE, "where fetched versions are kept", take_cache},
     {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
     {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
-    {"--jobs", "N", ACCEPTS_JOBS, "fetches at once for one host (" NUMBER(JOBS_DEFAULT) ")",
+    {"--jobs", "N", ACCEPTS_JOBS, "simultaneous fetches from one host (" NUMBER(JOBS_DEFAULT) ")",
      take_jobs},
-    {"--progress", NULL, ACCEPTS_PROGRESS, "show also what the servers say of their progress",
+    {"--progress", NULL, ACCEPTS_PROGRESS, "also show the servers' progress messages",
      take_progress},
-    {"--force", NULL, ACCEPTS_FORCE, "replace a set of that name", take_force},
-    {"--lazy", NULL, ACCEPTS_LAZY, "detach it though somebody is inside, who goes on reading",
-     take_lazy},
+    {"--force", NULL, ACCEPTS_FORCE, "replace an existing set of that name", take_force},
+    {"--lazy", NULL, ACCEPTS_LAZY, "detach it even while in use; readers can go on", take_lazy},
     {"--strict", NULL, ACCEPTS_STRICT, "warnings are errors", take_strict},
-    {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, do nothing", take_dry_run},
+    {"--dry-run", NULL, ACCEPTS_DRY_RUN, "say what would be done, but do nothing", take_dry_run},
     {"--days", "N", ACCEPTS_DAYS,
-     "what was read in the last N days stays (" NUMBER(DAYS_DEFAULT) ")", take_days},
-    {"--max-size", "SIZE", ACCEPTS_MAX_SIZE,
-     "what was read longest ago goes, until the cache is no larger", take_max_size},
+     "keep what was read in the last N days (" NUMBER(DAYS_DEFAULT) ")", take_days},
+    {"--max-size", "SIZE", ACCEPTS_MAX_SIZE, "shrink the cache to SIZE, least recently read first",
+     take_max_size},
     {"--listen", "HOST", ACCEPTS_SERVE, "the address to listen on (127.0.0.1)", take_listen},
     {"--port", "N", ACCEPTS_SERVE, "the port to listen on ($PORT, else 4524)", take_port},
-    {"--mount", "MOUNTPOINT", ACCEPTS_SERVE, "a mount whose health and numbers are shown, too",
-     take_mount},
-    {"--watch", NULL, ACCEPTS_WATCH, "show it anew every second, until 'q' or Ctrl-C", take_watch},
-    {"--worktree", NULL, ACCEPTS_WORKTREE, "check the files as they lie in a checkout, not HEAD",
+    {"--mount", "MOUNTPOINT", ACCEPTS_SERVE, "also report on the mount there", take_mount},
+    {"--watch", NULL, ACCEPTS_WATCH, "redraw every second, until 'q' or Ctrl-C", take_watch},
+    {"--worktree", NULL, ACCEPTS_WORKTREE, "check a checkout's files as they are, not HEAD",
      take_worktree},
     {"--color", "WHEN", ACCEPTS_COLOUR, "auto (on a terminal), always or never", take_colour},
     {"--json", NULL, ACCEPTS_JSON, "print JSON", take_json},
-    {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print Prometheus' text format", take_prometheus},
+    {"--prometheus", NULL, ACCEPTS_PROMETHEUS, "print in Prometheus's text format",
+     take_prometheus},
     {"--quiet", NULL, ACCEPTS_QUIET, "print errors only", take_quiet},
 };
 
@@ -265,10 +264,10 @@ static int check_count(const struct arguments *arguments, struct error *e)
     const struct verb *verb = arguments->verb;
 
     if (arguments->count < verb->least)
-        return error_set(e, EINVAL, "%s needs more than that; usage: startpointfs %s [OPTIONS] %s",
+        return error_set(e, EINVAL, "%s: too few operands; usage: startpointfs %s [OPTIONS] %s",
                          verb->name, verb->name, verb->operands);
     if (arguments->count > verb->most)
-        return error_set(e, EINVAL, "'%s' is too much; usage: startpointfs %s [OPTIONS] %s",
+        return error_set(e, EINVAL, "unexpected operand '%s'; usage: startpointfs %s [OPTIONS] %s",
                          arguments->operands[verb->most], verb->name, verb->operands);
     return 0;
 }
@@ -369,6 +368,6 @@ void arguments_print_options(const struct verb *verb, FILE *out)
             continue;
         snprintf(left, sizeof left, "%s%s%s", rows[i].name, rows[i].value ? " " : "",
                  rows[i].value ? rows[i].value : "");
-        fprintf(out, "  %-16s %s\n", left, rows[i].summary);
+        fprintf(out, "  %-19s %s\n", left, rows[i].summary);
     }
 }

@@ -1,4 +1,5 @@
 /* main.c - the verbs: one table, which also makes the help. */
+#include <ctype.h>
 #include <errno.h>
 #include <poll.h>
 #include <signal.h>
@@ -14,57 +15,57 @@
 #include "fs/cli/verb.h"
 #include "fs/cli/version.h"
 #include "fs/options.h"
+#include "fs/terminal.h"
 #include "manifest/nearest.h"
 
 #define ANY ((size_t)-1)
 
-#define EXIT_CODES                                                                                \
-    "Exit codes: 0; 1 failed; 2 usage; 3 a source cannot be fetched; 4 bad arguments, or a set\n" \
-    "of that name exists; 11, 12, 13 a source is given twice (custom, exercises, languages);\n"   \
-    "from 16 on that of the first error in a manifest, as cyber-dojo numbers them.\n"
+#define EXIT_CODES                                                                       \
+    "Exit codes: 0; 1 failed; 2 usage; 3 a source cannot be fetched; 4 bad arguments,\n" \
+    "or the set already exists; 11, 12, 13 a source is given twice (custom,\n"           \
+    "exercises, languages); 16 and above: the first error in a manifest, numbered as\n"  \
+    "cyber-dojo does.\n"
 
 static const struct verb verbs[] = {
     {"mount", "[SOURCE|LIST]... MOUNTPOINT", "mount lists of start-points as folders",
-     "MOUNTPOINT/REPOSITORY/TAG/ is the tree of that tag, fetched when it is first looked into.\n"
-     "A SOURCE is URL?tag=TAG, URL, SHA@URL, or a local repository in place of the URL. A LIST is "
-     "a\n"
-     "file with a source a line; a folder with files *.list stands for those. Without SOURCE: all "
-     "sets that\n"
-     "'create' has made, and will make.\n",
+     "MOUNTPOINT/REPOSITORY/TAG/ holds the files of that tag, fetched when somebody\n"
+     "first looks into it. A SOURCE is URL?tag=TAG, URL or SHA@URL; a local path may\n"
+     "stand for the URL. A LIST is a file with one source per line, or a folder of\n"
+     "such files, *.list. Without a SOURCE, all sets made by 'create' are mounted,\n"
+     "and those it makes later.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_MOUNT |
          ACCEPTS_JOBS,
      1, ANY, verb_mount},
-    {"hold", "SOCKET", "hold mounts, so that they outlive their supervisors",
-     "Listens at SOCKET, in the foreground, until SIGTERM. 'mount -o holder=SOCKET' gives it what "
-     "a mount\n"
-     "needs to go on; when its supervisor has died, the same 'mount' takes it back, and meanwhile "
-     "who reads\n"
-     "waits. Root and the user that it runs as are heard.\n",
+    {"hold", "SOCKET", "keep mounts alive when their supervisors die",
+     "Listens at SOCKET, in the foreground, until SIGTERM. A mount made with\n"
+     "'mount -o holder=SOCKET' hands it what a successor needs. If the mount's\n"
+     "supervisor dies, readers wait until the same 'mount' command is run again.\n"
+     "Only root and the user running 'hold' may connect.\n",
      0, 1, 1, verb_hold},
-    {"umount", "MOUNTPOINT", "unmount, and end the daemon",
-     "If somebody is inside, it says who, and ends with 1; also a container that has the mount for "
-     "itself.\n",
+    {"umount", "MOUNTPOINT", "unmount and end the daemon",
+     "If the mount is in use, says by whom and exits with 1. Containers count too.\n",
      ACCEPTS_QUIET | ACCEPTS_LAZY, 1, 1, verb_umount},
-    {"status", "MOUNTPOINT", "what a mount knows and does", NULL,
+    {"status", "MOUNTPOINT", "show what a mount knows and does", NULL,
      ACCEPTS_JSON | ACCEPTS_PROMETHEUS | ACCEPTS_WATCH | ACCEPTS_COLOUR, 1, 1, verb_status},
-    {"versions", "SOURCE", "list the tags of a remote, the newest version last",
-     "With ?tag=TAG: only that one; exit code 2 if there is none.\n",
+    {"versions", "SOURCE", "list a remote's tags, newest version last",
+     "With ?tag=TAG, lists only that tag; exit code 2 if there is none.\n",
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_versions},
     {"create", "NAME --languages|--exercises|--custom SOURCE|LIST...",
      "make a named set: fetch, check and pin start-points",
-     "NAME is made of letters, digits, '.', '_', '-' and '/'. Nothing is recorded if any "
-     "start-point\n"
-     "has an error.\n\n" EXIT_CODES,
+     "NAME consists of letters, digits, '.', '_', '-' and '/'. If any start-point has\n"
+     "an error, nothing is recorded.\n"
+     "\n" EXIT_CODES,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_FORCE |
          ACCEPTS_STRICT | ACCEPTS_JOBS | ACCEPTS_COLOUR,
      2, ANY, verb_create},
     {"check", "--languages|--exercises|--custom SOURCE|LIST...",
-     "check start-points as 'create' does, and record nothing",
-     "A SOURCE may also be a folder that is no git repository. Of a checkout ('check .') HEAD is\n"
-     "checked; with --worktree its files as they lie. Tags that have moved at their remote, and\n"
-     "image names whose tag is not the git tag, and what makes the services fall back to display\n"
-     "names, are warnings; with --strict they are errors, with the codes 3, 34 and "
-     "35.\n\n" EXIT_CODES,
+     "check start-points as 'create' does; record nothing",
+     "A SOURCE may also be a folder that is not a git repository. In a checkout\n"
+     "('check .'), HEAD is checked, or with --worktree the files as they are. These\n"
+     "are warnings, and with --strict errors: a tag that has moved at its remote (3),\n"
+     "an image name whose tag is not the git tag (34), and anything that makes the\n"
+     "services show display names instead of \"Language, Framework\" (35).\n"
+     "\n" EXIT_CODES,
      ACCEPTS_CACHE | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_TYPE | ACCEPTS_STRICT |
          ACCEPTS_JSON | ACCEPTS_JOBS | ACCEPTS_COLOUR | ACCEPTS_WORKTREE,
      1, ANY, verb_check},
@@ -72,11 +73,11 @@ static const struct verb verbs[] = {
      verb_ls},
     {"inspect", "NAME", "print a set's display names with url, sha and image name, as JSON", NULL,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_JSON, 1, 1, verb_inspect},
-    {"images", "NAME", "print a set's image names, sorted, one a line", NULL,
+    {"images", "NAME", "print a set's image names, sorted, one per line", NULL,
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE, 1, 1, verb_images},
     {"update", "NAME", "move a set's branches to their newest commits; tags stay",
-     "Nothing is recorded if any start-point has an error then. The exit codes are those of "
-     "'create'.\n",
+     "If any start-point then has an error, nothing is recorded. The exit codes are\n"
+     "those of 'create'.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_QUIET | ACCEPTS_STRICT | ACCEPTS_DRY_RUN |
          ACCEPTS_JOBS | ACCEPTS_COLOUR,
      1, 1, verb_update},
@@ -85,27 +86,24 @@ static const struct verb verbs[] = {
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS |
          ACCEPTS_PROGRESS | ACCEPTS_COLOUR,
      1, ANY, verb_fetch},
-    {"reload", "MOUNTPOINT", "go on with the program that is on disk now", NULL, ACCEPTS_QUIET, 1,
-     1, verb_reload},
-    {"gc", "", "remove from the cache what no set names and nobody has read for long",
-     "What a running mount has open stays. Only sets count, not lists given to 'mount': what "
-     "these\n"
-     "name is fetched again when it is read. With --max-size the remotes are asked: what one of "
-     "them\n"
-     "could not bring back stays; --days counts then only if it is given.\n",
+    {"reload", "MOUNTPOINT", "switch a mount to the program now on disk", NULL, ACCEPTS_QUIET, 1, 1,
+     verb_reload},
+    {"gc", "", "remove from the cache what no set names and nobody reads",
+     "What a running mount has open stays. Only sets count, not lists given to\n"
+     "'mount': what those name is fetched again when it is read. With --max-size the\n"
+     "remotes are asked, and what could not be fetched again stays; --days then\n"
+     "counts only if given.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_DAYS | ACCEPTS_MAX_SIZE |
          ACCEPTS_DRY_RUN | ACCEPTS_QUIET,
      0, 0, verb_gc},
-    {"serve", "[NAME|LIST|FOLDER]...", "answer over HTTP what services ask about start-points",
-     "The routes are those of cyber-dojo's start-point services: alive, ready, sha, names, "
-     "manifests,\n"
-     "manifest and image_names. A FOLDER is laid out as /app/repos, and stands alone. Changes of "
-     "the\n"
-     "set, list or folder are seen, and SIGHUP reads it again; what cannot be read leaves the "
-     "last\n"
-     "good answers. /healthz and /metrics tell Kubernetes and Prometheus how it is, and with "
-     "--mount\n"
-     "how that mount is, also without a set. The sha that it answers is $SHA.\n",
+    {"serve", "[NAME|LIST|FOLDER]...", "answer cyber-dojo's questions about start-points over HTTP",
+     "The routes are those of cyber-dojo's start-point services: alive, ready, sha,\n"
+     "names, manifests, manifest and image_names. A FOLDER has the layout of\n"
+     "/app/repos, and must be the only operand. Changes of sets, lists and folders\n"
+     "are noticed, and SIGHUP rereads them; if something cannot be read, the last\n"
+     "good answers stay. /healthz and /metrics are for Kubernetes and Prometheus;\n"
+     "with --mount they also report on that mount, and no set is needed. The answer\n"
+     "to sha is $SHA.\n",
      ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_JOBS | ACCEPTS_SERVE, 0, ANY,
      verb_serve},
     /* What a mount's supervisor starts; not for people, so without a summary. */
@@ -135,7 +133,7 @@ static int refuse_verb(const char *name)
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (verbs[i].summary)
             nearest_try(&nearest, verbs[i].name);
-    return exit_fail(EXIT_USAGE, "no verb '%s'%s: 'startpointfs --help' names them all", name,
+    return exit_fail(EXIT_USAGE, "no verb '%s'%s: 'startpointfs --help' lists them all", name,
                      nearest_hint(&nearest, hint));
 }
 
@@ -147,22 +145,29 @@ static void print_help(FILE *out)
     for (size_t i = 0; i < VERB_COUNT; i++)
         if (verbs[i].summary)
             fprintf(out, "  %-9s %s\n", verbs[i].name, verbs[i].summary);
-    fputs("\n'startpointfs help VERB' says more. 'startpointfs version' names the libraries.\n",
-          out);
+    fputs("\n'startpointfs help VERB' says more about a verb.\n", out);
 }
 
 static void print_verb_help(const struct verb *verb)
 {
-    printf("usage: startpointfs %s [OPTIONS] %s\n\n", verb->name, verb->operands);
+    struct terminal terminal = terminal_of(STDOUT_FILENO, COLOUR_NEVER);
+    char usage[160];
+
+    snprintf(usage, sizeof usage, "usage: startpointfs %s [OPTIONS]%s%s", verb->name,
+             *verb->operands ? " " : "", verb->operands);
+    terminal_print(&terminal, stdout, STYLE_PLAIN, 0, 7, usage);
     if (verb->summary)
-        printf("%s.\n\n", verb->summary);
-    arguments_print_options(verb, stdout);
+        printf("\n%c%s.\n", toupper((unsigned char)*verb->summary), verb->summary + 1);
+    if (verb->accepts) {
+        putchar('\n');
+        arguments_print_options(verb, stdout);
+    }
     if (verb->help)
         printf("\n%s", verb->help);
     if (verb->run == verb_mount) {
         printf("\nMount options:\n");
         options_print(stdout);
-        printf("  allow_other, auto_unmount and the other options of fuse(8)\n");
+        printf("  allow_other, auto_unmount and other options of fuse(8)\n");
     }
 }
 
@@ -237,7 +242,7 @@ static int run(int argc, char **argv)
         return EXIT_OK;
     }
     if (!arguments_find_verb(argc - 1, argv + 1))
-        return exit_fail(EXIT_USAGE, "no verb: 'startpointfs --help' names them all");
+        return exit_fail(EXIT_USAGE, "no verb given: 'startpointfs --help' lists them all");
     const struct verb *verb = find_verb(argv[1]);
     if (!verb)
         return refuse_verb(argv[1]);

@@ -26,8 +26,8 @@ int mount_helper_parse(struct mount_helper *out, int argc, char **argv, struct e
             out->is_fake = true;
         } else if (option == '?' || option == 'h') {
             return error_set(e, EINVAL,
-                             "usage: mount.startpointfs SOURCE MOUNTPOINT [-sfnv] [-o OPTIONS], as "
-                             "mount(8) calls it; for people: 'startpointfs mount --help'");
+                             "usage: mount.startpointfs SOURCE MOUNTPOINT [-sfnv] [-o OPTIONS], "
+                             "called by mount(8); see 'startpointfs mount --help'");
         }
     }
     if (argc - optind != 2)

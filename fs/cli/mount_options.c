@@ -48,11 +48,11 @@ static int check_sharing(const struct settings *settings, struct error *e)
 
     if (!name || geteuid() == 0 || users_may_share())
         return 0;
-    return error_set(
-        e, EPERM,
-        "option %s: an ordinary user may show a mount to others only where root has put "
-        "the line 'user_allow_other' into " FUSE_CONF "; put it there, or leave %s out",
-        name, name);
+    return error_set(e, EPERM,
+                     "option %s: ordinary users may show a mount to others only if root has put "
+                     "the line 'user_allow_other' into " FUSE_CONF
+                     "; put it there, or leave %s out",
+                     name, name);
 }
 
 /* Malloc'd; NULL: out of memory. */
@@ -91,8 +91,8 @@ int mount_options_make(char **out, const struct settings *settings, char *const 
 
     if (r == 0 && settings->holder && has_option(given, "auto_unmount"))
         r = error_set(e, EINVAL,
-                      "options holder and auto_unmount contradict each other: the mount stays when "
-                      "its supervisor dies, or it goes");
+                      "options holder and auto_unmount exclude each other: a mount either outlives "
+                      "its supervisor or ends with it");
     if (r < 0)
         return r;
     char *name = name_of_source(operands, count, sources), *escaped = name ? escape(name) : NULL;

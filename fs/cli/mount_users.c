@@ -132,7 +132,8 @@ static void look_at_namespace(struct user_search *search, const char *process)
         return;
     search->namespaces[search->namespace_count++] = own;
     if (mount_table_each(process, is_of_device, &search->device) > 0)
-        print_user(search, process, "it is mounted in this one's namespace, a container's perhaps");
+        print_user(search, process,
+                   "the mount is in this process's namespace, perhaps a container's");
 }
 
 unsigned mount_users_print(uint64_t device, FILE *out)

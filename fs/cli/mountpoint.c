@@ -206,7 +206,7 @@ int mountpoint_find(const char *path, char **out, struct error *e)
     if (*out && mount_table_find(*out, &row) == 0 &&
         fstatat(AT_FDCWD, *out, &st, AT_NO_AUTOMOUNT | AT_SYMLINK_NOFOLLOW) == 0 &&
         !S_ISDIR(st.st_mode))
-        return error_set(e, ENOTDIR, "mount point %s: is not a folder", path);
+        return error_set(e, ENOTDIR, "mount point %s: not a folder", path);
     return *out ? 0
                 : error_set(e, errno, "mount point %s: %s%s", path, strerror(errno),
                             errno == ENOENT ? " (make it with mkdir)" : "");
@@ -228,12 +228,11 @@ int mountpoint_clear(const char *path, bool *is_bare, struct error *e)
         return 0;
     if (answer == ETIMEDOUT)
         return error_set(e, EBUSY,
-                         "a startpointfs is mounted on %s, and does not answer: mount with the "
-                         "holder= that has it, or "
-                         "'startpointfs umount --lazy %s' first",
+                         "the startpointfs mounted on %s does not answer: mount with the holder= "
+                         "that has it, or run 'startpointfs umount --lazy %s' first",
                          path, path);
     return error_set(e, EBUSY,
-                     "a startpointfs is mounted on %s already: 'startpointfs umount %s' first",
+                     "a startpointfs is already mounted on %s: run 'startpointfs umount %s' first",
                      path, path);
 }
 

@@ -101,7 +101,7 @@ static int check_twice(const struct set *set)
     b = find_twice(sorted, count, &a);
     free(sorted);
     return b ? exit_fail(code_of_twice(set->type),
-                         "a source is given twice: %s, and again %s: remove one of them",
+                         "a source is given twice: %s and %s; remove one of them",
                          place_of(a, first, sizeof first), place_of(b, second, sizeof second))
              : 0;
 }
@@ -119,8 +119,9 @@ int set_arguments_take(struct set *set, const struct arguments *arguments, size_
     if (r < 0)
         return exit_fail(r == -ENOENT ? EXIT_USAGE : CODE_BAD_ARGUMENTS, "%s", error.text);
     if (set->type == TYPE_NONE)
-        return exit_fail(CODE_BAD_ARGUMENTS,
-                         "say what the start-points are: --languages, --exercises or --custom");
+        return exit_fail(
+            CODE_BAD_ARGUMENTS,
+            "say which type the start-points are: --languages, --exercises or --custom");
     r = check_twice(set);
     if (r == 0 && source_list_check(&set->sources, &error) < 0)
         r = exit_fail(CODE_BAD_ARGUMENTS, "%s", error.text);

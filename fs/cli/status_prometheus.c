@@ -72,13 +72,13 @@ static void put_requests(const struct page *page, const json_t *status)
     json_t *requests = json_object_get(status, "requests"), *count;
     const char *operation;
 
-    begin(page, "requests_total", "counter", "FUSE requests that the kernel sent.");
+    begin(page, "requests_total", "counter", "FUSE requests received from the kernel.");
     json_object_foreach (requests, operation, count)
         if (strcmp(operation, "total") != 0)
             sample(page, "requests_total", "operation", operation, NULL, NULL,
                    json_number_value(count));
     single(page, "requests_waiting", "gauge", number_of(status, "waiting"),
-           "Requests that wait for a remote now.");
+           "Requests waiting for a remote.");
 }
 
 static void put_histogram(const struct page *page, const json_t *seconds)
@@ -89,7 +89,7 @@ static void put_histogram(const struct page *page, const json_t *seconds)
     char limit[32];
     size_t i;
 
-    begin(page, name, "histogram", "How long fetches took, good and failed.");
+    begin(page, name, "histogram", "How long fetches took, successful or not.");
     json_array_foreach (buckets, i, bucket) {
         snprintf(limit, sizeof limit, "%g", number_of(bucket, "most"));
         sample(page, bucket_name, "le", limit, NULL, NULL, number_of(bucket, "count"));
@@ -111,7 +111,7 @@ static void put_fetches(const struct page *page, const json_t *status)
     single(page, "fetched_bytes_total", "counter", number_of(status, "bytes_fetched"),
            "Bytes of packs that were received.");
     single(page, "listings_total", "counter", number_of(status, "listings"),
-           "Listings of refs that remotes sent.");
+           "Ref listings received from remotes.");
 }
 
 static void put_workers(const struct page *page, const json_t *status)
@@ -119,7 +119,7 @@ static void put_workers(const struct page *page, const json_t *status)
     single(page, "restarts_total", "counter", number_of(status, "restarts"),
            "Workers replaced because they died.");
     single(page, "reloads_total", "counter", number_of(status, "reloads"),
-           "Workers replaced because somebody asked for it.");
+           "Workers replaced on request.");
     single(page, "uptime_seconds", "gauge", number_of(status, "uptime_seconds"),
            "Since it was mounted.");
     single(page, "nodes", "gauge", number_of(status, "nodes"),
@@ -167,11 +167,11 @@ static void put_repositories(const struct page *page, const json_t *repos)
     size_t i;
 
     put_versions(page, repos);
-    begin(page, "moved_tags", "gauge", "Tags that are elsewhere at the remote now.");
+    begin(page, "moved_tags", "gauge", "Tags that have moved at the remote.");
     json_array_foreach (repos, i, repo)
         sample(page, "moved_tags", "repository", text_of(repo, "name"), NULL, NULL,
                (double)json_array_size(json_object_get(repo, "moved")));
-    begin(page, "repository_failing", "gauge", "1 if the remote's last answer was none.");
+    begin(page, "repository_failing", "gauge", "1 if the remote failed to answer last time.");
     json_array_foreach (repos, i, repo)
         sample(page, "repository_failing", "repository", text_of(repo, "name"), NULL, NULL,
                json_is_string(json_object_get(repo, "error")));
@@ -186,20 +186,20 @@ void status_prometheus_print(const json_t *status, const char *mountpoint, FILE 
 {
     const struct page page = {.out = out, .mountpoint = mountpoint};
 
-    begin(&page, "build_info", "gauge", "Always 1; the label has the version.");
+    begin(&page, "build_info", "gauge", "Always 1; the label is the version.");
     sample(&page, "build_info", "version", text_of(status, "version"), NULL, NULL, 1);
     put_requests(&page, status);
     put_fetches(&page, status);
     put_workers(&page, status);
     single(&page, "cache_bytes", "gauge", size_of(text_of(status, "cache")),
-           "What the cache takes on disk.");
+           "Size of the cache on disk.");
     if (json_is_integer(json_object_get(status, "cache_max")))
         single(&page, "cache_max_bytes", "gauge", number_of(status, "cache_max"),
-               "What it may take: cache_max.");
+               "Limit of that size: cache_max.");
     single(&page, "cache_freed_bytes_total", "counter", number_of(status, "cache_freed_bytes"),
-           "What was removed from the cache to make room.");
+           "Bytes removed from the cache to make room.");
     single(&page, "cache_removed_versions_total", "counter",
            number_of(status, "cache_removed_versions"),
-           "Versions that were removed from the cache to make room.");
+           "Versions removed from the cache to make room.");
     put_repositories(&page, json_object_get(status, "repositories"));
 }

@@ -58,14 +58,14 @@ static void print_head(const struct screen *screen, const json_t *status, const 
           terminal_time((double)number_of(status, "uptime_seconds"), up),
           number_of(status, "restarts"));
     if (number_of(status, "restarts") && cause)
-        print(screen, STYLE_WARNING, 4, 4, "the last restart: %s", cause);
+        print(screen, STYLE_WARNING, 4, 4, "last restart: %s", cause);
     if (refusal)
         print(screen, STYLE_WARNING, 4, 4, "the last reload was refused: %s", refusal);
     if (json_is_string(json_object_get(status, "held_by")))
-        print(screen, STYLE_PLAIN, 0, 4, "held by %s, %lld supervisors before this one",
+        print(screen, STYLE_PLAIN, 0, 4, "held by %s; earlier supervisors: %lld",
               text_of(status, "held_by"), number_of(status, "takeovers"));
     print(screen, STYLE_PLAIN, 0, 4,
-          "cache %s%s, %lld fetches (%lld failed), %s, %lld requests, %lld waiting",
+          "cache %s%s, %lld fetches (%lld failed), %s; %lld requests, %lld waiting",
           text_of(status, "cache"),
           json_is_true(json_object_get(status, "offline")) ? " (offline)" : "",
           number_of(status, "fetches"), number_of(status, "fetches_failed"),
@@ -79,7 +79,7 @@ static void print_cache(const struct screen *screen, const json_t *status)
     bool has_limit = json_is_integer(json_object_get(status, "cache_max"));
     long long removed = number_of(status, "cache_removed_versions");
 
-    print(screen, STYLE_PLAIN, 0, 4, "the cache takes %s%s%s",
+    print(screen, STYLE_PLAIN, 0, 4, "the cache takes up %s%s%s",
           terminal_bytes((double)number_of(status, "cache_bytes"), size),
           has_limit ? " of at most " : "",
           has_limit ? terminal_bytes((double)number_of(status, "cache_max"), max) : "");
@@ -139,8 +139,8 @@ static void print_faults(const struct screen *screen, const json_t *places, cons
 
     json_array_foreach (places, i, place)
         if (json_is_string(json_object_get(place, "error")))
-            print(screen, STYLE_ERROR, 0, 4, "%s %s, what was read before stays: %s", what,
-                  text_of(place, key), text_of(place, "error"));
+            print(screen, STYLE_ERROR, 0, 4, "%s %s is faulty, and stays as it was last read: %s",
+                  what, text_of(place, key), text_of(place, "error"));
 }
 
 /* ---- repositories ---- */

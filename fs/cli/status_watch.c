@@ -174,7 +174,7 @@ static void print_frame(const struct watched *watched, const struct terminal *te
 
     localtime_r(&now, &tm);
     strftime(when, sizeof when, "%H:%M:%S", &tm);
-    fprintf(out, "%s   every second; q ends\n", when);
+    fprintf(out, "%s   every second; q quits\n", when);
     if (watched->asking && waited > 2 * INTERVAL) {
         snprintf(text, sizeof text, "%s has not answered for %s", watched->mountpoint,
                  terminal_time((double)waited / 1000, seconds));
@@ -247,7 +247,7 @@ int status_watch_run(const char *mountpoint, enum colour colour)
     bool quit = false;
 
     if (!terminal_of(STDOUT_FILENO, colour).can_move || !isatty(STDIN_FILENO))
-        return exit_fail(EXIT_USAGE, "--watch needs a terminal; without one use 'status' alone");
+        return exit_fail(EXIT_USAGE, "--watch needs a terminal; elsewhere, leave it out");
     if (pipe2(watched.pipe, O_CLOEXEC) < 0)
         return exit_fail(EXIT_FAILED, "cannot make a pipe");
     take_signals(&while_waiting);

@@ -39,13 +39,12 @@ static void note_what_was_checked(const struct set *set, const struct worktree *
         const struct worktree *worktree = &worktrees[i];
         if (worktree->changes)
             fprintf(stderr,
-                    "%s: note: HEAD (%.*s) was checked, not %zu uncommitted change%s (%s): to "
-                    "check the "
-                    "files as they lie, give --worktree\n",
+                    "%s: note: HEAD (%.*s) was checked, without %zu uncommitted change%s (%s); "
+                    "--worktree checks the files as they are\n",
                     set->given[i], OID_ABBREV, worktree->head, worktree->changes,
                     worktree->changes == 1 ? "" : "s", worktree->names);
         else if (*worktree->head)
-            fprintf(stderr, "%s: note: HEAD (%.*s) was checked; the folder is the same\n",
+            fprintf(stderr, "%s: note: HEAD (%.*s) was checked; the folder is identical\n",
                     set->given[i], OID_ABBREV, worktree->head);
     }
 }

@@ -21,15 +21,15 @@ static int check_name(const struct arguments *arguments, const char *name)
     if (!set_name_is_valid(name, &why))
         return exit_fail(CODE_BAD_ARGUMENTS, "set name '%s' %s", name, why);
     if (!arguments->force && set_exists(sets, name))
-        return exit_fail(CODE_BAD_ARGUMENTS, "the set '%s' exists already: --force replaces it",
+        return exit_fail(CODE_BAD_ARGUMENTS, "the set '%s' already exists; --force replaces it",
                          name);
     if (sets_names(sets, &names, &error) < 0)
         return exit_fail(EXIT_FAILED, "%s", error.text);
     other = sets_in_the_way(names, name);
     if (other)
         code = exit_fail(CODE_BAD_ARGUMENTS,
-                         "the sets '%s' and '%s' cannot both be: a set shows as a folder, and none "
-                         "lies within another; choose another name",
+                         "the sets '%s' and '%s' cannot both exist: a set is a folder, and none "
+                         "may lie inside another; choose another name",
                          other, name);
     sets_names_free(names);
     return code;
@@ -46,8 +46,8 @@ static void say_how_to_mount(const struct set *set, const struct settings *setti
         printf(" --cache %s", settings->cache);
     if (known && strcmp(defaults.sets, settings->sets) != 0)
         printf(" --sets %s", settings->sets);
-    printf(" MOUNTPOINT\nIt is then MOUNTPOINT/.startpointfs/sets/%s/, as in every mount without a "
-           "SOURCE that runs already.\n",
+    printf(" MOUNTPOINT\nIt is then at MOUNTPOINT/.startpointfs/sets/%s/, as it is in every "
+           "running mount without a SOURCE.\n",
            set->name);
     settings_release(&defaults);
 }
@@ -89,7 +89,7 @@ static int create(struct set *set, const struct arguments *arguments)
     } else {
         code = checking_report(&checking, false);
         if (code)
-            exit_fail(code, "the set '%s' was not created: see above, and try again", set->name);
+            exit_fail(code, "the set '%s' was not created: see above", set->name);
         else
             code = record(set, &checking, arguments);
     }

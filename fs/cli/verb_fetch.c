@@ -34,7 +34,7 @@ static int summary(const struct gather *gathering, bool quiet)
             fetched += item->fetched;
     }
     if (!quiet)
-        printf("%zu version%s: %zu fetched, %zu in the cache already, %zu failed\n",
+        printf("%zu version%s: %zu fetched, %zu already in the cache, %zu failed\n",
                gathering->count, gathering->count == 1 ? "" : "s", fetched,
                gathering->count - fetched - gathering->failed, gathering->failed);
     return gathering->failed ? EXIT_UNFETCHED : EXIT_OK;

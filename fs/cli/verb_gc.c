@@ -123,7 +123,7 @@ static void report_size(const struct gc_command *command)
             "done.\n",
             report->removed, plural, bytes, size);
     else
-        printf("%zu version%s removed, %s freed; the cache takes %s.\n", report->removed, plural,
+        printf("%zu version%s removed, %s freed; the cache takes up %s.\n", report->removed, plural,
                bytes, size);
 }
 
@@ -147,11 +147,10 @@ static int remove_by_size(struct gc_command *command, struct error *e)
     if (!settings->quiet)
         report_size(command);
     if (command->size > command->arguments->max_size)
-        exit_fail(
-            0,
-            "the cache is still larger than --max-size: what is left is named by a set, in use, or "
-            "its remote could not bring it back%s",
-            settings->offline ? " (offline, that is all of it)" : "");
+        exit_fail(0,
+                  "the cache is still larger than --max-size: what is left is named by a set, is "
+                  "in use, or could not be fetched again%s",
+                  settings->offline ? " (offline, nothing could)" : "");
     return 0;
 }
 

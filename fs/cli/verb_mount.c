@@ -22,7 +22,7 @@
 #include "gitcache/base/source_list.h"
 #include "gitcache/store/lease.h"
 
-#define NOT_USED "what is held of the mount on %s cannot be used, it is mounted anew: %s"
+#define NOT_USED "the held mount on %s cannot be taken over, so it is mounted afresh: %s"
 
 /* Checks the sources, and makes libfuse's options. */
 static int prepare(const struct arguments *arguments, char **options, struct error *e)
@@ -179,7 +179,7 @@ static void say_what_is_hidden(const struct arguments *arguments, const char *mo
     size_t count = arguments->settings.quiet ? 0 : mountpoint_entries(mountpoint);
 
     if (count > 0)
-        exit_fail(EXIT_OK, "the mount hides %zu entr%s of %s, until it is unmounted", count,
+        exit_fail(EXIT_OK, "the mount hides %zu entr%s of %s until it is unmounted", count,
                   count == 1 ? "y" : "ies", mountpoint);
 }
 

@@ -23,6 +23,6 @@ int verb_probe(struct arguments *arguments)
     if (r == 0)
         return EXIT_OK;
     if (write(WORKER_READY_FD, error.text, strlen(error.text)) < 0)
-        return exit_fail(EXIT_FAILED, "'probe' is started by a mount only");
+        return exit_fail(EXIT_FAILED, "'probe' is for mounts to start, not for people");
     return EXIT_FAILED;
 }

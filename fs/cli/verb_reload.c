@@ -34,8 +34,8 @@ static int wait_for_answer(const char *mountpoint, const json_t *before)
         } else if (now &&
                    number_of(now, "reloads_refused") > number_of(before, "reloads_refused")) {
             const char *why = json_string_value(json_object_get(now, "reload_refusal"));
-            code =
-                exit_fail(EXIT_FAILED, "not reloaded, the old worker goes on: %s", why ? why : "?");
+            code = exit_fail(EXIT_FAILED, "not reloaded; the old worker carries on: %s",
+                             why ? why : "?");
         } else {
             nanosleep(&pause, NULL);
         }

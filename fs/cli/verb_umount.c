@@ -13,10 +13,10 @@
 #include "fs/cli/verb.h"
 
 #define END_PATIENCE 10000 /* milliseconds */
-#define IN_USE       "%s is in use ('startpointfs umount --lazy %s' detaches it all the same), by"
-#define STILL_SERVED                                                                              \
-    "%s is unmounted here, and its daemon serves on: it is mounted, or something of it is open, " \
-    "elsewhere"
+#define IN_USE       "%s is in use ('startpointfs umount --lazy %s' detaches it anyway) by"
+#define STILL_SERVED                                                                            \
+    "%s is unmounted here, but its daemon goes on: elsewhere it is still mounted, or has open " \
+    "files"
 
 /* A descriptor of the mount's supervisor, or -1: the mount is dead, or not ours. */
 static int open_supervisor(const char *path)
@@ -40,9 +40,8 @@ static int say_what_lazy_means(const char *path, uint64_t device)
     if (out)
         fclose(out);
     if (count > 0)
-        printf("%s is detached: nobody finds it any more; who is inside goes on reading, and its "
-               "daemon ends with the "
-               "last of them:\n%s",
+        printf("%s is detached: nobody can enter it any more. Those inside can go on reading; its "
+               "daemon ends with the last of them:\n%s",
                path, users);
     free(users);
     return EXIT_OK;
@@ -53,7 +52,8 @@ static int say_who(const char *why, uint64_t device)
 {
     exit_fail(EXIT_FAILED, "%s:", why);
     if (mount_users_print(device, stderr) == 0)
-        fprintf(stderr, "  nobody that may be seen%s\n", geteuid() == 0 ? "" : "; root sees all");
+        fprintf(stderr, "  nobody you are allowed to see%s\n",
+                geteuid() == 0 ? "" : "; root sees everybody");
     return EXIT_FAILED;
 }
 

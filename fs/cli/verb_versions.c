@@ -162,7 +162,7 @@ int verb_versions(struct arguments *arguments)
     if (listing)
         code = print_versions(listing, &source, settings->json);
     else
-        code = exit_fail(EXIT_UNFETCHED, "%s has never been listed, and this is --offline",
+        code = exit_fail(EXIT_UNFETCHED, "%s has never been listed, and --offline forbids asking",
                          source.text);
 out:
     if (listing)

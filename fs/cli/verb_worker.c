@@ -124,7 +124,8 @@ int verb_worker(struct arguments *arguments)
     prctl(PR_SET_NAME, "startpointfs");
     for (int fd = WORKER_FUSE_FD; fd <= WORKER_ARGUMENTS_FD; fd++)
         if (fcntl(fd, F_SETFD, FD_CLOEXEC) < 0)
-            return exit_fail(EXIT_USAGE, "'worker' is started by 'startpointfs mount' only");
+            return exit_fail(EXIT_USAGE,
+                             "'worker' is for 'startpointfs mount' to start, not for people");
     int r = worker_arguments_read(&given, WORKER_ARGUMENTS_FD, arguments->verb, &error);
     close(WORKER_ARGUMENTS_FD);
     int code = r < 0 ? exit_fail(EXIT_FAILED, "%s", error.text) : run(&given.arguments);

@@ -45,7 +45,7 @@ static unsigned long long answers_of(struct figures_route *counts)
 
 static void put_requests(struct figures *figures, FILE *out)
 {
-    begin(out, "requests_total", "counter", "Requests that were answered.");
+    begin(out, "requests_total", "counter", "Requests answered.");
     for (int route = 0; route < ROUTE_COUNT; route++)
         for (size_t i = 0; i < 4; i++) {
             unsigned long long count = atomic_load(&figures->routes[route].answers[i]);
@@ -82,8 +82,8 @@ static void put_durations(struct figures *figures, FILE *out)
 static void put_report(const struct shelf_report *report, FILE *out)
 {
     single(out, "ready", "gauge", report->loaded_at != 0,
-           "1 when the start-points are loaded, at least the last good ones.");
-    single(out, "manifests", "gauge", (double)report->manifests, "Start-points that are served.");
+           "1 if start-points are loaded, if only the last good ones.");
+    single(out, "manifests", "gauge", (double)report->manifests, "Start-points served.");
     begin(out, "loads_total", "counter", "Loads of the start-points.");
     fprintf(out, "startpointfs_serve_loads_total{result=\"ok\"} %llu\n",
             (unsigned long long)report->loads);
@@ -92,7 +92,7 @@ static void put_report(const struct shelf_report *report, FILE *out)
     single(out, "load_failing", "gauge", report->is_failing,
            "1 if the last load failed, so that older start-points are served, or none.");
     single(out, "loaded_timestamp_seconds", "gauge", (double)report->loaded_at,
-           "When what is served was loaded.");
+           "When the start-points that are served were loaded.");
 }
 
 void figures_print(struct figures *figures, const struct shelf_report *report,
@@ -100,9 +100,9 @@ void figures_print(struct figures *figures, const struct shelf_report *report,
 {
     put_requests(figures, out);
     put_durations(figures, out);
-    single(out, "connections", "gauge", clients->open, "Connections that are open.");
+    single(out, "connections", "gauge", clients->open, "Open connections.");
     single(out, "connections_ended_total", "counter", (double)clients->ended,
-           "Connections that were ended since they were idle or slow.");
+           "Connections closed because they were idle or slow.");
     if (report)
         put_report(report, out);
 }

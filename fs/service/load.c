@@ -38,7 +38,7 @@ static int check_operand(const struct load_origin *origin, const char *operand, 
     if (access(operand, F_OK) == 0 || !set_name_is_valid(operand, NULL) ||
         set_exists(origin->settings->sets, operand))
         return 0;
-    return error_set(e, ENOENT, "no set, list or folder '%s': 'startpointfs ls' names the sets",
+    return error_set(e, ENOENT, "no set, list or folder '%s': 'startpointfs ls' lists the sets",
                      operand);
 }
 
@@ -62,8 +62,7 @@ int load_check(const struct load_origin *origin, struct error *e)
     if (folder)
         return origin->count == 1
                    ? 0
-                   : error_set(e, EINVAL, "%s is a folder of start-points: serve it by itself",
-                               folder);
+                   : error_set(e, EINVAL, "%s is a folder of start-points: serve it alone", folder);
     int r = origin->count == 0 ? 0 : read_lists(&sources, origin, e);
     source_list_release(&sources);
     return r;

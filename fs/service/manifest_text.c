@@ -67,7 +67,7 @@ static int take_string(struct making *making, struct json_span value, const char
         return 0;
     free(*out);
     *out = NULL;
-    return error_set(making->e, EINVAL, "%s has a NUL in it", what);
+    return error_set(making->e, EINVAL, "%s contains a NUL", what);
 }
 
 /* The first of ["NAME", "VERSION"]; NULL without an error if there is no such pair. */

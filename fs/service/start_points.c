@@ -44,9 +44,9 @@ static int read_file(const struct adding *adding, const char *folder, const char
     if (r == PATH_IS_FOLDER)
         return error_set(e, EINVAL, "names the file %s, which is a folder", name);
     if (r == PATH_OUTSIDE)
-        return error_set(e, EINVAL, "names the file %s, which is outside of the start-point", name);
+        return error_set(e, EINVAL, "names the file %s, which is outside the start-point", name);
     if (r > 0)
-        return error_set(e, EINVAL, "names the file %s, which is not there", name);
+        return error_set(e, EINVAL, "names the file %s, which does not exist", name);
     if (r == 0)
         r = files->read(files->data, path->name, most, &read, size);
     if (r < 0)

@@ -184,7 +184,7 @@ int checking_run(struct checking *out, const struct settings *settings, const st
     if (r < 0)
         return r;
     r = manifest_list_finish(&out->list);
-    return r < 0 ? error_set(e, -r, "the check cannot go on: %s", strerror(-r)) : 0;
+    return r < 0 ? error_set(e, -r, "the check cannot continue: %s", strerror(-r)) : 0;
 }
 
 /* "2 errors, 1 warning"; a kind of which there is none is not named. */

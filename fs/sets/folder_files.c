@@ -102,8 +102,8 @@ static int walk_name(struct folder_walk *walk, int fd, const char *name, size_t 
         if (below < 0)
             r = failed(walk->files, walk->path);
         else if (depth == DEPTH_MAX)
-            r = error_set(&walk->files->error, ELOOP, "has folders more than %d deep: %.60s...",
-                          DEPTH_MAX, walk->path);
+            r = error_set(&walk->files->error, ELOOP,
+                          "has folders nested more than %d deep: %.60s...", DEPTH_MAX, walk->path);
         else
             r = walk_folder(walk, below, start + name_length, depth + 1);
         if (below >= 0)

@@ -84,7 +84,7 @@ static void report(struct gather_work *gather, const struct gather_item *item)
 
     snprintf(label, sizeof label, "%s/%s", item->source->name, version_label(item->source));
     progress_done(gather->progress, label,
-                  item->status ? "failed" : (item->fetched ? "fetched" : "in the cache already"));
+                  item->status ? "failed" : (item->fetched ? "fetched" : "already in the cache"));
 }
 
 static int match_moved(void *data, const char *tag, const struct oid *pinned, const struct oid *now)
@@ -145,7 +145,7 @@ static void find_all(const struct gather_repository *from, const struct version_
             item->status = last_read_now(repository, &item->version);
         if (item->status == -ENOENT)
             item->status = error_set(&item->error, EHOSTUNREACH,
-                                     "%s/%s is not in the cache, and this is --offline",
+                                     "%s/%s is not in the cache, and --offline forbids asking",
                                      item->source->name, version_label(item->source));
     }
 }

@@ -39,7 +39,7 @@ int operands_check(const struct settings *settings, const struct source_list *so
     for (size_t i = 0; i < sources->count; i++) {
         const struct source *source = &sources->items[i];
         if (is_gone(source) && !is_cached(settings, source->url))
-            return error_set(e, ENOENT, "%s: there is no such file or folder, and it is no URL",
+            return error_set(e, ENOENT, "%s: no such file or folder, and not a URL",
                              url_display(source->text, shown, sizeof shown));
     }
     return 0;

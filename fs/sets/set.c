@@ -29,9 +29,9 @@ bool set_name_is_valid(const char *name, const char **why)
     for (size_t i = 0; i < length && !fault; i++) {
         bool begins = i == 0 || name[i - 1] == '/';
         if (name[i] != '/' && !is_name_character(name[i]))
-            fault = "may have letters, digits, '.', '_', '-' and '/' only";
+            fault = "may contain only letters, digits, '.', '_', '-' and '/'";
         else if (begins && (name[i] == '.' || name[i] == '-' || name[i] == '/'))
-            fault = "must begin, also after a '/', with a letter, a digit or '_'";
+            fault = "must begin with a letter, a digit or '_', also after each '/'";
     }
     if (!fault && name[length - 1] == '/')
         fault = "must not end with '/'";
@@ -71,7 +71,7 @@ static int no_such_set(const char *folder, const char *name, struct error *e)
     if (sets_names(folder, &names, NULL) == 0)
         for (char **one = names; *one; one++)
             nearest_try(&nearest, *one);
-    int r = error_set(e, ENOENT, "no set '%s'%s: 'startpointfs ls' names those there are", name,
+    int r = error_set(e, ENOENT, "no set '%s'%s: 'startpointfs ls' lists them", name,
                       nearest_hint(&nearest, hint));
     sets_names_free(names);
     return r;
@@ -155,7 +155,7 @@ int set_save(const struct set *set, const char *folder, bool replace, struct err
     int r = path ? set_file_write(set, folder, path, replace) : -ENOMEM;
 
     if (r == -EEXIST)
-        error_set(e, EEXIST, "the set '%s' exists already: --force replaces it", set->name);
+        error_set(e, EEXIST, "the set '%s' already exists; --force replaces it", set->name);
     else if (r < 0)
         error_set(e, -r, "set '%s': cannot write %s: %s", set->name, path ? path : folder,
                   strerror(-r));
@@ -218,7 +218,7 @@ int set_pin(struct set *set, size_t i, const char *commit, struct error *e)
 
     if (!fits_a_line(source->url))
         return error_set(e, EINVAL,
-                         "%s: a set cannot record a path with ' #' in it or a blank at its end: "
+                         "%s: a set cannot record a path that contains ' #' or ends with a space: "
                          "rename the folder",
                          set->given[i]);
     line = pinned_line(source, commit);

@@ -67,8 +67,8 @@ int nodes_map(struct nodes **out, int fd, struct error *e)
         return error_set(e, EPROTO, "the node table is not one of startpointfs");
     if (header.layout != NODES_LAYOUT)
         return error_set(e, EPROTO,
-                         "the mount's node table has layout %u and this program needs %u: "
-                         "unmount and mount again to change to this version",
+                         "the mount's node table has layout %u, and this program needs %u: to use "
+                         "this version, unmount and mount again",
                          header.layout, NODES_LAYOUT);
     if (fstat(fd, &st) < 0 || (size_t)st.st_size != memory_size(header.max_nodes))
         return error_set(e, EPROTO, "the node table has the wrong size");

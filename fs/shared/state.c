@@ -76,8 +76,8 @@ int state_map(struct state **out, int fd, struct error *e)
     uint32_t layout = (size_t)st.st_size >= sizeof layout ? state->layout : 0;
     if (st.st_size != sizeof *state || layout != STATE_LAYOUT) {
         int r = error_set(e, EPROTO,
-                          "the mount's state has layout %u and this program needs %u: unmount and "
-                          "mount again to change to this version",
+                          "the mount's state has layout %u, and this program needs %u: to use this "
+                          "version, unmount and mount again",
                           layout, STATE_LAYOUT);
         munmap(state, sizeof *state);
         return r;

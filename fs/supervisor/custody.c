@@ -84,7 +84,7 @@ static void give_to_systemd(struct custody *custody)
         r = notify_store(custody->notify, names[i], custody->fds[i]);
     custody->is_held = r == 0;
     if (r < 0)
-        log_warning(custody->log, "systemd is not there to hold the mount: %s", strerror(-r));
+        log_warning(custody->log, "systemd cannot be reached to hold the mount: %s", strerror(-r));
 }
 
 /* ---- a holder ---- */
@@ -145,7 +145,7 @@ static void miss_holder(struct custody *custody, const char *why)
 {
     if (!custody->was_missed)
         log_warning(custody->log,
-                    "nobody holds the mount now, it would end with this process: %s: %s",
+                    "nobody holds the mount now; it would end with this process: %s: %s",
                     custody->holder, why);
     custody->was_missed = true;
     lose_holder(custody);
@@ -176,7 +176,7 @@ static int take_from_holder(struct custody *custody, struct error *e)
     if (r == 0)
         r = poll(&event, 1, PATIENCE * 1000) == 1 ? hear_holder(custody) : -ETIMEDOUT;
     if (r < 0)
-        return error_set(e, -r, "the holder %s does not answer as one: %s", custody->holder,
+        return error_set(e, -r, "%s does not answer like a holder: %s", custody->holder,
                          strerror(-r));
     return r == HOLDER_DONE && has_found_all(custody);
 }
@@ -264,9 +264,9 @@ void custody_on_event(struct custody *custody)
         custody->was_missed = false;
         log_info(custody->log, "%s holds the mount", custody->holder);
     } else {
-        miss_holder(custody, r == HOLDER_FULL   ? "it has no room for one more mount"
+        miss_holder(custody, r == HOLDER_FULL   ? "it has no room for another mount"
                              : r == HOLDER_BUSY ? "it holds another mount of that mount point"
-                                                : "it does not take it");
+                                                : "it refuses");
     }
 }
 

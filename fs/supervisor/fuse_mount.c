@@ -62,7 +62,7 @@ static int save_init(struct fuse_mount *mount)
     int code = EXIT_OK;
 
     if (size <= 0 || (size_t)size > sizeof mount->state->init) {
-        code = exit_fail(EXIT_FAILED, "the kernel does not begin the session: %s", strerror(errno));
+        code = exit_fail(EXIT_FAILED, "the kernel does not start the session: %s", strerror(errno));
     } else {
         memcpy(mount->state->init, buffer, (size_t)size);
         mount->state->init_size = (uint32_t)size;

@@ -186,7 +186,7 @@ int holder_run(const char *path, struct error *e)
     int listener = listen_at(path);
 
     if (listener == -EADDRINUSE)
-        return error_set(e, EADDRINUSE, "a holder serves %s already", path);
+        return error_set(e, EADDRINUSE, "a holder already listens at %s", path);
     if (listener < 0)
         return error_set(e, -listener, "cannot listen at %s: %s", path, strerror(-listener));
     for (unsigned i = 0; i < 2 + CLIENTS; i++)

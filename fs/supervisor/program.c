@@ -62,7 +62,7 @@ bool program_answer(struct program *program, int status)
     }
     close(program->candidate_fd);
     text[size > 0 ? size : 0] = '\0';
-    refuse(program, size > 0 ? text : "it is not a startpointfs that can go on with this mount");
+    refuse(program, size > 0 ? text : "it is not a startpointfs that can take over this mount");
     return false;
 }
 

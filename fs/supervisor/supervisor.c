@@ -115,7 +115,7 @@ static bool is_worth_another(const struct supervisor *s, int status)
         return false;
     if (s->starts < START_TRIES)
         return true;
-    exit_fail(EXIT_FAILED, "the mount does not start: %d workers died of it, the last was %s",
+    exit_fail(EXIT_FAILED, "the mount does not start: %d workers have died of it; the last was %s",
               START_TRIES, s->mount.state->last_cause);
     return false;
 }
@@ -191,7 +191,7 @@ static void leave(struct supervisor *s)
         return;
     }
     s->stopping = s->leaving = true;
-    log_info(s->supervision->log, "ends, and leaves the mount to %s",
+    log_info(s->supervision->log, "ending; the mount is left to %s",
              custody_holder(s->supervision->custody));
     s->kill_at = clock_now() + s->supervision->settings->timeout * 1000ll + STOP_TIME;
     if (s->worker > 0)

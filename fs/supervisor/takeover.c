@@ -20,9 +20,9 @@ static int check_connection(int fd, struct error *e)
     struct stat st;
 
     if (fstat(fd, &st) < 0 || !S_ISCHR(st.st_mode) || st.st_rdev != FUSE_DEVICE)
-        return error_set(e, EPROTO, "what is held is no descriptor of /dev/fuse");
+        return error_set(e, EPROTO, "the held descriptor is not one of /dev/fuse");
     if (poll(&event, 1, 0) != 0)
-        return error_set(e, ENOTCONN, "the mount that is held has been unmounted");
+        return error_set(e, ENOTCONN, "the held mount has been unmounted");
     return 0;
 }
 
@@ -36,7 +36,7 @@ static int check_nodes(int fd, struct error *e)
         return r;
     const struct node *root = node_get(nodes, NODE_ROOT_INDEX);
     if (!root || root->kind != NODE_ROOT || *node_name(nodes, root))
-        r = error_set(e, EPROTO, "the node table that is held is damaged: it has no root");
+        r = error_set(e, EPROTO, "the held node table is damaged: it has no root");
     nodes_unmap(nodes);
     return r;
 }
@@ -47,7 +47,7 @@ static int check_lists(int fd, struct error *e)
 
     return fstat(fd, &st) == 0 && S_ISREG(st.st_mode)
                ? 0
-               : error_set(e, EPROTO, "what is held of the lists is no memory");
+               : error_set(e, EPROTO, "the held lists are not in shared memory");
 }
 
 static int check_state(const struct state *state, struct error *e)
@@ -57,7 +57,7 @@ static int check_state(const struct state *state, struct error *e)
                    state->init_size >= sizeof(struct init_request) &&
                    state->init_size <= sizeof state->init;
 
-    return is_sane ? 0 : error_set(e, EPROTO, "the mount's state that is held is damaged");
+    return is_sane ? 0 : error_set(e, EPROTO, "the held state is damaged");
 }
 
 static int check_place(const struct state *state, const char *mountpoint, struct error *e)
@@ -65,7 +65,7 @@ static int check_place(const struct state *state, const char *mountpoint, struct
     struct mount_row row;
 
     if (strcmp(state->mountpoint, mountpoint) != 0)
-        return error_set(e, EXDEV, "what is held is mounted on %s", state->mountpoint);
+        return error_set(e, EXDEV, "the held mount is on %s", state->mountpoint);
     if (!state->device)
         return 0; /* it was made by somebody else */
     int r = mount_table_find(mountpoint, &row);
@@ -73,8 +73,7 @@ static int check_place(const struct state *state, const char *mountpoint, struct
         return error_set(e, -r, "cannot read what is mounted: %s", strerror(-r));
     return r > 0 && row.device == state->device
                ? 0
-               : error_set(e, EXDEV, "the mount that is held does not lie on %s any more",
-                           mountpoint);
+               : error_set(e, EXDEV, "the held mount is no longer on %s", mountpoint);
 }
 
 static int check(const struct custody *custody, const struct state *state, const char *options,

@@ -78,7 +78,7 @@ int attempt_begin(struct attempt *attempt, struct error *e)
         atomic_store(&attempt->works[i]->began_at, now);
     if (verdict == CRASH_GIVEN_UP)
         return error_set(e, EIO,
-                         "%d workers died of what the remote sends: not tried again for %d s",
+                         "%d workers died of what the remote sent: not tried again for %d s",
                          CRASH_DEATHS, CRASH_PAUSE / 1000);
     attempt->on_trial = verdict == CRASH_TRIAL;
     if (attempt->on_trial)

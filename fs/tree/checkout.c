@@ -321,7 +321,8 @@ int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch
     r = blob_read(&reader, &request, out, e);
     /* The bytes are those of their hash: what told the size was wrong (sizes.h). */
     if (r == 0 && out->size != node->data) {
-        r = error_set(e, EIO, "%s has %zu bytes, and another size was told", path, out->size);
+        r = error_set(e, EIO, "%s has %zu bytes, and a different size was reported", path,
+                      out->size);
         content_release(out);
     }
     free(path);

@@ -109,7 +109,7 @@ int lists_show(struct mount *mount, struct error *e)
     if (r == 0 && mount->last_reading >= 0) {
         int saved = lists_saved_write(mount->lists, mount->last_reading);
         if (saved < 0)
-            log_warning(mount->log, "cannot keep what the lists say for the next worker: %s",
+            log_warning(mount->log, "cannot save the lists for the next worker: %s",
                         strerror(-saved));
     }
     return r;
@@ -120,10 +120,9 @@ int lists_check_name(struct lists *lists, const char *name, const char *path, st
     const char *why;
 
     if (!set_name_is_valid(name, &why))
-        return error_set(e, EINVAL, "list %s: it is served as a set of its name, and that %s", path,
-                         why);
+        return error_set(e, EINVAL, "list %s: its name is also that of its set, and %s", path, why);
     if (lists_find(lists, name))
-        return error_set(e, EINVAL, "list %s: another list is named '%s' too: rename one of them",
+        return error_set(e, EINVAL, "list %s: another list is also named '%s'; rename one of them",
                          path, name);
     return 0;
 }

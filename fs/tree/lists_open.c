@@ -67,7 +67,7 @@ static int open_folder(struct mount *mount, const char *path, struct error *e)
     if (r < 0)
         return r;
     if (!*paths)
-        log_warning(mount->log, "the folder of lists %s is empty: it shows nothing yet",
+        log_warning(mount->log, "the folder of lists %s is empty: there is nothing to show yet",
                     folder->path);
     for (char **file = paths; *file && r == 0; file++)
         r = open_list(mount, *file, folder, e);
@@ -295,7 +295,7 @@ int lists_resume(struct mount *mount, const char *folder, char *const *operands,
         return r;
     int saved = lists_saved_read(mount->lists, mount->last_reading, &why);
     if (saved < 0) {
-        log_warning(mount->log, "%s: the lists are read again", why.text);
+        log_warning(mount->log, "%s: reading the lists again", why.text);
         r = salvage(mount, folder, operands, count, e);
     }
     if (r == 0 && lists_show(mount, &why) < 0)

@@ -28,9 +28,9 @@ static void set_fault(struct mount *mount, struct mounted_set *mounted, const ch
     if (!note_fault(&mounted->fault, fault))
         return;
     if (fault)
-        log_error(mount->log, "%s: %s (what was read last goes on)", mounted->set.name, fault);
+        log_error(mount->log, "%s: %s (what was read last stays in use)", mounted->set.name, fault);
     else
-        log_info(mount->log, "%s: it is in order again", mounted->set.name);
+        log_info(mount->log, "%s: in order again", mounted->set.name);
 }
 
 /* Reads one again. 0; 1 if it has changed; or a negative errno, noted as its fault. What it says is checked against the others only then, so
@@ -49,7 +49,7 @@ static int reread(struct mount *mount, struct mounted_set *mounted)
     set_fault(mount, mounted, r < 0 ? error.text : NULL);
     if (changed) {
         mounted_set_swap(mounted, fresh);
-        log_info(mount->log, "%s: has changed, %zu sources", mounted->set.name,
+        log_info(mount->log, "%s: changed, now %zu sources", mounted->set.name,
                  mounted->set.sources.count);
     }
     if (fresh)
@@ -109,7 +109,7 @@ static bool add(struct mount *mount, struct list_folder *folder, const char *nam
         if (!mounted)
             return false;
     } else {
-        log_info(mount->log, "%s: a %s with %zu sources", name, path ? "list" : "set",
+        log_info(mount->log, "%s: new %s, %zu sources", name, path ? "list" : "set",
                  mounted->set.sources.count);
     }
     mounted->found_in = folder;
@@ -180,7 +180,7 @@ static bool has_lost_its_disk(const struct mount *mount, const struct list_folde
 static void fail_folder(struct mount *mount, struct list_folder *folder, const char *fault)
 {
     if (note_fault(&folder->fault, fault))
-        log_error(mount->log, "%s (what was read last goes on)", fault);
+        log_error(mount->log, "%s (what was read last stays in use)", fault);
     for (struct mounted_set *one = NULL; (one = next_of(mount, folder, one));)
         note_fault(&one->fault, fault);
 }
@@ -233,8 +233,8 @@ static bool reread_folder(struct mount *mount, struct list_folder *folder)
     }
     if (has_lost_its_disk(mount, folder, names)) {
         error_set(&error, ENODEV,
-                  "%s is empty and on another file system than it was: the one with the %s is not "
-                  "mounted",
+                  "%s is empty and on a different file system than before: the one with the %s is "
+                  "not mounted",
                   folder->path, folder->holds_sets ? "sets" : "lists");
         fail_folder(mount, folder, error.text);
     } else {

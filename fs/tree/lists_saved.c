@@ -254,8 +254,8 @@ int lists_saved_read(struct lists *lists, int fd, struct error *e)
         return 0;
     lists_clear(lists);
     return error_set(e, -r, "what the lists said last %s",
-                     r == -ENOENT   ? "was not kept by the worker before"
-                     : r == -EPROTO ? "was kept by another version of this program"
+                     r == -ENOENT   ? "was not saved by the previous worker"
+                     : r == -EPROTO ? "was saved by another version of this program"
                      : r == -ENOMEM ? "cannot be read: out of memory"
                                     : "is damaged");
 }

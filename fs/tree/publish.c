@@ -130,7 +130,7 @@ bool publish_reading_begins(struct mount *mount, struct repo *repo)
         return true;
     }
     error_set(&error, EIO,
-              "%s: %d workers died of reading it in the cache: left out for %d s; if it goes on, "
+              "%s: %d workers died reading it from the cache: left out for %d s; if this goes on, "
               "remove it from the cache",
               repo->shown, CRASH_DEATHS - 1, CRASH_PAUSE / 1000);
     if (repo_failed(repo, &error))

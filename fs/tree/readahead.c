@@ -177,7 +177,7 @@ static void begin(struct mount *mount, const struct mounted_set *list)
         if (!one->set.name)
             count += plan_set(mount, one, AT_ONCE - count);
     if (count > 0)
-        log_info(mount->log, "%s: two of its versions were asked for: %zu more are fetched ahead",
+        log_info(mount->log, "%s: two of its versions were asked for; fetching %zu more ahead",
                  list->set.name ? list->set.name : "the sources", count);
 }
 

@@ -161,7 +161,7 @@ static int read_it(struct reading *reading, struct content *content, struct erro
     if (reading->repo && clock_now() - atomic_load(&reading->repo->slow_at) < COSTLY)
         lower_priority(reading);
     if (on_cancelled(reading))
-        return error_set(e, ECANCELED, "nobody waits for it any more");
+        return error_set(e, ECANCELED, "nobody is waiting for it any more");
     switch (reading->kind) {
     case READING_VERSION:
         return reading->in_background ? switch_version(reading, &watch, e)
@@ -188,7 +188,7 @@ int reading_run(struct reading *reading, struct blob **out, struct error *e)
     struct content content = {.fd = -1};
 
     if (verdict == CRASH_GIVEN_UP)
-        return error_set(e, EIO, "inode %llu: %d workers died of reading it: not tried for %d s",
+        return error_set(e, EIO, "inode %llu: %d workers died reading it: not tried again for %d s",
                          (unsigned long long)id, CRASH_DEATHS, CRASH_PAUSE / 1000);
     if (verdict == CRASH_TRIAL)
         pthread_mutex_lock(reading->trial);

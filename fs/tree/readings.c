@@ -354,12 +354,11 @@ static void report(struct reading *reading, int r, const struct error *error)
 
     if (r == -ECANCELED && reading->is_beyond_budget) {
         const struct node *node = node_get(mount->nodes, reading->node);
-        log_error(
-            mount->log,
-            "%s: reading '%s' took more than timeout=%d s of a processor's time: it is given up, "
-            "and not tried again",
-            repo ? repo->name : "", node ? node_name(mount->nodes, node) : "",
-            (int)(reading_budget(mount) / 1000));
+        log_error(mount->log,
+                  "%s: reading '%s' took more than timeout=%d s of processor time: given up, and "
+                  "not tried again",
+                  repo ? repo->name : "", node ? node_name(mount->nodes, node) : "",
+                  (int)(reading_budget(mount) / 1000));
         keep_failure(mount, reading->node, EFBIG, INT64_MAX);
     } else if (r < 0 && r != -ECANCELED) {
         log_error(mount->log, "%s: %s", repo ? repo->name : "", error->text);

@@ -25,7 +25,7 @@ static void drop_gone_names(struct mount *mount)
 
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
         if (!repo->left_out && version_nodes_drop_gone(mount, repo) < 0)
-            log_debug(mount->log, "%s: its nodes are not looked through", repo->name);
+            log_debug(mount->log, "%s: its nodes could not be searched", repo->name);
 }
 
 /* ---- what only the kernel's memory keeps ---- */
@@ -118,7 +118,7 @@ static uint32_t sweep_table(struct mount *mount)
     uint32_t freed = nodes_sweep_finish(sweep);
     nodes_sweep_free(sweep);
     note_charges(mount);
-    log_debug(mount->log, "the node table: %u places can be used again, %u are used", freed,
+    log_debug(mount->log, "the node table: %u places can be reused, %u are in use", freed,
               nodes_taken(mount->nodes));
     return freed;
 }

@@ -151,11 +151,10 @@ static void on_removed(void *data, const char *repository, const char *name, int
 {
     struct room_attempt *attempt = data;
 
-    log_info(
-        attempt->room->mount->log,
-        "%s: %s was removed from the cache to make room; it was read %lld s ago, and is fetched "
-        "again when it is read",
-        repository, name, (long long)(clock_wall() / 1000 - last_read));
+    log_info(attempt->room->mount->log,
+             "%s: %s was removed from the cache to make room; it was last read %lld s ago, and is "
+             "fetched again when needed",
+             repository, name, (long long)(clock_wall() / 1000 - last_read));
 }
 
 static void on_skipped(void *data, const struct error *why)
@@ -247,11 +246,10 @@ bool room_make(struct mount *mount, uint64_t bytes, const struct room_spared *sp
         done = make(room, bytes < tenth ? tenth : bytes, 0, spared) > 0;
         room->failed_at = done ? 0 : clock_now();
         if (!done)
-            log_warning(
-                mount->log,
-                "the disk of the cache %s is full, and nothing can go: what is there is named "
-                "by a source, in use, or could not be brought back",
-                cache_folder(mount->cache));
+            log_warning(mount->log,
+                        "the disk of the cache %s is full, and nothing can be removed: what is "
+                        "there is named by a source, is in use, or could not be fetched again",
+                        cache_folder(mount->cache));
     }
     pthread_mutex_unlock(&room->making);
     return done;
@@ -311,7 +309,7 @@ void room_start(struct room *room)
 {
     room->has_thread = pthread_create(&room->thread, NULL, run, room) == 0;
     if (!room->has_thread)
-        log_error(room->mount->log, "the cache's size is not looked at: no thread can do it");
+        log_error(room->mount->log, "the cache's size is not watched: no thread can do it");
 }
 
 bool room_stop(struct room *room, int patience)

@@ -255,16 +255,16 @@ static void look_in_history(struct search_task *task)
 
     if (is_missing_still(task)) {
         error_set(&error, ENOENT,
-                  "%s was looked for in the history of %s in vain; it is looked for again when "
-                  "other refs are listed",
+                  "%s was not found in the history of %s; the search is repeated when the listing "
+                  "changes",
                   task->digits, task->repo->shown);
         fail(task, -ENOENT, &error);
         return;
     }
     if (!may_search(task)) {
         error_set(&error, EAGAIN,
-                  "%s: too many commits are looked up that it neither lists nor gives; "
-                  "%s is not looked for now",
+                  "%s: too many lookups of commits that it neither lists nor gives; %s is not "
+                  "searched for now",
                   task->repo->shown, task->digits);
         fail(task, -EAGAIN, &error);
         return;
@@ -321,12 +321,12 @@ static void report(const struct search_task *task)
         log_info(mount->log, "fetched %s/%s, %llu bytes", name, task->digits,
                  (unsigned long long)task->attempt.bytes);
     else if (r == -EFBIG && task->whose == SEARCH_NAMED)
-        log_warning(mount->log, "%s/%s is not looked for further in the history: %s", name,
+        log_warning(mount->log, "%s/%s is no longer searched for in the history: %s", name,
                     task->digits, task->request.error.text);
     else if (r == -EOPNOTSUPP || r == -EFBIG)
         log_info(mount->log,
-                 "%s/%s is not looked for in the history: %s; name it in a list, or mount "
-                 "with search=always",
+                 "%s/%s is not searched for in the history: %s; name it in a list, or mount with "
+                 "search=always",
                  name, task->digits, task->request.error.text);
     else if (r == -EAGAIN)
         log_debug(mount->log, "%s/%s: %s", name, task->digits, task->request.error.text);

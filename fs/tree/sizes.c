@@ -47,6 +47,6 @@ void sizes_correct(struct mount *mount, const struct repo *repo)
     }
     if (corrected)
         log_warning(mount->log,
-                    "%s: the sizes of %u files were told from damaged data, and are corrected",
+                    "%s: the sizes of %u files came from damaged data, and have been corrected",
                     repo->name, corrected);
 }

@@ -423,6 +423,6 @@ void connection_unwanted(struct connection *connection, const uint64_t *ids, siz
         {&header, sizeof header}, {&notice, sizeof notice}, {(void *)ids, count * sizeof *ids}};
 
     if (atomic_load(&connection->is_open) && writev(connection->fuse_fd, parts, 3) < 0)
-        log_debug(connection->mount->log, "the kernel does not forget nodes when it is told to: %s",
+        log_debug(connection->mount->log, "the kernel does not forget nodes when told to: %s",
                   strerror(errno));
 }

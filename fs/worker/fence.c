@@ -119,7 +119,7 @@ static void close_files(struct fence *fence)
 
     if (r == 0)
         return;
-    log_info(fence->log, "no Landlock here (%s): the worker can open what its user can",
+    log_info(fence->log, "no Landlock here (%s): the worker can open whatever its user can",
              strerror(-r));
     fence_files_free(fence->files);
     fence->files = NULL;
@@ -141,7 +141,7 @@ static int close_all(struct fence *fence, struct error *e)
     close_files(fence);
     r = fence_calls_refuse();
     if (r < 0)
-        log_info(fence->log, "no seccomp here (%s): the worker can make all system calls",
+        log_info(fence->log, "no seccomp here (%s): the worker can make any system call",
                  strerror(-r));
     return 0;
 }

@@ -132,11 +132,11 @@ struct list_watch *list_watch_open(struct worker *worker)
     watch->inotify = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
     watch->wakeup = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
     if (watch->inotify < 0)
-        log_warning(mount->log, "cannot watch the lists (%s): a change needs a SIGHUP to be seen",
+        log_warning(mount->log, "cannot watch the lists (%s): after a change, send SIGHUP",
                     strerror(errno));
     if (watch->wakeup >= 0 && pthread_create(&watch->thread, NULL, run, watch) == 0)
         return watch;
-    log_error(mount->log, "the lists stay as they are: no thread can watch them");
+    log_error(mount->log, "changes of the lists go unnoticed: no thread can watch them");
     close_descriptors(watch);
     free(watch);
     return NULL;

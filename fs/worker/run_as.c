@@ -60,7 +60,7 @@ static int find(struct run_as *out, const char *text, struct error *e)
     if (!known && !numeric)
         return error_set(e, EINVAL, "option user=%s: there is no such user", text);
     if (!known && !group)
-        return error_set(e, EINVAL, "option user=%s: nobody has that number; give UID:GID", text);
+        return error_set(e, EINVAL, "option user=%s: no user has that number; give UID:GID", text);
     const struct group *entry = group ? getgrnam(group + 1) : NULL;
     if (entry)
         out->gid = entry->gr_gid;

@@ -23,8 +23,8 @@ enum crash_verdict suspect_judge(struct mount *mount, const struct request_heade
     crash_record_add(requests, unique);
     if (verdict == CRASH_GIVEN_UP) {
         log_error(mount->log,
-                  "a request (operation %u, inode %llu) is given up: %d workers died of it; its "
-                  "like is not tried for %d s",
+                  "a request (operation %u, inode %llu) is given up: %d workers died of it; others "
+                  "like it are refused for %d s",
                   request->opcode, (unsigned long long)request->node, CRASH_DEATHS,
                   CRASH_PAUSE / 1000);
         crash_record_condemn(crashes, deed);

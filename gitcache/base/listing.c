@@ -323,7 +323,7 @@ int listing_parse(struct listing *out, const char *text, size_t length, struct e
 
     memset(out, 0, sizeof *out);
     if (!copy)
-        return error_set(e, ENOMEM, "out of memory while reading a kept listing");
+        return error_set(e, ENOMEM, "out of memory while reading a saved listing");
     memcpy(copy, text, length);
     out->unproven = !summed_check(copy, &length);
     copy[length] = '\0';
@@ -333,7 +333,7 @@ int listing_parse(struct listing *out, const char *text, size_t length, struct e
         return 0;
     listing_release(out);
     if (r < 0)
-        return error_set(e, -r, "out of memory while reading a kept listing");
+        return error_set(e, -r, "out of memory while reading a saved listing");
     return error_set(e, EIO,
-                     "the kept listing is damaged; it is made anew when the remote answers");
+                     "the saved listing is damaged; it is replaced when the remote answers");
 }

@@ -48,14 +48,14 @@ static int take_commit_id(struct source *source, char **address, struct error *e
     if (!oid_is_abbreviation(*address, digits)) {
         if (source_url_has_scheme(at + 1))
             return error_set(e, EINVAL,
-                             "what stands before '@' of a source must be 7 to 40 hex digits of a "
+                             "the part of a source before '@' must be 7 to 40 hex digits of a "
                              "commit id; write SHA@URL");
         return 0;
     }
     if (source_url_looks_like_scp(at + 1) && !source_url_has_scheme(at + 1))
         return error_set(e, EINVAL,
-                         "%.*s may be a commit or a user name here; write %.*s@ssh://HOST/PATH or "
-                         "ssh://%.*s@HOST/PATH",
+                         "%.*s could be a commit or a user name here; write %.*s@ssh://HOST/PATH "
+                         "or ssh://%.*s@HOST/PATH",
                          (int)digits, *address, (int)digits, *address, (int)digits, *address);
     source->kind = SOURCE_COMMIT;
     source->version = strndup(*address, digits);
@@ -128,13 +128,13 @@ static int take_query(struct source *source, char *query, const char *shown, str
         while (i < QUERY_KEYS && strcmp(part, query_keys[i].key))
             i++;
         if (i == QUERY_KEYS)
-            return error_set(e, EINVAL,
-                             "%s: unknown query key '%s'; there are tag=, name= and commit=", shown,
-                             part);
+            return error_set(
+                e, EINVAL,
+                "%s: unknown query key '%s'; the keys are tag=, name= and commit=", shown, part);
         if (!value)
             return error_set(e, EINVAL, "%s: '%s' needs a value: %s=...", shown, part, part);
         if (seen[i])
-            return error_set(e, EINVAL, "%s: %s= stands twice", shown, part);
+            return error_set(e, EINVAL, "%s: %s= is given twice", shown, part);
         if (!percent_decode(value, value, strlen(value)))
             return error_set(e, EINVAL, "%s: %s= has a broken %%-escape; write %% itself as %%25",
                              shown, part);
@@ -176,7 +176,7 @@ static int parse(struct source *out, const char *text, const char *base, bool an
         goto out;
     }
     if (has_control_character(text)) {
-        r = error_set(e, EINVAL, "a source with a control character in it");
+        r = error_set(e, EINVAL, "a source contains a control character");
         goto out;
     }
     query = strchr(copy, '?');
@@ -232,7 +232,7 @@ int source_parse_operand(struct source *out, const char *text, const char *base,
     if (source_url_lacks_scheme(at))
         return error_set(e, ENOENT,
                          "%s is neither a file or folder nor a URL: is https:// missing?", shown);
-    return error_set(e, ENOENT, "%s: there is no such file or folder, and it is no URL", shown);
+    return error_set(e, ENOENT, "%s: no such file or folder, and not a URL", shown);
 }
 
 /* As in a query: everything but what can mean nothing else. */

@@ -80,7 +80,7 @@ static int add_lines(struct source_list *list, FILE *stream, const char *base, c
 
         line++;
         if (strlen(buffer) != (size_t)length) {
-            r = error_set(e, EINVAL, "%s:%u: not a list of sources: it holds a NUL byte", file,
+            r = error_set(e, EINVAL, "%s:%u: not a list of sources: it contains a NUL byte", file,
                           line);
             break;
         }
@@ -93,7 +93,7 @@ static int add_lines(struct source_list *list, FILE *stream, const char *base, c
     if (r == 0 && ferror(stream))
         r = error_set(e, errno, "cannot read the list %s: %s", file, strerror(errno));
     if (r == 0 && list->count == before)
-        r = error_set(e, EINVAL, "%s: a list without a source; write one URL?tag=NAME a line",
+        r = error_set(e, EINVAL, "%s: the list has no sources; write one URL?tag=NAME per line",
                       file);
     free(buffer);
     return r;
@@ -213,7 +213,7 @@ int source_list_check(const struct source_list *list, struct error *e)
         format_place(a, first, sizeof first);
         format_place(b, second, sizeof second);
         r = error_set(e, EINVAL,
-                      "the folder %.100s is claimed by %s and by %s; add name=ALIAS to one",
+                      "the folder %.100s is claimed by both %s and %s; add name=ALIAS to one",
                       a->name, first, second);
     }
     free(sorted);

@@ -66,9 +66,9 @@ bool source_url_lacks_scheme(const char *address)
 static int refuse_unmarked(const char *shown, const char *address, struct error *e)
 {
     if (source_url_lacks_scheme(address))
-        return error_set(e, EINVAL,
-                         "%s is no URL: is https:// missing? (a path begins with /, ./, ../ or ~/)",
-                         shown);
+        return error_set(
+            e, EINVAL,
+            "%s is not a URL: is https:// missing? (a path begins with /, ./, ../ or ~/)", shown);
     return error_set(
         e, EINVAL, "'%s' is neither a URL nor a path; a path begins with /, ./, ../ or ~/", shown);
 }
@@ -96,7 +96,8 @@ static void strip_trailing_slashes(char *url)
 static int check_url(const char *url, const char *shown, struct error *e)
 {
     if (!strncmp(url, "file://", 7) && url[7] != '/')
-        return error_set(e, EINVAL, "%s: a file URL names this machine: file:///PATH", shown);
+        return error_set(e, EINVAL, "%s: a file URL is always of this machine: file:///PATH",
+                         shown);
     if (strstr(url, "://-") || (*url != '/' && strstr(url, "@-")))
         return error_set(e, EINVAL, "%s: a host name cannot begin with a dash", shown);
     if (url_scheme(url) == URL_REFUSED)
@@ -105,7 +106,8 @@ static int check_url(const char *url, const char *shown, struct error *e)
                          "are sources (a path with a colon is written ./PATH)",
                          shown);
     if (*url != '/' && strpbrk(url, " \t"))
-        return error_set(e, EINVAL, "%s: a URL has no spaces; one source a line, or write %%20",
+        return error_set(e, EINVAL,
+                         "%s: a URL has no spaces; write one source per line, or %%20 for a space",
                          shown);
     return 0;
 }
@@ -117,7 +119,7 @@ int source_url_resolve(char **out, const char *address, const char *base, bool a
     int r;
 
     if (!*address)
-        return error_set(e, EINVAL, "a source without a URL; write URL?tag=NAME, URL or SHA@URL");
+        return error_set(e, EINVAL, "the source has no URL; write URL?tag=NAME, URL or SHA@URL");
     if (*address == '-')
         return error_set(e, EINVAL, "%s: a URL cannot begin with a dash", shown);
     if (source_url_has_scheme(address) || source_url_looks_like_scp(address))

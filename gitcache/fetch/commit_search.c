@@ -27,7 +27,8 @@ int commit_search(struct repository *repository, struct remote *remote, const ch
     if (r < 0)
         return r;
     if (search.found > 1)
-        return error_set(e, ENOENT, "%s begins the ids of %u commits of %s; write more digits",
+        return error_set(e, ENOENT,
+                         "%s is ambiguous: %u commits of %s begin with it; write more digits",
                          digits, search.found, repository_shown(repository));
     if (search.found == 0)
         return error_set(e, ENOENT, "%s has no commit %s in the history of its branches and tags",

@@ -53,9 +53,9 @@ static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *j
     int r = incoming_check(incoming, &job->target.want, &version, &inner);
 
     if (r == 0 && !oid_equal(&version.commit, &job->target.commit))
-        r = error_set(&inner, EIO, "it is another commit than the listing said");
+        r = error_set(&inner, EIO, "it is not the commit that was listed");
     if (r == -ENOENT)
-        return error_set(e, ENOENT, "%s of %s is no version: %s", jobs_shown_name(job), shown,
+        return error_set(e, ENOENT, "%s of %s is not a version: %s", jobs_shown_name(job), shown,
                          inner.text);
     if (r == -EIO)
         return error_set(e, EIO, "%s sent %s damaged: %s", shown, jobs_shown_name(job), inner.text);

@@ -168,7 +168,7 @@ static int cannot_repair(const struct jobs *jobs, int r, struct error *e)
 
     if (r == -ENOMEM || r == -ENOSPC || r == -EDQUOT || r == -ECANCELED || r == -EMFILE)
         return r;
-    return error_set(e, EIO, "%s is damaged in the cache %s, and was not mended: %s",
+    return error_set(e, EIO, "%s is damaged in the cache %s, and was not repaired: %s",
                      repository_shown(jobs->repository), repository_folder(jobs->repository),
                      why.text);
 }
@@ -213,7 +213,7 @@ static void refuse_all(struct jobs *jobs)
         if (job->again)
             r = error_set(&e, EIO,
                           "%s of %s is damaged in the cache %s, which is read-only: it cannot be "
-                          "mended here",
+                          "repaired here",
                           jobs_shown_name(job), repository_shown(repository), cache);
         else
             r = error_set(&e, EROFS,
@@ -281,7 +281,7 @@ int repository_fetch(struct repository *repository, struct remote *remote,
         jobs.items[i].again = requests[i].again;
     }
     fetch_all(&jobs);
-    error_set(&unanswered, EIO, "%s was asked in vain", repository_shown(repository));
+    error_set(&unanswered, EIO, "%s was asked without success", repository_shown(repository));
     jobs_finish(&jobs, -EIO, &unanswered);
     for (size_t i = 0; i < count; i++) {
         if (requests[i].status && r == 0) {

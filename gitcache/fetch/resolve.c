@@ -56,10 +56,10 @@ static int resolve_digits(struct resolved *target, const char *digits,
         if (strncasecmp(oid_format(peeled, hex), digits, strlen(digits)) != 0)
             continue;
         if (found && !oid_equal(found, peeled))
-            return error_set(e, ENOENT,
-                             "%s begins the ids of several commits of %s; write more "
-                             "digits",
-                             digits, shown);
+            return error_set(
+                e, ENOENT,
+                "%s is ambiguous: several commits of %s begin with it; write more digits", digits,
+                shown);
         found = peeled;
     }
     if (found) {

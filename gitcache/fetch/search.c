@@ -21,7 +21,8 @@ static void take_found(struct jobs *jobs, struct job *job, const struct history_
         job->target.state = RESOLVE_ID;
         r = resolve_to_commit(&job->target, &search->commit, &e);
     } else if (search->found > 1) {
-        r = error_set(&e, ENOENT, "%s begins the ids of %u commits of %s; write more digits",
+        r = error_set(&e, ENOENT,
+                      "%s is ambiguous: %u commits of %s begin with it; write more digits",
                       search->digits, search->found, repository_shown(jobs->repository));
     } else if (job->request->commit && job->request->name) {
         r = error_set(&e, ENOENT, "%s of %s is not the commit %s, which the remote does not have",

@@ -122,9 +122,9 @@ static int take_first(struct advertisement *a, enum pktline_type type, const cha
     if (type == PKTLINE_FLUSH || (type == PKTLINE_DATA && is_ref(text, length)))
         return take_ref(a, type, text, length, e);
     length = type == PKTLINE_DATA ? pktline_text_length(text, length) : 0;
-    return error_set(e, EIO,
-                     "%s: the server does not begin as git's protocol does, but with \"%.*s\"",
-                     a->reader.who, (int)(length < 100 ? length : 100), text ? text : "");
+    return error_set(
+        e, EIO, "%s: the server's answer does not begin as git's protocol does, but with \"%.*s\"",
+        a->reader.who, (int)(length < 100 ? length : 100), text ? text : "");
 }
 
 static int take_packet(void *data, enum pktline_type type, const char *text, size_t length,

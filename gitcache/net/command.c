@@ -7,9 +7,10 @@ int command_check(const struct command *command, const struct capabilities *capa
 {
     if (command->by_id && capabilities->known && capabilities->version_0 &&
         !capabilities->tip_ids && !capabilities->reachable_ids)
-        return error_set(e, ENOENT,
-                         "%s: the server gives no commit by its id (uploadpack.allowAnySHA1InWant)",
-                         who);
+        return error_set(
+            e, ENOENT,
+            "%s: the server does not give commits by their ids (uploadpack.allowAnySHA1InWant)",
+            who);
     if (!command->needs_filter || (capabilities->known && capabilities->filter))
         return 0;
     return error_set(

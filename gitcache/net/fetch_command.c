@@ -171,7 +171,7 @@ static int take_pack(struct fetch_command *fetch, const char *bytes, size_t leng
     if (r == 0)
         report(fetch, NULL);
     else if (!(e && e->errnum == -r))
-        error_set(e, -r, "%s: the pack that arrives cannot be stored: %s", fetch->reader.who,
+        error_set(e, -r, "%s: the arriving pack cannot be stored: %s", fetch->reader.who,
                   strerror(-r));
     return r;
 }

@@ -233,9 +233,9 @@ static int errno_of_transfer(CURL *curl, CURLcode code)
 static const char *cure_of_certificate(const char *message)
 {
     if (strstr(message, "expired"))
-        return "; who runs the server must renew it, unless the clock of this machine is wrong";
+        return "; the server's owner must renew it, unless this machine's clock is wrong";
     if (strstr(message, "not yet valid"))
-        return "; is the clock of this machine right?";
+        return "; is this machine's clock right?";
     if (strstr(message, "subject name") || strstr(message, "does not match"))
         return "; the URL must name the host as its certificate does";
     return "; git's http.sslCAInfo names the certificates to trust";

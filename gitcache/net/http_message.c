@@ -56,11 +56,11 @@ long http_message_pause(const struct http_response *response)
 static int too_many_requests(struct error *e, const char *who, const struct http_response *response)
 {
     if (response->retry_after)
-        return error_set(e, EBUSY,
-                         "%s: the server is asked too often (%ld); it wants to be left alone for "
-                         "%ld seconds",
-                         who, response->status, response->retry_after);
-    return error_set(e, EBUSY, "%s: the server is asked too often (%ld); try again later", who,
+        return error_set(
+            e, EBUSY,
+            "%s: too many requests (%ld); the server wants to be left alone for %ld seconds", who,
+            response->status, response->retry_after);
+    return error_set(e, EBUSY, "%s: too many requests (%ld); try again later", who,
                      response->status);
 }
 
@@ -123,7 +123,7 @@ static int page(struct error *e, const char *who, const struct http_response *re
                          who, title);
     if (has_one_of(title, logins))
         return error_set(e, EACCES,
-                         "%s: a page to log in (\"%s\") came in place of git's answer; git needs a "
+                         "%s: a login page (\"%s\") came instead of git's answer; git needs a "
                          "token, in ~/.netrc or from credential.helper",
                          who, title);
     if (is_for_browsers(who))
@@ -143,7 +143,7 @@ static int not_found(struct error *e, const char *who, const struct http_respons
 
     if (is_for_browsers(who))
         return browser_url(e, EHOSTUNREACH, who);
-    return error_set(e, EHOSTUNREACH, "%s: no repository there (%ld), or none that may be seen%s%s",
+    return error_set(e, EHOSTUNREACH, "%s: no repository there (%ld), or none that you may see%s%s",
                      who, response->status, text,
                      suffix ? "" : "; some servers want .git at the end of the name");
 }
@@ -197,7 +197,7 @@ int http_message_error(struct error *e, const char *who, const struct http_respo
     if (status == 401)
         return error_set(e, EACCES,
                          "%s: the server asks for a user name and password that it accepts; put "
-                         "them into ~/.netrc or set up git's credential.helper",
+                         "them in ~/.netrc, or set up git's credential.helper",
                          who);
     if (status == 403)
         return refused(e, who, response, text);
@@ -211,7 +211,7 @@ int http_message_error(struct error *e, const char *who, const struct http_respo
         return error_set(e, EIO, "%s: the server failed (%ld)%s; try again later", who, status,
                          text);
     if (status >= 300 && status < 400)
-        return error_set(e, EIO, "%s: the server redirects for ever, or to nowhere (%ld)", who,
+        return error_set(e, EIO, "%s: the server redirects forever, or to nowhere (%ld)", who,
                          status);
     return error_set(e, EIO, "%s: the server refuses git's request (%ld)%s", who, status, text);
 }

@@ -249,7 +249,7 @@ static void note_whole_history(struct remote *remote, const struct goal *goal,
     if (!site || !site->can.known || site->can.shallow || site->noted || !watch || !watch->note)
         return;
     snprintf(sentence, sizeof sentence,
-             "%s: the server cannot fetch a version without its history: all of it is fetched",
+             "%s: the server cannot send a version without its history: all of it is fetched",
              goal->who);
     watch->note(watch->data, sentence);
     site->noted = true;

@@ -96,7 +96,7 @@ static int check_redirect(const struct run *run, const char *from, const char *t
     if (!gitconfig_bool(gitconfig_http(run->smart->config, from, "followredirects"), true))
         return error_set(run->error, EACCES,
                          "%s: the server redirects to another place, and git's "
-                         "http.followRedirects forbids to follow",
+                         "http.followRedirects forbids following it",
                          run->who);
     return protocol_check(run->smart->config, scheme, run->who, run->error);
 }

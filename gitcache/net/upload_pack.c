@@ -28,12 +28,13 @@ int upload_pack_failed(struct stream *stream, struct error *e)
 
     stream_close(stream);
     if (strstr(all, "dubious ownership"))
-        return error_set(e, EACCES,
-                         "%s: belongs to another user, so git does not read it; `git config "
-                         "--global --add safe.directory PATH`, as the user that mounts, allows it",
-                         stream->who);
+        return error_set(
+            e, EACCES,
+            "%s: belongs to another user, so git refuses to read it; `git config --global --add "
+            "safe.directory PATH`, run as the user that mounts, allows it",
+            stream->who);
     if (strstr(all, "not appear to be a git repository"))
-        return error_set(e, EHOSTUNREACH, "%s is not a git repository; look for a spelling mistake",
+        return error_set(e, EHOSTUNREACH, "%s is not a git repository; check the spelling",
                          stream->who);
     if (!*words)
         return 0;

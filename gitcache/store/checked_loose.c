@@ -132,7 +132,7 @@ static int unpack(git_odb_backend *backend, const struct bytes *file, z_stream *
     size_t taken = parse_header(header, got, out);
 
     if (!taken || out->size > file->size * MAX_RATIO)
-        return damaged("its header is none");
+        return damaged("it has no valid header");
     out->bytes = git_odb_backend_data_alloc(backend, out->size + 1);
     if (!out->bytes) {
         git_error_set_oom();
@@ -175,7 +175,7 @@ static int backend_read(void **bytes, size_t *size, git_object_t *type, git_odb_
         r = inflate_object(backend, &file, &object);
     free(file.data);
     if (r == 0 && !object_hash_fits(id, object.type, object.bytes, object.size))
-        r = damaged("its hash does not fit");
+        r = damaged("its hash does not match");
     if (r < 0 && object.bytes)
         git_odb_backend_data_free(backend, object.bytes);
     if (r < 0)

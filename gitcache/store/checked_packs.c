@@ -105,7 +105,7 @@ static int ask_all(struct pack_folder *packs, const git_oid *git_id, struct ques
             !object_hash_fits(git_id, question->type, question->data, question->size)) {
             release(question, question->data);
             question->data = NULL;
-            r = error_set(&e, EIO, "an object in the pack %s is damaged: its hash does not fit",
+            r = error_set(&e, EIO, "an object in the pack %s is damaged: its hash does not match",
                           pack->base);
         }
         if (r == -ESTALE || r == -ENOENT) {

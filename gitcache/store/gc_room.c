@@ -229,7 +229,7 @@ int gc_room_make(struct gc *gc, uint64_t bytes, const struct gc_options *options
     gc->cutoff = gc->said_until = INT64_MIN;
     if (!options->dry_run && !gc_reserve_is_enough(gc->cache))
         return error_set(e, ENOSPC,
-                         "there is no room in the cache %s to write what removing takes: %s",
+                         "the cache %s has no room for what must be written to remove anything: %s",
                          cache_folder(gc->cache), strerror(ENOSPC));
     r = cache_walk(gc->cache, add_repository, &candidates, e);
     if (r == 0 && !(taken = calloc(candidates.count + 1, sizeof *taken)))

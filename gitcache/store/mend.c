@@ -92,7 +92,7 @@ static int check_pin(void *data, const char *ref, const struct oid *target, bool
     int r;
 
     if (!target) { /* nobody knows what it was */
-        cache_say(repository->cache, "%s: the ref of %s is damaged; taken anew from the remote",
+        cache_say(repository->cache, "%s: the ref of %s is damaged; taken again from the remote",
                   repository->shown, pins_name(ref));
         return pins_remove(repository, ref, check->e);
     }
@@ -162,7 +162,7 @@ int mend_give_up(struct mend *mend, size_t want, struct error *e)
     const char *ref = mend->wants[want].ref;
 
     cache_say(repository->cache,
-              "%s: what the ref of %s names is nowhere; taken anew from the remote",
+              "%s: the ref of %s names something that is nowhere; taken again from the remote",
               repository->shown, pins_name(ref));
     return pins_remove(mend->repository, ref, e);
 }

@@ -29,7 +29,7 @@ static int open_odb(struct repository *repository, struct error *e)
     pthread_rwlock_wrlock(&repository->odb_lock);
     if (!repository->odb && access(objects, X_OK) < 0)
         r = errno == ENOMEM ? error_no_memory(e)
-                            : error_set(e, EIO, "%s is not there any more; fetch the version again",
+                            : error_set(e, EIO, "%s is no longer there; fetch the version again",
                                         repository->folder);
     else if (!repository->odb)
         r = checked_odb_open(&repository->odb, repository->cache, objects, e);

@@ -270,11 +270,11 @@ int pack_write(git_odb *from, const struct oid_set *objects, struct repository *
     folder = disk_path(incoming.folder, "pack");
     r = folder ? write_wanted(&packing, from, folder, &name) : GIT_ERROR;
     if (r < 0)
-        r = library_error(e, r, "cannot pack %s anew", repository->folder);
+        r = library_error(e, r, "cannot repack %s", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
     if (r == 0 && (r = git_odb_foreach(from, read_fresh, &packing)) < 0)
-        r = library_error(e, r, "cannot read what was packed anew of %s", repository->folder);
+        r = library_error(e, r, "cannot read the new pack of %s", repository->folder);
     if (r == 0) {
         *bytes = disk_size(folder);
         r = incoming_publish(&incoming, e);

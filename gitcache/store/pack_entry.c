@@ -73,7 +73,7 @@ static int check_bytes(const struct pack_reader *reader, uint32_t position, unsi
         free(chunk);
     return crc == pack_index_crc(reader->index, position)
                ? 0
-               : pack_entry_damaged(reader, position, "its checksum does not fit", e);
+               : pack_entry_damaged(reader, position, "its checksum does not match", e);
 }
 
 /* The type, three bits, and the size: four bits, then seven a byte. Bytes taken, or 0. */
@@ -140,11 +140,11 @@ static int parse_entry(const struct pack_reader *reader, uint32_t position, cons
     size_t taken = parse_header(at, size, entry), base;
 
     if (!taken || entry->type == 0 || entry->type == 5)
-        return pack_entry_damaged(reader, position, "its header is none", e);
+        return pack_entry_damaged(reader, position, "it has no valid header", e);
     if (pack_entry_is_delta(entry)) {
         base = parse_base(reader, offset, at + taken, size - taken, entry);
         if (!base)
-            return pack_entry_damaged(reader, position, "what it is a delta to is not there", e);
+            return pack_entry_damaged(reader, position, "what it is a delta to is missing", e);
         taken += base;
     }
     entry->begin = offset + taken;
@@ -259,7 +259,7 @@ static int size_of_delta(const struct pack_reader *reader, uint32_t position,
     int r = pack_entry_inflate(reader, position, entry, begin, size, e);
 
     if (r == 0 && !pack_delta_sizes(begin, size, &base, out))
-        r = pack_entry_damaged(reader, position, "it is no delta", e);
+        r = pack_entry_damaged(reader, position, "it is not a delta", e);
     return r;
 }
 

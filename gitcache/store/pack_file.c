@@ -96,7 +96,7 @@ static int check_pair(struct pack_file *pack, int fd, uint64_t size, struct erro
     if (r < 0)
         return r;
     if (memcmp(header, wanted, sizeof header) != 0)
-        return error_set(e, EIO, "the pack %s is damaged: its header does not fit its index",
+        return error_set(e, EIO, "the pack %s is damaged: its header does not match its index",
                          pack->base);
     if (memcmp(sum, pack->index.pack_sum, sizeof sum) != 0)
         return error_set(e, EIO, "the pack %s is damaged: it does not belong to its index",
@@ -165,7 +165,7 @@ static int open_same(const struct pack_file *pack, struct error *e)
     if (fd < 0 || is_same(pack, &st))
         return fd;
     close(fd);
-    return error_set(e, ESTALE, "the pack %s was written since it was checked", pack->base);
+    return error_set(e, ESTALE, "the pack %s has been written to since it was checked", pack->base);
 }
 
 /* One that is held, if the file has not changed: written, or removed. -1: there is none. */
@@ -216,7 +216,7 @@ int pack_file_check(const struct pack_file *pack, struct error *e)
     }
     sha1_end(&sha1, sum);
     if (r == 0 && memcmp(sum, pack->index.pack_sum, sizeof sum) != 0)
-        r = error_set(e, EIO, "the pack %s is damaged: its checksum does not fit", pack->base);
+        r = error_set(e, EIO, "the pack %s is damaged: its checksum does not match", pack->base);
     if (fd >= 0)
         close(fd);
     free(chunk);

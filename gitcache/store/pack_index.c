@@ -32,9 +32,9 @@ static const char *check_frame(const unsigned char *bytes, size_t size)
         return "it is too short";
     sha1_of(bytes, size - SHA1_SIZE, sum);
     if (memcmp(sum, bytes + size - SHA1_SIZE, SHA1_SIZE) != 0)
-        return "its checksum does not fit";
+        return "its checksum does not match";
     if (memcmp(bytes, magic, sizeof magic) != 0)
-        return "it is no index of version 2";
+        return "it is not an index of version 2";
     return NULL;
 }
 
@@ -100,7 +100,7 @@ static const char *lay_out(struct pack_index *index, const unsigned char *bytes,
         return "it is too short for its objects";
     rest -= (size_t)index->count * BYTES_PER_OBJECT;
     if (rest % 8 || rest / 8 > index->count)
-        return "its size does not fit its objects";
+        return "its size does not match its objects";
     *large_count = rest / 8;
     index->ids = index->fanout + FANOUT_SIZE;
     index->crcs = index->ids + (size_t)index->count * OID_SIZE;

@@ -95,7 +95,7 @@ static int inflate_delta(const struct pack_reader *reader, struct chain_link *li
     if (r == 0) {
         *taken = pack_delta_sizes(*delta, room, base_size, size);
         if (!*taken)
-            r = pack_entry_damaged(reader, link->position, "it is no delta", e);
+            r = pack_entry_damaged(reader, link->position, "it is not a delta", e);
     }
     close_link(link);
     return r;
@@ -137,7 +137,7 @@ static int apply(const struct pack_reader *reader, struct chain_link *link,
     }
     if (r == 0 && !pack_delta_apply(delta + taken, (size_t)link->entry.size - taken, base->bytes,
                                     base->size, out, (size_t)*size))
-        r = pack_entry_damaged(reader, link->position, "its delta does not fit", e);
+        r = pack_entry_damaged(reader, link->position, "its delta does not match", e);
     free(delta);
     return r;
 }

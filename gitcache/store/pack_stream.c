@@ -151,7 +151,7 @@ static int copy_from_base(struct pack_stream *stream, int base, uint64_t offset,
         if (n < 0 && errno == EINTR)
             continue;
         if (n <= 0)
-            return damaged(stream, "its delta does not fit");
+            return damaged(stream, "its delta does not match");
         stream->used += (size_t)n;
         offset += (uint64_t)n;
         size -= (size_t)n;
@@ -182,7 +182,7 @@ static int run_instruction(struct delta_stream *delta, unsigned char code, int b
     int r;
 
     if (code == 0)
-        return damaged(delta->stream, "its delta has an instruction that is none");
+        return damaged(delta->stream, "its delta has an invalid instruction");
     if (!(code & 0x80)) {
         *made += size;
         return copy_from_delta(delta, (size_t)size);
@@ -207,7 +207,7 @@ static int copy_delta(struct delta_stream *delta, int base, uint64_t result)
         r = run_instruction(delta, code, base, &made);
     if (r < 0 || more < 0)
         return r < 0 ? r : more;
-    return made == result ? 0 : damaged(delta->stream, "its delta does not fit");
+    return made == result ? 0 : damaged(delta->stream, "its delta does not match");
 }
 
 static int open_delta(struct delta_stream *delta, struct pack_entry *entry, uint64_t *base,
@@ -223,7 +223,7 @@ static int open_delta(struct delta_stream *delta, struct pack_entry *entry, uint
     r = next_piece(delta);
     if (r == 0) {
         delta->at = pack_delta_sizes(delta->piece, delta->size, base, result);
-        r = delta->at ? 0 : damaged(stream, "it is no delta");
+        r = delta->at ? 0 : damaged(stream, "it is not a delta");
     }
     if (r < 0)
         pack_inflater_end(&delta->inflater);
@@ -250,7 +250,7 @@ static int write_entry(struct pack_stream *stream, struct pack_entry *entry, int
         }
     }
     if (fd == stream->request->fd && size != stream->request->size)
-        r = damaged(stream, "it is of another size");
+        r = damaged(stream, "it has another size");
     else if (fd == stream->request->fd)
         r = spool_reserve(fd, size, stream->request->folder, stream->error);
     if (r == 0 && object_writer_begin(&stream->writer, fd, type, size) < 0)
@@ -329,12 +329,12 @@ int pack_stream_write(const struct pack_reader *reader, uint32_t position,
     int r = chain ? find_chain(&stream, chain, &count, &type) : error_no_memory(e);
 
     if (r == 0 && type != request->type)
-        r = damaged(&stream, "it is of another type");
+        r = damaged(&stream, "it has another type");
     if (r == 0)
         r = write_chain(&stream, chain, count, type, sum);
     if (r == 0 && memcmp(sum, request->id.id, sizeof sum) != 0) {
         stream.position = position;
-        r = damaged(&stream, "its hash does not fit");
+        r = damaged(&stream, "its hash does not match");
     }
     free(chain);
     return r;

@@ -45,7 +45,7 @@ static int check_type(struct reach *reach, const git_oid *id, const char *what, 
 
     if (r < 0)
         return library_read_error(e, r, what);
-    return type == GIT_OBJECT_BLOB ? 0 : error_set(e, EIO, "%s is no blob", what);
+    return type == GIT_OBJECT_BLOB ? 0 : error_set(e, EIO, "%s is not a blob", what);
 }
 
 static int add_blob(struct reach *reach, const struct raw_entry *entry, struct error *e)
@@ -92,7 +92,7 @@ static int read_tree(git_odb_object **out, git_odb *odb, const struct oid *id, s
     if (git_odb_object_type(*out) == GIT_OBJECT_TREE)
         return 0;
     git_odb_object_free(*out);
-    return error_set(e, EIO, "%s is no tree", oid_format(id, hex));
+    return error_set(e, EIO, "%s is not a tree", oid_format(id, hex));
 }
 
 static int walk_tree(struct reach *reach, struct oid id, struct error *e)

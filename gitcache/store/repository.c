@@ -310,7 +310,7 @@ int repository_keep_listing(struct repository *repository, struct listing *listi
         bool lost = write_listing(repository, listing, &why) < 0;
         if (lost && !atomic_exchange(&repository->listing_unkept, lost))
             cache_say(repository->cache,
-                      "%s: its listing cannot be kept, and is gone when this process ends: %s",
+                      "%s: its listing cannot be saved, and is lost when this process ends: %s",
                       repository->shown, why.text);
         atomic_store(&repository->listing_unkept, lost);
     }

@@ -61,9 +61,9 @@ static int find_abbreviated(struct repository *repository, const char *digits, s
         known_pins_each(repository, compare_digits, &search);
     }
     if (search.found > 1)
-        return error_set(e, ENOENT,
-                         "%s begins the ids of %u cached commits of %s; write more digits", digits,
-                         search.found, repository->shown);
+        return error_set(
+            e, ENOENT, "%s is ambiguous: %u cached commits of %s begin with it; write more digits",
+            digits, search.found, repository->shown);
     if (!search.found)
         return -ENOENT;
     *out = search.version;

@@ -280,7 +280,7 @@ class OrdinaryUser(EndToEnd):
         self.host.put_file("/etc/fuse.conf", "# user_allow_other\n")
         done = self.mount("-o", f"allow_other,log_file={self.home}/mount.log", check=False)
         self.assertEqual(1, done.returncode)
-        self.assertIn("startpointfs: option allow_other: an ordinary user", done.stderr)
+        self.assertIn("startpointfs: option allow_other: ordinary users", done.stderr)
         self.assertIn("'user_allow_other'", done.stderr)
         self.assertIn("/etc/fuse.conf", done.stderr)
         self.host.put_file("/etc/fuse.conf", "user_allow_other\n")

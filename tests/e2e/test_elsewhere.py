@@ -94,7 +94,7 @@ class Inherited(EndToEnd):
                                   env=self.env, pass_fds=[nothing.fileno()], check=False, stderr=subprocess.PIPE,
                                   stdin=subprocess.DEVNULL, timeout=20)
         self.assertEqual(1, done.returncode)
-        self.assertIn(b"does not begin the session", done.stderr)
+        self.assertIn(b"does not start the session", done.stderr)
 
 
 @unittest.skipUnless(os.geteuid() == 0, "root maps")

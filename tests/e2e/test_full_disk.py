@@ -240,7 +240,7 @@ class FullCache(FullDisk):
 
     def test_a_mount_on_a_full_cache(self):
         """With nothing in the cache: it mounts, says what is wrong, and serves once there is room."""
-        sentence = "its listing cannot be kept, and is gone when this process ends"
+        sentence = "its listing cannot be saved, and is lost when this process ends"
         with self.filled(self.fill):
             mount = self.mount(self.source("1"), cache=self.cache)
             self.assert_errno(errno.ENOSPC, os.listdir, mount / "one" / "1")

@@ -239,12 +239,12 @@ class Faults(Lists):
                 # What can be read is served; what cannot is said.
                 self.assertEqual(["one", "two"], sorted(os.listdir(mount)))
                 self.assertIn(":1", (mount / "one/1/manifest.json").read_text())
-                self.assertIn("the lists are read again", mount.log())
+                self.assertIn("reading the lists again", mount.log())
                 self.assertIn("b.list:1", self.fault(mount, "b"))
                 self.write_list(f"{self.two.path}?tag=1\n", self.lists / "b.list")
                 eventually(lambda: not self.fault(mount, "b"), 10, "the mended list")  # noqa: B023
                 self.replace_worker(mount)  # what the second one kept is sound
-                self.assertEqual(1, mount.log().count("the lists are read again"))
+                self.assertEqual(1, mount.log().count("reading the lists again"))
                 mount.unmount()
 
     def flip(self, file, offset):

@@ -38,7 +38,7 @@ class Sources(EndToEnd):
         lines = self.folder / "pp.list"
         for line, says in (("this is junk", "pp.list:2: 'this is junk' is neither a URL nor a path"),
                            ("repository?tag=1", "pp.list:2: 'repository' is neither"),
-                           ("github.com/my/bash-bats?tag=1", "pp.list:2: github.com/my/bash-bats is no URL: is https://"),
+                           ("github.com/my/bash-bats?tag=1", "pp.list:2: github.com/my/bash-bats is not a URL: is https://"),
                            ("https://example.org/a b", "pp.list:2: https://example.org/a b: a URL has no spaces")):
             lines.write_text(f"# first\n{line}\n")
             for verb in (["mount", lines, self.point], ["fetch", lines]):

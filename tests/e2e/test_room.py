@@ -211,7 +211,7 @@ class Limit(Room):
         self.assertIn("1", kept)
         self.assertIn("16", kept)
         self.assertNotIn("3", kept)
-        self.assertRegex(self.program("status", mount.path).stdout, r"the cache takes \d.\d+ \w+ of at most 6")
+        self.assertRegex(self.program("status", mount.path).stdout, r"the cache takes up \d.\d+ \w+ of at most 6")
         self.expect_version(mount, 3)
         mount.unmount()
         self.expect_sound()
@@ -254,7 +254,7 @@ class Limit(Room):
         for place, number in enumerate((3, 1, 2, 4, 5, 6)):
             os.utime(self.cached() / "refs" / "tags" / str(number), (1_700_000_000 + place,) * 2)
         done = self.program("gc", "--max-size", "4M")
-        self.assertRegex(done.stdout, r"3 versions removed, 3.\d MB freed; the cache takes 3.\d MB")
+        self.assertRegex(done.stdout, r"3 versions removed, 3.\d MB freed; the cache takes up 3.\d MB")
         self.assertEqual({"4", "5", "6"}, self.refs())
         mount = self.mount(self.source())
         self.expect_version(mount, 4)

@@ -410,7 +410,7 @@ class Starting(EndToEnd):
         self.assertIn("say what to serve", self.refuse())
         (self.folder / "bad.list").write_text("ftp://x/y\n")
         self.assertIn("bad.list:1", self.refuse(self.folder / "bad.list"))
-        self.assertIn("by itself", self.refuse(FIXTURES / "empty" / "repos", FIXTURES / "mixed" / "repos"))
+        self.assertIn("serve it alone", self.refuse(FIXTURES / "empty" / "repos", FIXTURES / "mixed" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "65536", FIXTURES / "empty" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "http", FIXTURES / "empty" / "repos"))
         self.env["PORT"] = "x"

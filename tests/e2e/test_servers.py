@@ -418,7 +418,7 @@ class Messages(Servers):
         wall = b"<html><head><title>Just a moment...</title>"
         for answer in (Answer(403, html, wall), Answer(200, html, wall)):
             self.assertIn("page against bots", self.said(answer))
-        self.assertIn("page to log in", self.said(Answer(200, html, b"<title>Sign in - Forge</title>")))
+        self.assertIn("login page", self.said(Answer(200, html, b"<title>Sign in - Forge</title>")))
         for name in ("x/tree/main", "x/-/tree/main", "x/src/branch/main"):
             self.assertIn("page for browsers", self.said(Answer(404, html, b"<title>404</title>"), name))
             self.assertIn("page for browsers", self.said(Answer(200, html, b"<title>x</title>"), name))

@@ -148,7 +148,7 @@ class Create(Sets):
             (4, "--languages", ["create", "pp", source]),
             (4, "unknown query key", ["create", "pp", "--languages", source + "&x=y"]),
             (4, "claimed by", ["create", "pp", "--languages", source, other.path]),
-            (4, "without a source", ["create", "pp", "--languages", self.folder / "empty.list"]),
+            (4, "has no sources", ["create", "pp", "--languages", self.folder / "empty.list"]),
             (4, "name", ["create", "../pp", "--languages", source]),
             (4, "name", ["create", "a b", "--languages", source]),
             (4, "name", ["create", "a//b", "--languages", source]),
@@ -379,7 +379,7 @@ class Check(Sets):
             self.call("git", "-C", folder, *command)
         said = self.program("check", "--languages", ".", cwd=folder).stderr
         self.assertIn(".: note: HEAD (", said)
-        self.assertIn("the folder is the same", said)
+        self.assertIn("the folder is identical", said)
         (folder / "manifest.json").write_text(manifest(tab_size=99))
         self.call("git", "-C", folder, "commit", "-q", "-a", "-m", "not on master")
         self.assertIn("./manifest.json:", self.refused("check", "--languages", ".", status=41, cwd=folder))

@@ -63,7 +63,7 @@ class Progress(Terminal):
             fetch.shows(r"  python-unittest  [1-9] s  .* B  Compressing \?\[31m\?objects: 45%\?")
             server.gate.set()
             self.assertEqual(0, fetch.wait())
-            self.assertEqual("1 version: 1 fetched, 0 in the cache already, 0 failed", fetch.screen.text())
+            self.assertEqual("1 version: 1 fetched, 0 already in the cache, 0 failed", fetch.screen.text())
             self.assertEqual(0, fetch.screen.wrapped)
             self.call("rm", "-r", self.folder / "cache")
 
@@ -96,7 +96,7 @@ class Progress(Terminal):
         self.assertEqual(0, told.wait())
         self.assertEqual("Nothing changed in the set 'pp'.", told.screen.text())
         done = self.program("update", "pp")
-        self.assertEqual("[1/1] python-unittest/1: in the cache already\n", done.stderr)
+        self.assertEqual("[1/1] python-unittest/1: already in the cache\n", done.stderr)
 
     def test_an_interrupted_one_leaves_nothing_behind(self):
         server = self.serve(GatedServer, self.make_start_point(tags=["1"]))
@@ -190,7 +190,7 @@ class Status(Terminal):
         [transfer] = mount.status()["transfers"]
         self.assertEqual(("slow", ["1"], 1), (transfer["repository"], transfer["versions"], transfer["count"]))
         self.lines.write_text("this is junk\n")
-        watch.shows(r"the list pp, what was read before stays:\s+.*pp\.list:1:\s+'this is\s+junk'")
+        watch.shows(r"the list pp is faulty, and stays as it was last read:\s+.*pp\.list:1:\s+'this is\s+junk'")
         server.gate.set()
         self.assertEqual(0, reader.wait(20))
         watch.shows(r"slow .* 1 ready")

@@ -42,7 +42,7 @@ class InUse(EndToEnd):
         with open(manifest, "rb") as opened:
             user = self.start("sleep", "100", stdout=opened)
             said = self.program("umount", "--lazy", self.mounted).stdout
-            self.assertIn("is detached: nobody finds it any more; who is inside goes on reading", said)
+            self.assertIn("is detached: nobody can enter it any more. Those inside can go on reading", said)
             self.assertIn(f"process {user.pid} (sleep", said)
             self.assertFalse(self.mounted.is_mounted())
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
@@ -64,8 +64,8 @@ class InUse(EndToEnd):
         container = Container(self, "private", "sleep", "1000",
                               binds=[(point, "/start-points", "rbind", "ro", "rprivate")]).start()
         said = self.refused("umount", point, status=1)
-        self.assertIn(f"{point} is unmounted here, and its daemon serves on", said)
-        self.assertRegex(said, r"process \d+ \((sleep|busybox), user 0\): it is mounted in this one's namespace")
+        self.assertIn(f"{point} is unmounted here, but its daemon goes on", said)
+        self.assertRegex(said, r"process \d+ \((sleep|busybox), user 0\): the mount is in this process's namespace")
         self.assertTrue(processes_of(self.folder, PROGRAM))
         self.assertIn("3.7.4-19", container.call("ls", "/start-points/python-unittest").stdout)
         container.kill("KILL")

@@ -256,7 +256,7 @@ class Statuses(Wire):
         def location(target):
             return lambda server, _: Answer(302, {"Location": target.format(server.address)})
 
-        for target, sentence in (("{}/again", "redirects for ever"),
+        for target, sentence in (("{}/again", "redirects forever"),
                                  ("file:///etc/passwd", "other than http"),
                                  ("ssh://127.0.0.1/x", "other than http"),
                                  ("ext::sh", "redirect")):
@@ -417,7 +417,7 @@ class Lies(Wire):
                                                   f"peeled:{self.repository.id_of('2')}".encode())
             return answer
         server = self.serve_http(lie)
-        self.failing(self.fetch, f"{server.url()}?tag=annotated", "another commit than the listing said")
+        self.failing(self.fetch, f"{server.url()}?tag=annotated", "not the commit that was listed")
         self.assert_nothing_pinned()
 
     def test_pack_without_the_tree(self):

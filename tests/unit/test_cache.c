@@ -663,7 +663,7 @@ static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
         char name[8];
         snprintf(name, sizeof name, "bad%zu", i);
         assert_int_equal(fetch(&setup, name, NULL, &version, &e, NULL), -EIO);
-        if (!strstr(e.text, "is no blob"))
+        if (!strstr(e.text, "is not a blob"))
             fail_msg("%s", e.text);
         assert_int_equal(versions_find(setup.repository, name, NULL, &version, &e), -ENOENT);
     }

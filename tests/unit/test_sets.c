@@ -260,11 +260,11 @@ static void damaged_files(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"", "without a source"},
+        {"", "has no sources"},
         {"https://h/x?tag=1\n", "type"},
         {"# startpointfs set\n# type: nonsense\nhttps://h/x\n", "type"},
         {"# startpointfs set\n# type: custom\nhttps://h/x?y=z\n", ":3:"},
-        {"# startpointfs set\n# type: custom\n", "without a source"},
+        {"# startpointfs set\n# type: custom\n", "has no sources"},
     };
     struct fixture *fixture = *state;
     struct error error;

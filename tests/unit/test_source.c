@@ -88,14 +88,14 @@ static void test_refusals(void **state)
     static const struct {
         const char *text, *says;
     } cases[] = {
-        {"", "without a URL"},
-        {"?tag=1", "without a URL"},
-        {"abcdef1@", "without a URL"},
+        {"", "has no URL"},
+        {"?tag=1", "has no URL"},
+        {"abcdef1@", "has no URL"},
         {"https://h/r?tag=", "tag= is empty"},
         {"https://h/r?tag", "needs a value"},
         {"https://h/r?", "unknown query key ''"},
         {"https://h/r?tga=1", "unknown query key 'tga'"},
-        {"https://h/r?tag=1&tag=2", "stands twice"},
+        {"https://h/r?tag=1&tag=2", "is given twice"},
         {"https://h/r?tag=1%zz", "broken"},
         {"https://h/r?tag=1%00", "broken"},
         {"https://h/r?tag=a..b", "no tag can be called"},
@@ -307,8 +307,8 @@ static void test_list_refusals(void **state)
 
     assert_list_is_refused(place, bad, sizeof bad - 1, "/list:4: ");
     assert_list_is_refused(place, binary, sizeof binary - 1, "/list:2: not a list");
-    assert_list_is_refused(place, "# nothing\n", 10, "without a source");
-    assert_list_is_refused(place, "", 0, "without a source");
+    assert_list_is_refused(place, "# nothing\n", 10, "has no sources");
+    assert_list_is_refused(place, "", 0, "has no sources");
     /* It used to be taken for a repository of that name, which nobody can mean. */
     assert_int_equal(source_list_add(&list, "nosuch.txt", &e), -ENOENT);
     assert_int_equal(list.count, 0);
