@@ -93,7 +93,7 @@ static void what_cannot_be_served(void **state)
         {"{\"visible_filenames\":[]}", "has no display_name"},
         {"{\"display_name\":null,\"visible_filenames\":[]}", "display_name is not a string"},
         {"{\"display_name\":\"a\\u0000\",\"visible_filenames\":[]}",
-         "display_name has a NUL in it"},
+         "display_name contains a NUL"},
         {"{\"display_name\":\"a\"}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":{}}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[1]}",
