@@ -398,8 +398,8 @@ class Check(Sets):
         one, two = self.source("one", pair("P1", "Python")), self.source("two", pair("P2", "Ruby"))
         same, bare = self.source("same", pair("P3", "Python")), self.source("bare", files(manifest("P4")))
         for sources, says in (([one, two], None), ([bare], None),
-                              ([one, two, same], r'same\?tag=1: manifest\.json:.* warning: .*"Python, unittest" is the '
-                                                 r'language and framework of .*one\?tag=1: manifest\.json too.*\[35\]'),
+                              ([one, two, same], r'same\?tag=1: manifest\.json:.* warning: .*"Python, unittest" is also '
+                                                 r'the language and framework of .*one\?tag=1: manifest\.json; .*\[35\]'),
                               ([one, bare, two], r'bare\?tag=1: .*warning: .*which 2 of 3 manifests .*\[35\]')):
             with self.subTest(sources):
                 done = self.program("check", "--languages", *sources)
