@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "gitcache/base/oid.h"
 #include "gitcache/base/refname.h"
 #include "gitcache/base/source_list.h"
 
@@ -20,7 +21,8 @@
 #define SLOWNESS 1
 #endif
 
-#define SHA "0123456789abcdef0123456789abcdef01234567"
+#define SHA           "0123456789abcdef0123456789abcdef01234567"
+#define SHA_OTHER_END "0123456789abcdef0123456789abcdef01234568"
 
 static void assert_text(const char *found, const char *expected)
 {
@@ -96,6 +98,8 @@ static void test_refusals(void **state)
         {"https://h/r?", "unknown query key ''"},
         {"https://h/r?tga=1", "unknown query key 'tga'"},
         {"https://h/r?tag=1&tag=2", "is given twice"},
+        {"https://h/r?name=1&name=2", "is given twice"},
+        {"https://h/r?commit=" SHA "&commit=" SHA, "is given twice"},
         {"https://h/r?tag=1%zz", "broken"},
         {"https://h/r?tag=1%00", "broken"},
         {"https://h/r?tag=a..b", "no tag can be called"},
@@ -104,7 +108,10 @@ static void test_refusals(void **state)
         {"https://h/r?commit=abcdef1", "40 hex digits"},
         {"abcdef1@https://h/r?tag=1", "exclude each other"},
         {"abcdef1@https://h/r?commit=" SHA, "is not the commit"},
+        {"abcdef1@https://h/r?name=a&name=b", "is given twice"},
+        {SHA "@https://h/r?commit=" SHA_OTHER_END, "is not the commit"},
         {"abc@https://h/r", "7 to 40 hex digits"},
+        {"abcdef@https://h/r", "7 to 40 hex digits"},
         {SHA "0@https://h/r", "7 to 40 hex digits"},
         {"abcdef1@host:path", "a commit or a user name"},
         {"-x", "dash"},
@@ -368,9 +375,31 @@ static void test_one_url_may_stand_twice(void **state)
     source_list_release(&list);
 }
 
+static void test_ids_are_compared_whole(void **state)
+{
+    static const char id[] = SHA;
+    struct oid one, other;
+
+    (void)state;
+    assert_true(oid_parse(&one, id, OID_HEX));
+    for (size_t i = 0; i < OID_HEX; i++) {
+        char changed[sizeof id];
+        memcpy(changed, id, sizeof id);
+        changed[i] = changed[i] == '0' ? '1' : '0';
+        assert_true(oid_parse(&other, changed, OID_HEX));
+        assert_false(oid_equal(&one, &other));
+        changed[i] = 'g';
+        assert_false(oid_parse(&other, changed, OID_HEX));
+        assert_false(oid_is_abbreviation(changed, OID_HEX));
+    }
+    for (size_t length = 0; length <= OID_HEX; length++)
+        assert_int_equal(oid_is_abbreviation(id, length), length >= 7);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_ids_are_compared_whole),
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_operands),
