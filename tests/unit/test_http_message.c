@@ -20,7 +20,7 @@ static const struct {
 } cases[] = {
     {{.status = 401},
      EACCES,
-     WHO ": the server asks for a user name and password that it accepts; put them into ~/.netrc "
+     WHO ": the server asks for a user name and password that it accepts; put them in ~/.netrc, "
          "or set up git's "
          "credential.helper"},
     {{.status = 403}, EACCES, WHO ": the server refuses access (403)"},
@@ -29,17 +29,17 @@ static const struct {
      WHO ": the server refuses access (403): not for you"},
     {{.status = 403, .retry_after = 5},
      EBUSY,
-     WHO ": the server is asked too often (403); it wants to be left alone for 5 seconds"},
+     WHO ": too many requests (403); the server wants to be left alone for 5 seconds"},
     {{.status = 403, .type = "text/plain", .text = "API rate limit exceeded"},
      EBUSY,
-     WHO ": the server is asked too often (403); try again later"},
-    {{.status = 404}, EHOSTUNREACH, WHO ": no repository there (404), or none that may be seen"},
-    {{.status = 410}, EHOSTUNREACH, WHO ": no repository there (410), or none that may be seen"},
+     WHO ": too many requests (403); try again later"},
+    {{.status = 404}, EHOSTUNREACH, WHO ": no repository there (404), or none that you may see"},
+    {{.status = 410}, EHOSTUNREACH, WHO ": no repository there (410), or none that you may see"},
     {{.status = 407}, EACCES, WHO ": the proxy asks for a user name and password"},
-    {{.status = 429}, EBUSY, WHO ": the server is asked too often (429); try again later"},
+    {{.status = 429}, EBUSY, WHO ": too many requests (429); try again later"},
     {{.status = 429, .retry_after = 7},
      EBUSY,
-     WHO ": the server is asked too often (429); it wants to be left alone for 7 seconds"},
+     WHO ": too many requests (429); the server wants to be left alone for 7 seconds"},
     {{.status = 500}, EIO, WHO ": the server failed (500); try again later"},
     {{.status = 500, .type = "text/plain", .text = "no disk"},
      EIO,
@@ -48,8 +48,8 @@ static const struct {
     {{.status = 503}, EIO, WHO ": the server failed (503); try again later"},
     {{.status = 503, .retry_after = 9},
      EBUSY,
-     WHO ": the server is asked too often (503); it wants to be left alone for 9 seconds"},
-    {{.status = 301}, EIO, WHO ": the server redirects for ever, or to nowhere (301)"},
+     WHO ": too many requests (503); the server wants to be left alone for 9 seconds"},
+    {{.status = 301}, EIO, WHO ": the server redirects forever, or to nowhere (301)"},
     {{.status = 400}, EIO, WHO ": the server refuses git's request (400)"},
     {{.status = 400,
       .type = "text/html",
@@ -77,7 +77,7 @@ static const struct {
       .type = "text/html; charset=utf-8",
       .text = "<html><title lang=en>Sign in</title>"},
      EACCES,
-     WHO ": a page to log in (\"Sign in\") came in place of git's answer; git needs a token, in "
+     WHO ": a login page (\"Sign in\") came instead of git's answer; git needs a token, in "
          "~/.netrc or from "
          "credential.helper"},
 };
