@@ -191,6 +191,15 @@ void blobs_put_read(struct blobs *blobs, struct blob *blob)
     pthread_mutex_unlock(&blobs->lock);
 }
 
+void blobs_drop(struct blobs *blobs, uint64_t key)
+{
+    pthread_mutex_lock(&blobs->lock);
+    struct blob *blob = find(blobs, key);
+    if (blob && blob->users == 0)
+        drop(blobs, blob);
+    pthread_mutex_unlock(&blobs->lock);
+}
+
 bool blobs_drop_files(struct blobs *blobs)
 {
     bool dropped = false;

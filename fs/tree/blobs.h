@@ -29,6 +29,9 @@ void blobs_put(struct blobs *blobs, struct blob *blob);
 /* The same for bytes that the kernel has all of by now: they need not be kept. */
 void blobs_put_read(struct blobs *blobs, struct blob *blob);
 
+/* Forgets it, unless it is borrowed. */
+void blobs_drop(struct blobs *blobs, uint64_t key);
+
 /* The disk is full: lets all files go that nobody uses. False if there was none. */
 bool blobs_drop_files(struct blobs *blobs);
 

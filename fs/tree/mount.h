@@ -37,14 +37,15 @@ struct mount {
     struct cache *cache;
     struct checkout_cache *checkout_cache; /* what reading trees has found out */
     struct repos repos;
-    struct pool *pool;             /* threads that wait for the network */
-    struct parked_lot *parked;     /* requests that wait for those */
-    struct readings *readings;     /* threads that read folders and files */
-    struct blobs *blobs;           /* files' bytes, inflated */
-    struct room *room;             /* keeps the cache from filling the disk */
-    struct lists *lists;           /* what is mounted */
-    struct readahead *readahead;   /* what is fetched before anybody asks; NULL: nothing */
-    pthread_mutex_t folders;       /* who changes root and control folders */
+    struct pool *pool;               /* threads that wait for the network */
+    struct parked_lot *parked;       /* requests that wait for those */
+    struct readings *readings;       /* threads that read folders and files */
+    struct blobs *blobs;             /* files' bytes, inflated */
+    struct files_ahead *files_ahead; /* puts there what readers come to next */
+    struct room *room;               /* keeps the cache from filling the disk */
+    struct lists *lists;             /* what is mounted */
+    struct readahead *readahead;     /* what is fetched before anybody asks; NULL: nothing */
+    pthread_mutex_t folders;         /* who changes root and control folders */
     pthread_mutex_t reclaim;       /* one sweep of the node table at a time; guards the next two */
     int64_t reclaimed_at;          /* clock_now() when the last one ended */
     int64_t reclaim_took;          /* milliseconds */

@@ -6,7 +6,8 @@
 #include <unistd.h>
 
 #include "fs/shared/children.h"
-#include "fs/tree/checkout.h"
+#include "fs/tree/cheap_file.h"
+#include "fs/tree/files_ahead.h"
 #include "fs/tree/reading.h"
 #include "fs/tree/reclaim.h"
 #include "gitcache/base/clock.h"
@@ -16,9 +17,7 @@
 #define MAX_TRIES       100  /* readings that one request waits for */
 #define BUCKETS         256
 #define FAILURES        1024 /* that are kept */
-#define CHEAP_SIZE      (128u << 10)
-#define CHEAP_AT_ONCE   2  /* files of one repository that are read where the request is */
-#define CHEAP_TIME      20 /* milliseconds: a repository that once took longer is not cheap */
+#define CHEAP_AT_ONCE   2    /* files of one repository that are read where the request is */
 #define NEVER_TIMES_OUT (INT64_MAX / 4) /* it has a budget of its own */
 
 struct reading_failure {
@@ -303,28 +302,17 @@ void readings_each(struct mount *mount, void (*visit)(void *data, uint32_t node)
 
 /* ---- files ---- */
 
-static bool is_cheap(const struct node *node, const struct repo *repo)
-{
-    return node->data <= CHEAP_SIZE && checkout_is_cheap(node) && !atomic_load(&repo->is_costly);
-}
-
 /* Reads a file that should be cheap on the calling thread. -EAGAIN: enough of the repository's are
  * being read like that. */
 static int read_here(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out)
 {
     struct error error = {0};
-    struct content content;
     int r = -EAGAIN;
 
     if (atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE) {
-        int64_t began = reading_processor_time();
-        r = checkout_read(mount, node, NULL, &content, &error);
-        if (reading_processor_time() - began > CHEAP_TIME)
-            atomic_store(&repo->is_costly, true);
+        r = cheap_file_read(mount, repo, node, out, &error);
         if (r < 0)
             log_error(mount->log, "%s", error.text);
-        else
-            r = blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
     }
     atomic_fetch_sub(&repo->read_here, 1);
     return r;
@@ -336,13 +324,14 @@ int readings_get_blob(struct mount *mount, uint32_t index, struct ask *ask, stru
     struct reading_spec spec = {.kind = READING_FILE, .node = index};
     int r = -EAGAIN;
 
+    files_ahead_note(mount->files_ahead, index);
     *out = blobs_find(mount->blobs, node_id(mount->nodes, index));
     if (*out)
         return 0;
     spec.repo = repos_of_node(&mount->repos, index);
     if (!node || !spec.repo)
         return -EIO;
-    if (is_cheap(node, spec.repo))
+    if (cheap_file_is(node, spec.repo))
         r = read_here(mount, spec.repo, index, out);
     return r == -EAGAIN ? wait_for(mount, &spec, ask) : r;
 }

@@ -10,6 +10,7 @@
 #include "fs/tree/blobs.h"
 #include "fs/tree/checkout.h"
 #include "fs/tree/control_folder.h"
+#include "fs/tree/files_ahead.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
 #include "fs/tree/parked.h"
@@ -160,14 +161,16 @@ static int open_mount(struct worker *worker, struct error *e)
     worker->connection = connection_new(worker, start->fuse_fd);
     worker->texts = texts_new(make_text, mount);
     mount->blobs = blobs_new(BLOBS_MEMORY, most_of_files(settings));
+    mount->files_ahead = files_ahead_new(mount);
     mount->room = room_new(mount);
     mount->readings = readings_new(mount);
     mount->parked = parked_new((int64_t)settings->timeout * 1000);
     mount->pool = pool_new(settings->jobs, &settings->remote, refresh_run, mount);
     /* Out of memory: then it is done without. */
     mount->readahead = settings->readahead == READAHEAD_YES ? readahead_new() : NULL;
-    if (!worker->connection || !worker->texts || !mount->blobs || !mount->room ||
-        !mount->readings || !mount->parked || !mount->pool || checkout_init(mount) < 0)
+    if (!worker->connection || !worker->texts || !mount->blobs || !mount->files_ahead ||
+        !mount->room || !mount->readings || !mount->parked || !mount->pool ||
+        checkout_init(mount) < 0)
         return error_set(e, ENOMEM,
                          "out of memory, or no more threads may be started (ulimit -u, pids.max)");
     mount->observer = (struct mount_observer){on_folder_changed, on_file_corrected, on_unwanted,
@@ -188,6 +191,7 @@ static void close_mount(struct worker *worker)
 
     list_watch_close(worker->list_watch);
     if (!room_stop(mount->room, STOP_PATIENCE) || !pool_stop(mount->pool, STOP_PATIENCE) ||
+        !files_ahead_stop(mount->files_ahead, STOP_PATIENCE) ||
         !readings_stop(mount->readings, STOP_PATIENCE))
         _exit(0);
     room_free(mount->room);

@@ -10,6 +10,7 @@
 #include "fs/tree/ask.h"
 #include "fs/tree/checkout.h"
 #include "fs/tree/control_folder.h"
+#include "fs/tree/files_ahead.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
 #include "fs/tree/namespace.h"
@@ -56,10 +57,12 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     repos_init(&mount->repos, mount->nodes, mount->cache);
     mount->parked = parked_new(30000);
     mount->blobs = blobs_new(1 << 20, 1 << 30);
+    mount->files_ahead = files_ahead_new(mount);
     mount->readings = readings_new(mount);
     mount->room = room_new(mount);
     assert_non_null(mount->room);
     assert_non_null(mount->blobs);
+    assert_non_null(mount->files_ahead);
     assert_int_equal(checkout_init(mount), 0);
     assert_non_null(mount->readings);
     mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
@@ -76,6 +79,7 @@ static void worker_ends(struct mounted *mounted)
     struct mount *mount = &mounted->mount;
 
     assert_true(pool_stop(mount->pool, 10000));
+    assert_true(files_ahead_stop(mount->files_ahead, 10000));
     assert_true(readings_stop(mount->readings, 10000));
     assert_true(room_stop(mount->room, 10000));
     room_free(mount->room);

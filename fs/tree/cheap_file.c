@@ -1,0 +1,24 @@
+#include "fs/tree/cheap_file.h"
+
+#include "fs/tree/checkout.h"
+#include "fs/tree/reading.h"
+
+#define CHEAP_SIZE (128u << 10)
+#define CHEAP_TIME 20 /* milliseconds: a repository that once took longer is not cheap */
+
+bool cheap_file_is(const struct node *node, const struct repo *repo)
+{
+    return node->data <= CHEAP_SIZE && checkout_is_cheap(node) && !atomic_load(&repo->is_costly);
+}
+
+int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out,
+                    struct error *e)
+{
+    struct content content;
+    int64_t began = reading_processor_time();
+    int r = checkout_read(mount, node, NULL, &content, e);
+
+    if (reading_processor_time() - began > CHEAP_TIME)
+        atomic_store(&repo->is_costly, true);
+    return r < 0 ? r : blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
+}

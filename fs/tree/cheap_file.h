@@ -1,0 +1,16 @@
+/* cheap_file.h - small files that are not converted: they are read where somebody is about to need them. Private to fs/tree. */
+#ifndef FS_TREE_CHEAP_FILE_H
+#define FS_TREE_CHEAP_FILE_H
+
+#include "fs/tree/blobs.h"
+#include "fs/tree/mount.h"
+
+/* Whether reading it takes about as long as its size says, and that is not long. */
+bool cheap_file_is(const struct node *node, const struct repo *repo);
+
+/* Reads it on the calling thread. If it took long after all, none of that repository is cheap from then on. As
+ * blobs_add, or the errno of why it cannot be read. */
+int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out,
+                    struct error *e);
+
+#endif
