@@ -48,13 +48,13 @@ print(const struct screen *screen, enum style style, unsigned first, unsigned re
 
 static void print_head(const struct screen *screen, const json_t *status, const char *mountpoint)
 {
-    char up[24], bytes[16];
+    char up[24];
     const char *cause = json_string_value(json_object_get(status, "last_restart_cause"));
     const char *refusal = json_string_value(json_object_get(status, "reload_refusal"));
 
     print(screen, STYLE_BOLD, 0, 4, "startpointfs %s on %s", text_of(status, "version"),
           mountpoint);
-    print(screen, STYLE_PLAIN, 0, 4, "worker %lld, up %s, %lld restarts", number_of(status, "pid"),
+    print(screen, STYLE_PLAIN, 0, 4, "worker %lld, up %s, restarts: %lld", number_of(status, "pid"),
           terminal_time((double)number_of(status, "uptime_seconds"), up),
           number_of(status, "restarts"));
     if (number_of(status, "restarts") && cause)
@@ -64,28 +64,27 @@ static void print_head(const struct screen *screen, const json_t *status, const 
     if (json_is_string(json_object_get(status, "held_by")))
         print(screen, STYLE_PLAIN, 0, 4, "held by %s; earlier supervisors: %lld",
               text_of(status, "held_by"), number_of(status, "takeovers"));
-    print(screen, STYLE_PLAIN, 0, 4,
-          "cache %s%s, %lld fetches (%lld failed), %s; %lld requests, %lld waiting",
-          text_of(status, "cache"),
-          json_is_true(json_object_get(status, "offline")) ? " (offline)" : "",
-          number_of(status, "fetches"), number_of(status, "fetches_failed"),
-          terminal_bytes((double)number_of(status, "bytes_fetched"), bytes),
-          number_of(json_object_get(status, "requests"), "total"), number_of(status, "waiting"));
 }
 
 static void print_cache(const struct screen *screen, const json_t *status)
 {
-    char size[16], max[16], freed[16];
+    char size[16], max[16], freed[16], bytes[16];
     bool has_limit = json_is_integer(json_object_get(status, "cache_max"));
     long long removed = number_of(status, "cache_removed_versions");
 
-    print(screen, STYLE_PLAIN, 0, 4, "the cache takes up %s%s%s",
+    print(screen, STYLE_PLAIN, 0, 4, "cache %s%s: %s%s%s", text_of(status, "cache"),
+          json_is_true(json_object_get(status, "offline")) ? " (offline)" : "",
           terminal_bytes((double)number_of(status, "cache_bytes"), size),
           has_limit ? " of at most " : "",
           has_limit ? terminal_bytes((double)number_of(status, "cache_max"), max) : "");
     if (removed)
         print(screen, STYLE_PLAIN, 4, 4, "%lld versions (%s) were removed to make room", removed,
               terminal_bytes((double)number_of(status, "cache_freed_bytes"), freed));
+    print(screen, STYLE_PLAIN, 0, 4,
+          "fetches: %lld (%lld failed), %s; requests: %lld (%lld waiting)",
+          number_of(status, "fetches"), number_of(status, "fetches_failed"),
+          terminal_bytes((double)number_of(status, "bytes_fetched"), bytes),
+          number_of(json_object_get(status, "requests"), "total"), number_of(status, "waiting"));
 }
 
 /* "python-unittest/3.7.4-18 and 3 more"; malloc'd, NULL: out of memory. */

@@ -10,6 +10,7 @@ from support.repositories import executable
 from support.service import Service
 from support.session import Session, commands
 
+README = PROJECT / "README.md"
 GUIDE = PROJECT / "mount-scripts" / "from-cyber-dojo.md"
 FILES = PROJECT / "mount-scripts" / "example-files"
 # Not run: what they print is theirs, and nothing is said of it.
@@ -115,3 +116,24 @@ class Guide(Documents):
             self.assertTrue(service["image"].startswith(f"${{{name.upper()}_IMAGE:-"))
             self.assertTrue(service["read_only"])
         self.assertEqual({}, services)
+
+
+class Readme(Documents):
+    """The README's session, in its order."""
+
+    def test_the_session_was_recorded(self):
+        self.publish_all("cyber-dojo-start-points")
+        self.env |= {"STARTPOINTFS_CACHE": str(self.folder / "cache"), "STARTPOINTFS_SETS": str(self.folder / "sets")}
+        point = self.folder / "start-points"
+        self.addCleanup(self.call, "umount", point, check=False)
+        text = README.read_text()
+        typed = commands(text.partition("\n## A session\n")[2].partition("\n## ")[0])
+        self.assertEqual("cat languages.list", typed[0][0])
+        (self.folder / "languages.list").write_text(typed[0][1] + "\n")
+        session = Session(self, README, {"/start-points": point, "/var/cache/startpointfs": self.folder / "cache"})
+        for number, (command, shown) in enumerate(typed, 1):
+            session.compare(number, command, shown)
+        self.assertGreater(len(typed), 10)
+        # The first screen shows a part of it.
+        for command, shown in commands(text.partition("\n## ")[0]):
+            self.assertIn((command, shown), typed)

@@ -211,7 +211,7 @@ class Limit(Room):
         self.assertIn("1", kept)
         self.assertIn("16", kept)
         self.assertNotIn("3", kept)
-        self.assertRegex(self.program("status", mount.path).stdout, r"the cache takes up \d.\d+ \w+ of at most 6")
+        self.assertRegex(self.program("status", mount.path).stdout, r"cache .*: \d.\d+ \w+ of at most 6")
         self.expect_version(mount, 3)
         mount.unmount()
         self.expect_sound()

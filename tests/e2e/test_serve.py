@@ -432,7 +432,7 @@ class Starting(EndToEnd):
         manifest = repos / "0" / "manifest.json"
         service, number = None, 0
         for text, said in (('{"display_name":"x","visible_filenames":["bad.txt"]}', "bad.txt, which is not UTF-8"),
-                           ('{"display_name":"x","visible_filenames":["none"]}', "none, which is not there"),
+                           ('{"display_name":"x","visible_filenames":["none"]}', "none, which does not exist"),
                            ('{"display_name":"x","visible_filenames":["../../x"]}', "outside"),
                            ('{"display_name":"x","visible_filenames":["out"]}', "outside"),
                            ('{"display_name":"x","visible_filenames":["d"]}', "a folder"),

@@ -59,7 +59,7 @@ class Reload(EndToEnd):
         self.write_list("1")
         service = Service(self, self.list)
         self.write_list("bad")
-        eventually(lambda: "the file none, which is not there" in service.log(), 20, "the fault")
+        eventually(lambda: "the file none, which does not exist" in service.log(), 20, "the fault")
         self.expect(service, "one 1")
         self.write_list("none-such")
         eventually(lambda: "none-such" in service.log(), 20, "the fault")

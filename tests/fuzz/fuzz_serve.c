@@ -15,7 +15,7 @@ static int read_file(void *data, const char *name, char **bytes, size_t *size, s
 {
     (void)data;
     if (strcmp(name, "none") == 0)
-        return error_set(e, ENOENT, "names the file none, which is not there");
+        return error_set(e, ENOENT, "names the file none, which does not exist");
     *bytes = strdup(name);
     *size = strlen(name);
     return *bytes ? 0 : error_no_memory(e);

@@ -23,7 +23,7 @@ static int read_file(void *data, const char *name, char **bytes, size_t *size, s
 {
     (void)data;
     if (strcmp(name, "none") == 0)
-        return error_set(e, ENOENT, "names the file none, which is not there");
+        return error_set(e, ENOENT, "names the file none, which does not exist");
     *bytes = strdup(strcmp(name, "bad") == 0 ? "a\n\xff" : name);
     *size = strlen(*bytes);
     return 0;
@@ -92,14 +92,13 @@ static void what_cannot_be_served(void **state)
         {"[]", "is not a JSON object"},
         {"{\"visible_filenames\":[]}", "has no display_name"},
         {"{\"display_name\":null,\"visible_filenames\":[]}", "display_name is not a string"},
-        {"{\"display_name\":\"a\\u0000\",\"visible_filenames\":[]}",
-         "display_name contains a NUL"},
+        {"{\"display_name\":\"a\\u0000\",\"visible_filenames\":[]}", "display_name contains a NUL"},
         {"{\"display_name\":\"a\"}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":{}}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[1]}",
          "a name in visible_filenames is not a string"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[\"none\"]}",
-         "names the file none, which is not there"},
+         "names the file none, which does not exist"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[\"bad\"]}",
          "names the file bad, which is not UTF-8: byte 3, line 2; convert it"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[],\"rag_lambda\":null}",

@@ -14,7 +14,7 @@ from .terminal import OnTerminal
 
 # What differs from one run to the next.
 ALIKE = ((r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "DATE"), (r"\b\d+(\.\d+)? (s|ms|min|h|d)\b", "N s"),
-         (r"\b\d+(\.\d+)? [kMG]?B\b", "N B"), (r"\bworker \d+", "worker N"), (r"\b\d+ requests\b", "N requests"))
+         (r"\b\d+(\.\d+)? [kMG]?B\b", "N B"), (r"\bworker \d+", "worker N"), (r"\brequests: \d+", "requests: N"))
 
 
 def commands(text):
@@ -59,7 +59,7 @@ class Session:
         return text
 
     def run(self, command):
-        terminal = OnTerminal(["bash", "-c", self.there(command)], {**self.env, "COLUMNS": str(self.columns)},
+        terminal = OnTerminal(["bash", "-c", f"cd {self.test.folder} && {self.there(command)}"], {**self.env, "COLUMNS": str(self.columns)},
                               columns=2000)
         try:
             terminal.wait()
@@ -80,5 +80,5 @@ class Session:
     def record(self, command, shown):
         text = self.document.read_text()
         lines = "".join(f"    {line}".rstrip() + "\n" for line in shown.splitlines())
-        old = re.search(rf"(?m)^    \$ {re.escape(command)}(?: {{2,}}#.*)?\n((?:    (?!\$ ).*\n)*)", text)
+        old = re.search(rf"(?m)^    \$ {re.escape(command)}(?: {{2,}}#.*)?\n((?:(?:    (?!\$ ).*)?\n)*?)(?=    \$ |\n?\S|\n*\Z)", text)
         self.document.write_text(text[:old.start(1)] + lines + text[old.end(1):])
