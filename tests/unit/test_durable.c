@@ -3,8 +3,10 @@
 #include <fcntl.h>
 #include <limits.h>
 #include <pthread.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 
+#include "fs/sets/set.h"
 #include "gitcache/base/disk.h"
 #include "tests/unit/mounted.h"
 
@@ -13,6 +15,7 @@
 /* "sync PATH" or "name PATH": what a rename gives. */
 static char *events[EVENTS_MOST];
 static size_t event_count;
+static _Atomic int unlinks;
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note(const char *what, const char *path)
@@ -40,8 +43,15 @@ int rename(const char *from, const char *to)
     return (int)syscall(SYS_rename, from, to);
 }
 
+int unlink(const char *path)
+{
+    unlinks++;
+    return (int)syscall(SYS_unlinkat, AT_FDCWD, path, 0);
+}
+
 static void forget_events(void)
 {
+    unlinks = 0;
     while (event_count)
         free(events[--event_count]);
 }
@@ -117,10 +127,37 @@ static void test_a_file_that_is_replaced(void **state)
     forget_events();
 }
 
+/* A set's name is given to another file, and never to none. */
+static void test_a_set(void **state)
+{
+    char sets[100], path[120];
+    struct set set = {.name = strdup("pp"), .type = TYPE_LANGUAGES};
+    struct error e;
+    struct stat st;
+
+    snprintf(sets, sizeof sets, "%s/sets", ((struct sandbox *)*state)->folder);
+    assert_int_equal(set_add(&set, "https://h/x?tag=1", &e), 0);
+    assert_int_equal(set_save(&set, sets, false, &e), 0);
+    snprintf(path, sizeof path, "%s/pp", sets);
+    int fd = open(path, O_RDONLY);
+    assert_true(fd >= 0);
+    forget_events();
+    assert_int_equal(set_save(&set, sets, true, &e), 0);
+    size_t named = named_after_its_sync("/sets/pp");
+    find(named, "sync", "/sets");
+    assert_int_equal(fstat(fd, &st), 0);
+    assert_int_equal(st.st_nlink, 0);
+    assert_int_equal(unlinks, 0);
+    close(fd);
+    set_release(&set);
+    forget_events();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_version, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_set, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_replaced, sandbox_open, sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
