@@ -439,7 +439,7 @@ class Starting(EndToEnd):
                            ('{"display_name":"x"}', "no list visible_filenames"),
                            ('{"visible_filenames":[]}', "no display_name"),
                            ('{"display_name":1,"visible_filenames":[]}', "not a string"),
-                           ('{"display_name":"x","visible_filenames":[],"rag_lambda":"none"}', "none, which is not"),
+                           ('{"display_name":"x","visible_filenames":[],"rag_lambda":"none"}', "none, which does not"),
                            ("{", "is not JSON, line 1"), ("[]", "not a JSON object")):
             manifest.write_text(text)
             (repos / "0/bad.txt").write_bytes(b"a\n\xff")
