@@ -3,6 +3,9 @@
 #define GITCACHE_BASE_LIBRARY_H
 
 #include <git2.h>
+#if __has_include(<git2/sys/errors.h>) /* since libgit2 1.8, with git_error_set_str */
+#include <git2/sys/errors.h>
+#endif
 
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"

@@ -1,12 +1,13 @@
 #include "gitcache/base/library_memory.h"
 
 #include <errno.h>
-#include <git2.h>
 #include <git2/sys/alloc.h>
 #include <pthread.h>
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "gitcache/base/library.h"
 
 #define RESERVE_SIZE ((size_t)256 << 10)
 #define SMALL        (RESERVE_SIZE / 8) /* no larger allocation is helped out */
