@@ -43,7 +43,7 @@ CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: analyze sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: analyze mutants sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
 
@@ -118,6 +118,11 @@ analyze: deps
 	@cppcheck $(CPPCHECK_FLAGS) $(SOURCES) && echo "cppcheck: nothing found"
 
 unit: $(UNITS)
+
+# Small wrong changes to the program, each alone: is it noticed? Hours; MUTANTS='gitcache/net status' are those of which the
+# place or the promise has one of these words.
+mutants: test-deps all
+	@B=$(B) tests/mutate $(MUTANTS)
 
 # gitcache/ and manifest/ know nothing of each other, nothing knows fs/; libraries stay behind their layer.
 layers:

@@ -145,6 +145,22 @@ class Limits(EndToEnd):
 
     test_a_large_file_takes_no_memory.with_sanitizers = False  # what they keep of freed memory is not the program's
 
+    def test_a_larger_pack_than_max_pack(self):
+        """Over the network and from a path; what fits comes all the same."""
+        repository = self.make_start_point(tags=["small"])
+        repository.commit({"noise": random.Random(1).randbytes(100_000)}, tag="big")
+        nginx = self.serve(servers.Nginx, self.repositories)
+        for number, source in enumerate((nginx.url("python-unittest"), repository.path)):
+            with self.subTest(source):
+                mount = self.mount(source, options="max_pack=20K", cache=self.folder / f"cache{number}")
+                self.assertIn(":small", (mount / "python-unittest/small/manifest.json").read_text())
+                self.assert_errno(errno.EIO, os.listdir, mount / "python-unittest/big")
+                self.assertIn("the pack has more than 20480 bytes, which is refused",
+                              mount.version("python-unittest", "big")["error"])
+                self.assertIn(":small", (mount / "python-unittest/small/manifest.json").read_text())
+
+    test_a_larger_pack_than_max_pack.with_sanitizers = False  # test_fetch refuses one with them
+
     def test_commits_that_are_not_there_leave_no_trail(self):
         repository = self.make_start_point()
         mount = self.mount(repository.path)
