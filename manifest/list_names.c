@@ -83,7 +83,7 @@ void list_names_check_pairs(struct manifest_list *list)
         lacks = lacks ? lacks : &list->items[i];
         lacking++;
     }
-    if (lacking == list->count)
+    if (lacking == list->count || list->type == TYPE_EXERCISES)
         return;
     if (lacking) {
         report_lack(list, lacks, lacking);

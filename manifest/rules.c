@@ -212,8 +212,7 @@ static void check_unknown_keys(struct check *check, const struct value *none)
             check_fault(check, SEVERITY_ERROR, &member,
                         "is an unknown key for %s: did you mean \"%s\"?", type, similar);
         else
-            check_fault(check, SEVERITY_ERROR, &member, "is not a key that %s have: remove it",
-                        type);
+            check_fault(check, SEVERITY_ERROR, &member, "is not a key for %s: remove it", type);
     }
 }
 

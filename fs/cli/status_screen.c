@@ -230,8 +230,12 @@ static void print_repository(const struct screen *screen, const json_t *repo)
         print(screen, STYLE_ERROR, 4, 6, "%s", error);
     json_array_foreach (json_object_get(repo, "versions"), i, version) {
         const char *own = json_string_value(json_object_get(version, "error"));
-        if (own && !(error && strcmp(own, error) == 0))
-            print(screen, STYLE_ERROR, 4, 6, "%s: %s", text_of(version, "name"), own);
+        const char *name = text_of(version, "name");
+        if (!own || (error && strcmp(own, error) == 0))
+            continue;
+        /* Some sentences begin with the version. */
+        bool is_named = strncmp(own, name, strlen(name)) == 0;
+        print(screen, STYLE_ERROR, 4, 6, "%s%s%s", is_named ? "" : name, is_named ? "" : ": ", own);
     }
     json_array_foreach (json_object_get(repo, "moved"), i, version)
         print(screen, STYLE_WARNING, 4, 6,

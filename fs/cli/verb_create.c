@@ -46,8 +46,8 @@ static void say_how_to_mount(const struct set *set, const struct settings *setti
         printf(" --cache %s", settings->cache);
     if (known && strcmp(defaults.sets, settings->sets) != 0)
         printf(" --sets %s", settings->sets);
-    printf(" MOUNTPOINT\nIt is then at MOUNTPOINT/.startpointfs/sets/%s/, as it is in every "
-           "running mount without a SOURCE.\n",
+    printf(" MOUNTPOINT\nIt is then at MOUNTPOINT/.startpointfs/sets/%s/.\n"
+           "Running mounts without a SOURCE show it already.\n",
            set->name);
     settings_release(&defaults);
 }

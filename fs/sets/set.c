@@ -71,7 +71,7 @@ static int no_such_set(const char *folder, const char *name, struct error *e)
     if (sets_names(folder, &names, NULL) == 0)
         for (char **one = names; *one; one++)
             nearest_try(&nearest, *one);
-    int r = error_set(e, ENOENT, "no set '%s'%s: 'startpointfs ls' lists them", name,
+    int r = error_set(e, ENOENT, "no set '%s'%s: 'startpointfs ls' lists the sets", name,
                       nearest_hint(&nearest, hint));
     sets_names_free(names);
     return r;

@@ -409,6 +409,8 @@ class Check(Sets):
                     self.refused("check", "--languages", "--strict", *sources, status=35)
                 else:
                     self.assertNotIn("warning", done.stderr)
+        # Exercises have no languages: that they must not is an error already.
+        self.assertNotIn("warning", self.refused("check", "--exercises", one, bare, status=50))
 
     def test_sizes_are_those_of_a_checkout(self):
         # 25 KiB are allowed; with eol=crlf the checkout is a byte a line longer.
