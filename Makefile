@@ -54,8 +54,9 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
-# Tests that make an allocation fail.
+# Tests that make an allocation fail, or look on.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
+$(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc
 
 $(B)/tests/%: tests/unit/%.c $(CORE)

@@ -130,10 +130,14 @@ static void the_end_of_the_table_is_enospc(void **state)
 {
     struct nodes *nodes = *state;
     struct node_spec spec = {.kind = NODE_FILE, .name = "f", .name_length = 1};
+    const struct node_spec many[] = {spec, spec, spec};
     uint32_t index, used;
 
+    while (nodes_used(nodes) < 4094)
+        assert_int_equal(nodes_append(nodes, &spec, 1, &index), 0);
+    assert_int_equal(nodes_append(nodes, many, 3, &index), -ENOSPC); /* there are two */
     while (nodes_append(nodes, &spec, 1, &index) == 0)
-        ;
+        assert_true(index < 4096);
     used = nodes_used(nodes);
     assert_int_equal(used, 4096);
     assert_int_equal(nodes_append(nodes, &spec, 1, &index), -ENOSPC);
@@ -251,6 +255,9 @@ static void damaged_links_are_eio_and_not_a_crash(void **state)
     nodes->node[tree].name = (1ull << 40) - 2;
     assert_string_equal(node_name(nodes, node_get(nodes, tree)), "");
     assert_string_equal(node_string(nodes, UINT64_MAX), "");
+    const struct node *named = node_get(nodes, repo);
+    nodes->names[named->name + named->name_length] = 'x';
+    assert_string_equal(node_name(nodes, named), "");
     assert_int_equal(node_lookup(nodes, UINT32_MAX, "x", 1, &child), -EIO);
 }
 

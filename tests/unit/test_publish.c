@@ -1,5 +1,34 @@
 #include "tests/unit/mounted.h"
 
+/* What a checkout shows at the moment when readers get to see it (linked with --wrap). */
+static _Atomic size_t published, shown_then;
+void __real_node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t checkout);
+void __wrap_node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t checkout);
+
+void __wrap_node_publish_checkout(struct nodes *nodes, uint32_t version, uint32_t checkout)
+{
+    uint64_t offset = 0;
+    uint32_t child;
+
+    published++;
+    while (node_next(nodes, checkout, &offset, &child) == 0)
+        shown_then++;
+    __real_node_publish_checkout(nodes, version, checkout);
+}
+
+static void test_a_checkout_is_published_once_its_root_is_whole(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    published = shown_then = 0;
+    walk(&mounted, "repo/1/file");
+    assert_int_equal(published, 1);
+    assert_int_equal(shown_then, 2); /* a file and a folder */
+    mounted_close(&mounted);
+}
+
 static void test_a_listing_and_what_sources_name(void **state)
 {
     struct mounted mounted;
@@ -85,6 +114,8 @@ static void test_the_next_worker_finds_the_same_numbers(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_checkout_is_published_once_its_root_is_whole,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_listing_and_what_sources_name, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_only_what_sources_name, sandbox_open, sandbox_close),

@@ -1,4 +1,5 @@
 /* test_sets.c - names of sets, and their files. */
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <limits.h>
@@ -196,6 +197,20 @@ static void what_is_saved_can_be_loaded(void **state)
     set_release(&set);
 }
 
+/* How many files lie in the folder of sets. */
+static size_t count_files(const struct fixture *fixture)
+{
+    DIR *folder = opendir(fixture->sets);
+    struct dirent *entry;
+    size_t count = 0;
+
+    assert_non_null(folder);
+    while ((entry = readdir(folder)))
+        count += strcmp(entry->d_name, ".") != 0 && strcmp(entry->d_name, "..") != 0;
+    closedir(folder);
+    return count;
+}
+
 static void replacing(void **state)
 {
     struct fixture *fixture = *state;
@@ -206,6 +221,7 @@ static void replacing(void **state)
     assert_int_equal(set_pin(&set, 0, OTHER, &error), 0);
     assert_int_equal(set_save(&set, fixture->sets, false, &error), -EEXIST);
     assert_non_null(strstr(error.text, "--force"));
+    assert_int_equal(count_files(fixture), 1);
     assert_int_equal(set_load(&loaded, fixture->sets, "pp", &error), 0);
     assert_string_equal(loaded.sources.items[0].name, "x");
     set_release(&loaded);
