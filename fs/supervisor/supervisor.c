@@ -349,7 +349,7 @@ static int supervise(struct supervisor *s)
         return code;
     custody_give(supervision->custody, s->mount.fds, supervision->log);
     log_info(supervision->log, "%s %s, supervisor %d",
-             fuse_mount_is_taken(&s->mount) ? "goes on with" : "mounted on",
+             fuse_mount_is_taken(&s->mount) ? "took over" : "mounted on",
              supervision->mountpoint, (int)getpid());
     return watch(s);
 }
