@@ -45,13 +45,16 @@ static void test_work_that_ends_wakes_who_waits_for_it(void **state)
     assert_int_equal(park(lot, &b, &other, 0), 0);
     assert_int_equal(park(lot, &c, &one, 0), 0);
     assert_int_equal(parked_count(lot), 3);
+    assert_int_equal(atomic_load(&one.waiting), 2);
     atomic_store(&one.running, false);
     parked_wake(lot, &one);
     assert_int_equal(atomic_load(&a.ended), 1 + PARKED_REPLAY);
     assert_int_equal(atomic_load(&b.ended), 0);
     assert_int_equal(atomic_load(&c.ended), 1 + PARKED_REPLAY);
+    assert_int_equal(atomic_load(&one.waiting), 0);
     parked_free(lot);
     assert_int_equal(atomic_load(&b.ended), 1 + PARKED_TIMED_OUT);
+    assert_int_equal(atomic_load(&other.waiting), 0);
 }
 
 static void test_nobody_waits_for_what_has_ended(void **state)
@@ -115,6 +118,8 @@ static void test_one_is_interrupted_and_no_other(void **state)
     parked_interrupt(lot, is_it, &b.parked);
     assert_int_equal(atomic_load(&a.ended), 0);
     assert_int_equal(atomic_load(&b.ended), 1 + PARKED_INTERRUPTED);
+    assert_int_equal(atomic_load(&work.waiting), 1);
+    assert_int_equal(parked_count(lot), 1);
     parked_free(lot);
 }
 

@@ -92,6 +92,25 @@ static void test_sources_come_and_go(void **state)
     mounted_close(&mounted);
 }
 
+static void test_a_branch_that_others_have_cached_is_reachable_and_not_listed(void **state)
+{
+    struct mounted mounted;
+    struct source_list other = {0};
+    struct error e;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo");
+    uint32_t repo = walk(&mounted, "repo");
+    walk(&mounted, "repo/main/file");
+    assert_string_equal(listed(&mounted, repo), "1 2 main release");
+    assert_int_equal(source_list_add_source(&other, "./repo?tag=1", mounted.box->folder, &e), 0);
+    assert_int_equal(publish_sources(&mounted.mount, &other, &e), 0);
+    assert_string_equal(listed(&mounted, repo), "1 2 release");
+    walk(&mounted, "repo/main/file");
+    source_list_release(&other);
+    mounted_close(&mounted);
+}
+
 static void test_the_next_worker_finds_the_same_numbers(void **state)
 {
     struct mounted mounted;
@@ -121,6 +140,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_only_what_sources_name, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_new_tag_keeps_the_numbers_of_the_others,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(
+            test_a_branch_that_others_have_cached_is_reachable_and_not_listed, sandbox_open,
+            sandbox_close),
         cmocka_unit_test_setup_teardown(test_sources_come_and_go, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_the_next_worker_finds_the_same_numbers, sandbox_open,
                                         sandbox_close),
