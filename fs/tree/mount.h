@@ -26,6 +26,14 @@ struct mount_observer {
     void *data;
 };
 
+/* Who looks into a set's versions one after the other: versions_ahead.c. */
+struct versions_ahead {
+    pthread_mutex_t lock; /* guards the rest */
+    uint32_t folder;      /* the set's */
+    uint32_t last;        /* the number of the version that was looked into last */
+    uint32_t opened;      /* those before this number have been opened for him */
+};
+
 #define MOUNT_READ_MARKS 1024
 
 struct mount {
@@ -46,10 +54,11 @@ struct mount {
     struct lists *lists;             /* what is mounted */
     struct readahead *readahead;     /* what is fetched before anybody asks; NULL: nothing */
     pthread_mutex_t folders;         /* who changes root and control folders */
-    pthread_mutex_t reclaim;       /* one sweep of the node table at a time; guards the next two */
-    int64_t reclaimed_at;          /* clock_now() when the last one ended */
-    int64_t reclaim_took;          /* milliseconds */
-    pthread_mutex_t fetch_trial;   /* a fetch that two workers may have died of: one at a time */
+    pthread_mutex_t reclaim;     /* one sweep of the node table at a time; guards the next two */
+    int64_t reclaimed_at;        /* clock_now() when the last one ended */
+    int64_t reclaim_took;        /* milliseconds */
+    pthread_mutex_t fetch_trial; /* a fetch that two workers may have died of: one at a time */
+    struct versions_ahead versions_ahead;
     _Atomic int64_t changed_at;    /* nanoseconds since the epoch: when the lists last changed */
     _Atomic uint64_t unasked_told; /* private to unasked.c: of which names the log has said so */
     /* Which checkouts the cache was told are being read, and when: node << 32 | period (checkout.c). */

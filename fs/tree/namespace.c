@@ -10,6 +10,7 @@
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/searches.h"
+#include "fs/tree/versions_ahead.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/base/refname.h"
 
@@ -281,6 +282,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
         if (r != -EAGAIN)
             return r;
         r = open_version(mount, folder, ask);
+        versions_ahead_note(mount, folder);
         return r < 0 ? r : node_lookup(mount->nodes, folder, name, length, child);
     case NODE_TREE:
         if (r != -EAGAIN)
@@ -390,7 +392,9 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
         repo = repos_of_node(&mount->repos, folder);
         return repo ? open_repo(mount, repo, folder, ask) : -EIO;
     case NODE_VERSION:
-        return open_version(mount, folder, ask);
+        r = open_version(mount, folder, ask);
+        versions_ahead_note(mount, folder);
+        return r;
     case NODE_TREE:
         return node_has_children(node) ? 0 : open_tree(mount, folder, ask);
     }

@@ -152,6 +152,7 @@ static int open_mount(struct worker *worker, struct error *e)
     pthread_mutex_init(&mount->folders, NULL);
     pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
+    pthread_mutex_init(&mount->versions_ahead.lock, NULL);
     r = open_parts(worker, e);
     if (r < 0)
         return r;

@@ -51,6 +51,7 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     pthread_mutex_init(&mount->folders, NULL);
     pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
+    pthread_mutex_init(&mount->versions_ahead.lock, NULL);
     assert_int_equal(nodes_map(&mount->nodes, nodes_fd, &e), 0);
     assert_int_equal(state_map(&mount->state, state_fd, &e), 0);
     assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);

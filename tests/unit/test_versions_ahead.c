@@ -1,0 +1,89 @@
+#include "fs/tree/versions_ahead.h"
+#include "tests/unit/mounted.h"
+
+#define VERSIONS 40
+
+/* A list of many tags; the cache has those before `cached`. Leaves a mount that has looked into none. */
+static uint32_t begin(struct mounted *mounted, void **state, unsigned cached)
+{
+    char path[40];
+
+    run(*state,
+        "git init -q repo; cd repo; echo x >file; git add .; git commit -qm 1; cd ..;"
+        "for n in $(seq 0 %d); do git -C repo tag $n; echo $PWD/repo?tag=$n >>pp.list; done",
+        VERSIONS - 1);
+    mounted_open(mounted, state, "./pp.list");
+    for (unsigned i = 0; i < cached; i++) {
+        snprintf(path, sizeof path, "repo/%u/file", i);
+        walk(mounted, path);
+    }
+    settle(mounted);
+    mounted_close(mounted);
+    mounted_open(mounted, state, "./pp.list");
+    return walk(mounted, ".startpointfs/sets/pp");
+}
+
+static uint32_t version(struct mounted *mounted, uint32_t set, unsigned number)
+{
+    char name[12];
+    uint32_t node;
+
+    snprintf(name, sizeof name, "%u", number);
+    assert_int_equal(look_up(mounted, set, name, &node), 0);
+    return node;
+}
+
+static unsigned count_open(struct mounted *mounted, uint32_t set)
+{
+    unsigned count = 0;
+    uint32_t checkout;
+
+    settle(mounted);
+    for (unsigned i = 0; i < VERSIONS; i++)
+        count += node_checkout(mounted->mount.nodes, version(mounted, set, i), &checkout) == 0;
+    return count;
+}
+
+static void look_into(struct mounted *mounted, uint32_t set, unsigned number)
+{
+    assert_int_equal(open_folder(mounted, version(mounted, set, number)), 0);
+}
+
+static void test_the_next_ones_are_open(void **state)
+{
+    struct mounted mounted;
+    uint32_t set = begin(&mounted, state, VERSIONS);
+
+    look_into(&mounted, set, 3);
+    assert_int_equal(count_open(&mounted, set), 1);
+    look_into(&mounted, set, 8);
+    assert_int_equal(count_open(&mounted, set), 2);
+    look_into(&mounted, set, 9);
+    assert_int_equal(count_open(&mounted, set), 3 + 16);
+    for (unsigned i = 10; i < VERSIONS; i++)
+        look_into(&mounted, set, i);
+    assert_int_equal(count_open(&mounted, set), 1 + VERSIONS - 8);
+    mounted_close(&mounted);
+}
+
+static void test_what_is_not_cached_is_not_fetched(void **state)
+{
+    struct mounted mounted;
+    uint32_t set = begin(&mounted, state, 5);
+
+    look_into(&mounted, set, 0);
+    look_into(&mounted, set, 1);
+    look_into(&mounted, set, 2);
+    assert_int_equal(count_open(&mounted, set), 5);
+    mounted_close(&mounted);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_the_next_ones_are_open, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_not_cached_is_not_fetched, sandbox_open,
+                                        sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
