@@ -1,5 +1,6 @@
 """A mount outlives its supervisor: systemd's descriptor store, or a holder, has what the next one needs."""
 
+import contextlib
 import ctypes
 import os
 import pathlib
@@ -380,7 +381,8 @@ class Kills(test_crash.Kills):
             return
         worker = self.worker(self.supervisor_pid)
         if who in ("worker", "both"):
-            os.kill(worker, signal.SIGKILL)
+            with contextlib.suppress(ProcessLookupError):  # the last kill's, which is gone by now
+                os.kill(worker, signal.SIGKILL)
         if who in ("supervisor", "both"):
             os.kill(self.supervisor_pid, signal.SIGKILL)
             eventually(lambda: state(self.supervisor_pid) in (None, "Z"), 20, "its death")
