@@ -8,6 +8,7 @@
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
 #include "fs/tree/lists_reload.h"
+#include "fs/tree/mounted_set.h"
 #include "fs/tree/publish.h"
 
 /* The memory outlives a worker; the mount is one worker's. */
@@ -193,9 +194,41 @@ static void nothing_kept(void **state)
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
+/* What a list says, read once more. */
+static struct mounted_set *read_again(struct world *world, const char *line)
+{
+    struct mounted_set *mounted;
+    struct error error;
+    char path[100];
+
+    run(world->box, "echo '%s' >one.list", line);
+    snprintf(path, sizeof path, "%s/one.list", world->box->folder);
+    assert_int_equal(mounted_set_read(&world->settings, "one", path, &mounted, &error), 0);
+    return mounted;
+}
+
+static void a_list_is_another_when_it_says_something_else(void **state)
+{
+    static const char *const others[] = {"https://h/x?tag=2", "https://h/x", "https://h/y?tag=1",
+                                         "https://h/x?tag=1&name=z"};
+    struct mounted_set *one = read_again(*state, "https://h/x?tag=1");
+    struct mounted_set *same = read_again(*state, "  https://h/x?tag=1 # a comment");
+
+    assert_true(mounted_set_is_same(one, same));
+    mounted_set_free(same);
+    for (size_t i = 0; i < sizeof others / sizeof *others; i++) {
+        struct mounted_set *other = read_again(*state, others[i]);
+        assert_false(mounted_set_is_same(one, other));
+        mounted_set_free(other);
+    }
+    mounted_set_free(one);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(a_list_is_another_when_it_says_something_else, set_up,
+                                        tear_down),
         TEST(each_change_makes_the_root_later),
         TEST(a_list_that_is_gone_stays),
         TEST(a_folder_loses_lists_only_while_it_is_there),

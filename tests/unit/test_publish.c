@@ -83,8 +83,10 @@ static void test_sources_come_and_go(void **state)
     mounted_open(&mounted, state, "./repo?tag=1");
     uint32_t repo = walk(&mounted, "repo"), folder = walk(&mounted, "repo/1/folder");
     assert_int_equal(source_list_add_source(&other, "./other?tag=1", mounted.box->folder, &e), 0);
+    unsigned renames = mounted.renames;
     assert_int_equal(publish_sources(&mounted.mount, &other, &e), 0);
     assert_string_equal(listed(&mounted, NODE_ROOT_INDEX), "other");
+    assert_true(mounted.renames > renames); /* the kernel is told that a name is gone */
     /* Who is inside goes on. */
     assert_int_equal(look_up(&mounted, folder, "file", &file), 0);
     assert_int_equal(look_up(&mounted, repo, "2", &file), 0);
