@@ -375,6 +375,42 @@ static void test_one_url_may_stand_twice(void **state)
     source_list_release(&list);
 }
 
+/* What a set's file keeps is read as what it was. */
+static void test_what_is_written_is_read_again(void **state)
+{
+    static const char *const texts[] = {
+        "https://h/o/repo",
+        "https://h/o/repo?tag=1.2",
+        "https://h/o/repo?tag=a%26c%25&name=x",
+        "https://h/o/repo?name=x%20y",
+        "https://h/o/repo?tag=1&commit=" SHA,
+        "https://h/o/repo?commit=" SHA,
+        "https://h/o/repo?commit=" SHA "&name=x",
+        "abcdef1@https://h/o/repo",
+        "abcdef1@https://h/o/repo?name=x",
+        SHA "@https://h/o/repo?name=x&commit=" SHA,
+        "/srv/a b/repo?tag=1&name=x",
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        struct source source, again;
+        struct error e = {0};
+
+        assert_int_equal(source_parse(&source, texts[i], "/base", &e), 0);
+        char *line = source_format(&source);
+        assert_int_equal(source_parse(&again, line, "/elsewhere", &e), 0);
+        assert_string_equal(again.url, source.url);
+        assert_string_equal(again.name, source.name);
+        assert_int_equal(again.kind, source.kind);
+        assert_text(again.version, source.version);
+        assert_text(again.commit, source.commit);
+        free(line);
+        source_release(&source);
+        source_release(&again);
+    }
+}
+
 static void test_ids_are_compared_whole(void **state)
 {
     static const char id[] = SHA;
@@ -400,6 +436,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_ids_are_compared_whole),
+        cmocka_unit_test(test_what_is_written_is_read_again),
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_refusals),
         cmocka_unit_test(test_operands),
