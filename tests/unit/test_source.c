@@ -51,6 +51,7 @@ static void test_spellings(void **state)
         {"git@host:o/repo.git", "git@host:o/repo.git", "repo", SOURCE_DEFAULT, NULL, NULL},
         {"git@host:repo?tag=1", "git@host:repo", "repo", SOURCE_NAMED, "1", NULL},
         {"ssh://git@h:22/o/repo", "ssh://git@h:22/o/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"https://h/x.git", "https://h/x.git", "x", SOURCE_DEFAULT, NULL, NULL},
         {"git://h/repo", "git://h/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
         {"file:///srv/repo", "file:///srv/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
         {"https://user:secret@h", "https://user:secret@h", "h", SOURCE_DEFAULT, NULL, NULL},
