@@ -12,7 +12,8 @@
  * A set's name is letters, digits, '.', '_', '-' and '/', as in image names; the file is called
  * after it, with '%' for each '/'. Files are written under a temporary name, fsynced and renamed: a
  * reader sees the old set or the new one. They are their owner's
- * alone, as sources may need passwords; what was given is recorded without them. */
+ * alone, as sources may need passwords; what was given is recorded without them. Where somebody has let others read a
+ * set, they may read what replaces it, unless that has a password. */
 #ifndef FS_SETS_SET_H
 #define FS_SETS_SET_H
 

@@ -169,8 +169,20 @@ static int print_set(const struct set *set, FILE *file)
     return 0;
 }
 
+/* Its owner's alone. Where somebody has let others read the one at path, they may read the next, too, unless it
+ * has a password. */
+static mode_t mode_of(const struct set *set, const char *path)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < set->sources.count; i++)
+        if (has_password(&set->sources.items[i]))
+            return 0600;
+    return stat(path, &st) == 0 && S_ISREG(st.st_mode) ? 0600 | (st.st_mode & 0044) : 0600;
+}
+
 /* Closes fd in any case. */
-static int write_text(const struct set *set, int fd)
+static int write_text(const struct set *set, int fd, const char *path)
 {
     FILE *file = fdopen(fd, "w");
     int r;
@@ -181,7 +193,7 @@ static int write_text(const struct set *set, int fd)
         return r;
     }
     r = print_set(set, file);
-    if (r == 0 && fchmod(fd, 0600) < 0)
+    if (r == 0 && fchmod(fd, mode_of(set, path)) < 0)
         r = -errno;
     fclose(file);
     return r;
@@ -210,7 +222,7 @@ int set_file_write(const struct set *set, const char *folder, const char *path, 
     if (asprintf(&temporary, "%s/.new-XXXXXX", folder) < 0)
         return -ENOMEM;
     fd = mkostemp(temporary, O_CLOEXEC);
-    r = fd < 0 ? -errno : write_text(set, fd);
+    r = fd < 0 ? -errno : write_text(set, fd, path);
     if (r == 0)
         r = put_in_place(temporary, path, replace);
     if (r < 0 && fd >= 0)

@@ -349,8 +349,8 @@ static int supervise(struct supervisor *s)
         return code;
     custody_give(supervision->custody, s->mount.fds, supervision->log);
     log_info(supervision->log, "%s %s, supervisor %d",
-             fuse_mount_is_taken(&s->mount) ? "took over" : "mounted on",
-             supervision->mountpoint, (int)getpid());
+             fuse_mount_is_taken(&s->mount) ? "took over" : "mounted on", supervision->mountpoint,
+             (int)getpid());
     return watch(s);
 }
 

@@ -324,20 +324,49 @@ static void a_list_says_what_it_is(void **state)
     free(path);
 }
 
+static mode_t mode_of(const char *path)
+{
+    struct stat st;
+
+    assert_int_equal(stat(path, &st), 0);
+    return st.st_mode & 0777;
+}
+
+static void who_may_read_a_set_may_read_the_next(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set open = make("pp", (const char *const[]){"https://h/x?tag=1", NULL});
+    struct set secret = make("pp", (const char *const[]){"https://me:hush@h/x?tag=1", NULL});
+    struct error error;
+    char *path;
+
+    assert_true(asprintf(&path, "%s/pp", fixture->sets) > 0);
+    assert_int_equal(set_pin(&open, 0, COMMIT, &error), 0);
+    assert_int_equal(set_save(&open, fixture->sets, false, &error), 0);
+    assert_int_equal(mode_of(path), 0600);
+    assert_int_equal(chmod(path, 0664), 0);
+    assert_int_equal(set_save(&open, fixture->sets, true, &error), 0);
+    assert_int_equal(mode_of(path), 0644);
+    assert_int_equal(set_pin(&secret, 0, COMMIT, &error), 0);
+    assert_int_equal(set_save(&secret, fixture->sets, true, &error), 0);
+    assert_int_equal(mode_of(path), 0600);
+    free(path);
+    set_release(&open);
+    set_release(&secret);
+}
+
 static void passwords_stay_with_their_owner(void **state)
 {
     struct fixture *fixture = *state;
     struct set set = make("pp", (const char *const[]){"https://me:hush@h/x?tag=1", NULL});
     struct error error;
-    struct stat st;
     char *path;
 
     assert_string_equal(set.given[0], "https://h/x?tag=1");
     assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
     assert_int_equal(set_save(&set, fixture->sets, false, &error), 0);
     assert_true(asprintf(&path, "%s/pp", fixture->sets) > 0);
-    assert_int_equal(stat(path, &st), 0);
-    assert_int_equal(st.st_mode & 0777, 0600);
+    assert_int_equal(mode_of(path), 0600);
     assert_string_equal(set.sources.items[0].url, "https://me:hush@h/x");
     free(path);
     set_release(&set);
@@ -379,6 +408,7 @@ int main(void)
         TEST(damaged_files),
         TEST(a_list_says_what_it_is),
         TEST(passwords_stay_with_their_owner),
+        TEST(who_may_read_a_set_may_read_the_next),
         TEST(a_sets_name_as_an_operand),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
