@@ -27,6 +27,9 @@ BENCH_PACKAGES := squashfuse squashfs-tools git gnuplot-nox util-linux
 # What `make analyze` looks with.
 ANALYZE_PACKAGES := cppcheck
 
+# What `make vm-test` makes and boots its machines with.
+VM_PACKAGES := qemu-system-x86 debootstrap e2fsprogs python3 dpkg-dev
+
 # `make V=1` shows the commands; else a build says one short line a file: `CC fs/worker/serve.c`.
 say = $(if $(V),,@printf '%-4s %s\n' $(1) $(2) &&)
 
@@ -43,7 +46,7 @@ CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: analyze mutants sanitize soak deb deb-test all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: analyze mutants sanitize soak deb deb-test vm-test vm-deps show-packages all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
 
@@ -200,6 +203,18 @@ deb: deps
 deb-test: deb
 	$(call install_packages,debootstrap)
 	@mount-scripts/packages/try-deb build-deb/startpointfs_$(VERSION)_*.deb
+
+vm-deps: deps
+	$(call install_packages,$(VM_PACKAGES))
+
+# In machines with Debian 12's and 13's own kernels, systemd as process 1 and Docker; as root. VM="bookworm test_unit" is a
+# part of it. The first time takes the network, and some minutes.
+vm-test: vm-deps
+	@tests/vm/run $(VM)
+
+# What a tree of another Debian needs to build this.
+show-packages:
+	@echo $(PACKAGES)
 
 uninstall:
 	rm -f $(INSTALLED:%=$(DESTDIR)%)

@@ -169,8 +169,16 @@ bool fuse_mount_is_there(const struct fuse_mount *mount)
     return is_inherited(mount) || lies_there(mount->state);
 }
 
+/* Somebody has unmounted it, perhaps with readers inside: libfuse would try once more, and say that it failed. */
+static bool is_detached(const struct fuse_mount *mount)
+{
+    return mount->state && mount->state->device && !fuse_mount_is_there(mount);
+}
+
 void fuse_mount_unmount(struct fuse_mount *mount)
 {
+    if (is_detached(mount))
+        return;
     if (mount->session && mount->fds[HELD_FUSE] >= 0)
         fuse_session_unmount(mount->session);
     else if (mount->state && !is_inherited(mount) && lies_there(mount->state))
