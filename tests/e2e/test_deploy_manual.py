@@ -35,6 +35,19 @@ class Documented(EndToEnd):
             r"(?m)^  ([a-z_]+)  ", listed)
 
 
+class Help(Documented):
+    def test_it_fits_into_80_columns(self):
+        for verb in (None, *self.verbs()):
+            shown = self.program(*([verb] if verb else []), "--help", env={**self.env, "COLUMNS": "80"}).stdout
+            self.assertEqual([], [line for line in shown.splitlines() if len(line) > 80])
+            self.assertNotIn("null", shown)
+
+    def test_a_verb_takes_only_its_own_options(self):
+        self.assertNotIn("--max-size", self.help("status"))
+        self.assertNotIn("--color", self.help("gc"))
+        self.assertIn("--max-size", self.help("gc"))
+
+
 class Versions(Documented):
     """The Makefile knows the version. All else that names it says the same."""
 
