@@ -210,7 +210,7 @@ class WithHolder(Outlive):
         point.mkdir()
         said = self.refused("mount", "-o", f"auto_unmount,holder={self.holder.path}", self.source, point)
         self.assertIn("exclude each other", said)
-        self.assertIn("107 letters", self.refused("mount", "-o", f"holder=/{'x' * 107}", self.source, point))
+        self.assertIn("at most 107 bytes", self.refused("mount", "-o", f"holder=/{'x' * 107}", self.source, point))
 
 
 class TheHolder(Outlive):
@@ -251,7 +251,7 @@ class TheHolder(Outlive):
         self.assertEqual(4100, self.ask(0))
 
     def test_a_second_one_at_that_place_is_refused(self):
-        self.assertIn("serves", self.refused("hold", self.holder.path, status=1))
+        self.assertIn("already listens", self.refused("hold", self.holder.path, status=1))
         self.assertEqual(0, self.holder.end())
         self.assertFalse(self.holder.path.exists())
 
@@ -349,7 +349,7 @@ class WithSystemd(Outlive):
         service = self.serve_unit(point=other)
         self.assertFalse(os.path.ismount(self.point))
         self.assertIn("manifest.json", os.listdir(other / VERSION))
-        self.assertIn(f"is mounted on {self.point}", (self.folder / "mnt.log").read_text())
+        self.assertIn(f"the held mount is on {self.point}", (self.folder / "mnt.log").read_text())
         self.assertEqual(0, self.end(service, signal.SIGTERM))
 
     def test_half_a_store_is_nothing(self):
