@@ -57,6 +57,12 @@ static const char *search_word(unsigned search)
     return words[search];
 }
 
+static const char *cache_mode_word(unsigned mode)
+{
+    static const char *const words[] = {[CACHE_MODE_OWNER] = "0700", [CACHE_MODE_ALL] = "0755"};
+    return words[mode];
+}
+
 #define SOCKET_OF_SYSTEMD "systemd"
 #define SOCKET_PATH_MOST  ((size_t)107) /* unix(7) */
 
@@ -66,6 +72,9 @@ static const struct mount_option mount_options[] = {
     {"cache", OPTION_PATH, AT(cache), 0, 0, "DIR", "where fetched versions are kept", NULL},
     {"cache_max", OPTION_SIZE, AT(cache_max), 1, SETTINGS_SIZE_MOST, "SIZE",
      "above this size, versions that no source names are removed, least recently read first", NULL},
+    {"cache_mode", OPTION_CHOICE, AT(cache_mode), CACHE_MODE_OWNER, CACHE_MODE_ALL, NULL,
+     "the cache can be read by its owner alone, or by all (made 0700, else left as it is)",
+     cache_mode_word},
     {"sets", OPTION_PATH, AT(sets), 0, 0, "DIR", "where named sets are kept", NULL},
     {"refs_ttl", OPTION_NUMBER, AT(refs_ttl), 0, 1u << 30, "SECONDS",
      "how long a remote's listing stays valid", NULL},
@@ -252,7 +261,7 @@ static const char *show_default(const struct settings *settings, const struct mo
                                                       : 0;
     const char *unit = "";
 
-    if (option->kind == OPTION_CHOICE && *(const unsigned *)field >= option->least)
+    if (option->word && *(const unsigned *)field >= option->least)
         snprintf(buffer, size, " (%s)", option->word(*(const unsigned *)field));
     else
         buffer[0] = '\0';

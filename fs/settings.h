@@ -32,9 +32,13 @@ enum search_where { SEARCH_CHEAP, SEARCH_ALWAYS };
 /* Whether the rest of a list is fetched when readers have asked for two of its versions. */
 enum readahead_choice { READAHEAD_NO, READAHEAD_YES };
 
+/* Who can read the cache: its owner, or all. One that is there already is left as it is unless one is said. */
+enum cache_mode { CACHE_MODE_AS_IT_IS, CACHE_MODE_OWNER, CACHE_MODE_ALL };
+
 struct settings {
     /* folders, absolute */
     char *cache;
+    enum cache_mode cache_mode;
     char *sets;
     /* for every verb */
     bool offline;

@@ -1,6 +1,7 @@
 #include "fs/cli/arguments.h"
 
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -52,6 +53,16 @@ static int take_number(const char *name, const char *value, unsigned long least,
                          most);
     *out = (unsigned)number;
     return 0;
+}
+
+static int take_cache_mode(struct arguments *a, const char *value, struct error *e)
+{
+    char option[32];
+
+    if (strlen(value) > strlen("0755") || strchr(value, ','))
+        return error_set(e, EINVAL, "--cache-mode %s: give 0700 or 0755", value);
+    snprintf(option, sizeof option, "cache_mode=%s", value);
+    return options_take(&a->settings, option, e);
 }
 
 static int take_days(struct arguments *a, const char *value, struct error *e)
@@ -170,6 +181,8 @@ static const struct option_row rows[] = {
     {"--exercises", NULL, ACCEPTS_TYPE, "the start-points are exercises", take_exercises},
     {"--custom", NULL, ACCEPTS_TYPE, "the start-points are custom", take_custom},
     {"--cache", "DIR", ACCEPTS_CACHE, "where fetched versions are kept", take_cache},
+    {"--cache-mode", "MODE", ACCEPTS_CACHE_MODE,
+     "0700: the cache can be read by its owner alone; 0755: by all", take_cache_mode},
     {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
     {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
     {"--jobs", "N", ACCEPTS_JOBS, "simultaneous fetches from one host (" NUMBER(JOBS_DEFAULT) ")",

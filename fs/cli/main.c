@@ -83,8 +83,8 @@ static const struct verb verbs[] = {
      1, 1, verb_update},
     {"rm", "NAME", "remove a named set", NULL, ACCEPTS_SETS | ACCEPTS_QUIET, 1, 1, verb_rm},
     {"fetch", "NAME|SOURCE|LIST...", "fetch all versions of sets and lists into the cache", NULL,
-     ACCEPTS_CACHE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET | ACCEPTS_JOBS |
-         ACCEPTS_PROGRESS | ACCEPTS_COLOUR,
+     ACCEPTS_CACHE | ACCEPTS_CACHE_MODE | ACCEPTS_SETS | ACCEPTS_OFFLINE | ACCEPTS_QUIET |
+         ACCEPTS_JOBS | ACCEPTS_PROGRESS | ACCEPTS_COLOUR,
      1, ANY, verb_fetch},
     {"reload", "MOUNTPOINT", "switch a mount to the program now on disk", NULL, ACCEPTS_QUIET, 1, 1,
      verb_reload},
@@ -209,6 +209,13 @@ static int run_verb(const struct verb *verb, int argc, char **argv)
     return code;
 }
 
+static int run_named(const char *name, int argc, char **argv)
+{
+    const struct verb *verb = find_verb(name);
+
+    return verb ? run_verb(verb, argc, argv) : refuse_verb(name);
+}
+
 static int run_as_helper(int argc, char **argv)
 {
     struct mount_helper helper;
@@ -220,7 +227,7 @@ static int run_as_helper(int argc, char **argv)
     else if (helper.is_fake)
         code = EXIT_OK;
     else
-        code = run_verb(find_verb("mount"), helper.argc, helper.argv);
+        code = run_named("mount", helper.argc, helper.argv);
     mount_helper_release(&helper);
     return code;
 }
@@ -243,10 +250,7 @@ static int run(int argc, char **argv)
     }
     if (!arguments_find_verb(argc - 1, argv + 1))
         return exit_fail(EXIT_USAGE, "no verb given: 'startpointfs --help' lists them all");
-    const struct verb *verb = find_verb(argv[1]);
-    if (!verb)
-        return refuse_verb(argv[1]);
-    return run_verb(verb, argc - 2, argv + 2);
+    return run_named(argv[1], argc - 2, argv + 2);
 }
 
 /* A cache of many versions needs more descriptors than the usual limit, which is there for programs

@@ -26,6 +26,7 @@ enum accepts {
     ACCEPTS_JOBS = 1 << 12,
     ACCEPTS_PROGRESS = 1 << 13,
     ACCEPTS_MAX_SIZE = 1 << 19,
+    ACCEPTS_CACHE_MODE = 1 << 20,
     ACCEPTS_SERVE = 1 << 14, /* --listen, --port, --mount */
     ACCEPTS_COLOUR = 1 << 15,
     ACCEPTS_WATCH = 1 << 16,

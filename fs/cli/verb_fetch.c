@@ -4,6 +4,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "fs/cli/cache_mode.h"
 #include "fs/cli/verb.h"
 #include "fs/sets/gather.h"
 #include "fs/sets/operands.h"
@@ -58,7 +59,9 @@ int verb_fetch(struct arguments *arguments)
         code = exit_fail(EXIT_USAGE, "%s", error.text);
         goto out;
     }
-    r = gather_run(&gathering, settings, &sources, &options, &error);
+    r = cache_mode_apply(settings, &error);
+    if (r == 0)
+        r = gather_run(&gathering, settings, &sources, &options, &error);
     if (r == 0 || r == -EINTR)
         code = summary(&gathering, settings->quiet);
     else

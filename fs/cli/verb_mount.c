@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "fs/cli/cache_mode.h"
 #include "fs/cli/mount_options.h"
 #include "fs/cli/mountpoint.h"
 #include "fs/cli/verb.h"
@@ -67,6 +68,19 @@ struct mount_place {
     uint64_t operands;    /* a hash of what is to be shown */
     struct error refusal; /* why what was held could not be used; "" if there was nothing */
 };
+
+/* With `user=`, it is that user's. */
+static int prepare_cache(const struct settings *settings, struct error *e)
+{
+    int r = run_as_prepare(settings, e);
+
+    if (r < 0)
+        return r;
+    run_as_lend(settings);
+    r = cache_mode_apply(settings, e);
+    run_as_take_back();
+    return r;
+}
 
 /* With the log open, and the arguments at hand for the workers. */
 static int supervise(const struct arguments *arguments, struct mount_place *place, struct log *log,
@@ -241,7 +255,7 @@ int verb_mount(struct arguments *arguments)
     if (r < 0) {
         code = exit_fail(r == -EPERM ? EXIT_FAILED : EXIT_USAGE, "%s", error.text);
     } else if (find_place(&arguments->settings, path, &place, &error) < 0 ||
-               run_as_prepare(&arguments->settings, &error) < 0) {
+               prepare_cache(&arguments->settings, &error) < 0) {
         code = exit_fail(EXIT_FAILED, "%s", error.text);
     } else {
         code = run(arguments, &place);

@@ -2,8 +2,10 @@
 
 #include <errno.h>
 #include <stdatomic.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "fs/tree/lists_open.h"
 #include "fs/worker/fence_build.h"
@@ -38,6 +40,7 @@ static const char *const system_folders[] = {
     "/etc/ca-certificates",
     "/etc/crypto-policies",
     "/etc/krb5.conf.d",
+    "/etc/gss",
     "/proc", /* names of processes (unasked.h); what is private there asks for ptrace's rights, which it has over nobody */
     "/run/systemd/resolve",
     "/run/NetworkManager",
@@ -90,10 +93,40 @@ static int add_file(void *data, const char *path)
 /* A sanitizer looks at this process, and writes its report when it is due. */
 static bool add_reports(struct fence_files *files)
 {
+    if (!FENCE_BUILD_SANITIZED)
+        return true;
     const char *folder = getenv("TMPDIR");
+    return fence_files_add(files, folder ? folder : "/tmp", FENCE_FILES_WRITE);
+}
 
-    return !FENCE_BUILD_SANITIZED ||
-           fence_files_add(files, folder ? folder : "/tmp", FENCE_FILES_WRITE);
+/* "FILE:/path", "DIR:/path" or a path: that; of other kinds of tickets ("KEYRING:", "KCM:") NULL. */
+static const char *path_of_tickets(const char *name)
+{
+    if (strncmp(name, "FILE:", 5) == 0)
+        return name + 5;
+    if (strncmp(name, "DIR:", 4) == 0)
+        return name + 4;
+    return *name == '/' ? name : NULL;
+}
+
+/* What Kerberos needs, for servers and proxies that ask for Negotiate: a ticket for each is added to the user's. */
+static bool add_tickets(struct fence_files *files)
+{
+    static const char *const readable[] = {"KRB5_CONFIG", "KRB5_CLIENT_KTNAME"};
+    const char *name = getenv("KRB5CCNAME");
+    char usual[48];
+    bool added = true;
+
+    snprintf(usual, sizeof usual, "/tmp/krb5cc_%u", (unsigned)geteuid());
+    const char *path = path_of_tickets(name ? name : usual);
+    if (path)
+        added = fence_files_add(files, path, FENCE_FILES_WRITE);
+    for (size_t i = 0; i < sizeof readable / sizeof *readable && added; i++) {
+        name = getenv(readable[i]);
+        path = name ? path_of_tickets(name) : NULL;
+        added = !path || fence_files_add(files, path, FENCE_FILES_READ);
+    }
+    return added;
 }
 
 /* What a worker with this start opens while it serves. NULL: out of memory. */
@@ -102,7 +135,7 @@ static struct fence_files *list_files(const struct fence *fence)
     const struct worker_start *start = fence->start;
     struct fence_files *files = fence_files_new();
 
-    if (files && add_system(files) && add_reports(files) &&
+    if (files && add_system(files) && add_reports(files) && add_tickets(files) &&
         fence_files_add(files, fence->cache, FENCE_FILES_WRITE) &&
         fence_files_add(files, start->settings->sets, FENCE_FILES_READ) &&
         lists_open_each_path(start->folder, start->operands, start->operand_count, add_list,

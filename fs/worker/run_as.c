@@ -87,7 +87,7 @@ static int begin(struct run_as *out, const struct settings *settings, struct err
 
 static int make_cache(const struct run_as *who, const char *cache, struct error *e)
 {
-    int r = disk_make_folders(cache, e);
+    int r = disk_make_private_folder(cache, e);
 
     if (r == 0 && chown(cache, who->uid, who->gid) < 0)
         r = error_set(e, errno, "cannot give the cache %s to its user: %s", cache, strerror(errno));

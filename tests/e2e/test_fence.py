@@ -101,6 +101,27 @@ class Escape(Fence):
         # It was no crash, and it goes on.
         self.assertEqual(0, mount.status()["restarts"])
 
+    def test_kerberos_tickets_are_its_user_s(self):
+        for name in (f"FILE:{self.secret}", str(self.secret), f"DIR:{self.secret.parent}"):
+            with self.subTest(name):
+                self.file.write_text("")
+                mount = self.mount(self.repository.path, env={**self.escape, "KRB5CCNAME": name})
+                if "no Landlock here" in mount.log():
+                    self.skipTest("this kernel has no Landlock")
+                self.file.write_text("go")
+                self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+                found = self.results()
+                self.assertEqual(("0", "0"), (found["read"], found["write"]))
+                self.assertEqual("EACCES", found["etc"])
+                self.assertEqual("EACCES", found["root"])
+                mount.unmount()
+
+    def test_tickets_of_other_kinds_open_no_file(self):
+        mount = self.mount(self.repository.path, env={**self.escape, "KRB5CCNAME": f"KEYRING:{self.secret}"})
+        self.file.write_text("go")
+        self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+        self.assertIn(self.results()["read"], self.REFUSED["read"])
+
     def test_without_the_fence_these_tries_succeed(self):
         # Else the test above would see nothing.
         self.file.write_text("go")
@@ -226,6 +247,34 @@ class User(Fence):
         self.call("chown", "-R", "nobody", self.cache)
         mount = self.mount(self.repository.path, options="user=nobody,offline")
         self.assertIn("manifest.json", os.listdir(mount / "python-unittest/master"))
+
+    def test_others_read_the_mount_and_not_the_cache(self):
+        mount = self.mount(self.repository.path, options="user=nobody,allow_other")
+        as_daemon = ["setpriv", "--reuid=1", "--regid=1", "--clear-groups", "cat"]
+        manifest = mount / "python-unittest/1/manifest.json"
+        self.assertIn(":1", self.call(*as_daemon, manifest).stdout)
+        # Also what is fetched for them, by a worker that is new.
+        os.kill(mount.status()["pid"], signal.SIGKILL)
+        self.assertIn(":2", self.call(*as_daemon, mount / "python-unittest/2/manifest.json").stdout)
+        self.assertEqual({str(NOBODY)}, set.union(*self.users(mount).values()))
+        said = self.start(*as_daemon, *mount.cache.glob("*/**/HEAD"), stdout=-1, stderr=-1, text=True)
+        self.assertIn("Permission denied", said.communicate()[1])
+
+    def test_a_cache_for_others_by_option(self):
+        mode = lambda: self.cache.stat().st_mode & 0o7777
+        mount = self.mount(self.repository.path, options="user=nobody,cache_mode=0755")
+        self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())
+        self.assertEqual((0o755, NOBODY), (mode(), self.cache.stat().st_uid))
+        heads = list(self.cache.glob("*/**/HEAD"))
+        self.assertIn("ref:", self.call("setpriv", "--reuid=1", "--regid=1", "--clear-groups", "cat", *heads).stdout)
+        mount.unmount()
+        # Without it, what is there stays; `fetch` has it, too, for images.
+        self.mount(self.repository.path, options="user=nobody").unmount()
+        self.assertEqual(0o755, mode())
+        self.program("fetch", "--quiet", "--cache-mode", "0700", "--cache", self.cache, self.repository.path)
+        self.assertEqual(0o700, mode())
+        said = self.refused("fetch", "--cache-mode", "0711", "--cache", self.cache, self.repository.path, status=2)
+        self.assertIn("cache_mode=0700 or cache_mode=0755", said)
 
     def test_who_is_not_there(self):
         point = self.folder / "point"
