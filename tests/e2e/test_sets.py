@@ -11,7 +11,7 @@ import unittest
 from support import servers, trees
 from support.case import EndToEnd
 from support.processes import PROGRAM, eventually, slowness
-from support.repositories import Repository, executable, start_point, symlink
+from support.repositories import Repository, executable, plain, start_point, symlink
 
 
 def manifest(name="Python, unittest", **further):
@@ -455,6 +455,30 @@ class Bombs(Sets):
             commit = repository.git("commit-tree", tree, "-m", "bomb").strip()
             repository.git("update-ref", "refs/heads/master", commit)
             self.assertIn("more than", self.refused("check", "--languages", daemon.url(name), status=1))
+
+
+class FromBefore(Sets):
+    """What 0.1.0 left behind: a listing without a checksum, no record of pins, a set that all may read."""
+
+    def test_a_cache_and_a_set_of_0_1_0_go_on(self):
+        source = self.source("one", files())
+        self.create("pp", source)
+        [listing] = (self.folder / "cache").rglob("startpointfs-listing")
+        text = listing.read_text().replace("startpointfs listing 2", "startpointfs listing 1")
+        listing.write_text(re.sub(r"(?m)^(server|sum) .*\n", "", text))
+        (listing.parent / "startpointfs-pins").unlink()
+        self.set_file("pp").chmod(0o644)
+        away = self.folder / "away"
+        (self.repositories / "one").rename(away)
+        self.assertIn("sha", self.program("inspect", "--offline", "pp").stdout)
+        mount = self.mount(options="offline", arguments=["--sets", self.sets])
+        self.assertEqual(["1"], os.listdir(mount / "one"))
+        for name, content in files().items():
+            self.assertEqual(plain(content).content, (mount / "one/1" / name).read_bytes())
+        away.rename(self.repositories / "one")
+        self.assertIn("Nothing changed", self.program("update", "pp").stdout)
+        self.create("pp", source, "--force")
+        self.assertEqual(0o644, stat.S_IMODE(self.set_file("pp").stat().st_mode))
 
 
 class Look(Sets):
