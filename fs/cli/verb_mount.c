@@ -147,7 +147,6 @@ static int supervise_in_background(const struct arguments *arguments, struct mou
         return exit_fail(EXIT_FAILED, "cannot start a process: %s", strerror(errno));
     if (pid == 0) {
         close(pipes[0]);
-        setsid();
         return supervise_here(arguments, place, pipes[1]);
     }
     close(pipes[1]);

@@ -371,6 +371,10 @@ int supervisor_run(const struct supervision *supervision)
     if (code == EXIT_OK)
         code = fuse_mount_open(&s.mount, supervision->settings, supervision->options,
                                supervision->custody, supervision->operands);
+    /* Not before: an automounter (systemd's, autofs) lets only its own process group through to the mount point
+     * that it waits for. And before there is a worker, which a terminal's signals are not for. */
+    if (!supervision->settings->foreground)
+        setsid();
     if (code == EXIT_OK)
         code = supervise(&s);
     if (is_the_end(&s, code)) {

@@ -157,7 +157,7 @@ class Unit(EndToEnd):
         self.assertEqual([["on-failure"], ["mixed"], ["SIGUSR2"], ["100ms"]],
                          [self.setting(name) for name in ("Restart", "KillMode", "KillSignal", "RestartSec")])
         # Its shell, with systemctl's answers: a restart leaves the mount, a crash too, a stop takes it away.
-        stop = re.search(r"(?ms)^ExecStop=/bin/sh -c '(.*?)'$", UNIT.read_text())[1].replace("\\\n", "")
+        stop = re.search(r"(?ms)^ExecStop=\+/bin/sh -c '(.*?)'$", UNIT.read_text())[1].replace("\\\n", "")
         stop = stop.replace("@BINDIR@/", "").replace("%n", "startpointfs.service")
         tools = self.folder / "tools"
         tools.mkdir()

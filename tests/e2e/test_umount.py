@@ -93,7 +93,7 @@ class BeforeTheMount(EndToEnd):
             trace = self.folder / "trace"
             # It ends with the last of the mount's processes.
             tracer = self.start("nsenter", "--target", str(self.host.keeper.pid), "--mount", "strace", "-f", "-qq", "-e",
-                                "trace=%file,chdir,getdents64,mount", "-o", trace, *command)
+                                "trace=%file,chdir,getdents64,mount,setsid", "-o", trace, *command)
             eventually(lambda: "python-unittest" in self.host.call("ls", self.point, check=False).stdout, 40, "the mount")
             lines = trace.read_text(errors="replace").splitlines()
             mounting = next(number for number, line in enumerate(lines) if re.search(r"\bmount\(", line))
@@ -103,6 +103,9 @@ class BeforeTheMount(EndToEnd):
                 # Of a folder that is not mounted on: what it is, and what it hides.
                 self.assertRegex(line, rf'(newfstatat|openat|stat)\(.*"{self.point}"', line)
             self.assertFalse([line for line in through if ".startpointfs" in line])
+            # An automount lets only its own process group through.
+            self.assertEqual([], [line for line in lines[:mounting] if "setsid(" in line])
+            self.assertTrue([line for line in lines[mounting:] if "setsid(" in line])
             self.host.call("umount", self.point)
             self.assertEqual(0, tracer.wait(40))
 
