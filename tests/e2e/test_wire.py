@@ -557,7 +557,7 @@ class Slow(Wire):
                     "print('peak', resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss);"
                     "sys.exit(code)",
                     PROGRAM, "fetch", "--cache", self.cache, f"{server.url()}?tag=big"],
-                   env=self.env)
+                   env=self.env, timeout=120)
         peak = int(done.stdout.split("peak")[1].split()[0])
         self.assertLess(peak, 100_000, "kilobytes")
 
