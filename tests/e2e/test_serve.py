@@ -147,6 +147,9 @@ class Http(EndToEnd):
             self.assertEqual((200, "application/json"), (reply.status, reply.headers["content-type"]), method)
             self.assertEqual(str(len(reply.body)), reply.headers["content-length"])
         self.assertEqual(200, self.service.get("names?x=/y").status)
+        with self.service.raw() as connection:  # as a proxy asks; servers must take that, too
+            connection.sendall(b"GET http://somewhere/names HTTP/1.1\r\nHost: somewhere\r\nConnection: close\r\n\r\n")
+            self.assertIn(b" 200 ", connection.recv(100))
         head = self.service.get("names", method="HEAD")
         self.assertEqual((200, b""), (head.status, head.body))
         self.assertEqual(str(len(self.service.text("names").encode())), head.headers["content-length"])

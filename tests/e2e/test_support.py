@@ -249,7 +249,7 @@ class Documents(unittest.TestCase):
     def known():
         """The names of all tests, each with those that lead to it: test_x, test_x.Class.test_y, test_x.test_y, test_y."""
         names = set()
-        for path in (PROJECT / "tests").glob("e2e/test_*.py"):
+        for path in [*(PROJECT / "tests").glob("e2e/test_*.py"), *(PROJECT / "tests").glob("vm/test_*.py")]:
             names.add(path.stem)
             of = ""
             for line in path.read_text().splitlines():
