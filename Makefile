@@ -25,7 +25,7 @@ TEST_PACKAGES := libcmocka-dev python3 nginx-light fcgiwrap wrk openssh-server o
 BENCH_PACKAGES := squashfuse squashfs-tools git gnuplot-nox util-linux
 
 # What `make analyze` looks with.
-ANALYZE_PACKAGES := cppcheck
+ANALYZE_PACKAGES := cppcheck clang clang-tools
 
 # What `make vm-test` makes and boots its machines with.
 VM_PACKAGES := qemu-system-x86 debootstrap e2fsprogs python3 dpkg-dev
@@ -46,9 +46,11 @@ CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
-.PHONY: analyze mutants sanitize soak deb deb-test vm-test vm-deps show-packages all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
+.PHONY: objects analyze mutants sanitize soak deb deb-test vm-test vm-deps show-packages all deps test-deps run test unit e2e layers format format-check fuzz bench install uninstall clean
 
 all: $(B)/startpointfs
+
+objects: $(OBJECTS)
 
 $(B)/startpointfs: $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(PROJECT_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
@@ -117,9 +119,26 @@ CPPCHECK_FLAGS := --quiet --std=c11 --enable=warning,performance,portability --i
     -D'json_array_foreach(a,i,v)=while((v=json_array_get(a,i=next_index(a))))' \
     -D'json_object_foreach(o,k,v)=while((k=next_key(o))&&(v=json_object_get(o,k)))'
 
+# Of gcc's leaks, 38 in 250 files, each was looked at: all are what an item of an array owns whose address gcc 12 has lost. The
+# sanitizers and clang look for leaks, too.
+GCC_ANALYZE_FLAGS := -fanalyzer -Wno-analyzer-malloc-leak
+# vfork(2) is meant: the child does nothing but system calls and, if exec fails, one store (process.c).
+CLANG_ANALYZE_FLAGS := -disable-checker security.insecureAPI.vfork -disable-checker unix.Vfork
+
+# tests/analyze/model.h tells both what they cannot see in one file. What they find is an error: -Werror, --status-bugs.
+ANALYZE_MAKE = $(MAKE) --no-print-directory -k -j$$(nproc) CPPFLAGS='-include tests/analyze/model.h'
+
+build-analyze/%/gitcache/base/error.o: override CPPFLAGS :=
+
 analyze: deps
 	$(call install_packages,$(ANALYZE_PACKAGES))
 	@cppcheck $(CPPCHECK_FLAGS) $(SOURCES) && echo "cppcheck: nothing found"
+	@rm -rf build-analyze && mkdir build-analyze
+	@$(ANALYZE_MAKE) CFLAGS='-O2 $(GCC_ANALYZE_FLAGS)' B=build-analyze/gcc objects >build-analyze/log 2>&1 || \
+	    { cat build-analyze/log; exit 1; }; echo "gcc -fanalyzer: nothing found"
+	@scan-build --status-bugs $(CLANG_ANALYZE_FLAGS) -o build-analyze/found \
+	    $(ANALYZE_MAKE) CFLAGS=-O0 B=build-analyze/clang objects >build-analyze/log 2>&1 || \
+	    { cat build-analyze/log; exit 1; }; echo "scan-build: nothing found"
 
 unit: $(UNITS)
 

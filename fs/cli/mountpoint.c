@@ -51,16 +51,18 @@ static int read_status(int fd, char **out, size_t *size)
     if (fstat(fd, &st) < 0)
         return -errno;
     size_t room = (size_t)st.st_size + STATUS_GROWTH;
-    *out = malloc(room);
-    if (!*out)
+    char *text = malloc(room);
+    if (!text)
         return -ENOMEM;
-    n = read(fd, *out, room);
+    n = read(fd, text, room);
     if (n < 0) {
-        n = -errno;
-        free(*out);
+        int r = -errno;
+        free(text);
+        return r;
     }
+    *out = text;
     *size = (size_t)n;
-    return n < 0 ? (int)n : 0;
+    return 0;
 }
 
 /* NULL with *again: the text was made anew while it was read, or another worker went on with it. */

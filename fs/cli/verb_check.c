@@ -28,6 +28,10 @@ static struct worktree *pin_to_head(struct set *set, bool as_they_lie)
             continue;
         }
         source->commit = strdup(worktrees[i].head);
+        if (!source->commit) { /* else another commit would be checked */
+            free(worktrees);
+            return NULL;
+        }
     }
     return worktrees;
 }

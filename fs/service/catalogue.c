@@ -46,12 +46,13 @@ static int compare_names(const void *a, const void *b)
 static bool has_repetition(const char *const *names, size_t count)
 {
     const char **sorted = calloc(count + 1, sizeof *sorted);
-    bool found = !sorted;
+    bool found = false;
 
-    for (size_t i = 0; sorted && i < count; i++)
+    if (!sorted)
+        return true;
+    for (size_t i = 0; i < count; i++)
         sorted[i] = names[i];
-    if (sorted)
-        qsort(sorted, count, sizeof *sorted, compare_strings);
+    qsort(sorted, count, sizeof *sorted, compare_strings);
     for (size_t i = 1; i < count && !found; i++)
         found = strcmp(sorted[i - 1], sorted[i]) == 0;
     free(sorted);

@@ -111,9 +111,9 @@ static int check_folder(struct checking *checking, size_t i, struct start_point 
     if (r < 0)
         return r;
     struct start_point_files callbacks = folder_files_callbacks(files);
-    /* cppcheck-suppress autoVariables ; manifest_list_add reads them, nobody does afterwards */
     start_point->files = &callbacks;
     r = manifest_list_add(&checking->list, start_point);
+    start_point->files = NULL;
     if (r < 0)
         r = check_failed(checking, i, r, folder_files_error(files), e);
     folder_files_free(files);
@@ -131,12 +131,12 @@ static int check_version(struct checking *checking, size_t i, struct start_point
     if (!files)
         return error_no_memory(e);
     struct start_point_files callbacks = git_files_callbacks(files);
-    /* cppcheck-suppress autoVariables ; manifest_list_add reads them, nobody does afterwards */
     start_point->files = &callbacks;
     start_point->sha = oid_format(&item->version.commit, sha);
     if (item->source->kind == SOURCE_NAMED && item->version.kind == VERSION_TAG)
         start_point->tag = item->source->version;
     r = manifest_list_add(&checking->list, start_point);
+    start_point->files = NULL;
     if (r < 0)
         r = check_failed(checking, i, r, git_files_error(files), e);
     git_files_free(files);

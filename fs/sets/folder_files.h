@@ -14,7 +14,7 @@
 struct folder_files;
 
 /* Whether the path is a folder that git would not take for a repository. */
-bool folder_files_is_plain(const char *path);
+bool folder_files_is_plain(const char *path) __attribute__((nonnull));
 
 /* Whether it is a folder with files that git keeps track of, and perhaps uncommitted changes. */
 bool folder_files_is_worktree(const char *path);

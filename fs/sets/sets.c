@@ -22,6 +22,21 @@ void sets_names_free(char **names)
     free(names);
 }
 
+/* Takes the name over; the array always ends with NULL. */
+static int add_name(char ***names, size_t *count, char *name)
+{
+    char **more = realloc(*names, (*count + 2) * sizeof *more);
+
+    if (!more) {
+        free(name);
+        return -ENOMEM;
+    }
+    *names = more;
+    more[(*count)++] = name;
+    more[*count] = NULL;
+    return 0;
+}
+
 int sets_names(const char *folder, char ***out, struct error *e)
 {
     char **names = calloc(1, sizeof *names);
@@ -33,28 +48,23 @@ int sets_names(const char *folder, char ***out, struct error *e)
     if (r == 0 && !dir && errno != ENOENT)
         r = error_set(e, errno, "cannot read the sets folder %s: %s", folder, strerror(errno));
     while (r == 0 && dir && (entry = readdir(dir))) {
-        char **more = realloc(names, (count + 2) * sizeof *names);
         char *name = strdup(entry->d_name);
-        if (more)
-            names = more;
-        if (!more || !name) {
-            free(name);
-            r = error_no_memory(e);
-            break;
-        }
-        for (char *c = name; *c; c++)
+        for (char *c = name; c && *c; c++)
             if (*c == '%')
                 *c = '/';
-        if (set_name_is_valid(name, NULL))
-            names[count++] = name;
-        else
+        if (!name)
+            r = error_no_memory(e);
+        else if (!set_name_is_valid(name, NULL))
             free(name);
-        names[count] = NULL;
+        else if (add_name(&names, &count, name) < 0)
+            r = error_no_memory(e);
     }
     if (dir)
         closedir(dir);
     if (r < 0) {
-        sets_names_free(names);
+        while (count > 0)
+            free(names[--count]);
+        free(names);
         return r;
     }
     qsort(names, count, sizeof *names, compare_strings);

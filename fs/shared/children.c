@@ -186,7 +186,7 @@ int node_publish_links(struct nodes *nodes, uint32_t folder, const struct node_l
                        size_t count)
 {
     struct named_link *sorted = calloc(count + 1, sizeof *sorted);
-    struct links *list = calloc(1, (2 + 2 * count) * sizeof(uint32_t));
+    struct links *list = calloc(1, sizeof *list + 2 * count * sizeof *list->index);
     int r = 0;
 
     if (!sorted || !list) {

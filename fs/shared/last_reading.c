@@ -119,7 +119,7 @@ static uint64_t free_offset(const struct reading_place *used, size_t size)
 
 int last_reading_put(int fd, const void *bytes, size_t size)
 {
-    struct reading_head head;
+    struct reading_head head = {.layout = 0};
     int r = read_head(fd, &head);
 
     if (r == -ENOENT || r == -EPROTO || r == -EIO) {
@@ -144,7 +144,7 @@ int last_reading_put(int fd, const void *bytes, size_t size)
 
 int last_reading_get(int fd, char **bytes, size_t *size)
 {
-    struct reading_head head;
+    struct reading_head head = {.layout = 0};
     int r = read_head(fd, &head);
 
     if (r < 0)

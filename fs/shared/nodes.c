@@ -113,13 +113,12 @@ void nodes_on_damage(struct nodes *nodes, void (*report)(void *data, uint32_t in
     nodes->data = data;
 }
 
-int nodes_damaged(const struct nodes *nodes, uint32_t index)
+void nodes_report_damage(const struct nodes *nodes, uint32_t index)
 {
     _Atomic uint64_t *reported = (_Atomic uint64_t *)&nodes->reported;
 
     if (atomic_exchange(reported, index + 1ull) != index + 1ull && nodes->report)
         nodes->report(nodes->data, index);
-    return -EIO;
 }
 
 uint32_t nodes_used(const struct nodes *nodes)

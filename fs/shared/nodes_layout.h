@@ -3,6 +3,7 @@
 #ifndef FS_SHARED_NODES_LAYOUT_H
 #define FS_SHARED_NODES_LAYOUT_H
 
+#include <errno.h>
 #include <pthread.h>
 
 #include "fs/shared/nodes.h"
@@ -55,8 +56,15 @@ struct nodes {
     _Atomic uint64_t reported; /* 1 + the node that was reported last */
 };
 
+/* Tells whoever wants to know that the memory is damaged at this node. */
+void nodes_report_damage(const struct nodes *nodes, uint32_t index);
+
 /* The memory is damaged at this node: reports it, and returns -EIO. */
-int nodes_damaged(const struct nodes *nodes, uint32_t index);
+static inline int nodes_damaged(const struct nodes *nodes, uint32_t index)
+{
+    nodes_report_damage(nodes, index);
+    return -EIO;
+}
 
 /* The node whose fate it shares: a checkout for what is in it, else itself. */
 uint32_t node_unit(const struct nodes *nodes, uint32_t index);

@@ -287,7 +287,9 @@ int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *
     struct tree tree;
     char *path;
 
-    if (node && node_has_children(node))
+    if (!node)
+        return node_error(index, -EIO, e);
+    if (node_has_children(node))
         return 0;
     int r = reader_of_node(mount, index, watch, &reader, &repo, &path, e);
     if (r < 0)

@@ -98,8 +98,10 @@ static int keep_repo(struct gc *gc, struct repo *repo, struct error *e)
 {
     size_t count;
     struct repo_source *sources = sources_of(repo, &count);
-    int r = sources ? 0 : error_no_memory(e);
+    int r = 0;
 
+    if (!sources)
+        return error_no_memory(e);
     for (size_t i = 0; i < count && r == 0; i++)
         r = gc_keep(gc, repository_url(repo->repository), sources[i].version,
                     sources[i].kind == SOURCE_COMMIT ? sources[i].version : sources[i].commit, e);

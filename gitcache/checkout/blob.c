@@ -64,8 +64,9 @@ static int read_converted(const struct version_reader *reader, const struct blob
 
     if (!conversion_is_cheap(request->conversion) || size > reader->spool_above)
         r = raw_object_size(reader->repository, &request->oid, &size, e);
-    if (r == 0)
-        r = blob_source_open(&source, reader, &request->oid, size, e);
+    if (r < 0)
+        return r;
+    r = blob_source_open(&source, reader, &request->oid, size, e);
     if (r < 0)
         return r;
     const struct convert_input input = {source.data, source.size, source.fd >= 0, &request->oid};

@@ -87,7 +87,8 @@ static void drop_oldest(struct checkout_cache *cache)
     while (*link != folder)
         link = &(*link)->next_in_bucket;
     *link = folder->next_in_bucket;
-    unlink_age(cache, folder);
+    cache->oldest = folder->newer;
+    *(folder->newer ? &folder->newer->older : &cache->newest) = NULL;
     cache->count--;
     cache->memory -= folder->memory;
     attributes_put(folder->attributes);

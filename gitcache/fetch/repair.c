@@ -49,10 +49,10 @@ static bool is_about_one(int r)
 static int receive_wanted(const struct repairing *repairing, struct error *e)
 {
     struct mend *mend = repairing->mend;
-    int all = receive(repairing, 0, mend->count, e), r = all;
+    int r = receive(repairing, 0, mend->count, e);
 
-    if (!is_about_one(all))
-        return all;
+    if (!is_about_one(r))
+        return r;
     r = 0;
     for (size_t i = 0; i < mend->count; i++) {
         struct error inner = {0};

@@ -96,5 +96,5 @@ int resolve_request(struct resolved *out, const struct version_request *request,
 void resolve_release(struct resolved *target)
 {
     free(target->ref);
-    *target = (struct resolved){.state = RESOLVE_NONE};
+    memset(target, 0, sizeof *target); /* RESOLVE_NONE */
 }

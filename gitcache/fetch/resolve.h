@@ -5,9 +5,9 @@
 #include "gitcache/fetch/request.h"
 
 enum resolve_state {
-    RESOLVE_NONE,   /* not in the listing, and no commit id */
-    RESOLVE_LISTED, /* the listing has it */
-    RESOLVE_ID,     /* a whole commit id that the listing does not have: ask for it */
+    RESOLVE_NONE = 0, /* not in the listing, and no commit id */
+    RESOLVE_LISTED,   /* the listing has it */
+    RESOLVE_ID,       /* a whole commit id that the listing does not have: ask for it */
     RESOLVE_DIGITS, /* the beginning of an id that the listing does not have: search the history */
 };
 

@@ -118,11 +118,12 @@ static int add_environment(struct gitconfig *config)
 
     for (int i = 0; i < count && r == 0; i++) {
         char name[40], *key;
-        const char *value;
+        const char *named, *value;
         snprintf(name, sizeof name, "GIT_CONFIG_KEY_%d", i);
-        if (!getenv(name))
+        named = getenv(name);
+        if (!named)
             break;
-        key = strdup(getenv(name));
+        key = strdup(named);
         if (!key)
             return -ENOMEM;
         lower_key(key);

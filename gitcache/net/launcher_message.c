@@ -22,7 +22,7 @@ int launcher_message_send(int socket, const void *head, size_t head_size, const 
     if (count > 0) {
         message.msg_control = control.bytes;
         message.msg_controllen = CMSG_SPACE(count * sizeof *fds);
-        struct cmsghdr *first = CMSG_FIRSTHDR(&message);
+        struct cmsghdr *first = &control.header;
         first->cmsg_level = SOL_SOCKET;
         first->cmsg_type = SCM_RIGHTS;
         first->cmsg_len = CMSG_LEN(count * sizeof *fds);

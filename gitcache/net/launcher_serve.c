@@ -81,10 +81,11 @@ static int start(struct children *children, struct launch *launch)
     struct gitconfig *config = NULL;
     struct process process;
     struct error why = {.errnum = EIO};
-    int r = helper.kind == HELPER_CREDENTIAL ? 0 : gitconfig_load(&config, &why);
+    int r;
 
-    if (r == 0)
-        r = helper_start(&process, &helper, config, &why);
+    if (helper.kind != HELPER_CREDENTIAL && gitconfig_load(&config, &why) < 0)
+        return fail(launch, &why);
+    r = helper_start(&process, &helper, config, &why);
     gitconfig_free(config);
     if (r < 0)
         return fail(launch, &why);

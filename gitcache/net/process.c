@@ -63,10 +63,12 @@ static bool is_replaced(const char *variable, const char *const variables[])
 /* The array is owned, the strings are not. */
 static char **make_environment(const char *const variables[])
 {
+    static char *const nothing[] = {NULL};
+    char *const *inherited = environ ? environ : nothing;
     size_t count = 0, added = 0;
     char **environment;
 
-    while (environ && environ[count])
+    while (inherited[count])
         count++;
     while (variables[added])
         added++;
@@ -75,8 +77,8 @@ static char **make_environment(const char *const variables[])
         return NULL;
     char **to = environment;
     for (size_t i = 0; i < count; i++)
-        if (!is_replaced(environ[i], variables))
-            *to++ = environ[i];
+        if (!is_replaced(inherited[i], variables))
+            *to++ = inherited[i];
     for (size_t i = 0; i < added; i++)
         if (strchr(variables[i], '='))
             *to++ = (char *)variables[i];

@@ -309,7 +309,7 @@ int session_run(struct session *session, struct http *http, struct site *site, c
 
     /* One that was kept may have been closed meanwhile by the server. */
     if (is_lost(r) && kept && !turn.begun)
-        r = take_turn(&turn, kept = false, true);
+        r = take_turn(&turn, false, true);
     /* A server of version 0 does not like to be asked in version 2; what it said may be lost. */
     if (is_lost(r) && turn.eager && !turn.begun) {
         site->version_2 = false;

@@ -74,9 +74,10 @@ static int note_pack(void *data, const char *base, struct error *e)
     struct stat st;
     char *path;
 
+    if (packs)
+        candidates->packs = packs;
     if (!packs || asprintf(&path, "%s.pack", base) < 0)
         return error_no_memory(e);
-    candidates->packs = packs;
     if (stat(path, &st) == 0)
         packs[candidates->pack_count++] =
             (int64_t)st.st_mtim.tv_sec * 1000000000 + st.st_mtim.tv_nsec;

@@ -21,6 +21,7 @@
 static const char *const suffixes[] = {".idx", ".pack", ".rev", ".bitmap", ".mtimes"};
 
 #define SUFFIX_COUNT (sizeof suffixes / sizeof *suffixes)
+#define PACK_NAME    64 /* "pack-", a hash, NUL */
 
 static char *file_of(const struct pack *pack, const char *suffix)
 {
@@ -226,7 +227,9 @@ static int open_source(git_repository **out, git_odb *odb)
     return r;
 }
 
-static int write_wanted(struct packing *packing, git_odb *from, const char *folder, char **name)
+/* The name is the new pack's, without its ending. */
+static int write_wanted(struct packing *packing, git_odb *from, const char *folder,
+                        char name[PACK_NAME])
 {
     git_repository *source = NULL;
     int r = open_source(&source, from);
@@ -237,11 +240,8 @@ static int write_wanted(struct packing *packing, git_odb *from, const char *fold
         r = git_odb_foreach(from, insert_wanted, packing);
     if (r == 0)
         r = git_packbuilder_write(packing->builder, folder, 0444, NULL, NULL);
-    if (r == 0 && asprintf(name, "pack-%s", git_packbuilder_name(packing->builder)) < 0) {
-        *name = NULL;
-        git_error_set_oom();
-        r = GIT_ERROR;
-    }
+    if (r == 0)
+        snprintf(name, PACK_NAME, "pack-%s", git_packbuilder_name(packing->builder));
     git_packbuilder_free(packing->builder);
     git_repository_free(source);
     return r;
@@ -261,15 +261,15 @@ int pack_write(git_odb *from, const struct oid_set *objects, struct repository *
                struct packs *packs, uint64_t *bytes, struct error *e)
 {
     struct packing packing = {.objects = objects};
-    char *folder, *name = NULL;
+    char *folder, name[PACK_NAME];
     struct incoming incoming;
     int r = incoming_open(&incoming, repository, e);
 
     if (r < 0)
         return r;
     folder = disk_path(incoming.folder, "pack");
-    r = folder ? write_wanted(&packing, from, folder, &name) : GIT_ERROR;
-    if (r < 0)
+    r = folder ? write_wanted(&packing, from, folder, name) : GIT_ERROR;
+    if (r != 0)
         r = library_error(e, r, "cannot repack %s", repository->folder);
     else
         r = checked_odb_open(&packing.fresh, repository->cache, incoming.folder, e);
@@ -282,7 +282,6 @@ int pack_write(git_odb *from, const struct oid_set *objects, struct repository *
     if (r == 0)
         spare(packs, name);
     git_odb_free(packing.fresh);
-    free(name);
     free(folder);
     incoming_close(&incoming);
     return r;

@@ -151,7 +151,7 @@ void pack_bases_keep(struct pack_bases *bases, const unsigned char pack[SHA1_SIZ
         *bucket = kept;
         link_newest(bases, kept);
         bases->bytes += base->size;
-        while (bases->bytes > MAX_BYTES)
+        while (bases->bytes > MAX_BYTES && bases->oldest)
             drop_oldest(bases);
     }
     pthread_mutex_unlock(&bases->lock);

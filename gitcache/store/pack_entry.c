@@ -17,15 +17,15 @@
  * what they unpack to has its hash. */
 #define ZLIB_HEADER 2
 
-int pack_entry_damaged(const struct pack_reader *reader, uint32_t position, const char *what,
-                       struct error *e)
+void pack_entry_tell_damage(const struct pack_reader *reader, uint32_t position, const char *what,
+                            struct error *e)
 {
     char hex[OID_HEX_SIZE];
     struct oid id;
 
     pack_index_id(reader->index, position, &id);
-    return error_set(e, EIO, "the object %s in the pack %s is damaged: %s", oid_format(&id, hex),
-                     reader->shown, what);
+    error_set(e, EIO, "the object %s in the pack %s is damaged: %s", oid_format(&id, hex),
+              reader->shown, what);
 }
 
 size_t pack_entry_bytes(int fd, unsigned char *bytes, size_t size, uint64_t offset)

@@ -3,6 +3,8 @@
 #ifndef GITCACHE_STORE_PACK_ENTRY_H
 #define GITCACHE_STORE_PACK_ENTRY_H
 
+#include <errno.h>
+
 #include <git2.h>
 
 #include "gitcache/store/pack_bases.h"
@@ -56,8 +58,16 @@ int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
 int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t *size,
                     git_object_t *type, struct error *e);
 
-/* EIO, and a sentence that names the object. */
-int pack_entry_damaged(const struct pack_reader *reader, uint32_t position, const char *what,
-                       struct error *e);
+/* A sentence that names the object. */
+void pack_entry_tell_damage(const struct pack_reader *reader, uint32_t position, const char *what,
+                            struct error *e);
+
+/* -EIO, and that sentence. */
+static inline int pack_entry_damaged(const struct pack_reader *reader, uint32_t position,
+                                     const char *what, struct error *e)
+{
+    pack_entry_tell_damage(reader, position, what, e);
+    return -EIO;
+}
 
 #endif

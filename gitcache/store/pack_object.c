@@ -106,7 +106,6 @@ static int allocate(const struct pack_reader *reader, uint64_t size, void **out,
     unsigned char *bytes =
         size < SIZE_MAX / 2 ? reader->allocate(reader->data, (size_t)size + 1) : NULL;
 
-    /* cppcheck-suppress ctunullpointer ; `apply` has no `bytes` only where it has `next` */
     *out = bytes;
     if (!bytes)
         return error_no_memory(e);
@@ -131,7 +130,7 @@ static int apply(const struct pack_reader *reader, struct chain_link *link,
         *next = *size < SIZE_MAX ? pack_base_new((size_t)*size) : NULL;
         out = *next ? (*next)->bytes : NULL;
         r = out ? 0 : error_no_memory(e);
-    } else if (r == 0) {
+    } else if (r == 0 && bytes) {
         r = allocate(reader, *size, bytes, e);
         out = *bytes;
     }

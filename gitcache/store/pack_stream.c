@@ -102,8 +102,10 @@ static int next_byte(struct delta_stream *delta, unsigned char *out)
 {
     int r = delta->at == delta->size ? next_piece(delta) : 0;
 
-    if (r < 0 || delta->size == 0)
+    if (r < 0)
         return r;
+    if (delta->size == 0)
+        return 0;
     *out = delta->piece[delta->at++];
     return 1;
 }

@@ -77,14 +77,16 @@ static int open_packed(const char *folder, struct packed *out, struct error *e)
     char *path = disk_path(folder, PACKED_REFS);
     struct stat st;
     size_t size;
-    int r = path ? disk_read(path, MAX_PACKED, &out->text, &size, e) : error_no_memory(e);
+    char *text = NULL;
+    int r;
 
+    if (!path)
+        return error_no_memory(e);
+    r = disk_read(path, MAX_PACKED, &text, &size, e);
+    *out = (struct packed){text, text};
     if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG ||
-        (r == -EIO && lstat(path, &st) == 0 && !S_ISREG(st.st_mode))) {
-        out->text = NULL;
+        (r == -EIO && lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
         r = 0;
-    }
-    out->at = out->text;
     free(path);
     return r;
 }
