@@ -5,6 +5,7 @@
 
 #define CHEAP_SIZE (128u << 10)
 #define CHEAP_TIME 20 /* milliseconds: a repository that once took longer is not cheap */
+#define TRY_TIME   5  /* likewise */
 
 bool cheap_file_is(const struct node *node, const struct repo *repo)
 {
@@ -20,5 +21,34 @@ int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struc
 
     if (reading_processor_time() - began > CHEAP_TIME)
         atomic_store(&repo->is_costly, true);
+    return r < 0 ? r : blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
+}
+
+bool cheap_file_may_be(const struct node *node, const struct repo *repo)
+{
+    return cheap_file_is(node, repo) ||
+           (node->data <= CHEAP_SIZE && !atomic_load(&repo->is_costly) &&
+            !atomic_load(&repo->converts_slowly));
+}
+
+static bool is_beyond(void *data)
+{
+    const int64_t *began = data;
+    return reading_processor_time() - *began > TRY_TIME;
+}
+
+int cheap_file_try(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out)
+{
+    int64_t began = reading_processor_time();
+    const struct watch watch = {.cancelled = is_beyond, .data = &began};
+    struct error error = {0};
+    struct content content;
+    int r;
+
+    if (cheap_file_is(node_get(mount->nodes, node), repo))
+        return cheap_file_read(mount, repo, node, out, &error);
+    r = checkout_read(mount, node, &watch, &content, &error);
+    if (is_beyond(&began))
+        atomic_store(&repo->converts_slowly, true);
     return r < 0 ? r : blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
 }

@@ -1,4 +1,5 @@
-/* cheap_file.h - small files that are not converted: they are read where somebody is about to need them. Private to fs/tree. */
+/* cheap_file.h - small files, most of which are not converted: they are read where somebody is about to need them. Private
+ * to fs/tree. */
 #ifndef FS_TREE_CHEAP_FILE_H
 #define FS_TREE_CHEAP_FILE_H
 
@@ -12,5 +13,11 @@ bool cheap_file_is(const struct node *node, const struct repo *repo);
  * blobs_add, or the errno of why it cannot be read. */
 int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out,
                     struct error *e);
+
+/* Whether it may be tried to read it before anybody needs it: it is cheap, or small and perhaps converted quickly. */
+bool cheap_file_may_be(const struct node *node, const struct repo *repo);
+
+/* Tries that, for a few milliseconds. As cheap_file_read; ECANCELED: it takes longer. */
+int cheap_file_try(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out);
 
 #endif

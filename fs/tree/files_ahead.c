@@ -223,15 +223,14 @@ static struct blob *unpack(struct mount *mount, uint32_t file, uint64_t id)
     struct repo *repo = repos_of_node(&mount->repos, file);
     uint64_t key = crash_record_key_of_request(FILES_AHEAD_OPERATION, id, "");
     struct blob *blob = NULL;
-    struct error error;
 
-    if (!node || !repo || !cheap_file_is(node, repo) || is_deadly(mount, key))
+    if (!node || !repo || !cheap_file_may_be(node, repo) || is_deadly(mount, key))
         return NULL;
     blob = blobs_find(mount->blobs, id);
     if (blob)
         return blob;
     crash_record_work(&mount->state->crashes, key);
-    if (cheap_file_read(mount, repo, file, &blob, &error) < 0)
+    if (cheap_file_try(mount, repo, file, &blob) < 0)
         blob = NULL;
     crash_record_end(&mount->state->crashes, key);
     return blob;

@@ -7,7 +7,7 @@
  *
  * It is one thread for all, with a lower priority than any reader's work, and bounded: so many readers, and files and
  * bytes ahead of each. What a reader passes over is dropped, and all of it once nobody has read for a second. Only what is
- * cheap (cheap_file.h), and nothing that a worker has died of. A failure is the reader's to find. */
+ * cheap, or seems to be (cheap_file.h), and nothing that a worker has died of. A failure is the reader's to find. */
 #ifndef FS_TREE_FILES_AHEAD_H
 #define FS_TREE_FILES_AHEAD_H
 

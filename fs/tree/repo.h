@@ -66,6 +66,8 @@ struct repo {
     atomic_uint read_here;   /* files that are being read where their requests are: readings.c */
     _Atomic int64_t slow_at; /* clock_now() when a reading of it became slow: reading.c */
     atomic_bool is_costly;   /* one of those took long: no more of them */
+    atomic_bool
+        converts_slowly;     /* likewise, of converted files that are read ahead (cheap_file.h) */
     pthread_mutex_t trees;   /* who publishes a tree; not held while it is read */
     pthread_mutex_t folders; /* who changes its folder and those of prefixes */
     pthread_mutex_t lock;    /* held for moments, never while waiting; guards all below */

@@ -1,6 +1,7 @@
 #include "gitcache/checkout/blob_source.h"
 
 #include <errno.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
 #include <unistd.h>
@@ -39,6 +40,7 @@ static int map(struct blob_source *out, const struct version_reader *reader, str
 int blob_source_open(struct blob_source *out, const struct version_reader *reader,
                      const struct oid *blob, uint64_t size, struct error *e)
 {
+    struct bytes bytes;
     int r;
 
     *out = (struct blob_source){.fd = -1};
@@ -50,12 +52,12 @@ int blob_source_open(struct blob_source *out, const struct version_reader *reade
             blob_source_close(out);
         return r;
     }
-    r = raw_object_read(reader->repository, blob, GIT_OBJECT_BLOB, &out->object, e);
+    r = raw_object_blob(reader->repository, blob, &bytes, e);
     if (r < 0)
         return r;
     checkout_cache_count_read(reader->cache);
-    out->data = git_odb_object_data(out->object);
-    out->size = git_odb_object_size(out->object);
+    out->data = out->owned = bytes.data;
+    out->size = bytes.size;
     return 0;
 }
 
@@ -66,7 +68,7 @@ void blob_source_close(struct blob_source *source)
             munmap((void *)source->data, source->size);
         close(source->fd);
     } else {
-        git_odb_object_free(source->object);
+        free(source->owned);
     }
     *source = (struct blob_source){.fd = -1};
 }

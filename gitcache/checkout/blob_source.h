@@ -3,15 +3,13 @@
 #ifndef GITCACHE_CHECKOUT_BLOB_SOURCE_H
 #define GITCACHE_CHECKOUT_BLOB_SOURCE_H
 
-#include <git2.h>
-
 #include "gitcache/checkout/version_reader.h"
 
 struct blob_source {
     const char *data;
     size_t size;
-    int fd; /* of the spool it is mapped from; -1: it is in memory */
-    git_odb_object *object;
+    int fd;      /* of the spool it is mapped from; -1: it is in memory */
+    char *owned; /* the bytes, if they are in memory */
 };
 
 /* `size` is what raw_object_size says. EIO, ENOMEM, ENOSPC, ECANCELED. */

@@ -168,6 +168,39 @@ static void test_what_workers_died_of_is_left_out(void **state)
     mounted_close(&mounted);
 }
 
+/* Until one took too long for that. */
+static void test_converted_files_are_tried(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+
+    run(*state,
+        "git init -q repo; cd repo; mkdir m; for n in $(seq 100 199); do echo $n >m/$n; done;"
+        "echo '* text eol=crlf ident' >.gitattributes; git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t first = walk(&mounted, "repo/1/m/100");
+    for (uint32_t i = 0; i < 2; i++) {
+        ask = (struct ask){0};
+        while (readings_get_blob(&mounted.mount, first + i, &ask, &blob) == -EAGAIN)
+            wait_for_work(&mounted, &ask);
+        blobs_put_read(mounted.mount.blobs, blob);
+    }
+    expect(&mounted, first + 2, 20, true);
+    read_file(&mounted, first + 2, "102\r\n");
+    expect(&mounted, first, 100, false); /* nobody reads */
+    atomic_store(&repos_at(&mounted.mount.repos, 0)->converts_slowly, true);
+    for (uint32_t i = 0; i < 2; i++) {
+        ask = (struct ask){0};
+        while (readings_get_blob(&mounted.mount, first + i, &ask, &blob) == -EAGAIN)
+            wait_for_work(&mounted, &ask);
+        blobs_put_read(mounted.mount.blobs, blob);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 100000000}, NULL);
+    assert_false(is_unpacked(&mounted, first + 2));
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, sandbox_open, sandbox_close)
@@ -178,6 +211,7 @@ int main(void)
         TEST(test_each_is_unpacked_once),
         TEST(test_nothing_stays_when_nobody_reads),
         TEST(test_what_workers_died_of_is_left_out),
+        TEST(test_converted_files_are_tried),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
