@@ -1,6 +1,5 @@
 #include "fs/shared/crash_record.h"
 
-#include <stdbool.h>
 #include <stddef.h>
 
 #include "gitcache/base/clock.h"
@@ -74,6 +73,7 @@ static void release(struct crash_slot *slot)
 {
     atomic_store(&slot->working, 0);
     atomic_store(&slot->deaths, 0);
+    atomic_store(&slot->kills, 0);
     atomic_store(&slot->died_at, 0);
     atomic_store(&slot->key, 0);
 }
@@ -139,16 +139,22 @@ void crash_record_end(struct crash_record *record, uint64_t key)
         release(slot);
 }
 
-void crash_record_recover(struct crash_record *record)
+static bool is_death(struct crash_slot *slot, bool was_killed)
+{
+    return !was_killed || atomic_fetch_add(&slot->kills, 1) % CRASH_KILLS == CRASH_KILLS - 1;
+}
+
+void crash_record_recover(struct crash_record *record, bool was_killed)
 {
     for (size_t i = 0; i < CRASH_SLOTS; i++) {
         struct crash_slot *slot = &record->slots[i];
         if (!atomic_load(&slot->key))
             continue;
         if (atomic_exchange(&slot->working, 0)) {
-            atomic_fetch_add(&slot->deaths, 1);
+            if (is_death(slot, was_killed))
+                atomic_fetch_add(&slot->deaths, 1);
             atomic_store(&slot->died_at, clock_now());
-        } else if (!atomic_load(&slot->deaths) || is_past(slot)) {
+        } else if ((!atomic_load(&slot->deaths) && !atomic_load(&slot->kills)) || is_past(slot)) {
             release(slot);
         }
     }

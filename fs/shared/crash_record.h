@@ -7,7 +7,9 @@
  * Several things may be worked on when one of them kills the worker; the others must not be
  * blamed. So what was there at two deaths has its third chance on trial: only one of those is
  * worked on at a time, and only the guilty one can be there at a third death. A death counts only
- * between crash_record_work and crash_record_pause: nobody dies of waiting, nor of writing.
+ * between crash_record_work and crash_record_pause: nobody dies of waiting, nor of writing. And who is
+ * killed by somebody else dies of nothing that he worked on; but nobody can be sure of that (a service
+ * may kill who takes much memory), so that some such kills count as a death.
  *
  * A table of slots found by a key. If it is full, a thing goes untracked: nothing else suffers.
  * Threads need no lock; each key is worked on by one thread at a time. */
@@ -15,16 +17,19 @@
 #define FS_SHARED_CRASH_RECORD_H
 
 #include <stdatomic.h>
+#include <stdbool.h>
 #include <stdint.h>
 
 #define CRASH_SLOTS  8192
 #define CRASH_DEATHS 3     /* given up when so many workers have died of it */
+#define CRASH_KILLS  4     /* from outside, which count as one death */
 #define CRASH_PAUSE  60000 /* milliseconds for which it is given up */
 
 struct crash_slot {
     _Atomic uint64_t key;     /* 0: free */
     _Atomic uint32_t working; /* a thread is at it just now */
     _Atomic uint32_t deaths;
+    _Atomic uint32_t kills;  /* from outside, while a thread was at it */
     _Atomic int64_t died_at; /* clock_now() */
 };
 
@@ -61,8 +66,8 @@ void crash_record_pause(struct crash_record *record, uint64_t key);
 /* It has ended, well or not, and nobody died of it. */
 void crash_record_end(struct crash_record *record, uint64_t key);
 
-/* A worker begins: what the last one was working on when it died is counted as a death. What
- * nobody died of, or not for a while, is forgotten. */
-void crash_record_recover(struct crash_record *record);
+/* A worker begins: what the last one was working on when it died is counted as a death, or, if it was
+ * killed from outside, as a kill. What nobody died of, or not for a while, is forgotten. */
+void crash_record_recover(struct crash_record *record, bool was_killed);
 
 #endif

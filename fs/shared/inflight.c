@@ -28,11 +28,11 @@ static void give_all_up(struct inflight *inflight, void (*give_up)(void *data, u
     }
 }
 
-void inflight_recover(struct inflight *inflight, bool resends,
+void inflight_recover(struct inflight *inflight, bool resends, bool was_killed,
                       void (*give_up)(void *data, uint64_t unique), void *data)
 {
     if (resends)
-        crash_record_recover(&inflight->requests);
+        crash_record_recover(&inflight->requests, was_killed);
     else
         give_all_up(inflight, give_up, data);
     memset(inflight->heads, 0, sizeof inflight->heads);

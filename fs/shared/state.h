@@ -14,7 +14,7 @@
 #include "fs/shared/inflight.h"
 #include "gitcache/base/error.h"
 
-#define STATE_LAYOUT 4
+#define STATE_LAYOUT 5
 
 enum operation {
     OPERATION_INIT,
@@ -69,6 +69,7 @@ struct state {
     struct crash_record
         crashes;         /* of fetches and listings, and of what given up requests asked for */
     char last_cause[64]; /* why the last worker was replaced: "killed by signal 9" */
+    bool was_killed;     /* by somebody else, as it seems: not by what it worked on */
     char held_by[128];   /* who else holds the mount's descriptors; "": nobody */
 };
 

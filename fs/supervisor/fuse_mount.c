@@ -140,6 +140,7 @@ static int take_over(struct fuse_mount *mount, struct custody *custody, uint64_t
     if (state_map(&mount->state, mount->fds[HELD_STATE], &error) < 0)
         return exit_fail(EXIT_FAILED, "%s", error.text);
     atomic_fetch_add(&mount->state->takeovers, 1);
+    mount->state->was_killed = true; /* the worker ended with its supervisor */
     /* What the lists said is not what is to be shown now. */
     if (mount->state->operands != operands && ftruncate(mount->fds[HELD_LISTS], 0) < 0)
         return exit_fail(EXIT_FAILED, "cannot forget the lists: %s", strerror(errno));

@@ -12,6 +12,7 @@
 
 #include "fs/exit.h"
 #include "fs/supervisor/fuse_mount.h"
+#include "fs/supervisor/oom_kills.h"
 #include "fs/supervisor/program.h"
 #include "fs/supervisor/spawn.h"
 #include "gitcache/base/clock.h"
@@ -30,9 +31,10 @@ struct supervisor {
     int signal_fd;
     int ready_fd; /* the reading end of what the worker says; -1: it has ended */
     pid_t worker;
-    int64_t ready_at; /* when the worker said so; 0: not yet */
-    int64_t start_at; /* when the next one is due */
-    int64_t kill_at;  /* when a child that does not end is killed; 0: never */
+    int64_t ready_at;   /* when the worker said so; 0: not yet */
+    int64_t start_at;   /* when the next one is due */
+    int64_t kill_at;    /* when a child that does not end is killed; 0: never */
+    uint64_t oom_kills; /* when the worker started */
     int pause;
     unsigned starts;   /* of workers, by this supervisor */
     bool has_answered; /* one of them has been ready */
@@ -71,6 +73,7 @@ static bool start_worker(struct supervisor *s)
         close(s->ready_fd);
     s->ready_at = 0;
     s->starts++;
+    s->oom_kills = oom_kills();
     atomic_fetch_add(&s->mount.state->workers, 1);
     s->worker = spawn_child(&fds, s->program.fd, "worker", &s->ready_fd);
     if (s->worker > 0)
@@ -90,6 +93,12 @@ static void describe_death(int status, char *text, size_t size)
                  sigabbrev_np(WTERMSIG(status)) ? sigabbrev_np(WTERMSIG(status)) : "?");
     else
         snprintf(text, size, "ended with exit code %d", WEXITSTATUS(status));
+}
+
+/* What takes too much memory is killed by the kernel with the same signal. */
+static bool was_killed(const struct supervisor *s, int status)
+{
+    return WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL && oom_kills() == s->oom_kills;
 }
 
 static void on_death(struct supervisor *s)
@@ -136,6 +145,7 @@ static bool is_to_go_on(struct supervisor *s, int status, int *code)
         return true;
     *code = EXIT_FAILED;
     describe_death(status, s->mount.state->last_cause, sizeof s->mount.state->last_cause);
+    s->mount.state->was_killed = was_killed(s, status);
     if (!s->has_answered && !is_worth_another(s, status))
         return false;
     on_death(s);

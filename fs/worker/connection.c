@@ -229,7 +229,8 @@ static void recover(struct connection *connection)
     struct answer_header notice = {.length = sizeof notice, .error = NOTIFY_RESEND, .unique = 0};
     bool resends = kernel_resends(mount);
 
-    inflight_recover(&mount->state->inflight, resends, give_up, connection);
+    inflight_recover(&mount->state->inflight, resends, mount->state->was_killed, give_up,
+                     connection);
     if (resends && write(connection->fuse_fd, &notice, sizeof notice) < 0)
         log_warning(mount->log, "the kernel does not resend requests: %s", strerror(errno));
 }

@@ -114,7 +114,7 @@ static int open_parts(struct worker *worker, struct error *e)
     if (r == 0)
         r = state_map(&mount->state, start->state_fd, e);
     if (r == 0) /* before anything is read that the last worker may have died of */
-        crash_record_recover(&mount->state->crashes);
+        crash_record_recover(&mount->state->crashes, mount->state->was_killed);
     if (r == 0)
         r = cache_open(&mount->cache, settings->cache, false, e);
     if (r == 0)

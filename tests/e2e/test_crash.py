@@ -9,6 +9,7 @@ import random
 import re
 import shutil
 import signal
+import subprocess
 import sys
 import threading
 import time
@@ -310,6 +311,19 @@ class Dying(Crash):
         self.assertEqual(3, mount.status()["restarts"])
 
     @unittest.skipIf(SANITIZED, "a preloaded library comes before the sanitizer's")
+    def test_who_is_killed_by_others_is_not_given_up(self):
+        repository = self.make_start_point(tags=["1"])
+        mount = self.mount_with_poison(f"{repository.path}?tag=1")
+        file = mount / "python-unittest/1/hiker.py"
+        self.assertTrue(os.path.isfile(file))
+        self.poison(f"outside:{repository.id_of('1:hiker.py')}")
+        reading = self.start("cat", file, stdout=subprocess.PIPE)
+        eventually(lambda: mount.log().count("killed by signal 9") >= 5, 30, "five kills")
+        self.poison("")
+        content = reading.communicate(timeout=30)[0]
+        self.assertEqual(0, reading.returncode, mount.log())
+        self.assertEqual(repository.git("show", "1:hiker.py"), content.decode())
+
     def test_a_poisoned_fetch_is_given_up_and_takes_nobody_down(self):
         self.make_start_point("poisoned", tags=["1"])
         self.make_start_point("other", tags=["1", "2"])

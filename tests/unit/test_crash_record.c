@@ -47,7 +47,7 @@ static enum crash_verdict die_of(struct inflight *inflight, uint64_t unique)
     enum crash_verdict verdict = begin(inflight, unique);
 
     crash_record_work(&inflight->requests, unique);
-    inflight_recover(inflight, true, never, NULL);
+    inflight_recover(inflight, true, false, never, NULL);
     return verdict;
 }
 
@@ -103,11 +103,11 @@ static void without_resend_all_are_given_up(void **state)
     inflight->heads[5] = (struct request_header){.opcode = 1, .unique = 100};
     inflight->heads[6] = (struct request_header){.opcode = OP_FORGET, .unique = 1000};
     inflight->heads[7] = (struct request_header){.opcode = OP_INTERRUPT, .unique = 1001};
-    inflight_recover(inflight, false, count, &sum);
+    inflight_recover(inflight, false, false, count, &sum);
     assert_int_equal(sum, 110);
     assert_true(inflight_is_empty(inflight));
     sum = 0;
-    inflight_recover(inflight, false, count, &sum);
+    inflight_recover(inflight, false, false, count, &sum);
     assert_int_equal(sum, 0);
 }
 
@@ -117,12 +117,12 @@ static void what_was_answered_is_forgotten_in_time(void **state)
 
     /* Answered, but its worker died before it could note that down: it never comes again. */
     die_of(inflight, 2);
-    inflight_recover(inflight, true, never, NULL);
+    inflight_recover(inflight, true, false, never, NULL);
     assert_false(inflight_is_empty(inflight));
     /* By time, as with fetches; it used to be by the number of workers that had not seen it. */
     for (size_t i = 0; i < CRASH_SLOTS; i++)
         inflight->requests.slots[i].died_at -= CRASH_PAUSE;
-    inflight_recover(inflight, true, never, NULL);
+    inflight_recover(inflight, true, false, never, NULL);
     assert_true(inflight_is_empty(inflight));
 }
 
@@ -145,7 +145,7 @@ static void a_fetch_is_given_up_after_three_deaths(void **state)
     for (int death = 0; death < 3; death++) {
         assert_int_equal(crash_record_judge(record, key), death < 2 ? CRASH_SAFE : CRASH_TRIAL);
         crash_record_work(record, key);
-        crash_record_recover(record);
+        crash_record_recover(record, false);
     }
     assert_int_equal(crash_record_judge(record, key), CRASH_GIVEN_UP);
     assert_int_equal(crash_record_judge(record, other), CRASH_SAFE);
@@ -154,7 +154,22 @@ static void a_fetch_is_given_up_after_three_deaths(void **state)
         record->slots[i].died_at -= CRASH_PAUSE;
     assert_int_equal(crash_record_judge(record, key), CRASH_TRIAL);
     crash_record_work(record, key);
-    crash_record_recover(record);
+    crash_record_recover(record, false);
+    assert_int_equal(crash_record_judge(record, key), CRASH_GIVEN_UP);
+}
+
+static void who_is_killed_by_others_is_rarely_to_blame(void **state)
+{
+    struct crash_record *record = *state;
+    uint64_t key = crash_record_key("https://example.org/a", "1");
+
+    for (int kill = 0; kill < CRASH_DEATHS * CRASH_KILLS; kill++) {
+        assert_int_not_equal(crash_record_judge(record, key), CRASH_GIVEN_UP);
+        if (kill < (CRASH_DEATHS - 1) * CRASH_KILLS)
+            assert_int_equal(crash_record_judge(record, key), CRASH_SAFE);
+        crash_record_work(record, key);
+        crash_record_recover(record, true);
+    }
     assert_int_equal(crash_record_judge(record, key), CRASH_GIVEN_UP);
 }
 
@@ -166,16 +181,16 @@ static void a_death_while_it_is_written_does_not_count(void **state)
     for (int death = 0; death < 5; death++) {
         crash_record_work(record, key);
         crash_record_pause(record, key);
-        crash_record_recover(record);
+        crash_record_recover(record, false);
         assert_int_equal(crash_record_judge(record, key), CRASH_SAFE);
     }
     for (int death = 0; death < 2; death++) {
         crash_record_work(record, key);
-        crash_record_recover(record);
+        crash_record_recover(record, false);
     }
     crash_record_work(record, key);
     crash_record_pause(record, key);
-    crash_record_recover(record);
+    crash_record_recover(record, false);
     assert_int_equal(crash_record_judge(record, key), CRASH_TRIAL); /* the two before still count */
 }
 
@@ -211,7 +226,7 @@ static void a_fetch_that_ends_has_no_past(void **state)
     for (int round = 0; round < 5; round++) {
         for (int death = 0; death < 2; death++) {
             crash_record_work(record, key);
-            crash_record_recover(record);
+            crash_record_recover(record, false);
         }
         assert_int_equal(crash_record_judge(record, key), CRASH_TRIAL);
         crash_record_end(record, key);
@@ -230,6 +245,7 @@ int main(void)
         TEST(what_was_answered_is_forgotten_in_time),
         TEST(a_full_table_tracks_no_more_and_harms_nobody),
         TEST(a_fetch_is_given_up_after_three_deaths),
+        TEST(who_is_killed_by_others_is_rarely_to_blame),
         TEST(a_death_while_it_is_written_does_not_count),
         TEST(no_two_requests_share_a_key),
         TEST(a_fetch_that_ends_has_no_past),

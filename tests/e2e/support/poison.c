@@ -1,5 +1,6 @@
 /* Preloaded into a worker: makes what a test chooses kill it, as damaged data would that a library
  * can't take. The file that POISON names holds words: "blob:HEX", an object whose reading kills;
+ * "outside:HEX", another, at which the worker is killed as if by somebody else;
  * "pack:TEXT", a pack kills whose folder's path has that text; "start:VERB", a program of ours that is
  * started with that verb. */
 #define _GNU_SOURCE
@@ -42,6 +43,8 @@ int SHA1_Final(unsigned char *sum, void *state)
         snprintf(hex + 2 * i, 3, "%02x", sum[i]);
     if (is_poison("blob", hex))
         raise(SIGSEGV);
+    if (is_poison("outside", hex))
+        raise(SIGKILL);
     return r;
 }
 
