@@ -182,7 +182,7 @@ static const struct option_row rows[] = {
     {"--custom", NULL, ACCEPTS_TYPE, "the start-points are custom", take_custom},
     {"--cache", "DIR", ACCEPTS_CACHE, "where fetched versions are kept", take_cache},
     {"--cache-mode", "MODE", ACCEPTS_CACHE_MODE,
-     "0700: the cache can be read by its owner alone; 0755: by all", take_cache_mode},
+     "who can read the cache: 0700 its owner, 0755 everybody", take_cache_mode},
     {"--sets", "DIR", ACCEPTS_SETS, "where named sets are kept", take_sets},
     {"--offline", NULL, ACCEPTS_OFFLINE, "use what the cache has, never the network", take_offline},
     {"--jobs", "N", ACCEPTS_JOBS, "simultaneous fetches from one host (" NUMBER(JOBS_DEFAULT) ")",
