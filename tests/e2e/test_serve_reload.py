@@ -52,7 +52,10 @@ class Reload(EndToEnd):
         self.expect(service, "one 2")
         self.write_list("1")
         self.expect(service, "one 1")
-        self.assertEqual(0, service.metrics()["startpointfs_serve_load_failing"])
+        metrics = service.metrics()
+        self.assertEqual(0, metrics["startpointfs_serve_load_failing"])
+        self.assertGreaterEqual(metrics['startpointfs_serve_loads_total{result="ok"}'], 3)
+        self.assertGreaterEqual(metrics['startpointfs_serve_loads_total{result="failed"}'], 2)
 
     def test_a_version_that_cannot_be_served_leaves_the_last_good_one(self):
         self.repository.commit({"manifest.json": '{"display_name":"x","visible_filenames":["none"]}'}, tag="bad")
