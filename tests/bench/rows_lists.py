@@ -22,7 +22,7 @@ def mount_times(place, lst, cache, options=""):
 
 
 def many_cached(place, count):
-    """A cache with so many repositories: copies of one, each under its own address."""
+    """A cache with so many repositories: copies of one (its files are linked), each under its own address."""
     repository = place.make_start_point("r0", tags=["1"])
     cache = place.new("cache")
     links = place.folder / "links"
@@ -33,9 +33,11 @@ def many_cached(place, count):
     first = next(cache.rglob("objects")).parent
     for number in range(1, count):
         other = first.parent / first.name.replace("r0", f"r{number}", 1)
-        shutil.copytree(first, other, symlinks=True)
+        shutil.copytree(first, other, symlinks=True, copy_function=os.link)
         config = other / "config"
-        config.write_text(config.read_text().replace("links/r0", f"links/r{number}"))
+        text = config.read_text().replace("links/r0", f"links/r{number}")
+        config.unlink()
+        config.write_text(text)
     return cache, [f"{links}/r{number}?tag=1" for number in range(count)]
 
 
