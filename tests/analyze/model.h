@@ -7,12 +7,12 @@
 
 #include "gitcache/base/error.h"
 
-#define NEGATIVE(call) \
-    __extension__({ \
-        int result_ = (call); \
-        if (result_ >= 0) \
+#define NEGATIVE(call)               \
+    __extension__({                  \
+        int result_ = (call);        \
+        if (result_ >= 0)            \
             __builtin_unreachable(); \
-        result_; \
+        result_;                     \
     })
 
 #define error_set(...)     NEGATIVE(error_set(__VA_ARGS__))
@@ -21,12 +21,12 @@
 
 /* Nobody looks at errno unless a call has failed. */
 #undef errno
-#define errno \
-    (*__extension__({ \
+#define errno                             \
+    (*__extension__({                     \
         int *errno_ = __errno_location(); \
-        if (*errno_ <= 0) \
-            __builtin_unreachable(); \
-        errno_; \
+        if (*errno_ <= 0)                 \
+            __builtin_unreachable();      \
+        errno_;                           \
     }))
 
 /* gcc 12 takes glibc's reallocarray(3) for one that frees the old block even if it fails. */
