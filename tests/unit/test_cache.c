@@ -129,6 +129,29 @@ static void test_nothing_is_fetched_twice(void **state)
     close_setup(&setup);
 }
 
+/* Of two that fetch at once the second may have listed another commit. */
+static void test_a_pin_moves_only_if_it_is_a_branch(void **state)
+{
+    struct setup setup;
+    struct version one, two, found;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &one, &e, NULL), 0);
+    assert_int_equal(fetch(&setup, "v5", NULL, &two, &e, NULL), 0);
+    assert_int_equal(pins_write(setup.repository, "refs/tags/v1", &two.commit, &two, &e), -EEXIST);
+    assert_int_equal(pins_write(setup.repository, "refs/tags/v1", &one.commit, &one, &e), 0);
+    assert_int_equal(pins_find(setup.repository, "refs/tags/v1", &found, &e), 0);
+    assert_true(oid_equal(&found.commit, &one.commit));
+    one.kind = two.kind = VERSION_BRANCH;
+    assert_int_equal(pins_write(setup.repository, "refs/heads/b", &one.commit, &one, &e), 0);
+    assert_int_equal(pins_write(setup.repository, "refs/heads/b", &two.commit, &two, &e), 0);
+    assert_int_equal(pins_find(setup.repository, "refs/heads/b", &found, &e), 0);
+    assert_true(oid_equal(&found.commit, &two.commit));
+    close_setup(&setup);
+}
+
 static void test_several_come_in_one_pack(void **state)
 {
     struct version_request requests[] = {
@@ -880,6 +903,7 @@ int main(void)
         TEST(test_a_damaged_ref_is_not_a_missing_one),
         TEST(test_every_kind_of_version),
         TEST(test_nothing_is_fetched_twice),
+        TEST(test_a_pin_moves_only_if_it_is_a_branch),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
         TEST(test_no_repository_makes_no_folder),

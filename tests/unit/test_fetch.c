@@ -152,6 +152,9 @@ static void test_bad_answers(void **state)
         {PACK "0009\1PACK00000009\1PACK", "went on after the end", -EIO},
         {PACK "0009\1PACK00000000", "went on after the end", -EIO},
         {PACK "000d\3no more\n", "gave up: no more", -EIO},
+        {PACK "0014\2fatal: lost it\n"
+              "000d\3no more\n",
+         "gave up: no more (lost it)", -EIO},
         {PACK "0006\3\n", "gave up", -EIO},
         {PACK "0005\3", "gave up", -EIO},
         {"0045ERR upload-pack: not our ref " ONE, "refused: upload-pack: not our ref", -ENOENT},
@@ -182,6 +185,10 @@ static void test_bounds(void **state)
     snprintf(text, sizeof text, PACK "0068\1%099d0007\1xx0000", 1);
     assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), -EIO);
     assert_non_null(strstr(e.text, "more than 100 bytes"));
+    /* A pack of at most 100 bytes that says it has 65,535 objects. */
+    static const char many[] = PACK "0011\1PACK\0\0\0\2\0\0\xff\xff";
+    assert_int_equal(read_answer(many, sizeof many - 1, 7, &seen, &e), -EIO);
+    assert_non_null(strstr(e.text, "claims to have 65535 objects"));
 }
 
 static void test_sink_ends_the_transfer(void **state)

@@ -120,6 +120,9 @@ static void test_http_for_a_url(void **state)
     assert_string_equal(gitconfig_http(config, "https://hh.net/b/x", "proxy"), "h");
     assert_string_equal(gitconfig_http(config, "https://i.net/x", "proxy"), "any");
     assert_string_equal(gitconfig_http(config, "http://hh.net/a/x", "proxy"), "all");
+    assert_string_equal(gitconfig_http(config, "https://hh.net/ab/x", "proxy"), "h");
+    assert_string_equal(gitconfig_http(config, "https://hh.net:444/a/x", "proxy"), "all");
+    assert_string_equal(gitconfig_http(config, "https://hh.net:443/a", "proxy"), "a");
     assert_null(gitconfig_http(config, "https://hh.net/a/x", "sslcainfo"));
     gitconfig_free(config);
 }
