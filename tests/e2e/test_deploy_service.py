@@ -183,6 +183,9 @@ class Unit(EndToEnd):
         self.assertTrue((self.folder / "new/folder").is_dir())
         mount.again()
 
+    def test_systemd_makes_the_cache_for_its_owner_alone(self):
+        self.assertEqual(["0700"], self.setting("CacheDirectoryMode"))
+
     def test_it_needs_no_mount_namespace(self):
         """Each of these would hide the mount from the host."""
         text = UNIT.read_text()
