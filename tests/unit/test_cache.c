@@ -152,6 +152,50 @@ static void test_a_pin_moves_only_if_it_is_a_branch(void **state)
     close_setup(&setup);
 }
 
+struct seen {
+    unsigned count;
+    char names[10][64];
+};
+
+static int note_version(void *data, const char *name, const struct version *version)
+{
+    struct seen *seen = data;
+
+    assert_int_equal(version->time, 1600000000);
+    snprintf(seen->names[seen->count++], 64, "%s", name);
+    return 0;
+}
+
+/* What never moves is where the record says, whatever has become of its ref on the disk. */
+static void test_the_record_knows_better_than_a_ref(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct version one, five, found;
+    struct seen seen = {0};
+    struct error e = {0};
+    char ref[300];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &one, &e, NULL), 0);
+    assert_int_equal(fetch(&setup, "v5", NULL, &five, &e, NULL), 0);
+    const char *folder = repository_folder(setup.repository);
+    run(*state, "cp %s/refs/tags/v5 %s/refs/tags/v1", folder, folder);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(pins_find(other, "refs/tags/v1", &found, &e), 0);
+    assert_true(oid_equal(&found.commit, &one.commit));
+    repository_close(other);
+    run(*state, "rm %s/refs/tags/v1", folder);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 2);
+    snprintf(ref, sizeof ref, "%s/refs/tags/v1", folder);
+    assert_int_equal(access(ref, F_OK), 0); /* mended */
+    repository_close(other);
+    close_setup(&setup);
+}
+
 static void test_several_come_in_one_pack(void **state)
 {
     struct version_request requests[] = {
@@ -592,20 +636,6 @@ static void test_read_only_cache(void **state)
     close_setup(&setup);
 }
 
-struct seen {
-    unsigned count;
-    char names[10][64];
-};
-
-static int note_version(void *data, const char *name, const struct version *version)
-{
-    struct seen *seen = data;
-
-    assert_int_equal(version->time, 1600000000);
-    snprintf(seen->names[seen->count++], 64, "%s", name);
-    return 0;
-}
-
 static void test_versions_of_another_process_are_seen(void **state)
 {
     struct setup setup;
@@ -904,6 +934,7 @@ int main(void)
         TEST(test_every_kind_of_version),
         TEST(test_nothing_is_fetched_twice),
         TEST(test_a_pin_moves_only_if_it_is_a_branch),
+        TEST(test_the_record_knows_better_than_a_ref),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
         TEST(test_no_repository_makes_no_folder),
