@@ -193,6 +193,14 @@ static void test_the_record_knows_better_than_a_ref(void **state)
     snprintf(ref, sizeof ref, "%s/refs/tags/v1", folder);
     assert_int_equal(access(ref, F_OK), 0); /* mended */
     repository_close(other);
+    /* What was removed on purpose does not come back. */
+    assert_int_equal(pins_remove(setup.repository, "refs/tags/v1", &e), 0);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    seen.count = 0;
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 1);
+    assert_int_equal(pins_find(other, "refs/tags/v1", &found, &e), -ENOENT);
+    repository_close(other);
     close_setup(&setup);
 }
 
