@@ -1,0 +1,85 @@
+"""What readers see of the service's mount: on this kernel, from units with namespaces of their own, under AppArmor."""
+
+import os
+import pathlib
+import time
+
+from base import POINT, VERSION, WithService
+from support.processes import eventually
+
+
+class SeenBy(WithService):
+    def setUp(self):
+        super().setUp()
+        self.systemctl("start", "startpointfs")
+
+    def run_unit(self, *properties, command=("ls", f"{POINT}/{VERSION}")):
+        options = [f"--property={one}" for one in properties]
+        return self.call("systemd-run", "--quiet", "--wait", "--pipe", *options, *command).stdout
+
+    def test_units_with_a_mount_namespace_of_their_own(self):
+        for properties in (["PrivateMounts=yes"], ["PrivateTmp=yes"], ["ProtectSystem=strict", "ProtectHome=yes"],
+                           ["DynamicUser=yes"], ["User=nobody", "NoNewPrivileges=yes", "ProtectSystem=full"]):
+            with self.subTest(properties):
+                self.assertIn("manifest.json", self.run_unit(*properties))
+
+    def test_such_a_unit_sees_the_mount_that_comes_after_it(self):
+        self.systemctl("stop", "startpointfs")
+        reader = self.start("systemd-run", "--quiet", "--wait", "--pipe", "--property=PrivateMounts=yes", "sh", "-c",
+                            f"until ls {POINT}/{VERSION}/manifest.json 2>/dev/null; do sleep 0.3; done", stdout=-1)
+        time.sleep(1)
+        self.assertIsNone(reader.poll())
+        self.systemctl("start", "startpointfs")
+        self.assertIn(b"manifest.json", reader.communicate(timeout=60)[0])
+
+    def test_apparmor_enforces_and_changes_nothing(self):
+        self.assertEqual("Y", pathlib.Path("/sys/module/apparmor/parameters/enabled").read_text().strip())
+        self.figures.append("profiles: " + self.call("aa-status", "--enabled", "--verbose", check=False).stdout.split("\n")[0])
+        self.assertIn("manifest.json", os.listdir(POINT / VERSION))
+        denied = [line for line in self.call("journalctl", "-q", "-k", f"--since=@{self.begun:.3f}").stdout.splitlines()
+                  if 'apparmor="DENIED"' in line]
+        self.assertEqual([], denied)
+
+
+class ThisKernel(WithService):
+    def test_a_second_walk_asks_nobody(self):
+        self.systemctl("start", "startpointfs")
+        tree = POINT / VERSION
+
+        def walk():
+            self.call("sh", "-c", "find . -ls >/dev/null && find . -type f -exec cat {} + >/dev/null", cwd=tree)
+
+        walk()
+        answers = self.server.log().count("Request")
+        for _ in range(3):  # the kernel may drop pages as it likes
+            before = self.requests()
+            nothing = self.requests()
+            cost = {name: nothing[name] - before[name] for name in nothing}
+            walk()
+            after = self.requests()
+            made = {name: after[name] - nothing[name] - cost[name] for name in after if after[name] - nothing[name] != cost[name]}
+            if not made:
+                break
+        self.assertEqual({}, made)
+        self.assertEqual(answers, self.server.log().count("Request"))
+
+    def requests(self):
+        """After a second: the text is made at most once in that time."""
+        time.sleep(1.2)
+        return self.status()["requests"]
+
+    def test_names_that_change_show_without_epochs(self):
+        """Before 6.17 the kernel drops no names by itself; theirs last a second."""
+        pathlib.Path("/etc/default/startpointfs").write_text("OPTIONS=refs_ttl=1\n")
+        self.systemctl("start", "startpointfs")
+        folder = POINT / "python-unittest"
+        self.assertEqual(["3.7.4-18", "3.7.4-19"], sorted(os.listdir(folder)))
+        self.assertFalse((folder / "3.7.5").exists())
+        self.repository.tag("3.7.5", "3.7.4-19")
+        eventually((folder / "3.7.5/manifest.json").exists, 10, "a tag that was pushed")
+        eventually(lambda: "3.7.5" in os.listdir(folder), 10, "its name")
+        self.write_list()
+        eventually(lambda: os.listdir(POINT) == [], 10, "a list without the repository")
+        self.write_list("3.7.4-18")
+        eventually(lambda: os.listdir(POINT) == ["python-unittest"], 10, "a list with it")
+        self.assertIn("manifest.json", os.listdir(folder / "3.7.4-18"))
