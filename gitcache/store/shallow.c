@@ -63,7 +63,7 @@ static int print_old(struct update *update, const char *text, size_t size)
 static int print_if_new(struct update *update, const struct oid *commit)
 {
     size_t before = update->listed.count;
-    bool cut;
+    bool cut = false;
     int r = oid_set_find(&update->listed, commit) != OID_SET_NONE
                 ? 0
                 : commit_is_cut(update->odb, commit, &cut, update->e);
