@@ -120,12 +120,12 @@ class Transports(EndToEnd):
         self.git_configure("http.extraHeader", "X-Extra: one more")
         self.check(server.url("python-unittest"))
         self.assertEqual({"one more"}, {request["extra"] for request in server.requests()})
-        # An empty one drops those before it.
-        before = len(server.requests())
+        # An empty one drops those before it. Another server, since nginx notes a request a moment after its answer.
+        server = self.serve(servers.Nginx, self.repositories)
         for value in ("", "X-Extra: another"):
             self.git_configure("http.extraHeader", value, add=True)
         self.program("versions", server.url("python-unittest"))
-        self.assertEqual({"another"}, {request["extra"] for request in server.requests()[before:]})
+        self.assertEqual({"another"}, {request["extra"] for request in server.requests()})
 
     def test_ssh(self):
         server = self.serve(servers.Sshd, self.repositories)
