@@ -8,9 +8,8 @@ import subprocess
 import sys
 import time
 
-from support import servers
+from support import processes, servers
 from support.case import EndToEnd
-from support.processes import eventually
 
 READER = pathlib.Path(__file__).with_name("reader.py")
 POINT = pathlib.Path("/start-points")
@@ -20,6 +19,11 @@ VERSION = "python-unittest/3.7.4-19"
 
 # What the service says when all is well, or healed; nothing else at this level may be in the journal.
 QUIET = 4  # warning
+
+
+def eventually(condition, seconds, what):
+    """processes.eventually, in the time that a slow machine takes."""
+    return processes.eventually(condition, seconds * processes.slowness(), what)
 
 
 def linux():

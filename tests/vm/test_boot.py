@@ -4,7 +4,7 @@ import os
 import pathlib
 import subprocess
 
-from base import POINT, VERSION, InMachine, mounted
+from base import LISTS, POINT, VERSION, InMachine, mounted
 
 REPOSITORIES = pathlib.Path("/srv/git")
 
@@ -26,7 +26,8 @@ class Boot(InMachine):
         call("git", "-C", str(top), "add", "-A")
         call("git", "-C", str(top), "-c", "user.name=A", "-c", "user.email=a@b", "commit", "-q", "-m", "One")
         call("git", "-C", str(top), "tag", "3.7.4-19")
-        pathlib.Path("/etc/startpointfs/languages.list").write_text(f"{top}?tag=3.7.4-19\n")
+        LISTS.mkdir(exist_ok=True)
+        (LISTS / "languages.list").write_text(f"{top}?tag=3.7.4-19\n")
         call("systemctl", "start", "startpointfs")
         os.listdir(POINT / VERSION)
         call("systemctl", "stop", "startpointfs")

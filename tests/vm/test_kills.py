@@ -6,8 +6,7 @@ import random
 import signal
 import time
 
-from base import POINT, VERSION, Readers, WithService, resends
-from support.processes import eventually
+from base import POINT, VERSION, Readers, WithService, eventually, resends
 
 KILLS = int(os.environ.get("VM_KILLS", "5"))  # of each kind
 

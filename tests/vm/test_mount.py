@@ -4,8 +4,7 @@ import os
 import pathlib
 import shutil
 
-from base import VERSION, InMachine, mounted
-from support.processes import eventually
+from base import VERSION, InMachine, eventually, mounted
 
 POINT = pathlib.Path("/mounted")
 FSTAB = pathlib.Path("/etc/fstab")
@@ -77,7 +76,9 @@ class Mount(InMachine):
 
 class OrdinaryUser(InMachine):
     def as_user(self, *command, **options):
-        return self.call("runuser", "-u", "someone", "--", "env", "HOME=/home/someone", *command, **options)
+        """Whose home is their own, not the test's."""
+        kept = [f"{name}={self.env[name]}" for name in ("PATH", "LANG", "E2E_FOLDER")]
+        return self.call("runuser", "-u", "someone", "--", "env", "-i", "HOME=/home/someone", *kept, *command, **options)
 
     def test_mounts_reads_and_unmounts(self):
         point = pathlib.Path("/home/someone/mnt")

@@ -4,8 +4,7 @@ import os
 import pathlib
 import time
 
-from base import POINT, VERSION, WithService
-from support.processes import eventually
+from base import POINT, VERSION, WithService, eventually
 
 
 class SeenBy(WithService):

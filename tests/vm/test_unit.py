@@ -3,8 +3,7 @@
 import os
 import re
 
-from base import POINT, VERSION, Readers, WithService, mounted
-from support.processes import eventually
+from base import POINT, VERSION, Readers, WithService, eventually, mounted
 
 
 class Unit(WithService):
