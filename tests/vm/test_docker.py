@@ -138,7 +138,7 @@ class Images(WithDocker):
             (root / name).mkdir(parents=True, exist_ok=True)
         for name in ("bin", "lib", "lib64"):
             (root / name).symlink_to(f"usr/{name}")
-        programs = ["/usr/bin/startpointfs", "/usr/bin/fusermount3", "/usr/bin/bash"]
+        programs = ["/usr/bin/startpointfs", "/usr/bin/fusermount3", "/usr/bin/bash", "/usr/bin/install"]
         libraries = subprocess.run(["sh", "-c", f"ldd {' '.join(programs)} | grep -o '/[^ :]*'; ls /lib/*/libnss_*.so.2"],
                                    stdout=subprocess.PIPE, text=True, check=True).stdout.split()
         for path in {os.path.join("/usr", one.removeprefix("/usr").lstrip("/")) for one in programs + libraries}:
