@@ -4,7 +4,7 @@ import os
 import pathlib
 import time
 
-from base import POINT, VERSION, WithService, eventually
+from base import LISTS, POINT, VERSION, WithService, eventually
 
 
 class SeenBy(WithService):
@@ -77,8 +77,8 @@ class ThisKernel(WithService):
         self.repository.tag("3.7.5", "3.7.4-19")
         eventually((folder / "3.7.5/manifest.json").exists, 10, "a tag that was pushed")
         eventually(lambda: "3.7.5" in os.listdir(folder), 10, "its name")
-        self.write_list()
-        eventually(lambda: os.listdir(POINT) == [], 10, "a list without the repository")
+        (LISTS / "languages.list").unlink()
+        eventually(lambda: os.listdir(POINT) == [], 10, "no list")
         self.write_list("3.7.4-18")
-        eventually(lambda: os.listdir(POINT) == ["python-unittest"], 10, "a list with it")
+        eventually(lambda: os.listdir(POINT) == ["python-unittest"], 10, "a list again")
         self.assertIn("manifest.json", os.listdir(folder / "3.7.4-18"))
