@@ -244,6 +244,20 @@ static void fail(struct search_task *task, int r, const struct error *error)
     task->request.error = *error;
 }
 
+/* A server that does not give it by its id gives it with all of the history. */
+static void fetch_with_history(struct search_task *task, const struct oid *commit)
+{
+    char hex[OID_HEX_SIZE];
+    struct error error = {0};
+    int r = commit_fetch_with_history(task->repo->repository, task->remote, commit,
+                                      &task->attempt.watch, &task->packs, &error);
+
+    if (r < 0)
+        fail(task, r, &error);
+    else
+        fetch(task, oid_format(commit, hex), true); /* it is in the cache */
+}
+
 /* In the history, and then by the id that was found. */
 static void look_in_history(struct search_task *task)
 {
@@ -273,8 +287,9 @@ static void look_in_history(struct search_task *task)
                           &task->attempt.watch, &task->packs, &commit, &error);
     if (r < 0)
         fail(task, r, &error);
-    else
-        fetch(task, oid_format(&commit, hex), task->whose == SEARCH_ANYBODYS);
+    else if (fetch(task, oid_format(&commit, hex), true) < 0 && task->request.needs_search &&
+             task->whose == SEARCH_NAMED)
+        fetch_with_history(task, &commit);
     if (task->version)
         searches_listed(task->repo); /* what a miss is remembered for */
 }

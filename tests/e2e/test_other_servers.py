@@ -173,6 +173,33 @@ class Families(EndToEnd):
         want = f"want {self.middle}".encode()
         self.assertFalse([request for request in server.requests if want in request.body])
 
+    def test_who_waits_for_a_whole_history_keeps_nobody_waiting(self):
+        """A commit that comes only with all of it, and comes slowly: tags of the same repository are fetched meanwhile."""
+        self.git_configure("uploadpack.allowAnySHA1InWant", "false")
+        searched, go_on = threading.Event(), threading.Event()
+
+        def answer(server, request):
+            if b"want " in request.body and b"deepen" not in request.body:
+                if searched.is_set():  # the second time it is for keeps
+                    go_on.wait(60)
+                searched.set()
+            return server.true_answer(request, version=0)
+        self.addCleanup(go_on.set)
+        server = self.serve(HttpServer, self.repository, answer)
+        mount = self.mount(f"{self.middle}@{server.url('it')}?name=it", options="timeout=50")
+        read = threading.Thread(target=os.listdir, args=[mount / "it" / self.middle])
+        read.start()
+        self.assertTrue(searched.wait(30))
+        eventually(lambda: sum(b"deepen" not in one.body for one in server.requests if b"want " in one.body) == 2, 30,
+                   "the whole history is asked for")
+        self.assertIn("manifest.json", os.listdir(mount / "it/1"))
+        go_on.set()
+        read.join()
+        expected = self.repository.clone(self.middle, self.folder / "expected")
+        trees.compare(self, mount / "it" / self.middle, expected)
+        for verb in (["fsck", "--strict"], ["log", "--format=%H", self.middle]):
+            self.call("git", "--git-dir", next(mount.cache.rglob("*.git")), *verb)
+
 
 class CrowdedProxy(ThreadedServer):
     """Passes on as many connections as it likes at once, and drops each further one."""
