@@ -159,8 +159,11 @@ class Images(WithDocker):
         # How it runs is said by the Containerfile itself.
         lines = [line for line in (CONTAINERS / "Containerfile").read_text().splitlines()
                  if line.split(" ")[0] in ("ENV", "USER", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD")]
-        subprocess.run(["docker", "build", "-q", "-t", "startpointfs", "-"], input="\n".join(["FROM programs", *lines]), text=True,
-                       env={**os.environ, "DOCKER_BUILDKIT": "0"}, stdout=subprocess.DEVNULL, check=True)
+        done = subprocess.run(["docker", "build", "-q", "-t", "startpointfs", "-"], input="\n".join(["FROM programs", *lines]),
+                              text=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, check=False,
+                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        if done.returncode != 0:
+            raise AssertionError(done.stdout)
         shutil.rmtree(root)
 
     def test_it_mounts_inside_and_others_see_it(self):

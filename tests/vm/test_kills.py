@@ -40,7 +40,7 @@ class Kills(WithService):
         self.assertIn("manifest.json", os.listdir(POINT / VERSION))
         calls, failed, wrong = self.readers.finish()
         self.figures.append(f"{KILLS} kills of {what} under 4 readers: {calls} calls, "
-                            f"{sum(failed.values())} failed {failed or ''}, {wrong} wrong")
+                            f"{sum(failed.values())} failed{f' {failed}' if failed else ''}, {wrong} wrong")
         self.assertEqual(0, wrong)
         return failed
 

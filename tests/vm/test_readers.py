@@ -68,7 +68,7 @@ class ThisKernel(WithService):
         return self.status()["requests"]
 
     def test_names_that_change_show_without_epochs(self):
-        """Before 6.17 the kernel drops no names by itself; theirs last a second."""
+        """Before 6.16 the kernel drops no names by itself; theirs last a second."""
         pathlib.Path("/etc/default/startpointfs").write_text("OPTIONS=refs_ttl=1\n")
         self.systemctl("start", "startpointfs")
         folder = POINT / "python-unittest"
