@@ -394,7 +394,8 @@ class Kills(test_crash.Kills):
         seed = int(os.environ.get("E2E_SEED") or random.randrange(1 << 30))
         print(f"seed {seed} (E2E_SEED)", file=sys.stderr)
         self.holder = Holder(self)
-        mount = self.make_world(f"holder={self.holder.path}{options}")
+        # As many as for the worker's kills alone: with 32,000, git's own server takes seconds for one of them.
+        mount = self.make_world(f"holder={self.holder.path}{options}", cold=10 * self.kills)
         self.supervisor_pid = self.supervisor(mount)
         begun = time.monotonic()
         victims = ["supervisor", "worker", "both", "holder"]
