@@ -25,8 +25,9 @@ struct inflight {
 /* Whether all have been answered. */
 bool inflight_is_empty(const struct inflight *inflight);
 
-/* A worker begins; `was_killed` as for crash_record_recover. If the kernel does not resend, `give_up` is called for every request that is
- * left (and possibly for some that have been answered), and the table is empty then. */
+/* A worker begins; `was_killed` as for crash_record_recover. If the kernel does not resend, `give_up`
+ * is called for every request that is left (and possibly for some that have been answered), and the
+ * table is empty then. */
 void inflight_recover(struct inflight *inflight, bool resends, bool was_killed,
                       void (*give_up)(void *data, uint64_t unique), void *data);
 

@@ -7,9 +7,14 @@
 #define CHEAP_TIME 20 /* milliseconds: a repository that once took longer is not cheap */
 #define TRY_TIME   5  /* likewise */
 
+static bool is_small(const struct node *node, const struct repo *repo)
+{
+    return node->data <= CHEAP_SIZE && !atomic_load(&repo->is_costly);
+}
+
 bool cheap_file_is(const struct node *node, const struct repo *repo)
 {
-    return node->data <= CHEAP_SIZE && checkout_is_cheap(node) && !atomic_load(&repo->is_costly);
+    return is_small(node, repo) && checkout_is_cheap(node);
 }
 
 int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out,
@@ -26,9 +31,8 @@ int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struc
 
 bool cheap_file_may_be(const struct node *node, const struct repo *repo)
 {
-    return cheap_file_is(node, repo) ||
-           (node->data <= CHEAP_SIZE && !atomic_load(&repo->is_costly) &&
-            !atomic_load(&repo->converts_slowly));
+    return is_small(node, repo) &&
+           (checkout_is_cheap(node) || !atomic_load(&repo->converts_slowly));
 }
 
 static bool is_beyond(void *data)
