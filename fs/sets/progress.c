@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 
 #define REDRAW_INTERVAL 200  /* milliseconds */
 #define FIRST_DRAWING   300  /* what is over by then needs no bar */
@@ -168,7 +169,6 @@ static void *run_drawer(void *data)
 struct progress *progress_new(size_t all, const struct progress_options *options)
 {
     struct progress *progress = calloc(1, sizeof *progress);
-    pthread_condattr_t attributes;
 
     if (!progress)
         return NULL;
@@ -179,10 +179,7 @@ struct progress *progress_new(size_t all, const struct progress_options *options
     progress->colour = options->colour;
     progress->began_at = clock_now();
     pthread_mutex_init(&progress->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&progress->ended, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&progress->ended);
     progress->draws = !progress->quiet && terminal_of(STDERR_FILENO, COLOUR_NEVER).can_move &&
                       pthread_create(&progress->drawer, NULL, run_drawer, progress) == 0;
     return progress;

@@ -21,7 +21,6 @@
 #define LOWER_PRIORITY 10 /* nice(1) */
 
 struct file_ahead {
-    uint32_t node;
     uint64_t id, size;
 };
 
@@ -247,7 +246,7 @@ static void advance(struct files_ahead *ahead, struct follower *follower)
     if (file == NODE_ROOT_INDEX || !node) {
         follower->ended = true;
     } else {
-        const struct file_ahead next = {file, node_id(mount->nodes, file), node->data};
+        const struct file_ahead next = {node_id(mount->nodes, file), node->data};
 
         push(follower, &next);
         follower->cursor = file;
@@ -304,16 +303,12 @@ static void *run(void *data)
 struct files_ahead *files_ahead_new(struct mount *mount)
 {
     struct files_ahead *ahead = calloc(1, sizeof *ahead);
-    pthread_condattr_t attributes;
 
     if (!ahead)
         return NULL;
     ahead->mount = mount;
     pthread_mutex_init(&ahead->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&ahead->more, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&ahead->more);
     return ahead;
 }
 

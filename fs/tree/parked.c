@@ -5,6 +5,7 @@
 #include <stdlib.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 
 struct parked_lot {
     int64_t timeout;
@@ -117,16 +118,12 @@ static void *watch_deadlines(void *arg)
 struct parked_lot *parked_new(int64_t timeout)
 {
     struct parked_lot *lot = calloc(1, sizeof *lot);
-    pthread_condattr_t attributes;
 
     if (!lot)
         return NULL;
     lot->timeout = timeout;
     pthread_mutex_init(&lot->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&lot->wakeup, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&lot->wakeup);
     if (pthread_create(&lot->thread, NULL, watch_deadlines, lot) != 0) {
         free(lot);
         return NULL;

@@ -37,17 +37,13 @@ struct room {
 struct room *room_new(struct mount *mount)
 {
     struct room *room = calloc(1, sizeof *room);
-    pthread_condattr_t clock;
 
     if (!room)
         return NULL;
     room->mount = mount;
     pthread_mutex_init(&room->making, NULL);
     pthread_mutex_init(&room->lock, NULL);
-    pthread_condattr_init(&clock);
-    pthread_condattr_setclock(&clock, CLOCK_MONOTONIC);
-    pthread_cond_init(&room->changed, &clock);
-    pthread_condattr_destroy(&clock);
+    thread_condition_init(&room->changed);
     return room;
 }
 

@@ -3,19 +3,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/thread.h"
+
 #define PAUSE 10000000 /* nanoseconds after which it is asked whether to go on */
 
 void turns_init(struct turns *turns, unsigned most)
 {
     long processors = sysconf(_SC_NPROCESSORS_ONLN);
-    pthread_condattr_t attributes;
 
     *turns = (struct turns){.most = most ? most : processors < 4 ? 1 : (unsigned)processors / 2};
     pthread_mutex_init(&turns->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&turns->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&turns->changed);
 }
 
 void turns_release(struct turns *turns)

@@ -16,3 +16,13 @@ int thread_join(pthread_t thread, int milliseconds)
         nanosleep(&moment, NULL);
     return r == EBUSY ? ETIMEDOUT : r;
 }
+
+void thread_condition_init(pthread_cond_t *condition)
+{
+    pthread_condattr_t attributes;
+
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(condition, &attributes);
+    pthread_condattr_destroy(&attributes);
+}

@@ -1,4 +1,4 @@
-/* thread.h - waits for a thread's end, but not for ever. */
+/* thread.h - waits that end in time, whatever the time of day becomes meanwhile. */
 #ifndef GITCACHE_BASE_THREAD_H
 #define GITCACHE_BASE_THREAD_H
 
@@ -7,5 +7,8 @@
 /* 0, and the thread is joined; ETIMEDOUT after so many milliseconds, whatever the time of day becomes
  * meanwhile; or what pthread_join(3) says. */
 int thread_join(pthread_t thread, int milliseconds);
+
+/* A condition whose pthread_cond_timedwait(3) takes times of CLOCK_MONOTONIC, as clock_now() tells. */
+void thread_condition_init(pthread_cond_t *condition);
 
 #endif

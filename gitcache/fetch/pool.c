@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 #include "gitcache/net/politeness.h"
 
 #define WARM_MILLISECONDS 5000  /* an idle thread keeps its connections so long */
@@ -64,7 +65,6 @@ struct pool {
 struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_run run, void *data)
 {
     struct pool *pool = calloc(1, sizeof *pool);
-    pthread_condattr_t attributes;
 
     if (!pool)
         return NULL;
@@ -82,10 +82,7 @@ struct pool *pool_new(unsigned jobs, const struct net_settings *settings, pool_r
     pool->now.last = &pool->now.first;
     pool->later.last = &pool->later.first;
     pthread_mutex_init(&pool->lock, NULL);
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&pool->changed, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&pool->changed);
     return pool;
 }
 
@@ -166,17 +163,13 @@ static void has_started(struct pool_host *host)
 static bool idle(struct pool *pool, int milliseconds)
 {
     struct pool_idler me = {.woken_for = NULL};
-    pthread_condattr_t attributes;
     int64_t until = clock_now() + milliseconds;
     struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
     int r = 0;
 
     if (atomic_load(&pool->stopping))
         return false;
-    pthread_condattr_init(&attributes);
-    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_cond_init(&me.wakeup, &attributes);
-    pthread_condattr_destroy(&attributes);
+    thread_condition_init(&me.wakeup);
     me.next = pool->idlers;
     /* cppcheck-suppress autoVariables ; it is taken out again before this returns */
     pool->idlers = &me;
