@@ -97,6 +97,15 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     return ask_version(mount, wanted, ask);
 }
 
+/* For a reader who looks into it. */
+static int enter_version(struct mount *mount, uint32_t index, struct ask *ask)
+{
+    int r = open_version(mount, index, ask);
+
+    versions_ahead_note(mount, index);
+    return r;
+}
+
 static int open_tree(struct mount *mount, uint32_t index, struct ask *ask)
 {
     int r = readings_open_tree(mount, index, ask);
@@ -281,8 +290,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
     case NODE_VERSION:
         if (r != -EAGAIN)
             return r;
-        r = open_version(mount, folder, ask);
-        versions_ahead_note(mount, folder);
+        r = enter_version(mount, folder, ask);
         return r < 0 ? r : node_lookup(mount->nodes, folder, name, length, child);
     case NODE_TREE:
         if (r != -EAGAIN)
@@ -392,9 +400,7 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
         repo = repos_of_node(&mount->repos, folder);
         return repo ? open_repo(mount, repo, folder, ask) : -EIO;
     case NODE_VERSION:
-        r = open_version(mount, folder, ask);
-        versions_ahead_note(mount, folder);
-        return r;
+        return enter_version(mount, folder, ask);
     case NODE_TREE:
         return node_has_children(node) ? 0 : open_tree(mount, folder, ask);
     }
