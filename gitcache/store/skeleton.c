@@ -100,20 +100,12 @@ static bool is_folder(const char *folder, const char *name)
     return is;
 }
 
-static bool is_good_other(const struct stat *st)
-{
-    return S_ISREG(st->st_mode) && st->st_size <= MAX_OTHER;
-}
-
 /* It may also be missing. */
-static bool is_other(const char *folder, const char *name)
+static bool is_other(const char *path)
 {
-    char *path = disk_path(folder, name);
     struct stat st;
-    bool is = !path || lstat(path, &st) < 0 || is_good_other(&st);
 
-    free(path);
-    return is;
+    return lstat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size <= MAX_OTHER);
 }
 
 bool skeleton_is_sound(const char *folder)
@@ -122,8 +114,11 @@ bool skeleton_is_sound(const char *folder)
 
     for (size_t i = 0; i < COUNT(folders) && sound; i++)
         sound = is_folder(folder, folders[i]);
-    for (size_t i = 0; i < COUNT(others) && sound; i++)
-        sound = is_other(folder, others[i]);
+    for (size_t i = 0; i < COUNT(others) && sound; i++) {
+        char *path = disk_path(folder, others[i]);
+        sound = !path || is_other(path);
+        free(path);
+    }
     for (size_t i = 0; i < COUNT(files) && sound; i++) {
         char *path = disk_path(folder, files[i].name);
         if (path)
@@ -150,9 +145,7 @@ static int mend_file(const char *path, size_t i, struct error *e)
 
 static int remove_what_is_no_other(const char *path)
 {
-    struct stat st;
-
-    if (lstat(path, &st) < 0 || is_good_other(&st))
+    if (is_other(path))
         return 0;
     disk_remove(path);
     return 1;
