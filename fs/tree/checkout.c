@@ -169,6 +169,14 @@ static bool shows(const struct nodes *nodes, uint32_t version, const struct oid 
     return !replace || !(owner->flags & NODE_BRANCH) || oid_equal(&node->oid, commit);
 }
 
+/* Whether the cache is to be told that a version is being read: not again within READ_PERIOD. */
+static bool note_mark(struct mount *mount, uint32_t checkout)
+{
+    uint64_t mark = (uint64_t)checkout << 32 | (uint32_t)(clock_now() / READ_PERIOD);
+
+    return atomic_exchange(&mount->read_marks[checkout % MOUNT_READ_MARKS], mark) != mark;
+}
+
 /* Makes a checkout with these top-level entries, and publishes it unless somebody was faster. */
 static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t node,
                             const struct version *version, bool replace, const struct tree *tree,
@@ -190,8 +198,10 @@ static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t nod
         return r;
     r = publish_entries(mount, repo, checkout, checkout, tree, e);
     pthread_mutex_lock(&repo->trees);
-    if (r == 0 && !shows(mount->nodes, node, &version->commit, replace))
+    if (r == 0 && !shows(mount->nodes, node, &version->commit, replace)) {
+        note_mark(mount, checkout); /* checkout_publish has told it */
         node_publish_checkout(mount->nodes, node, checkout);
+    }
     pthread_mutex_unlock(&repo->trees);
     nodes_unpin(mount->nodes, checkout);
     if (r == 0)
@@ -254,9 +264,8 @@ bool checkout_is_cheap(const struct node *node)
 static void mark_read(struct mount *mount, struct repo *repo, uint32_t checkout)
 {
     const struct version version = {.commit = node_get(mount->nodes, checkout)->oid};
-    uint64_t mark = (uint64_t)checkout << 32 | (uint32_t)(clock_now() / READ_PERIOD);
 
-    if (atomic_exchange(&mount->read_marks[checkout % MOUNT_READ_MARKS], mark) != mark)
+    if (note_mark(mount, checkout))
         last_read_now(repo->repository, &version);
 }
 

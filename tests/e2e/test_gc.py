@@ -301,6 +301,18 @@ class InUse(Gc):
         mount.unmount()
         self.assertEqual({"1"}, self.removed(self.gc()))
 
+    def test_it_is_remembered_once_in_ten_seconds(self):
+        """What has just been opened is not said to be read again with its first file: that costs as much as the file."""
+        repository = self.start_points()
+        self.fetch(repository, "1", "2", "3")
+        mount = self.mount(repository.path, options="offline")
+        for tag in ("1", "2", "3"):
+            os.listdir(mount / "one" / tag)
+            self.age(repository, 40, tag)
+            (mount / "one" / tag / "manifest.json").read_text()
+        # Ten seconds may be over in between, once.
+        self.assertGreaterEqual(len(self.removed(self.program("gc", "--dry-run", "--days", "30").stdout)), 2)
+
     def test_what_is_open_counts_as_read(self):
         repository = self.start_points()
         mount = self.mount(repository.path)
