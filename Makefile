@@ -189,12 +189,13 @@ HELPER_DIR ?= $(if $(filter /usr/local,$(PREFIX)),/sbin,$(PREFIX)/sbin)
 HELPER_TARGET = $(if $(filter $(PREFIX)/sbin,$(HELPER_DIR)),../bin/startpointfs,$(PREFIX)/bin/startpointfs)
 MAN_DIR  ?= $(PREFIX)/share/man
 UNIT_DIR ?= $(PREFIX)/lib/systemd/system
+GENERATOR_DIR ?= $(UNIT_DIR)-generators
 BASH_DIR ?= $(PREFIX)/share/bash-completion/completions
 ZSH_DIR  ?= $(PREFIX)/share/zsh/site-functions
 
 INSTALLED = $(PREFIX)/bin/startpointfs $(HELPER_DIR)/mount.startpointfs \
     $(MAN_DIR)/man1/startpointfs.1 $(MAN_DIR)/man5/startpointfs-list.5 $(MAN_DIR)/man8/mount.startpointfs.8 \
-    $(UNIT_DIR)/startpointfs.service $(UNIT_DIR)/startpointfs-serve@.service \
+    $(UNIT_DIR)/startpointfs.service $(UNIT_DIR)/startpointfs-serve@.service $(GENERATOR_DIR)/startpointfs-generator \
     $(BASH_DIR)/startpointfs $(ZSH_DIR)/_startpointfs
 
 install: all
@@ -210,6 +211,7 @@ install: all
 	for unit in startpointfs.service startpointfs-serve@.service; do \
 	    sed 's,@BINDIR@,$(PREFIX)/bin,g' mount-scripts/systemd/$$unit >$(DESTDIR)$(UNIT_DIR)/$$unit && \
 	    chmod 0644 $(DESTDIR)$(UNIT_DIR)/$$unit || exit 1; done
+	install -D -m 0755 mount-scripts/systemd/startpointfs-generator $(DESTDIR)$(GENERATOR_DIR)/startpointfs-generator
 
 # The Debian package, built in build-deb with Debian's own flags.
 deb: deps

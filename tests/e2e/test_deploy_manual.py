@@ -214,6 +214,7 @@ class Package(Documented):
             "usr/local/share/man/man8/mount.startpointfs.8",
             "usr/local/lib/systemd/system/startpointfs.service",
             "usr/local/lib/systemd/system/startpointfs-serve@.service",
+            "usr/local/lib/systemd/system-generators/startpointfs-generator",
             "usr/local/share/bash-completion/completions/startpointfs",
             "usr/local/share/zsh/site-functions/_startpointfs"}, found)
         self.assertEqual("/usr/local/bin/startpointfs",

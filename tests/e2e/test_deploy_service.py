@@ -171,6 +171,25 @@ class Unit(EndToEnd):
                            "MOUNTPOINT": "/x"}
             self.assertEqual(said, self.call("sh", "-c", stop, env=environment).stdout.strip(), (pid, jobs))
 
+    def test_a_unit_that_has_failed_keeps_the_mount_where_systemd_can(self):
+        """The setting is for systemd 254 and later; in the unit itself an older one would warn of it."""
+        self.assertEqual([], self.setting("FileDescriptorStorePreserve"))
+        self.installed()
+        generator = self.folder / "usr/lib/systemd/system-generators/startpointfs-generator"
+        tools = self.folder / "tools"
+        tools.mkdir()
+        for number, (version, is_set) in enumerate((
+                ("systemd 252 (252.39-1~deb12u2)", False), ("systemd 253.5 (253.5-1)", False), ("systemd 254~rc1 (254~rc1-1)", True),
+                ("systemd 254 (254)", True), ("systemd 257 (257.13-1~deb13u1)", True), ("", False))):
+            (tools / "systemctl").write_text(f"#!/bin/sh\necho '{version}'\necho +PAM 300\n")
+            (tools / "systemctl").chmod(0o755)
+            made = self.folder / f"generator-{number}"
+            made.mkdir()
+            done = self.call(generator, made, made, made, env={**self.env, "PATH": f"{tools}:{self.env['PATH']}"})
+            self.assertEqual("", done.stdout + done.stderr)
+            self.assertEqual({made / "startpointfs.service.d/preserve.conf": "[Service]\nFileDescriptorStorePreserve=yes\n"} if is_set
+                             else {}, {path: path.read_text() for path in made.rglob("*.*") if path.is_file()}, version)
+
     def test_a_dead_mount_at_the_start_is_no_line_in_the_log(self):
         repository = self.make_start_point()
         mount = self.mount(repository.path)

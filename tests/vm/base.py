@@ -37,6 +37,12 @@ def resends():
     return linux() >= (6, 9)
 
 
+def keeps_for_the_next_start():
+    """Whether this systemd keeps the descriptors of a unit that has failed (254)."""
+    done = subprocess.run(["systemctl", "--version"], check=True, stdout=subprocess.PIPE, text=True)
+    return int(re.search(r"systemd (\d+)", done.stdout)[1]) >= 254
+
+
 def mounted(point):
     """From the table: looking at the mount point might mount it."""
     return [line for line in pathlib.Path("/proc/self/mountinfo").read_text().splitlines()
@@ -104,6 +110,7 @@ class WithService(InMachine):
     def clear(self):
         self.systemctl("stop", "startpointfs", check=False)
         self.systemctl("reset-failed", "startpointfs", check=False)
+        self.systemctl("clean", "--what=fdstore", "startpointfs", check=False)
         DEFAULTS.write_text("")
         for folder in (LISTS, pathlib.Path("/var/cache/startpointfs"), pathlib.Path("/var/lib/startpointfs")):
             shutil.rmtree(folder, ignore_errors=True)
