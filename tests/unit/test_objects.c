@@ -310,20 +310,34 @@ static void test_attributes(void **state)
     }
 }
 
+#define NESTED_ATTRIBUTES                                                                      \
+    CONTENTS "mkdir -p sub/deep/er other; mk ''; mk sub/; mk sub/deep/; mk sub/deep/er/; mk "  \
+             "other/; git add -A;"                                                             \
+             "printf '* text=auto\\n[attr]dos eol=crlf\\n' >.gitattributes;"                   \
+             "printf '*lf eol=crlf\\n/deep/one eol=crlf\\ndeep/er/* ident\\n' "                \
+             ">sub/.gitattributes;"                                                            \
+             "printf 'lf -text\\n*ed dos\\n[attr]dos ident\\n' >sub/deep/.gitattributes;"      \
+             "printf '\\357\\273\\277lf eol=crlf\\none eol=crlf\\r\\n' >other/.gitattributes;" \
+             "printf '%%2100s eol=crlf\\nlf eol=crlf\\n' x >sub/deep/er/.gitattributes;"       \
+             "git add -A ':(glob)**/.gitattributes'"
+
 static void test_nested_attributes(void **state)
 {
-    compare_version(
-        state,
-        CONTENTS "mkdir -p sub/deep/er other; mk ''; mk sub/; mk sub/deep/; mk sub/deep/er/; mk "
-                 "other/; git add -A;"
-                 "printf '* text=auto\\n[attr]dos eol=crlf\\n' >.gitattributes;"
-                 "printf '*lf eol=crlf\\n/deep/one eol=crlf\\ndeep/er/* ident\\n' "
-                 ">sub/.gitattributes;"
-                 "printf 'lf -text\\n*ed dos\\n[attr]dos ident\\n' >sub/deep/.gitattributes;"
-                 "printf '\\357\\273\\277lf eol=crlf\\none eol=crlf\\r\\n' >other/.gitattributes;"
-                 "printf '%%2100s eol=crlf\\nlf eol=crlf\\n' x >sub/deep/er/.gitattributes;"
-                 "git add -A ':(glob)**/.gitattributes'",
-        5 * 15 + 5);
+    compare_version(state, NESTED_ATTRIBUTES, 5 * 15 + 5);
+}
+
+/* Nothing is known yet of the folders above, as after a worker's death. */
+static void test_a_deep_folder_is_read_first(void **state)
+{
+    struct setup setup;
+    struct oid deep;
+
+    open_setup(&setup, state, NESTED_ATTRIBUTES);
+    assert_true(
+        oid_parse(&deep, output(setup.box, "git -C remote rev-parse v:sub/deep/er"), OID_HEX));
+    compare_tree(&setup, &deep, "sub/deep/er", true);
+    assert_int_equal(setup.files, 15 + 1);
+    close_setup(&setup);
 }
 
 static void test_attributes_only_below(void **state)
@@ -586,6 +600,7 @@ int main(void)
         TEST(test_names_and_modes),
         TEST(test_attributes),
         TEST(test_nested_attributes),
+        TEST(test_a_deep_folder_is_read_first),
         TEST(test_attributes_only_below),
         TEST(test_attributes_with_a_nul),
         TEST(test_objects_are_read_once),
