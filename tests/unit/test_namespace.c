@@ -66,6 +66,25 @@ static void test_offline_asks_nobody(void **state)
     mounted_close(&mounted);
 }
 
+/* As where gc takes a version away again and again before its reader has opened it. */
+static void test_a_version_that_no_fetch_brings_is_given_up(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    int fetches = 0, r;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct repo_version *version = repo_version_get(repo, "1", NULL);
+    assert_non_null(version);
+    while ((r = ask_version(&mounted.mount, version, &ask)) == -EAGAIN && ++fetches < 100)
+        wait_for_work(&mounted, &ask);
+    assert_int_equal(r, -EIO);
+    assert_in_range(fetches, 2, 10);
+    mounted_close(&mounted);
+}
+
 static void test_a_branch_is_followed_by_looking_it_up(void **state)
 {
     struct mounted mounted;
@@ -104,6 +123,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_commit_is_reachable_and_not_listed, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_offline_asks_nobody, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_version_that_no_fetch_brings_is_given_up,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,
                                         sandbox_close),
     };
