@@ -79,7 +79,7 @@ static int add_folder(struct step *step, git_odb_object *tree, const char *folde
         return 0;
     }
     own = find_entry(tree, ATTRIBUTES_FILE, strlen(ATTRIBUTES_FILE), &entry) &&
-          raw_tree_mode_is_file(entry.mode);
+          (raw_tree_mode_is_file(entry.mode) || raw_tree_mode_is_symlink(entry.mode));
     known = step->attributes;
     step->attributes = NULL;
     return attributes_at_add(reader, known, folder, own ? &entry.oid : NULL, step->budget,

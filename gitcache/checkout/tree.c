@@ -208,7 +208,7 @@ static int find_sizes(struct folder *folder, struct tree *tree, struct error *e)
     return r;
 }
 
-/* The folder's own .gitattributes; NULL if it has none. */
+/* The folder's own .gitattributes; NULL if it has none. A link counts, as in a clone: git reads the lines that the link's text has. */
 static const struct oid *attributes_blob(const struct tree *tree)
 {
     const struct tree_entry key = {
@@ -219,7 +219,7 @@ static const struct oid *attributes_blob(const struct tree *tree)
 
     if (tree->count)
         found = bsearch(&key, tree->entries, tree->count, sizeof key, compare_entries);
-    return found && is_file(found->kind) ? &found->oid : NULL;
+    return found && (is_file(found->kind) || found->kind == ENTRY_SYMLINK) ? &found->oid : NULL;
 }
 
 /* The attributes that hold in this folder. */

@@ -329,26 +329,36 @@ static void test_nested_attributes(void **state)
 /* Nothing is known yet of the folders above, as after a worker's death. */
 static void test_a_deep_folder_is_read_first(void **state)
 {
+    static const char *const folders[] = {"sub/deep/er", "links/deep", "folders/deep"};
     struct setup setup;
     struct oid deep;
 
-    open_setup(&setup, state, NESTED_ATTRIBUTES);
-    assert_true(
-        oid_parse(&deep, output(setup.box, "git -C remote rev-parse v:sub/deep/er"), OID_HEX));
-    compare_tree(&setup, &deep, "sub/deep/er", true);
-    assert_int_equal(setup.files, 15 + 1);
+    open_setup(&setup, state,
+               NESTED_ATTRIBUTES "; mkdir -p links/deep folders/deep folders/.gitattributes;"
+                                 "mk links/deep/; mk folders/deep/; git add -A links folders;"
+                                 "ln -s '* eol=crlf' links/.gitattributes;"
+                                 "echo x >folders/.gitattributes/x; git add -A links folders");
+    for (size_t i = 0; i < 3; i++) {
+        const char *id = output(setup.box, "git -C remote rev-parse v:%s", folders[i]);
+
+        assert_true(oid_parse(&deep, id, OID_HEX));
+        compare_tree(&setup, &deep, folders[i], true);
+    }
+    assert_int_equal(setup.files, 3 * 15 + 1);
     close_setup(&setup);
 }
 
 static void test_attributes_only_below(void **state)
 {
     compare_version(state,
-                    CONTENTS "mkdir -p sub other; mk ''; mk sub/; mk other/; git add -A;"
-                             "echo '* eol=crlf' >sub/.gitattributes; git add sub/.gitattributes;"
-                             "ln -s ../sub/.gitattributes other/.gitattributes;"
-                             "mkdir folder; mkdir folder/.gitattributes; echo x "
-                             ">folder/.gitattributes/lf; git add -A other folder",
-                    3 * 15 + 3);
+                    CONTENTS
+                    "mkdir -p sub other link; mk ''; mk sub/; mk other/; mk link/; git add -A;"
+                    "echo '* eol=crlf' >sub/.gitattributes; git add sub/.gitattributes;"
+                    "ln -s ../sub/.gitattributes other/.gitattributes;"
+                    "ln -s '* eol=crlf' link/.gitattributes;"
+                    "mkdir folder; mkdir folder/.gitattributes; echo x "
+                    ">folder/.gitattributes/lf; git add -A other link folder",
+                    4 * 15 + 4);
 }
 
 static void test_attributes_with_a_nul(void **state)
