@@ -204,6 +204,32 @@ static void test_the_record_knows_better_than_a_ref(void **state)
     close_setup(&setup);
 }
 
+/* Two processes that pin in turn: neither writes what it has read before the other wrote. */
+static void test_the_record_is_that_of_all_processes(void **state)
+{
+    struct setup setup;
+    struct repository *other, *third;
+    struct version version;
+    struct version_request request = {.name = "v2"};
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_int_equal(pins_find(setup.repository, "refs/tags/v9", &version, &e), -ENOENT);
+    assert_int_equal(repository_fetch(other, setup.remote, &request, 1, NULL, NULL, &e), 0);
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(*state, "cd %s/refs/tags; rm v1 v2 v5", repository_folder(setup.repository));
+    assert_int_equal(repository_open(&third, setup.cache, setup.url, &e), 0);
+    assert_int_equal(pins_find(third, "refs/tags/v1", &version, &e), 0);
+    assert_int_equal(pins_find(third, "refs/tags/v2", &version, &e), 0);
+    assert_int_equal(pins_find(third, "refs/tags/v5", &version, &e), 0);
+    repository_close(third);
+    repository_close(other);
+    close_setup(&setup);
+}
+
 static void test_several_come_in_one_pack(void **state)
 {
     struct version_request requests[] = {
@@ -943,6 +969,7 @@ int main(void)
         TEST(test_nothing_is_fetched_twice),
         TEST(test_a_pin_moves_only_if_it_is_a_branch),
         TEST(test_the_record_knows_better_than_a_ref),
+        TEST(test_the_record_is_that_of_all_processes),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
         TEST(test_no_repository_makes_no_folder),
