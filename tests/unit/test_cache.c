@@ -729,6 +729,39 @@ static void test_incomplete_remote_pins_nothing(void **state)
     close_setup(&setup);
 }
 
+static void test_what_one_version_lacks_spoils_no_other(void **state)
+{
+    struct version_request requests[] = {{.name = "v1"}, {.name = "v5"}, {.name = "deep/er/v4"}};
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "cd remote; rm -f .git/objects/$(git rev-parse v5:top | sed 's,^..,&/,')");
+    open_setup(&setup, state);
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, requests, 3, NULL, NULL, &e),
+                     -EIO);
+    assert_int_equal(requests[0].status, 0);
+    assert_int_equal(requests[1].status, -EIO);
+    assert_int_equal(requests[2].status, 0);
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+/* What was listed is not there any more; what is there now has the same name. */
+static void test_a_remote_that_changed_is_listed_again(void **state)
+{
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
+    run(*state, "cd remote; git commit -q --amend -m other; git tag -f v5 >/dev/null;"
+                "git reflog expire --expire=now --all; git gc -q --prune=now");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    close_setup(&setup);
+}
+
 /* The entry says that it is a file, or a link; git would refuse to check it out. */
 static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
 {
@@ -992,6 +1025,8 @@ int main(void)
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_tag_of_a_tree_is_no_version),
         TEST(test_incomplete_remote_pins_nothing),
+        TEST(test_what_one_version_lacks_spoils_no_other),
+        TEST(test_a_remote_that_changed_is_listed_again),
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
         TEST(test_leftovers_are_cleaned),
