@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
@@ -265,7 +266,22 @@ static void test_unknown_names(void **state)
         assert_int_equal(versions_find(setup.repository, names[i], NULL, &version, &e), -ENOENT);
         if (fetch(&setup, names[i], NULL, &version, &e, NULL) != -ENOENT)
             fail_msg("%s: %s", names[i], e.text);
+        assert_int_equal(e.errnum, ENOENT);
     }
+    close_setup(&setup);
+}
+
+static void test_no_default_branch(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "cd remote; git branch -m main other; git symbolic-ref HEAD refs/heads/none");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, NULL, NULL, &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "has no default branch"));
     close_setup(&setup);
 }
 
@@ -306,6 +322,11 @@ static void test_remote_gone(void **state)
     assert_non_null(listing);
     assert_non_null(listing_find(listing, "refs/tags/deep/er/v4"));
     repository_listing_put(setup.repository, listing);
+    close_setup(&setup);
+    /* What is cached needs no listing either. */
+    run(*state, "find cache -name startpointfs-listing -delete");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
     close_setup(&setup);
 }
 
@@ -896,6 +917,71 @@ static void test_many_at_once(void **state)
     close_setup(&setup);
 }
 
+/* Somebody who fetches v1 as another process would, and waits for the lock. */
+struct waiting {
+    struct repository *repository;
+    pthread_t thread;
+    atomic_uint looks; /* from the lock: nothing else is waited for before it */
+    unsigned packs;
+    int status;
+};
+
+static bool count_look(void *data)
+{
+    struct waiting *waiting = data;
+
+    waiting->looks++;
+    return false;
+}
+
+static void *fetch_and_wait(void *data)
+{
+    struct waiting *waiting = data;
+    const struct watch watch = {.cancelled = count_look, .data = waiting};
+    struct version_request request = {.name = "v1"};
+    struct net_settings settings;
+    struct remote *remote;
+    struct error e = {0};
+
+    net_settings_init(&settings);
+    waiting->status = remote_new(&remote, &settings, &e);
+    if (waiting->status < 0)
+        return NULL;
+    waiting->status =
+        repository_fetch(waiting->repository, remote, &request, 1, &watch, &waiting->packs, &e);
+    remote_free(remote);
+    return NULL;
+}
+
+static void test_what_two_ask_for_at_once_is_fetched_once(void **state)
+{
+    struct waiting waiting[2] = {{.status = 0}};
+    struct setup setup;
+    struct error e = {0};
+    char path[300];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
+    snprintf(path, sizeof path, "%s/startpointfs-lock", repository_folder(setup.repository));
+    int fd = open(path, O_RDWR | O_CREAT, 0644);
+    assert_int_equal(flock(fd, LOCK_EX), 0);
+    for (int i = 0; i < 2; i++) {
+        assert_int_equal(repository_open(&waiting[i].repository, setup.cache, setup.url, &e), 0);
+        assert_int_equal(pthread_create(&waiting[i].thread, NULL, fetch_and_wait, &waiting[i]), 0);
+        while (!waiting[i].looks)
+            usleep(1000);
+    }
+    close(fd);
+    for (int i = 0; i < 2; i++) {
+        pthread_join(waiting[i].thread, NULL);
+        assert_int_equal(waiting[i].status, 0);
+        repository_close(waiting[i].repository);
+    }
+    assert_int_equal(waiting[0].packs + waiting[1].packs, 1);
+    close_setup(&setup);
+}
+
 static void test_local_remotes(void **state)
 {
     static const char *const places[] = {"bare.git", "bare", "tree", "detached", "packed"};
@@ -1005,6 +1091,7 @@ int main(void)
         TEST(test_the_record_is_that_of_all_processes),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
+        TEST(test_no_default_branch),
         TEST(test_no_repository_makes_no_folder),
         TEST(test_remote_gone),
         TEST(test_damaged_listing_counts_as_none),
@@ -1031,6 +1118,7 @@ int main(void)
         TEST(test_damage_is_repaired),
         TEST(test_leftovers_are_cleaned),
         TEST(test_many_at_once),
+        TEST(test_what_two_ask_for_at_once_is_fetched_once),
         TEST(test_local_remotes),
     };
 
