@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "gitcache/base/library.h"
+#include "gitcache/fetch/commit_search.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/cache_folder.h"
@@ -658,6 +659,23 @@ static void test_ambiguous_abbreviation(void **state)
     snprintf(digits, sizeof digits, "%s", output(setup.box, "cat remote/digits"));
     assert_int_equal(fetch(&setup, digits, NULL, &version, &e, NULL), -ENOENT);
     assert_non_null(strstr(e.text, "write more digits"));
+    /* In the history, where no tip has them. */
+    run(*state, "cd remote; git tag past $(git commit-tree -m past -p same0 -p same1 HEAD^{tree});"
+                "git update-ref refs/kept/0 same0; git update-ref refs/kept/1 same1;"
+                "git tag -d same0 same1; cd ..");
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
+    e = (struct error){0};
+    assert_int_equal(fetch(&setup, digits, NULL, &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "write more digits"));
+    const struct commit_search_bounds bounds = {false, 1 << 20};
+    unsigned fetched = 0;
+    struct oid commit;
+    e = (struct error){0};
+    assert_int_equal(
+        commit_search(setup.repository, setup.remote, digits, &bounds, NULL, &fetched, &commit, &e),
+        -ENOENT);
+    assert_non_null(strstr(e.text, "write more digits"));
+    run(*state, "cd remote; git tag same0 refs/kept/0; git tag same1 refs/kept/1");
     assert_int_equal(fetch(&setup, "same0", NULL, &version, &e, NULL), 0);
     assert_int_equal(fetch(&setup, "same1", NULL, &version, &e, NULL), 0);
     assert_int_equal(versions_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
