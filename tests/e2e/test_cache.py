@@ -168,6 +168,23 @@ class Cache(EndToEnd):
         third = self.mount(repository.path, cache=second.cache)
         self.assertIn("manifest.json", os.listdir(third / "python-unittest/2"))
 
+    def test_a_damaged_file_is_fetched_again(self):
+        content = os.urandom(50_000)
+        repository = self.make_repository()
+        repository.commit({"file": content, "other": "x"}, tag="1")
+        first = self.mount(repository.path)
+        os.listdir(first / "python-unittest/1")
+        first.unmount()
+        for pack in first.cache.rglob("*.pack"):
+            os.chmod(pack, 0o644)
+            with open(pack, "r+b") as file:
+                file.seek(pack.stat().st_size // 2)
+                file.write(bytes(64))
+        second = self.mount(repository.path)
+        before = second.fetches()
+        self.assertEqual(content, (second / "python-unittest/1/file").read_bytes())
+        self.assertEqual(before + 1, second.fetches())
+
     def test_a_damaged_pack_is_eio_or_fetched_again_and_never_a_crash(self):
         repository = self.make_repository()
         repository.commit({"file": os.urandom(50_000), "other": "x"}, tag="1")

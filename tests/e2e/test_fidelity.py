@@ -221,6 +221,11 @@ class Tools(EndToEnd):
         found = os.statvfs(self.tree)
         self.assertTrue(found.f_flag & os.ST_RDONLY)
         self.assertEqual(255, found.f_namemax)
+        cache = os.statvfs(self.mounts[0].cache)
+        self.assertEqual((cache.f_blocks, cache.f_frsize), (found.f_blocks, found.f_frsize))
+        status = self.mounts[0].status()
+        self.assertEqual(status["max_nodes"], found.f_files)
+        self.assertEqual(status["max_nodes"] - status["nodes"], found.f_ffree)
         self.call("df", self.tree)
 
 

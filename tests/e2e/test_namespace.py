@@ -224,6 +224,23 @@ class Listing(EndToEnd):
         repository.commit(start_point("2.0"), tag="2.0")
         eventually(lambda: "2.0" in os.listdir(mount / "python-unittest"), 5, "the new tag in ls")
 
+    def test_the_time_of_a_listing_that_is_too_old_goes_on(self):
+        """So the kernel asks us, and does not show for ever what it has of a folder."""
+        repository = self.make_start_point(tags=["1.0"])
+        first = self.mount(repository.path)
+        os.listdir(first / "python-unittest")
+        first.unmount()
+        mount = self.mount(repository.path, options="offline,refs_ttl=1")
+        os.listdir(mount / "python-unittest")
+        times = set()
+
+        def has_changed_twice():
+            times.add(os.stat(mount / "python-unittest").st_mtime_ns)
+            return len(times) > 2
+
+        eventually(has_changed_twice, 10, "another time")
+        self.assertEqual(1, len({time // 1_000_000_000 for time in times}), times)
+
     def test_ls_does_not_ask_before_refs_ttl(self):
         self.make_start_point(tags=["1.0"])
         server = self.serve(servers.Nginx, self.repositories)

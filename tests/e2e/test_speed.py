@@ -62,7 +62,7 @@ class SecondWalk(EndToEnd):
         self.assert_no_requests(open_all)
 
     def test_what_is_not_there_is_remembered(self):
-        missing = [self.tree / f"missing{number}" for number in range(5)]
+        missing = [self.tree / folder / f"missing{number}" for number in range(5) for folder in ("", "folder1", "folder1/sub")]
 
         def probe():
             for path in missing:

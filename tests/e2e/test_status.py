@@ -1,6 +1,7 @@
 """What status.json says is so: each of its keys, and that counts return to zero. Also the numbers of files, which all calls
 give alike."""
 
+import ctypes
 import errno
 import os
 import signal
@@ -56,6 +57,11 @@ class Meaning(EndToEnd):
         self.assertEqual(len(listed) + 1, told["refs"])  # and HEAD
         self.assertEqual({"1": "ready", "2": "ready", "3": "listed"}, {
             one["name"]: one["state"] for one in told["versions"]})
+        # Whoever only looks around lists and fetches nothing.
+        browsed = self.mount(server.url("python-unittest"), cache=self.folder / "another-cache")
+        os.listdir(browsed / "python-unittest")
+        browsed = browsed.status()
+        self.assertEqual((1, 0), (browsed["listings"], browsed["fetches"]))
         offline = self.mount(server.url("python-unittest"), options="offline")
         self.assertTrue(offline.status()["offline"])
         self.assertIsNone(offline.status()["cache_max"])
@@ -124,6 +130,25 @@ class Meaning(EndToEnd):
         self.assertNotIn(read(), texts)
 
 
+class Dirent(ctypes.Structure):
+    _fields_ = [("number", ctypes.c_uint64), ("offset", ctypes.c_int64), ("length", ctypes.c_uint16), ("kind", ctypes.c_uint8),
+                ("name", ctypes.c_char * 256)]
+
+
+def numbers_of(folder):
+    """What readdir(3) says: {name: inode number}. Of `.` and `..`, no tool shows that: `ls -i` asks stat."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    libc.opendir.restype = ctypes.c_void_p
+    libc.readdir64.argtypes = libc.closedir.argtypes = [ctypes.c_void_p]
+    libc.readdir64.restype = ctypes.POINTER(Dirent)
+    stream = libc.opendir(os.fsencode(folder))
+    found = {}
+    while entry := libc.readdir64(stream):
+        found[os.fsdecode(entry.contents.name)] = entry.contents.number
+    libc.closedir(stream)
+    return found
+
+
 class Inodes(EndToEnd):
     def test_each_call_gives_the_same(self):
         repository = self.make_repository()
@@ -136,13 +161,13 @@ class Inodes(EndToEnd):
                    f"{name}/1/folder/deep"]
         for folder in folders:
             place = mount / folder
-            listed = dict(reversed(line.split(None, 1)) for line in self.call("ls", "-ai1U", place).stdout.splitlines())
+            listed = numbers_of(place)
             self.assertIn("..", listed)
             for entry in os.scandir(place):
                 self.assertEqual(entry.inode(), os.stat(place / entry.name, follow_symlinks=False).st_ino, entry.path)
-                self.assertEqual(str(entry.inode()), listed[entry.name], entry.path)
-            self.assertEqual(str(os.stat(place).st_ino), listed["."], folder)
+                self.assertEqual(entry.inode(), listed[entry.name], entry.path)
+            self.assertEqual(os.stat(place).st_ino, listed["."], folder)
             if folder and f"{name}/master" != folder:
-                self.assertEqual(str(os.stat(place.parent).st_ino), listed[".."], folder)
+                self.assertEqual(os.stat(place.parent).st_ino, listed[".."], folder)
         numbers = [os.stat(mount / folder).st_ino for folder in folders]
         self.assertEqual(len(numbers), len(set(numbers)))
