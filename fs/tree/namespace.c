@@ -79,6 +79,9 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
 
     if (r != -EAGAIN)
         return r;
+    r = readings_join(mount, index, ask);
+    if (r < 0)
+        return r;
     wanted = namespace_version(mount, index);
     if (!wanted)
         return -EIO;

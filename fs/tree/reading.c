@@ -90,12 +90,23 @@ static bool on_cancelled(void *data)
     return reading->is_slow && !take_turn(reading);
 }
 
+/* Which version it is. Whatever keeps it from being known is for those who will ask for it. */
+static int find_version(struct reading *reading, struct error *e)
+{
+    const struct repo_version *of = reading->of;
+    int r = versions_find(of->repo->repository, of->name, of->commit, &reading->version, NULL);
+
+    return r < 0 ? error_set(e, ECANCELED, "it cannot be opened ahead") : 0;
+}
+
 static int read_version(struct reading *reading, const struct watch *watch, struct error *e)
 {
     struct repo_version *of = reading->of;
-    int r = checkout_publish(reading->mount, of->repo, reading->node, &reading->version, false,
-                             watch, e);
+    int r = reading->is_ahead ? find_version(reading, e) : 0;
 
+    if (r == 0)
+        r = checkout_publish(reading->mount, of->repo, reading->node, &reading->version, false,
+                             watch, e);
     if (r < 0)
         return r;
     pthread_mutex_lock(&of->repo->lock);

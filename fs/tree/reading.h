@@ -25,7 +25,8 @@ struct reading {
     uint32_t node;
     struct repo *repo;       /* NULL: READING_RECLAIM */
     struct repo_version *of; /* READING_VERSION */
-    struct version version;  /* likewise */
+    struct version version;  /* likewise; not yet known of one that is_ahead */
+    bool is_ahead;           /* nobody has asked for it: what the cache lacks is no failure */
     bool in_background;      /* goes on though nobody waits */
     /* while it runs, its thread's: */
     int64_t wanted_at;  /* clock_now() when somebody was last seen waiting */

@@ -181,7 +181,7 @@ struct reading_spec {
     struct repo *repo;
     struct repo_version *of;
     const struct version *version;
-    bool in_background;
+    bool in_background, is_ahead;
 };
 
 /* The caller holds the lock. */
@@ -204,6 +204,7 @@ static int start(struct mount *mount, const struct reading_spec *spec, struct re
     if (spec->version)
         reading->version = *spec->version;
     reading->in_background = spec->in_background;
+    reading->is_ahead = spec->is_ahead;
     reading->is_slow = reading->is_beyond_budget = reading->has_turn = false;
     reading->wanted_at = clock_now();
     work_begin(&reading->work);
@@ -248,6 +249,31 @@ int readings_open_version(struct mount *mount, uint32_t node, struct repo_versio
     int r = node_checkout(mount->nodes, node, &checkout);
 
     return r == -EAGAIN ? wait_for(mount, &spec, ask) : r;
+}
+
+void readings_open_ahead(struct mount *mount, uint32_t node, struct repo_version *of)
+{
+    struct reading_spec spec = {
+        .kind = READING_VERSION, .node = node, .repo = of->repo, .of = of, .is_ahead = true};
+    struct ask nobody = {0};
+    uint32_t checkout;
+
+    if (node_checkout(mount->nodes, node, &checkout) == -EAGAIN)
+        wait_for(mount, &spec, &nobody);
+}
+
+int readings_join(struct mount *mount, uint32_t node, struct ask *ask)
+{
+    struct readings *readings = mount->readings;
+
+    pthread_mutex_lock(&readings->lock);
+    struct reading *reading = ask->readings < MAX_TRIES ? find(readings, node) : NULL;
+    if (reading) {
+        ask->readings++;
+        ask->work = &reading->work;
+    }
+    pthread_mutex_unlock(&readings->lock);
+    return reading ? -EAGAIN : 0;
 }
 
 void readings_switch_later(struct mount *mount, uint32_t node, struct repo_version *of,

@@ -29,6 +29,12 @@ void readings_drain(struct readings *readings);
 int readings_open_version(struct mount *mount, uint32_t node, struct repo_version *of,
                           const struct version *version, struct ask *ask);
 
+/* The same for a version that nobody has asked for: if the cache has it. */
+void readings_open_ahead(struct mount *mount, uint32_t node, struct repo_version *of);
+
+/* Whether a version's node is being read: -EAGAIN, or 0. */
+int readings_join(struct mount *mount, uint32_t node, struct ask *ask);
+
 /* In the background: has a branch's node show that version. */
 void readings_switch_later(struct mount *mount, uint32_t node, struct repo_version *of,
                            const struct version *version);

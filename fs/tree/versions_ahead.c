@@ -8,7 +8,6 @@
 #include "fs/shared/children.h"
 #include "fs/tree/namespace.h"
 #include "fs/tree/readings.h"
-#include "gitcache/store/versions.h"
 
 #define MOST  16 /* that are ahead of a reader */
 #define FEWER 8  /* of which there are always so many, as long as there are others */
@@ -52,20 +51,15 @@ static bool is_due(struct versions_ahead *ahead, uint32_t folder, uint32_t numbe
 static bool open_one(struct mount *mount, uint32_t folder, uint32_t number)
 {
     struct repo_version *wanted;
-    struct version version;
-    struct ask ask = {0};
-    uint32_t node, checkout;
+    uint32_t node;
     char name[12];
 
     snprintf(name, sizeof name, "%u", number);
     if (node_lookup(mount->nodes, folder, name, strlen(name), &node) < 0)
         return false;
-    if (node_checkout(mount->nodes, node, &checkout) != -EAGAIN)
-        return true;
     wanted = namespace_version(mount, node);
-    if (wanted &&
-        versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, NULL) == 0)
-        readings_open_version(mount, node, wanted, &version, &ask);
+    if (wanted)
+        readings_open_ahead(mount, node, wanted);
     return true;
 }
 

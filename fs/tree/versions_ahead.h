@@ -8,7 +8,7 @@
 #include "fs/tree/mount.h"
 
 /* A reader looks into a version. If it is a set's, and the one before it was looked into last, the next few that the
- * cache has are read as if somebody waited for them (readings.h); nothing is fetched. Waits for nothing. */
+ * cache has are looked up and read as if somebody waited for them (readings.h); nothing is fetched. Waits for nothing. */
 void versions_ahead_note(struct mount *mount, uint32_t version);
 
 #endif

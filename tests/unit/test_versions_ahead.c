@@ -1,4 +1,6 @@
+#include "fs/tree/repos.h"
 #include "fs/tree/versions_ahead.h"
+#include "gitcache/store/repository_state.h"
 #include "tests/unit/mounted.h"
 
 #define VERSIONS 40
@@ -78,12 +80,55 @@ static void test_what_is_not_cached_is_not_fetched(void **state)
     mounted_close(&mounted);
 }
 
+/* What there is of them is looked up where they are read, with the disk's patience, and not where the request is. */
+static void test_who_looks_waits_for_none_of_them(void **state)
+{
+    struct mounted mounted;
+    uint32_t set = begin(&mounted, state, VERSIONS);
+    uint32_t next = version(&mounted, set, 9);
+    struct repo *repo = repos_of_node(&mounted.mount.repos, next);
+
+    look_into(&mounted, set, 8);
+    assert_int_equal(count_open(&mounted, set), 1);
+    alarm(20); /* it would wait for ever */
+    pthread_mutex_lock(&repo->repository->record_lock);
+    versions_ahead_note(&mounted.mount, next);
+    pthread_mutex_unlock(&repo->repository->record_lock);
+    alarm(0);
+    assert_int_equal(count_open(&mounted, set), 1 + 16);
+    mounted_close(&mounted);
+}
+
+/* Who comes to one that is just being read ahead waits for that. */
+static void test_a_reader_joins(void **state)
+{
+    struct mounted mounted;
+    uint32_t set = begin(&mounted, state, VERSIONS);
+    uint32_t next = version(&mounted, set, 9), later = version(&mounted, set, 12);
+    struct repo *repo = repos_of_node(&mounted.mount.repos, next);
+    struct ask ask = {0};
+
+    look_into(&mounted, set, 8);
+    alarm(20);
+    pthread_mutex_lock(&repo->repository->record_lock);
+    versions_ahead_note(&mounted.mount, next);
+    assert_int_equal(namespace_open_folder(&mounted.mount, later, &ask), -EAGAIN);
+    assert_non_null(ask.work);
+    pthread_mutex_unlock(&repo->repository->record_lock);
+    alarm(0);
+    assert_int_equal(open_folder(&mounted, later), 0);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_the_next_ones_are_open, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_not_cached_is_not_fetched, sandbox_open,
                                         sandbox_close),
+        cmocka_unit_test_setup_teardown(test_who_looks_waits_for_none_of_them, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_reader_joins, sandbox_open, sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
