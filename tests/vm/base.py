@@ -122,6 +122,23 @@ class WithService(InMachine):
     def status(self):
         return json.loads((POINT / ".startpointfs/status.json").read_text())
 
+    def requests(self):
+        """After a second: the text is made at most once in that time."""
+        time.sleep(1.2)
+        return self.status()["requests"]
+
+    def least_requests_of(self, walk):
+        """What a walk asked of the worker, {} if nothing; tried three times, since the kernel may drop pages as it likes."""
+        for _ in range(3):
+            before = self.requests()
+            nothing = self.requests()
+            walk()
+            after = self.requests()
+            made = {name: after[name] - 2 * nothing[name] + before[name] for name in after}
+            if not any(made.values()):
+                return {}
+        return {name: number for name, number in made.items() if number}
+
     def wait_for_active(self, before):
         eventually(lambda: self.shown("MainPID") not in ("0", before) and self.shown("ActiveState") == "active", 60,
                    "the next process")
