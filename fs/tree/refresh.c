@@ -187,7 +187,7 @@ static void take_batch(struct mount *mount, struct repo *repo, struct batch *bat
                                                                  .commit = v->commit,
                                                                  .newest = v->newest,
                                                                  .again = v->again,
-                                                                 .no_search = true};
+                                                                 .unlisted = UNLISTED_LEAVE};
         batch->versions[batch->count++] = v;
     }
     pthread_mutex_unlock(&repo->lock);

@@ -228,12 +228,12 @@ static bool is_missing_still(struct search_task *task)
     return is_missed(task);
 }
 
-static int fetch(struct search_task *task, const char *name, bool no_search)
+static int fetch(struct search_task *task, const char *name, enum unlisted unlisted)
 {
     struct version_request *request = &task->request;
     struct error error = {0};
 
-    *request = (struct version_request){.name = name, .no_search = no_search};
+    *request = (struct version_request){.name = name, .unlisted = unlisted};
     return repository_fetch(task->repo->repository, task->remote, request, 1, &task->attempt.watch,
                             &task->packs, &error);
 }
@@ -242,20 +242,6 @@ static void fail(struct search_task *task, int r, const struct error *error)
 {
     task->request.status = r;
     task->request.error = *error;
-}
-
-/* A server that does not give it by its id gives it with all of the history. */
-static void fetch_with_history(struct search_task *task, const struct oid *commit)
-{
-    char hex[OID_HEX_SIZE];
-    struct error error = {0};
-    int r = commit_fetch_with_history(task->repo->repository, task->remote, commit,
-                                      &task->attempt.watch, &task->packs, &error);
-
-    if (r < 0)
-        fail(task, r, &error);
-    else
-        fetch(task, oid_format(commit, hex), true); /* it is in the cache */
 }
 
 /* In the history, and then by the id that was found. */
@@ -287,9 +273,9 @@ static void look_in_history(struct search_task *task)
                           &task->attempt.watch, &task->packs, &commit, &error);
     if (r < 0)
         fail(task, r, &error);
-    else if (fetch(task, oid_format(&commit, hex), true) < 0 && task->request.needs_search &&
-             task->whose == SEARCH_NAMED)
-        fetch_with_history(task, &commit);
+    else if (fetch(task, oid_format(&commit, hex), UNLISTED_LEAVE) < 0 &&
+             task->request.needs_search && task->whose == SEARCH_NAMED)
+        fetch(task, hex, UNLISTED_WITH_HISTORY);
     if (task->version)
         searches_listed(task->repo); /* what a miss is remembered for */
 }
@@ -305,7 +291,7 @@ static void look(struct search_task *task)
         fail(task, r, &error);
         return;
     }
-    if (fetch(task, task->digits, true) < 0 && task->request.needs_search)
+    if (fetch(task, task->digits, UNLISTED_LEAVE) < 0 && task->request.needs_search)
         look_in_history(task);
     attempt_end(&task->attempt);
 }

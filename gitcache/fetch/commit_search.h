@@ -1,5 +1,5 @@
-/* commit_search.h - finding a commit in a remote's history, and fetching one that comes only with all of
- * it, beside everything else: nobody waits meanwhile for the repository's lock. */
+/* commit_search.h - finding a commit in a remote's history, beside everything else: nobody waits meanwhile
+ * for the repository's lock. */
 #ifndef GITCACHE_FETCH_COMMIT_SEARCH_H
 #define GITCACHE_FETCH_COMMIT_SEARCH_H
 
@@ -19,12 +19,5 @@ struct commit_search_bounds {
 int commit_search(struct repository *repository, struct remote *remote, const char *digits,
                   const struct commit_search_bounds *bounds, const struct watch *watch,
                   unsigned *fetched, struct oid *commit, struct error *e);
-
-/* Fetches a commit that the server does not give by its id: with the whole history of its branches,
- * which is kept. The repository's lock is taken only once all has arrived and was checked. Counts
- * packs into *fetched. 0: it is there and pinned; ENOENT: no branch has it; or what failed. */
-int commit_fetch_with_history(struct repository *repository, struct remote *remote,
-                              const struct oid *commit, const struct watch *watch,
-                              unsigned *fetched, struct error *e);
 
 #endif

@@ -105,30 +105,15 @@ static int find(struct incoming *incoming, struct remote *remote, const struct l
 
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
-                 const struct watch *watch, unsigned *fetched, struct error *e)
-{
-    static const struct commit_search_bounds none = {false, 0};
-    struct incoming incoming;
-    int r = incoming_open(&incoming, repository, e);
-
-    if (r < 0)
-        return r;
-    r = find(&incoming, remote, listing, searches, count, &none, watch, fetched, e);
-    incoming_close(&incoming);
-    return r;
-}
-
-int history_find_beside(struct repository *repository, struct remote *remote,
-                        const struct listing *listing, struct history_search *search,
-                        const struct commit_search_bounds *bounds, const struct watch *watch,
-                        unsigned *fetched, struct error *e)
+                 const struct commit_search_bounds *bounds, const struct watch *watch,
+                 unsigned *fetched, struct error *e)
 {
     struct incoming incoming;
     int r = incoming_open_beside(&incoming, repository, e);
 
     if (r < 0)
         return r;
-    r = find(&incoming, remote, listing, search, 1, bounds, watch, fetched, e);
+    r = find(&incoming, remote, listing, searches, count, bounds, watch, fetched, e);
     incoming_close(&incoming);
     return r;
 }

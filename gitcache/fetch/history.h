@@ -14,17 +14,12 @@ struct history_search {
 };
 
 /* Fetches the history (commits alone, where the server can) of the branches in the listing, then,
- * if a search is still without an answer, of its tags; nothing of it is kept. The caller has the
- * repository's lock. Counts packs into *fetched. */
+ * if a search is still without an answer, of its tags; nothing of it is kept. Takes no lock: it goes on
+ * beside others who may hold it. Counts packs into *fetched. */
 int history_find(struct repository *repository, struct remote *remote,
                  const struct listing *listing, struct history_search *searches, size_t count,
-                 const struct watch *watch, unsigned *fetched, struct error *e);
-
-/* The same for one search within bounds, beside others who may hold the lock. */
-int history_find_beside(struct repository *repository, struct remote *remote,
-                        const struct listing *listing, struct history_search *search,
-                        const struct commit_search_bounds *bounds, const struct watch *watch,
-                        unsigned *fetched, struct error *e);
+                 const struct commit_search_bounds *bounds, const struct watch *watch,
+                 unsigned *fetched, struct error *e);
 
 /* The tips of a listing's branches and HEAD, or of its tags, each once. Owned; NULL if out of
  * memory. */

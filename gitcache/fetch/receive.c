@@ -2,6 +2,7 @@
 
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gitcache/fetch/history.h"
 #include "gitcache/fetch/reception.h"
@@ -54,6 +55,9 @@ static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *j
 
     if (r == 0 && !oid_equal(&version.commit, &job->target.commit))
         r = error_set(&inner, EIO, "it is not the commit that was listed");
+    if (r == -ENOENT && jobs->whole_history)
+        return error_set(e, ENOENT, "%s has no commit %s in the history of its branches", shown,
+                         jobs_shown_name(job));
     if (r == -ENOENT)
         return error_set(e, ENOENT, "%s of %s is not a version: %s", jobs_shown_name(job), shown,
                          inner.text);
@@ -123,23 +127,45 @@ static int receive_into(struct jobs *jobs, struct incoming *incoming, const stru
     return r;
 }
 
-/* Fetches, checks and pins one job, or all that are left; `only` is one of them, or NULL. */
-static int receive(struct jobs *jobs, struct job *only, struct error *e)
+static int keep(struct jobs *jobs, struct incoming *incoming, const struct job *only,
+                struct error *e)
 {
-    struct incoming incoming;
-    int r = incoming_open(&incoming, jobs->repository, e);
+    int r = incoming_publish(incoming, e);
 
-    if (r < 0)
-        return r;
-    r = receive_into(jobs, &incoming, only, e);
-    if (r == 0)
-        r = incoming_publish(&incoming, e);
-    incoming_close(&incoming);
     if (r == 0)
         r = write_shallow(jobs, only, e);
     for (size_t i = 0; i < jobs->count && r == 0; i++)
         if (is_wanted(&jobs->items[i], only))
             pin_job(jobs, &jobs->items[i]);
+    return r;
+}
+
+static int keep_locked(struct jobs *jobs, struct incoming *incoming, const struct job *only,
+                       struct error *e)
+{
+    int lock = repository_lock(jobs->repository, jobs->watch, e), r;
+
+    if (lock < 0)
+        return lock;
+    r = keep(jobs, incoming, only, e);
+    close(lock);
+    return r;
+}
+
+/* Fetches, checks and pins one job, or all that are left; `only` is one of them, or NULL. */
+static int receive(struct jobs *jobs, struct job *only, struct error *e)
+{
+    struct incoming incoming;
+    int r = jobs->whole_history ? incoming_open_beside(&incoming, jobs->repository, e)
+                                : incoming_open(&incoming, jobs->repository, e);
+
+    if (r < 0)
+        return r;
+    r = receive_into(jobs, &incoming, only, e);
+    if (r == 0)
+        r = jobs->whole_history ? keep_locked(jobs, &incoming, only, e)
+                                : keep(jobs, &incoming, only, e);
+    incoming_close(&incoming);
     return r;
 }
 
@@ -182,4 +208,15 @@ void receive_jobs(struct jobs *jobs)
     for (size_t i = 0; i < jobs->count && r; i++)
         if (is_wanted(&jobs->items[i], &jobs->items[i]))
             receive_single(jobs, &jobs->items[i]);
+}
+
+void receive_with_history(struct jobs *jobs)
+{
+    if (!jobs_have(jobs, RESOLVE_DIGITS))
+        return;
+    for (size_t i = 0; i < jobs->count; i++)
+        if (!jobs->items[i].done && jobs->items[i].target.state == RESOLVE_DIGITS)
+            jobs->items[i].target.state = RESOLVE_ID;
+    jobs->whole_history = true;
+    receive_jobs(jobs);
 }

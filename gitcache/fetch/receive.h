@@ -12,4 +12,8 @@
  * Written are, in this order: the pack, `shallow`, the refs; each is on the disk before the next. */
 void receive_jobs(struct jobs *jobs);
 
+/* RESOLVE_DIGITS that are known to be in the history, though the server does not give them by their ids: they
+ * come with all of it, which is kept. The caller has no lock; it is taken once all has arrived and was checked. */
+void receive_with_history(struct jobs *jobs);
+
 #endif

@@ -122,7 +122,8 @@ static void leave_searches(struct jobs *jobs)
     for (size_t i = 0; i < jobs->count; i++) {
         struct job *job = &jobs->items[i];
 
-        if (job->done || job->target.state != RESOLVE_DIGITS || !job->request->no_search)
+        if (job->done || job->target.state != RESOLVE_DIGITS ||
+            job->request->unlisted != UNLISTED_LEAVE)
             continue;
         job->request->needs_search = true;
         error_set(&e, ENOENT, "%s neither lists nor gives the commit %s",
@@ -130,14 +131,6 @@ static void leave_searches(struct jobs *jobs)
                   job->request->commit ? job->request->commit : job->request->name);
         jobs_finish_one(job, -ENOENT, &e);
     }
-}
-
-static void fetch_left(struct jobs *jobs)
-{
-    receive_jobs(jobs);
-    leave_searches(jobs);
-    if (jobs_have(jobs, RESOLVE_DIGITS) && (jobs->listed || jobs_list(jobs) == 0))
-        search_jobs(jobs);
 }
 
 static bool wants_again(const struct jobs *jobs)
@@ -224,11 +217,37 @@ static void refuse_all(struct jobs *jobs)
     }
 }
 
+/* With the repository's lock. */
+static void receive_locked(struct jobs *jobs)
+{
+    struct error e = {0};
+    int fd;
+
+    if (!jobs_have(jobs, RESOLVE_LISTED) && !jobs_have(jobs, RESOLVE_ID))
+        return;
+    fd = lock(jobs, &e);
+    if (fd < 0) {
+        jobs_finish(jobs, fd, &e);
+        return;
+    }
+    answer_from_cache(jobs);
+    receive_jobs(jobs);
+    close(fd);
+}
+
+/* Commits that are not given by what is known of them. Nobody waits for the lock while a history comes. */
+static void fetch_unlisted(struct jobs *jobs)
+{
+    if (!jobs->listed && jobs_list(jobs) < 0)
+        return;
+    search_jobs(jobs);
+    receive_locked(jobs);
+    receive_with_history(jobs);
+}
+
 static void fetch_all(struct jobs *jobs)
 {
     struct repository *repository = jobs->repository;
-    struct error e = {0};
-    int fd;
 
     forget_removed(jobs);
     answer_from_cache(jobs);
@@ -242,14 +261,10 @@ static void fetch_all(struct jobs *jobs)
     answer_from_cache(jobs);
     if (!jobs_left(jobs))
         return;
-    fd = lock(jobs, &e);
-    if (fd < 0) {
-        jobs_finish(jobs, fd, &e);
-        return;
-    }
-    answer_from_cache(jobs);
-    fetch_left(jobs);
-    close(fd);
+    receive_locked(jobs);
+    leave_searches(jobs);
+    if (jobs_have(jobs, RESOLVE_DIGITS))
+        fetch_unlisted(jobs);
 }
 
 /* A status of 0 says that a version is there: no request may keep that by accident. */
@@ -279,6 +294,7 @@ int repository_fetch(struct repository *repository, struct remote *remote,
     for (size_t i = 0; i < count; i++) {
         jobs.items[i].request = &requests[i];
         jobs.items[i].again = requests[i].again;
+        jobs.items[i].refused = requests[i].unlisted == UNLISTED_WITH_HISTORY;
     }
     fetch_all(&jobs);
     error_set(&unanswered, EIO, "%s was asked without success", repository_shown(repository));

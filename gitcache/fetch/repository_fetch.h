@@ -7,7 +7,7 @@
  *     4. All that is left comes in one pack. If that fails for a reason that may be one version's
  *        alone, each comes in a pack of its own: one bad version spoils no other.
  *     5. Commit ids that the listing does not show, and the server does not give, are looked for
- *        in its history. */
+ *        in its history; the lock is given back for that. */
 #ifndef GITCACHE_FETCH_REPOSITORY_FETCH_H
 #define GITCACHE_FETCH_REPOSITORY_FETCH_H
 

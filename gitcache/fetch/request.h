@@ -7,6 +7,13 @@
 #include "gitcache/base/error.h"
 #include "gitcache/store/versions.h"
 
+/* What becomes of a commit that the remote neither lists nor gives by its id. */
+enum unlisted {
+    UNLISTED_SEARCH,      /* it is looked for in the remote's history */
+    UNLISTED_LEAVE,       /* ENOENT, and needs_search is set */
+    UNLISTED_WITH_HISTORY /* it is known to be in the history, and comes with all of it */
+};
+
 struct version_request {
     const char *name;   /* as for versions_find */
     const char *commit; /* as for versions_find */
@@ -15,9 +22,7 @@ struct version_request {
     /* What the cache has is damaged (tree_read or blob_read said EIO): every pack is checked, and
      * what needs a damaged one is fetched again, at the commits that are pinned. */
     bool again;
-    /* A commit that is neither listed nor given by its id is not looked for in the history: ENOENT, and
-     * needs_search is set. */
-    bool no_search;
+    enum unlisted unlisted;
     bool needs_search;      /* out */
     int status;             /* out: 0 or negative errno */
     struct version version; /* out, where status is 0 */

@@ -4,7 +4,6 @@
 #include <stdlib.h>
 
 #include "gitcache/fetch/history.h"
-#include "gitcache/fetch/receive.h"
 
 /* Names the digits that are looked for: the request's name, or the commit it must be. */
 static const char *digits_of(const struct job *job)
@@ -35,26 +34,36 @@ static void take_found(struct jobs *jobs, struct job *job, const struct history_
         jobs_finish_one(job, r, &e);
 }
 
-static void search_history(struct jobs *jobs)
+/* Whether a job's commit has to be looked for. */
+static bool is_sought(const struct job *job)
+{
+    return !job->done && job->target.state == RESOLVE_DIGITS &&
+           job->request->unlisted == UNLISTED_SEARCH;
+}
+
+void search_jobs(struct jobs *jobs)
 {
     struct history_search *searches = calloc(jobs->count, sizeof *searches);
     const struct listing *listing = repository_listing_get(jobs->repository);
+    static const struct commit_search_bounds unbounded = {false, 0};
     struct error e = {0};
     size_t n = 0;
-    int r;
+    int r = 0;
 
     for (size_t i = 0; searches && i < jobs->count; i++)
-        if (!jobs->items[i].done && jobs->items[i].target.state == RESOLVE_DIGITS)
+        if (is_sought(&jobs->items[i]))
             searches[n++].digits = digits_of(&jobs->items[i]);
-    r = searches && listing ? history_find(jobs->repository, jobs->remote, listing, searches, n,
-                                           jobs->watch, &jobs->packs, &e)
-                            : error_set(&e, ENOMEM, "out of memory");
+    if (!searches || !listing)
+        r = error_no_memory(&e);
+    else if (n)
+        r = history_find(jobs->repository, jobs->remote, listing, searches, n, &unbounded,
+                         jobs->watch, &jobs->packs, &e);
     repository_listing_put(jobs->repository, listing);
     n = 0;
     for (size_t i = 0; i < jobs->count; i++) {
         struct job *job = &jobs->items[i];
 
-        if (job->done || job->target.state != RESOLVE_DIGITS)
+        if (!is_sought(job))
             continue;
         if (r < 0)
             jobs_finish_one(job, r, &e);
@@ -62,23 +71,4 @@ static void search_history(struct jobs *jobs)
             take_found(jobs, job, &searches[n++]);
     }
     free(searches);
-}
-
-/* Commits that the server does not give by their ids, though they are in its history: they come
- * with all of it. */
-static void receive_with_history(struct jobs *jobs)
-{
-    for (size_t i = 0; i < jobs->count; i++)
-        if (!jobs->items[i].done && jobs->items[i].target.state == RESOLVE_DIGITS)
-            jobs->items[i].target.state = RESOLVE_ID;
-    jobs->whole_history = true;
-    receive_jobs(jobs);
-}
-
-void search_jobs(struct jobs *jobs)
-{
-    search_history(jobs);
-    receive_jobs(jobs);
-    if (jobs_have(jobs, RESOLVE_DIGITS))
-        receive_with_history(jobs);
 }

@@ -5,8 +5,8 @@
 
 #include "gitcache/fetch/jobs.h"
 
-/* Looks for the jobs' RESOLVE_DIGITS in the remote's history, and fetches what is found. The caller
- * has the repository's lock. */
+/* Looks for the jobs' RESOLVE_DIGITS in the remote's history: those that are found become RESOLVE_ID, the others
+ * are finished. (Those that are known to be there are left.) The caller has no lock. */
 void search_jobs(struct jobs *jobs);
 
 #endif

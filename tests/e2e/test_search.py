@@ -124,6 +124,18 @@ class Search(EndToEnd):
             (slow / "go").touch()
             self.assertEqual(found, search.result(30))
 
+    def test_a_fetch_does_not_wait_for_the_search_of_another_process(self):
+        _, ids = self.make()
+        slow = self.hold_searches()
+        server = self.serve(GitDaemon, self.repositories)
+        with concurrent.futures.ThreadPoolExecutor(1) as pool:
+            search = pool.submit(self.program, "fetch", f"{ids[0][:10]}@{server.url('many')}", check=False)
+            eventually((slow / "searching").exists, 30, "the search")
+            self.program("fetch", f"{server.url('many')}?tag=last", timeout=20)
+            self.assertFalse(search.done())
+            (slow / "go").touch()
+            self.assertEqual(0, search.result(30).returncode)
+
     def test_what_a_list_names_is_remembered_as_missing_until_the_listing_changes(self):
         repository, _ = self.make()
         server = self.serve(GitDaemon, self.repositories)
