@@ -69,20 +69,22 @@ static int path_of(const struct nodes *nodes, const struct node *node, char **ou
     return 0;
 }
 
-/* Where there is no room, what nobody can reach is looked for first. */
-static int append(struct mount *mount, const struct node_spec *specs, size_t count, uint32_t *first)
+/* Where there is no room, what nobody can reach is looked for first: it takes its time. */
+static int append(struct mount *mount, const struct node_spec *specs, size_t count, bool looks,
+                  uint32_t *first)
 {
     int r = nodes_append(mount->nodes, specs, count, first);
 
-    if ((r == -ENOSPC || r == -EDQUOT) && reclaim_now(mount) > 0)
+    if (looks && (r == -ENOSPC || r == -EDQUOT) && reclaim_now(mount) > 0)
         r = nodes_append(mount->nodes, specs, count, first);
     return r;
 }
 
 /* Appends a tree's entries as nodes; *first and *count are the block. */
 static int append_entries(struct mount *mount, const struct repo *repo, const struct tree *tree,
-                          uint32_t parent, uint32_t checkout, int64_t mtime, uint32_t *first)
+                          uint32_t parent, uint32_t checkout, bool looks, uint32_t *first)
 {
+    int64_t mtime = node_get(mount->nodes, checkout)->mtime;
     struct node_spec *specs = calloc(tree->count + 1, sizeof *specs);
     unsigned flags = tree->attributes ? NODE_ATTRIBUTES : 0;
 
@@ -103,7 +105,7 @@ static int append_entries(struct mount *mount, const struct repo *repo, const st
             .account = repo->node,
         };
     }
-    int r = append(mount, specs, tree->count, first);
+    int r = append(mount, specs, tree->count, looks, first);
     free(specs);
     return r;
 }
@@ -138,14 +140,14 @@ static struct version_reader reader_of(struct mount *mount, struct repo *repo,
 
 /* Makes the entries the children of `folder`, unless it has some. */
 static int publish_entries(struct mount *mount, struct repo *repo, uint32_t folder,
-                           uint32_t checkout, const struct tree *tree, struct error *e)
+                           uint32_t checkout, bool looks, const struct tree *tree, struct error *e)
 {
-    int64_t mtime = node_get(mount->nodes, checkout)->mtime;
     uint32_t first = 0;
-    int r = append_entries(mount, repo, tree, folder, checkout, mtime, &first);
+    int r = append_entries(mount, repo, tree, folder, checkout, looks, &first);
 
+    if (r < 0 && !looks)
+        return error_set(e, -r, "there is no room for it at once");
     r = table_error(mount, repo, r, e);
-
     if (r < 0)
         return r;
     pthread_mutex_lock(&repo->trees);
@@ -192,11 +194,11 @@ static int publish_checkout(struct mount *mount, struct repo *repo, uint32_t nod
         .account = repo->node,
     };
     uint32_t checkout;
-    int r = table_error(mount, repo, append(mount, &spec, 1, &checkout), e);
+    int r = table_error(mount, repo, append(mount, &spec, 1, true, &checkout), e);
 
     if (r < 0)
         return r;
-    r = publish_entries(mount, repo, checkout, checkout, tree, e);
+    r = publish_entries(mount, repo, checkout, checkout, true, tree, e);
     pthread_mutex_lock(&repo->trees);
     if (r == 0 && !shows(mount->nodes, node, &version->commit, replace)) {
         note_mark(mount, checkout); /* checkout_publish has told it */
@@ -287,8 +289,9 @@ static int reader_of_node(struct mount *mount, uint32_t index, const struct watc
     return 0;
 }
 
-int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *watch,
-                       struct error *e)
+/* `max_tree` as in struct version_reader. */
+static int open_tree(struct mount *mount, uint32_t index, uint64_t max_tree,
+                     const struct watch *watch, struct error *e)
 {
     const struct node *node = node_get(mount->nodes, index);
     struct version_reader reader;
@@ -303,13 +306,26 @@ int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *
     int r = reader_of_node(mount, index, watch, &reader, &repo, &path, e);
     if (r < 0)
         return r;
+    reader.max_tree = max_tree;
     r = tree_read(&reader, &node->oid, path, node->flags & NODE_ATTRIBUTES, &tree, e);
     free(path);
     if (r < 0)
         return r;
-    r = publish_entries(mount, repo, index, node->checkout, &tree, e);
+    r = publish_entries(mount, repo, index, node->checkout, max_tree == 0, &tree, e);
     tree_release(&tree);
     return r;
+}
+
+int checkout_open_tree(struct mount *mount, uint32_t index, const struct watch *watch,
+                       struct error *e)
+{
+    return open_tree(mount, index, 0, watch, e);
+}
+
+int checkout_open_small_tree(struct mount *mount, uint32_t index, uint64_t max_tree,
+                             const struct watch *watch, struct error *e)
+{
+    return open_tree(mount, index, max_tree, watch, e);
 }
 
 int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch,

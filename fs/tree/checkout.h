@@ -27,6 +27,11 @@ int checkout_publish(struct mount *mount, struct repo *repo, uint32_t node,
 int checkout_open_tree(struct mount *mount, uint32_t node, const struct watch *watch,
                        struct error *e);
 
+/* The same, if there is not much to it: a tree of at most `max_tree` bytes, of whose files no .gitattributes says anything, and
+ * room in the node table without looking for it. Else E2BIG, ENOSPC or EDQUOT. */
+int checkout_open_small_tree(struct mount *mount, uint32_t node, uint64_t max_tree,
+                             const struct watch *watch, struct error *e);
+
 /* Reads a file's or symlink's bytes, which are the caller's to release. */
 int checkout_read(struct mount *mount, uint32_t node, const struct watch *watch,
                   struct content *out, struct error *e);

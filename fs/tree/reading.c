@@ -188,13 +188,18 @@ static int read_it(struct reading *reading, struct content *content, struct erro
     return -EIO;
 }
 
+uint64_t reading_crash_key(const struct mount *mount, enum reading_kind kind, uint32_t node)
+{
+    return crash_record_key_of_request(FIRST_OPERATION + kind, node_id(mount->nodes, node), "");
+}
+
 /* With what crash_record.h is about. Nobody dies of keeping what was read, which may take longer
  * than reading it. */
 int reading_run(struct reading *reading, struct blob **out, struct error *e)
 {
     struct crash_record *crashes = &reading->mount->state->crashes;
     uint64_t id = node_id(reading->mount->nodes, reading->node);
-    uint64_t key = crash_record_key_of_request(FIRST_OPERATION + reading->kind, id, "");
+    uint64_t key = reading_crash_key(reading->mount, reading->kind, reading->node);
     enum crash_verdict verdict = crash_record_judge(crashes, key);
     struct content content = {.fd = -1};
 

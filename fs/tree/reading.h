@@ -41,6 +41,9 @@ struct reading {
  * or an errno. */
 int reading_run(struct reading *reading, struct blob **out, struct error *e);
 
+/* What a death while that is read counts against (crash_record.h). */
+uint64_t reading_crash_key(const struct mount *mount, enum reading_kind kind, uint32_t node);
+
 /* Milliseconds of a processor's time for a folder or a file: `timeout`, as for a remote's silence. */
 int64_t reading_budget(const struct mount *mount);
 

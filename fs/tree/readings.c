@@ -7,6 +7,7 @@
 
 #include "fs/shared/children.h"
 #include "fs/tree/cheap_file.h"
+#include "fs/tree/cheap_folder.h"
 #include "fs/tree/files_ahead.h"
 #include "fs/tree/reading.h"
 #include "fs/tree/reclaim.h"
@@ -17,7 +18,7 @@
 #define MAX_TRIES       100  /* readings that one request waits for */
 #define BUCKETS         256
 #define FAILURES        1024 /* that are kept */
-#define CHEAP_AT_ONCE   2    /* files of one repository that are read where the request is */
+#define CHEAP_AT_ONCE   2    /* files and folders of a repository that are read for requests */
 #define NEVER_TIMES_OUT (INT64_MAX / 4) /* it has a budget of its own */
 
 struct reading_failure {
@@ -297,6 +298,31 @@ void readings_switch_later(struct mount *mount, uint32_t node, struct repo_versi
                   strerror(-r));
 }
 
+/* Whether nobody reads it, nor has failed to a moment ago. */
+static bool is_unread(struct mount *mount, uint32_t node)
+{
+    struct readings *readings = mount->readings;
+
+    pthread_mutex_lock(&readings->lock);
+    bool unread = !find(readings, node) && find_failure(readings, mount->nodes, node) == 0;
+    pthread_mutex_unlock(&readings->lock);
+    return unread;
+}
+
+/* Reads a folder that should be cheap on the calling thread. False: it is not, it fails, or enough of the repository's
+ * are being read like that. */
+static bool open_here(struct mount *mount, struct repo *repo, uint32_t node)
+{
+    bool is_open = false;
+
+    if (!cheap_folder_may_be(mount, repo, node) || !is_unread(mount, node))
+        return false;
+    if (atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE)
+        is_open = cheap_folder_try(mount, repo, node);
+    atomic_fetch_sub(&repo->read_here, 1);
+    return is_open;
+}
+
 int readings_open_tree(struct mount *mount, uint32_t index, struct ask *ask)
 {
     const struct node *node = node_get(mount->nodes, index);
@@ -305,7 +331,9 @@ int readings_open_tree(struct mount *mount, uint32_t index, struct ask *ask)
 
     if (!node || !spec.repo)
         return -EIO;
-    return node_has_children(node) ? 0 : wait_for(mount, &spec, ask);
+    if (node_has_children(node) || open_here(mount, spec.repo, index))
+        return 0;
+    return wait_for(mount, &spec, ask);
 }
 
 int readings_reclaim(struct mount *mount, struct ask *ask)

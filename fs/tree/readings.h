@@ -39,7 +39,7 @@ int readings_join(struct mount *mount, uint32_t node, struct ask *ask);
 void readings_switch_later(struct mount *mount, uint32_t node, struct repo_version *of,
                            const struct version *version);
 
-/* Sees to it that a folder's children are there. -EAGAIN, 0 or an errno. */
+/* Sees to it that a folder's children are there. What seems to be cheap is read at once. -EAGAIN, 0 or an errno. */
 int readings_open_tree(struct mount *mount, uint32_t node, struct ask *ask);
 
 /* A file's or symlink's bytes; give them back with blobs_put. What is known to be cheap is read at

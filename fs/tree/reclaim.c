@@ -137,10 +137,15 @@ uint32_t reclaim_now(struct mount *mount)
     return freed;
 }
 
-void reclaim_if_due(struct mount *mount, struct repo *repo)
+bool reclaim_is_due(const struct mount *mount, const struct repo *repo)
 {
     uint32_t before = atomic_load(&repo->charged);
 
-    if (nodes_charged(mount->nodes, repo->node) > before + before / 2 + DUE)
+    return nodes_charged(mount->nodes, repo->node) > before + before / 2 + DUE;
+}
+
+void reclaim_if_due(struct mount *mount, struct repo *repo)
+{
+    if (reclaim_is_due(mount, repo))
         reclaim_now(mount);
 }

@@ -9,7 +9,8 @@
  * places can be used now that could not be before. */
 uint32_t reclaim_now(struct mount *mount);
 
-/* The same, if the repository has many more nodes than after the last time. */
+/* Whether the repository has many more nodes than after the last time; and the same, if so. */
+bool reclaim_is_due(const struct mount *mount, const struct repo *repo);
 void reclaim_if_due(struct mount *mount, struct repo *repo);
 
 #endif

@@ -63,7 +63,7 @@ struct repo {
     char *host;  /* "" for a local path */
     struct repository *repository;
     struct work listing;
-    atomic_uint read_here;   /* files that are being read where their requests are: readings.c */
+    atomic_uint read_here;   /* what is being read where its requests are: readings.c */
     _Atomic int64_t slow_at; /* clock_now() when a reading of it became slow: reading.c */
     atomic_bool is_costly;   /* one of those took long: no more of them */
     atomic_bool

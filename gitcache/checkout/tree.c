@@ -13,7 +13,8 @@
 #include "gitcache/store/raw_tree.h"
 
 /* About what finding a file's size in the store takes, in steps of a budget. */
-#define STEPS_A_SIZE 20000
+#define STEPS_A_SIZE  20000
+#define SIZES_AT_ONCE 32 /* half a budget */
 
 static bool name_is_shown(const char *name, size_t length)
 {
@@ -190,20 +191,41 @@ static int find_conversion(struct folder *folder, struct tree_entry *entry, stru
     return convert_size(folder, &conversion, entry, e);
 }
 
+/* The sizes of some entries, as they are in the store. */
+static int find_stored_sizes(struct folder *folder, struct tree_entry *const *entries, size_t count,
+                             struct error *e)
+{
+    struct oid ids[SIZES_AT_ONCE];
+    uint64_t sizes[SIZES_AT_ONCE];
+
+    for (size_t i = 0; i < count; i++)
+        ids[i] = entries[i]->oid;
+    int r = raw_object_sizes(folder->reader->repository, ids, count, sizes, e);
+    if (r == 0 && budget_spend(&folder->budget, count * STEPS_A_SIZE))
+        r = cancelled(folder, e);
+    for (size_t i = 0; i < count && r == 0; i++) {
+        entries[i]->size = sizes[i];
+        if (folder->attributes && is_file(entries[i]->kind))
+            r = find_conversion(folder, entries[i], e);
+    }
+    return r;
+}
+
 static int find_sizes(struct folder *folder, struct tree *tree, struct error *e)
 {
+    struct tree_entry *entries[SIZES_AT_ONCE];
+    size_t count = 0;
     int r = 0;
 
     for (size_t i = 0; i < tree->count && r == 0; i++) {
         struct tree_entry *entry = &tree->entries[i];
 
-        if (!is_file(entry->kind) && entry->kind != ENTRY_SYMLINK)
-            continue;
-        r = raw_object_size(folder->reader->repository, &entry->oid, &entry->size, e);
-        if (r == 0 && budget_spend(&folder->budget, STEPS_A_SIZE))
-            r = cancelled(folder, e);
-        if (r == 0 && folder->attributes && is_file(entry->kind))
-            r = find_conversion(folder, entry, e);
+        if (is_file(entry->kind) || entry->kind == ENTRY_SYMLINK)
+            entries[count++] = entry;
+        if (count == SIZES_AT_ONCE || (count > 0 && i + 1 == tree->count)) {
+            r = find_stored_sizes(folder, entries, count, e);
+            count = 0;
+        }
     }
     return r;
 }
@@ -247,18 +269,37 @@ static int find_attributes(struct folder *folder, const struct oid *own, bool ab
     return r;
 }
 
+static int too_big(const char *path, struct error *e)
+{
+    return error_set(e, E2BIG, "the folder '%s' is more than a small one", path);
+}
+
+/* Before its bytes are unpacked. */
+static int check_size(const struct version_reader *reader, const struct oid *id, const char *path,
+                      struct error *e)
+{
+    uint64_t size = 0;
+    int r = reader->max_tree ? raw_object_size(reader->repository, id, &size, e) : 0;
+
+    return r == 0 && size > reader->max_tree ? too_big(path, e) : r;
+}
+
 int tree_read(const struct version_reader *reader, const struct oid *id, const char *path,
               bool attributes, struct tree *out, struct error *e)
 {
     struct folder folder = {.reader = reader, .path = path, .budget.watch = reader->watch};
     struct tree tree = {.entries = NULL};
-    int r = parse(reader, id, &tree, e);
+    int r = check_size(reader, id, path, e);
 
+    if (r == 0)
+        r = parse(reader, id, &tree, e);
     if (r == 0) {
         const struct oid *own = attributes_blob(&tree);
 
         tree.attributes = attributes || own;
-        if (tree.attributes)
+        if (tree.attributes && reader->max_tree)
+            r = too_big(path, e);
+        else if (tree.attributes)
             r = find_attributes(&folder, own, attributes, e);
     }
     if (r == 0)

@@ -33,8 +33,8 @@ struct tree {
  * slash at either end, "" for the root; `attributes`: there is a .gitattributes above. Entries that
  * no checkout can have ("", ".", "..", ".git" in any case, names with a slash, longer than 255
  * bytes, or repeated) are left out. A converted file has the size of what comes out, unless it is
- * above max_file. EIO, ENOMEM, ECANCELED, EFBIG (.gitattributes beyond our bounds). On success the
- * caller owns *out. */
+ * above max_file. EIO, ENOMEM, ECANCELED, EFBIG (.gitattributes beyond our bounds), E2BIG (max_tree). On success
+ * the caller owns *out. */
 int tree_read(const struct version_reader *reader, const struct oid *tree, const char *path,
               bool attributes, struct tree *out, struct error *e);
 void tree_release(struct tree *tree);

@@ -18,6 +18,9 @@ struct version_reader {
      * NULL. */
     const struct watch *watch;
     uint64_t max_file; /* bytes; what a larger file holds is not asked for */
+    /* Not 0: a folder is read only if its tree has no more bytes, and no .gitattributes says anything of it; else
+     * E2BIG. */
+    uint64_t max_tree;
     /* Files of more bytes are read into spools (spool.h) in this folder; NULL: into memory. */
     const char *spool_folder;
     uint64_t spool_above; /* SPOOL_ABOVE, but for tests */

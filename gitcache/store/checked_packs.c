@@ -247,6 +247,28 @@ int checked_packs_read(git_odb *odb, const struct oid *id, git_object_t *type, s
     return r;
 }
 
+/* From the pack that has the first one: a version comes in a pack of its own. */
+void checked_packs_sizes(git_odb *odb, const struct oid *ids, size_t count, uint64_t *sizes)
+{
+    struct pack_file *pack = NULL;
+    git_odb_backend *backend;
+    struct pack_reader reader;
+    uint32_t position;
+
+    for (size_t i = 0; i < count; i++)
+        sizes[i] = PACK_SIZES_UNKNOWN;
+    for (size_t i = 0; count > 0 && !pack && i < git_odb_num_backends(odb); i++) {
+        size_t from = 0;
+        if (!git_odb_get_backend(&backend, odb, i) && backend->read == backend_read)
+            pack = pack_folder_find(packs_of(backend), &ids[0], &from, &position);
+    }
+    if (pack && pack_file_begin(pack, &reader, NULL) == 0) {
+        pack_sizes_find(&reader, ids, count, sizes);
+        pack_file_end(pack, &reader);
+    }
+    pack_file_put(pack);
+}
+
 static void backend_free(git_odb_backend *backend)
 {
     pack_folder_release(packs_of(backend));

@@ -8,6 +8,7 @@
 
 #include "gitcache/base/bytes.h"
 #include "gitcache/store/cache.h"
+#include "gitcache/store/pack_sizes.h"
 #include "gitcache/store/pack_stream.h"
 
 /* Exactly one of `folder` (all its packs, also those that come later) and `base` (that pack alone,
@@ -23,5 +24,8 @@ int checked_packs_write(git_odb *odb, const struct pack_stream_request *request,
  * a copy. Errors likewise. */
 int checked_packs_read(git_odb *odb, const struct oid *id, git_object_t *type, struct bytes *out,
                        struct error *e);
+
+/* The sizes of objects, as far as they are easily found: else PACK_SIZES_UNKNOWN (pack_sizes.h). */
+void checked_packs_sizes(git_odb *odb, const struct oid *ids, size_t count, uint64_t *sizes);
 
 #endif

@@ -301,3 +301,22 @@ int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t 
     *type = (git_object_t)entry.type;
     return r;
 }
+
+int pack_entry_size_of(const struct pack_reader *reader, uint32_t position, unsigned char *bytes,
+                       uint64_t *size, struct error *e)
+{
+    uint64_t begin = pack_index_offset(reader->index, position);
+    size_t length = (size_t)(pack_index_end(reader->index, position) - begin);
+    struct pack_entry entry = {.type = 0};
+    int r;
+
+    if (deflated_crc(0, bytes, length) != pack_index_crc(reader->index, position))
+        return pack_entry_damaged(reader, position, "its checksum does not match", e);
+    r = parse_entry(reader, position, bytes, length, &entry, e);
+    if (r < 0)
+        return r;
+    entry.chunk = bytes + (entry.begin - begin);
+    entry.chunk_size = (size_t)(entry.end - entry.begin);
+    *size = entry.size;
+    return pack_entry_is_delta(&entry) ? size_of_delta(reader, position, &entry, size, e) : 0;
+}

@@ -58,6 +58,10 @@ int pack_entry_inflate(const struct pack_reader *reader, uint32_t position,
 int pack_entry_size(const struct pack_reader *reader, uint32_t position, size_t *size,
                     git_object_t *type, struct error *e);
 
+/* The same without the type, of an entry whose bytes are in memory, all of them. */
+int pack_entry_size_of(const struct pack_reader *reader, uint32_t position, unsigned char *bytes,
+                       uint64_t *size, struct error *e);
+
 /* A sentence that names the object. */
 void pack_entry_tell_damage(const struct pack_reader *reader, uint32_t position, const char *what,
                             struct error *e);

@@ -80,6 +80,22 @@ int raw_object_size(struct repository *repository, const struct oid *id, uint64_
     return r;
 }
 
+int raw_object_sizes(struct repository *repository, const struct oid *ids, size_t count,
+                     uint64_t *out, struct error *e)
+{
+    git_odb *odb;
+    int r = odb_get(&odb, repository, e);
+
+    if (r < 0)
+        return r;
+    checked_packs_sizes(odb, ids, count, out);
+    odb_put(repository);
+    for (size_t i = 0; i < count && r == 0; i++)
+        if (out[i] == PACK_SIZES_UNKNOWN)
+            r = raw_object_size(repository, &ids[i], &out[i], e);
+    return r;
+}
+
 static int loose_blob(struct repository *repository, const struct oid *id, struct bytes *out,
                       struct error *e)
 {

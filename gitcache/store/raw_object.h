@@ -18,6 +18,10 @@ int raw_object_read(struct repository *repository, const struct oid *id, git_obj
 int raw_object_size(struct repository *repository, const struct oid *id, uint64_t *out,
                     struct error *e);
 
+/* The sizes of some objects, with less work than one by one. */
+int raw_object_sizes(struct repository *repository, const struct oid *ids, size_t count,
+                     uint64_t *out, struct error *e);
+
 /* A blob's bytes and a NUL; the caller frees out->data, which is never NULL. */
 int raw_object_blob(struct repository *repository, const struct oid *id, struct bytes *out,
                     struct error *e);

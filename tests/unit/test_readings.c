@@ -1,3 +1,4 @@
+#include "fs/tree/reading.h"
 #include "fs/tree/repos.h"
 #include "gitcache/store/repository_state.h"
 #include "tests/unit/mounted.h"
@@ -65,6 +66,127 @@ static void test_what_is_cheap_is_read_at_once(void **state)
     mounted_close(&mounted);
 }
 
+#define LARGE 700 /* files: more than a small folder's tree has room for */
+
+static void make_folders(const struct sandbox *box)
+{
+    run(box,
+        "git init -q repo; cd repo; mkdir small other large; touch small/a other/a;"
+        "for n in $(seq %d); do : >large/$n; done; mkdir -p converted/below; touch "
+        "converted/below/a;"
+        "echo '* text' >converted/.gitattributes; git add .; git commit -qm 1; git tag 1",
+        LARGE);
+}
+
+/* Whether a request that opens a folder gets its answer at once. */
+static bool opens_at_once(struct mounted *mounted, uint32_t folder)
+{
+    struct ask ask = {0};
+    int r;
+
+    assert_false(node_has_children(node_get(mounted->mount.nodes, folder)));
+    r = readings_open_tree(&mounted->mount, folder, &ask);
+    if (r == -EAGAIN)
+        wait_for_work(mounted, &ask);
+    else
+        assert_int_equal(r, 0);
+    assert_true(node_has_children(node_get(mounted->mount.nodes, folder)));
+    return r == 0;
+}
+
+static void test_small_folders_are_read_at_once(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t small = walk(&mounted, "repo/1/small");
+    assert_true(opens_at_once(&mounted, small));
+    assert_string_equal(listed(&mounted, small), "a");
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/large")));
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/converted")));
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/converted/below")));
+    /* Those took a look, no more: others still are. */
+    assert_true(opens_at_once(&mounted, walk(&mounted, "repo/1/other")));
+    mounted_close(&mounted);
+}
+
+static void test_what_took_long_is_not_read_at_once(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    atomic_store(&repos_at(&mounted.mount.repos, 0)->is_costly, true);
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/small")));
+    mounted_close(&mounted);
+}
+
+static void test_two_of_a_repository_are_read_at_once(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    atomic_store(&repo->read_here, 2);
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/small")));
+    assert_int_equal(atomic_load(&repo->read_here), 2);
+    atomic_store(&repo->read_here, 1);
+    assert_true(opens_at_once(&mounted, walk(&mounted, "repo/1/other")));
+    mounted_close(&mounted);
+}
+
+static void test_what_a_worker_has_died_of_is_not_read_at_once(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t folder = walk(&mounted, "repo/1/small");
+    crash_record_condemn(&mounted.mount.state->crashes,
+                         reading_crash_key(&mounted.mount, READING_TREE, folder));
+    assert_int_equal(readings_open_tree(&mounted.mount, folder, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(readings_open_tree(&mounted.mount, folder, &ask), -EIO);
+    mounted_close(&mounted);
+}
+
+/* So many nodes that nobody can reach. */
+static void waste(struct mounted *mounted, uint32_t count)
+{
+    const struct repo *repo = repos_at(&mounted->mount.repos, 0);
+    struct node_spec *specs = calloc(count, sizeof *specs);
+    uint32_t first;
+
+    assert_non_null(specs);
+    for (uint32_t i = 0; i < count; i++)
+        specs[i] = (struct node_spec){.kind = NODE_CHECKOUT, .name = "", .account = repo->node};
+    assert_int_equal(nodes_append(mounted->mount.nodes, specs, count, &first), 0);
+    free(specs);
+}
+
+/* A sweep waits until everybody has left the node table: a request that waited for one would wait for itself. */
+static void test_a_request_never_sweeps(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    const struct nodes *nodes = mounted.mount.nodes;
+    uint32_t small = walk(&mounted, "repo/1/small"), other = walk(&mounted, "repo/1/other");
+
+    waste(&mounted, 5000); /* a sweep is due */
+    assert_false(opens_at_once(&mounted, small));
+    assert_true(nodes_charged(nodes, repo->node) < 5000);
+    waste(&mounted, nodes_share(nodes) - nodes_charged(nodes, repo->node));
+    atomic_store(&repo->charged, nodes_share(nodes)); /* none is due, but there is no room */
+    assert_false(opens_at_once(&mounted, other));
+    mounted_close(&mounted);
+}
+
 static void test_a_failure_is_answered_again_until_it_is_forgotten(void **state)
 {
     struct mounted mounted;
@@ -93,6 +215,15 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_cheap_is_read_at_once, sandbox_open,
                                         sandbox_close),
+        cmocka_unit_test_setup_teardown(test_small_folders_are_read_at_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_took_long_is_not_read_at_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_two_of_a_repository_are_read_at_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_a_worker_has_died_of_is_not_read_at_once,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_request_never_sweeps, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_is_answered_again_until_it_is_forgotten,
                                         sandbox_open, sandbox_close),
     };
