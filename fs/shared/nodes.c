@@ -8,15 +8,15 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include "fs/shared/nodes_layout.h"
+#include "fs/shared/names.h"
 
 #define REPO_SHARE 8u /* a repository may have one part in so many */
 
 static size_t memory_size(uint32_t max_nodes)
 {
     return HEADER_SIZE +
-           max_nodes * (sizeof(struct node) + NAMES_PER_NODE + LINKS_PER_NODE * sizeof(uint32_t) +
-                        sizeof(uint64_t) + sizeof(uint32_t));
+           max_nodes * (sizeof(struct node) + NAMES_PIECE + sizeof(uint64_t) + sizeof(uint32_t) +
+                        LINKS_PER_NODE * sizeof(uint32_t) + sizeof(uint32_t));
 }
 
 int nodes_create(uint32_t max_nodes, int64_t mtime, struct error *e)
@@ -87,11 +87,14 @@ int nodes_map(struct nodes **out, int fd, struct error *e)
     nodes->header = (struct header *)memory;
     nodes->node = (struct node *)(memory + HEADER_SIZE);
     nodes->names = (char *)(nodes->node + header.max_nodes);
-    nodes->max_names = header.max_nodes * NAMES_PER_NODE;
-    nodes->links = (uint32_t *)(nodes->names + nodes->max_names);
+    nodes->max_names = header.max_nodes * NAMES_PIECE;
+    nodes->holds = (_Atomic uint64_t *)(nodes->names + nodes->max_names);
+    nodes->owners = (_Atomic uint32_t *)(nodes->holds + header.max_nodes);
+    nodes->links = (uint32_t *)(nodes->owners + header.max_nodes);
     nodes->max_links = header.max_nodes * LINKS_PER_NODE;
-    nodes->holds = (_Atomic uint64_t *)(nodes->links + nodes->max_links);
-    nodes->generations = (_Atomic uint32_t *)(nodes->holds + header.max_nodes);
+    nodes->generations = (_Atomic uint32_t *)(nodes->links + nodes->max_links);
+    nodes->places = (struct places){.used = &nodes->header->nodes_used, .max = header.max_nodes};
+    nodes->pieces = (struct places){.used = &nodes->header->names_used, .max = header.max_nodes};
     pthread_mutex_init(&nodes->append, NULL);
     *out = nodes;
     return 0;
@@ -103,7 +106,8 @@ void nodes_unmap(struct nodes *nodes)
         return;
     pthread_mutex_destroy(&nodes->append);
     munmap(nodes->header, nodes->size);
-    free(nodes->taken);
+    places_forget(&nodes->places);
+    places_forget(&nodes->pieces);
     free(nodes);
 }
 
@@ -123,9 +127,7 @@ void nodes_report_damage(const struct nodes *nodes, uint32_t index)
 
 uint32_t nodes_used(const struct nodes *nodes)
 {
-    uint32_t used = atomic_load_explicit(&nodes->header->nodes_used, memory_order_acquire);
-    uint32_t max = nodes_max(nodes);
-    return used < max ? used : max;
+    return places_used(&nodes->places);
 }
 
 uint32_t nodes_taken(const struct nodes *nodes)
@@ -136,7 +138,7 @@ uint32_t nodes_taken(const struct nodes *nodes)
 
 uint32_t nodes_max(const struct nodes *nodes)
 {
-    return (uint32_t)(nodes->max_names / NAMES_PER_NODE);
+    return nodes->places.max;
 }
 
 /* The caller knows that it is a repository. */
@@ -164,7 +166,7 @@ const struct node *node_get(const struct nodes *nodes, uint32_t index)
     unsigned kind = index < nodes_used(nodes)
                         ? atomic_load_explicit(&nodes->node[index].kind, memory_order_acquire)
                         : NODE_NONE;
-    return kind != NODE_NONE && kind < NODE_ROOM ? &nodes->node[index] : NULL;
+    return kind != NODE_NONE && kind < NODE_KINDS ? &nodes->node[index] : NULL;
 }
 
 const struct node *node_parent(const struct nodes *nodes, const struct node *node)
@@ -193,143 +195,14 @@ uint32_t node_unit(const struct nodes *nodes, uint32_t index)
 {
     const struct node *node = &nodes->node[index];
 
-    switch ((unsigned)node->kind) {
-    case NODE_TREE:
-    case NODE_FILE:
-    case NODE_EXECUTABLE:
-    case NODE_SYMLINK:
-    case NODE_SUBMODULE:
-    case NODE_ROOM:
-        return node->checkout < nodes_used(nodes) ? node->checkout : 0;
-    }
-    return index;
-}
-
-const char *node_string(const struct nodes *nodes, uint64_t offset)
-{
-    uint64_t used = nodes_used(nodes) * NAMES_PER_NODE;
-
-    if (offset >= used)
-        return "";
-    if (!memchr(nodes->names + offset, '\0', used - offset))
-        return "";
-    return nodes->names + offset;
-}
-
-const char *node_name(const struct nodes *nodes, const struct node *node)
-{
-    static const char damaged[UINT16_MAX + 1]; /* as long as any name_length says */
-    uint64_t end = node->name + node->name_length;
-
-    if (end < node->name || end >= nodes->max_names || nodes->names[end] != '\0')
-        return damaged;
-    return nodes->names + node->name;
-}
-
-/* ---- places; the caller holds the append lock ---- */
-
-static bool is_taken(const struct nodes *nodes, uint32_t index)
-{
-    return nodes->taken[index / 64] >> index % 64 & 1;
-}
-
-static void take(struct nodes *nodes, uint32_t first, uint32_t count)
-{
-    for (uint32_t i = first; i < first + count; i++)
-        nodes->taken[i / 64] |= 1ull << i % 64;
-    nodes->free -= count;
-    nodes->cursor = first + count;
-    atomic_store_explicit(&nodes->header->nodes_free, nodes->free, memory_order_relaxed);
-}
-
-/* A free run of places in [begin, end). Bits beyond the used places are clear. */
-static bool find_run(const struct nodes *nodes, uint32_t begin, uint32_t end, uint32_t count,
-                     uint32_t *first)
-{
-    uint32_t run = 0;
-
-    for (uint32_t i = begin; i < end;) {
-        if (i % 64 == 0 && nodes->taken[i / 64] == UINT64_MAX) {
-            run = 0;
-            i += 64;
-            continue;
-        }
-        run = is_taken(nodes, i) ? 0 : run + 1;
-        i++;
-        if (run == count) {
-            *first = i - count;
-            return true;
-        }
-    }
-    return false;
-}
-
-static bool find_free(struct nodes *nodes, uint32_t count, uint32_t *first)
-{
-    uint32_t used = nodes_used(nodes);
-
-    if (!nodes->taken || count == 0 || count > nodes->free ||
-        (nodes->no_run && count >= nodes->no_run))
-        return false;
-    if (find_run(nodes, nodes->cursor, used, count, first) ||
-        find_run(nodes, 0, used, count, first)) {
-        take(nodes, *first, count);
-        return true;
-    }
-    nodes->no_run = count;
-    return false;
-}
-
-/* Places that were given up, else new ones, of which nobody reads anything before their kind is
- * written. */
-static int find_places(struct nodes *nodes, size_t count, uint32_t *first)
-{
-    uint32_t used = atomic_load(&nodes->header->nodes_used);
-
-    if (count <= nodes_max(nodes) && find_free(nodes, (uint32_t)count, first))
-        return 0;
-    if (used > nodes_max(nodes) || count > nodes_max(nodes) - used)
-        return -ENOSPC;
-    for (size_t i = 0; nodes->taken && i < count; i++)
-        nodes->taken[(used + i) / 64] |= 1ull << (used + i) % 64;
-    atomic_store_explicit(&nodes->header->nodes_used, used + (uint32_t)count, memory_order_release);
-    *first = used;
-    return 0;
+    if (!kind_is_in_checkout(node->kind))
+        return index;
+    return node->checkout < nodes_used(nodes) ? node->checkout : 0;
 }
 
 static void set_kind(struct node *node, enum node_kind kind)
 {
     atomic_store_explicit(&node->kind, (uint8_t)kind, memory_order_release);
-}
-
-/* Places that hold names alone. */
-static void make_room(struct nodes *nodes, uint32_t begin, uint32_t end, uint32_t unit)
-{
-    for (uint32_t i = begin; i < end; i++) {
-        nodes->node[i].checkout = unit;
-        set_kind(&nodes->node[i], NODE_ROOM);
-    }
-}
-
-static size_t places_for(size_t bytes)
-{
-    return (bytes + NAMES_PER_NODE - 1) / NAMES_PER_NODE;
-}
-
-int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset)
-{
-    size_t size = strlen(text) + 1, places = places_for(size);
-    uint32_t first;
-
-    pthread_mutex_lock(&nodes->append);
-    int r = find_places(nodes, places, &first);
-    if (r == 0) {
-        *offset = first * NAMES_PER_NODE;
-        memcpy(nodes->names + *offset, text, size);
-        make_room(nodes, first, first + (uint32_t)places, NODE_ROOT_INDEX);
-    }
-    pthread_mutex_unlock(&nodes->append);
-    return r;
 }
 
 /* Counts places in a repository's share; the caller holds the append lock. A worker that dies right
@@ -355,24 +228,26 @@ static void uncharge(struct nodes *nodes, uint32_t repo, size_t less)
         atomic_fetch_sub_explicit(charge_of(nodes, repo), (uint32_t)less, memory_order_relaxed);
 }
 
+static bool has_size(enum node_kind kind)
+{
+    return kind == NODE_FILE || kind == NODE_EXECUTABLE || kind == NODE_SYMLINK;
+}
+
 /* Everything but its kind, which the caller writes last. */
 static void fill(struct nodes *nodes, struct node *node, const struct node_spec *spec,
                  uint64_t name)
 {
     const struct node *parent = &nodes->node[spec->parent];
 
-    memcpy(nodes->names + name, spec->name, spec->name_length);
-    nodes->names[name + spec->name_length] = '\0';
+    names_write(nodes, spec, name);
     node->flags = (uint8_t)spec->flags;
-    node->name_length = (uint16_t)spec->name_length;
+    node->name_length = (uint8_t)spec->name_length;
     node->parent = spec->parent;
     node->depth = parent == node ? 0 : parent->depth + 1u;
     node->name = name;
-    node->data = spec->data;
-    node->mtime = spec->mtime;
     node->oid = spec->oid;
     node->checkout = spec->checkout;
-    atomic_store_explicit(&node->children, 0, memory_order_relaxed);
+    atomic_store_explicit(&node->size, has_size(spec->kind) ? spec->data : 0, memory_order_relaxed);
 }
 
 /* A worker's own: what one that has died was making, nobody will go on with. The caller holds the append
@@ -394,42 +269,67 @@ void nodes_unpin(struct nodes *nodes, uint32_t index)
     pthread_mutex_unlock(&nodes->append);
 }
 
-int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first)
+static int find_places(struct nodes *nodes, size_t count, size_t pieces, uint32_t *first,
+                       uint32_t *piece)
 {
-    size_t names = 0;
-    int r = 0;
+    int r = places_take(&nodes->places, count, first);
+
+    if (r == 0)
+        r = places_take(&nodes->pieces, pieces, piece);
+    atomic_store_explicit(&nodes->header->nodes_free, nodes->places.free, memory_order_relaxed);
+    return r;
+}
+
+/* `at`: where names begin. */
+static void fill_all(struct nodes *nodes, const struct node_spec *specs, size_t count,
+                     uint32_t first, uint64_t at)
+{
+    for (size_t i = 0; i < count; i++) {
+        at = names_begin(at, specs[i].kind);
+        fill(nodes, &nodes->node[first + i], &specs[i], at);
+        set_kind(&nodes->node[first + i], specs[i].kind);
+        at += specs[i].name_length + 1;
+    }
+}
+
+/* Bytes for their names, and what lies before these. */
+static size_t size_of_names(const struct node_spec *specs, size_t count)
+{
+    uint64_t at = 0;
 
     for (size_t i = 0; i < count; i++)
-        names += specs[i].name_length + 1;
-    size_t places = places_for(names) > count ? places_for(names) : count;
+        at = names_begin(at, specs[i].kind) + specs[i].name_length + 1;
+    return at;
+}
+
+int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first)
+{
+    size_t pieces = names_pieces(size_of_names(specs, count));
+    size_t more = count > pieces ? count : pieces;
+    uint32_t piece;
+    int r = 0;
 
     pthread_mutex_lock(&nodes->append);
     uint32_t *pin = count > 0 && specs[0].is_pinned ? find_pin(nodes, 0) : NULL;
     if (count > 0)
-        r = specs[0].is_pinned && !pin ? -ENOMEM : charge(nodes, specs[0].account, places);
+        r = specs[0].is_pinned && !pin ? -ENOMEM : charge(nodes, specs[0].account, more);
     if (r == 0)
-        r = find_places(nodes, places, first);
+        r = find_places(nodes, count, pieces, first, &piece);
     if (r == -ENOSPC)
-        uncharge(nodes, specs[0].account, places);
+        uncharge(nodes, specs[0].account, more);
     if (r == 0 && pin)
         *pin = *first;
-    uint64_t name = r == 0 ? *first * NAMES_PER_NODE : 0;
-    for (size_t i = 0; r == 0 && i < count; i++) {
-        struct node *node = &nodes->node[*first + i];
-        fill(nodes, node, &specs[i], name);
-        name += specs[i].name_length + 1;
-        set_kind(node, specs[i].kind);
+    if (r == 0) {
+        fill_all(nodes, specs, count, *first, piece * NAMES_PIECE);
+        names_own(nodes, piece, pieces, count > 0 ? node_unit(nodes, *first) : 0);
     }
-    if (r == 0 && places > count)
-        make_room(nodes, *first + (uint32_t)count, *first + (uint32_t)places,
-                  node_unit(nodes, *first));
     pthread_mutex_unlock(&nodes->append);
     return r;
 }
 
 bool node_correct_size(struct nodes *nodes, uint32_t index, uint64_t told, uint64_t size)
 {
-    return atomic_compare_exchange_strong(&nodes->node[index].data, &told, size);
+    return atomic_compare_exchange_strong(&nodes->node[index].size, &told, size);
 }
 
 bool node_is_folder(const struct node *node)

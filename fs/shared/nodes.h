@@ -20,8 +20,9 @@
  * old one keeps reading it.
  *  - What nobody can reach any more is found, and its places are used again: see sweep.h.
  *
- * Names lie where their nodes do: a place has 64 bytes for them, and nodes that are appended together
- * share theirs; where that is too little, places without a node (NODE_ROOM) follow.
+ * A node is small, as there are very many. So names lie elsewhere: in pieces of 64 bytes, some of which belong to the nodes
+ * that were appended together. What only the few nodes have that are in no checkout (struct node_more) lies before
+ * their names.
  *
  * A repository has a share of the table, so that it cannot take it from the others; its node counts
  * what it has. A worker that dies while it appends leaves places that nobody can reach.
@@ -39,7 +40,7 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-#define NODES_LAYOUT    4 /* raise it whenever struct node or the header changes */
+#define NODES_LAYOUT    5 /* raise it whenever struct node or the header changes */
 #define NODE_ROOT_INDEX 0u
 #define NODE_NAME_MAX   255
 
@@ -49,15 +50,15 @@ enum node_kind {
     NODE_REPO,         /* data: offset of the URL in the names */
     NODE_PREFIX,       /* "release" of a tag "release/3.7" */
     NODE_VERSION,      /* data: index of its repository's node */
-    NODE_CHECKOUT,     /* hidden: oid is the commit; parent is the version */
-    NODE_TREE,         /* oid: the tree */
-    NODE_FILE,         /* oid: the blob; data: its size */
+    NODE_CHECKOUT,     /* hidden: oid is the commit, and its time mtime; parent is the version */
+    NODE_TREE,         /* in a checkout, as the next four. oid: the tree */
+    NODE_FILE,         /* oid: the blob */
     NODE_EXECUTABLE,   /* likewise */
     NODE_SYMLINK,      /* likewise */
     NODE_SUBMODULE,    /* an empty folder */
     NODE_CONTROL,      /* a folder of .startpointfs */
     NODE_CONTROL_FILE, /* a generated text */
-    NODE_ROOM,         /* no node: room for the names of those before it */
+    NODE_KINDS
 };
 
 enum node_flags {
@@ -67,22 +68,22 @@ enum node_flags {
     NODE_CONVERSION_SHIFT = 3,
 };
 
-/* One cache line. Fields are constant once the node can be found, but for the atomic ones. */
+/* 48 bytes. Fields are constant once the node can be found, but for the atomic ones. */
 struct node {
     _Atomic uint8_t kind; /* written last: until then the place is free */
     uint8_t flags;
-    uint16_t name_length;
+    uint8_t name_length;
     uint32_t parent;
     uint64_t name : 40;  /* offset into the names; NUL-terminated there */
     uint64_t depth : 24; /* the root's is 0; its parent's is one less: no walk upwards is endless */
-    _Atomic uint64_t data; /* see enum node_kind; a file's may be corrected */
-    int64_t mtime;         /* seconds since the epoch */
+    union {
+        _Atomic uint64_t children; /* of a folder */
+        _Atomic uint64_t size;     /* of a file or symlink, in bytes; may be corrected */
+    };
     struct oid oid;
-    /* Tree, file, symlink: the checkout that it belongs to. Room: whose names lie there, as a rule. In a
-     * chain: the child made before it, 0 for the first (read with node_before). A repository: what it has
-     * of its share. */
+    /* Tree, file, symlink: the checkout that it belongs to. In a chain: the child made before it, 0 for the first (read
+     * with node_before). A repository: what it has of its share. */
     uint32_t checkout;
-    _Atomic uint64_t children;
 };
 
 /* What a new node shall be. */
@@ -93,8 +94,9 @@ struct node_spec {
     size_t name_length; /* at most NODE_NAME_MAX */
     uint32_t parent;
     uint32_t checkout;
-    uint64_t data;
-    int64_t mtime;
+    uint64_t data; /* see enum node_kind; a file's or symlink's: its size */
+    int64_t
+        mtime; /* seconds since the epoch; not of what is in a checkout: it has the checkout's */
     struct oid oid;
     bool is_pinned;   /* a sweep lets it be until nodes_unpin: nothing leads to it yet */
     uint32_t account; /* the repository in whose share it counts; 0: in nobody's */
@@ -131,16 +133,19 @@ bool node_of_id(const struct nodes *nodes, uint64_t id, uint32_t *index);
 const struct node *node_get(const struct nodes *nodes, uint32_t index);
 /* The node that it is in; NULL for the root, and where the table is damaged. */
 const struct node *node_parent(const struct nodes *nodes, const struct node *node);
+/* Seconds since the epoch, and what enum node_kind says; 0 where the table is damaged. */
+int64_t node_mtime(const struct nodes *nodes, const struct node *node);
+uint64_t node_data(const struct nodes *nodes, const struct node *node);
 /* Borrowed; "" if the name lies outside the table. */
 const char *node_name(const struct nodes *nodes, const struct node *node);
 /* A string kept by nodes_keep_string. */
 const char *node_string(const struct nodes *nodes, uint64_t offset);
 
-/* Keeps a string for good, for a node's data; it takes places as names do. 0 or -ENOSPC. */
+/* Keeps a string for good, for a node's data. 0 or -ENOSPC. */
 int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
 
-/* The nodes that a repository may have (an eighth of the table), and those that it has; long names count
- * as several. */
+/* The nodes that a repository may have (an eighth of the table), and those that it has. So much of the names it may
+ * have, too: where names are longer than 63 bytes on average, each piece of them counts instead. */
 uint32_t nodes_share(const struct nodes *nodes);
 uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo);
 

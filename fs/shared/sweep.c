@@ -16,9 +16,10 @@ struct bits {
 
 struct sweep {
     struct nodes *nodes;
-    uint32_t used;
+    uint32_t used, used_pieces;
     struct bits pinned, live, dead;
-    uint32_t *charges; /* by repository's index */
+    struct bits dead_pieces;           /* of names */
+    uint32_t *charges, *piece_charges; /* by repository's index */
     bool ignores_holds;
 };
 
@@ -90,9 +91,12 @@ struct sweep *nodes_sweep_new(struct nodes *nodes)
         return NULL;
     sweep->nodes = nodes;
     sweep->used = nodes_used(nodes);
+    sweep->used_pieces = places_used(&nodes->pieces);
     sweep->charges = calloc(sweep->used + 1u, sizeof *sweep->charges);
-    if (!sweep->charges || bits_init(&sweep->pinned, sweep->used) < 0 ||
-        bits_init(&sweep->live, sweep->used) < 0 || bits_init(&sweep->dead, sweep->used) < 0) {
+    sweep->piece_charges = calloc(sweep->used + 1u, sizeof *sweep->piece_charges);
+    if (!sweep->charges || !sweep->piece_charges || bits_init(&sweep->pinned, sweep->used) < 0 ||
+        bits_init(&sweep->live, sweep->used) < 0 || bits_init(&sweep->dead, sweep->used) < 0 ||
+        bits_init(&sweep->dead_pieces, sweep->used_pieces) < 0) {
         nodes_sweep_free(sweep);
         return NULL;
     }
@@ -106,7 +110,9 @@ void nodes_sweep_free(struct sweep *sweep)
     free(sweep->pinned.words);
     free(sweep->live.words);
     free(sweep->dead.words);
+    free(sweep->dead_pieces.words);
     free(sweep->charges);
+    free(sweep->piece_charges);
     free(sweep);
 }
 
@@ -209,6 +215,13 @@ void nodes_sweep_pin(struct sweep *sweep, uint32_t index)
         set(&sweep->pinned, node_unit(sweep->nodes, index));
 }
 
+/* Whether what owns it is dead, as far as was looked. What has no owner is free. */
+static bool is_dead_piece(const struct sweep *sweep, uint32_t piece)
+{
+    uint32_t owner = atomic_load_explicit(&sweep->nodes->owners[piece], memory_order_acquire);
+    return owner > 0 && !has(&sweep->live, owner - 1);
+}
+
 void nodes_sweep_look(struct sweep *sweep)
 {
     struct nodes *nodes = sweep->nodes;
@@ -219,6 +232,10 @@ void nodes_sweep_look(struct sweep *sweep)
     for (uint32_t i = 0; i < sweep->used; i++)
         if (kind_of(nodes, i) != NODE_NONE && !has(&sweep->live, node_unit(nodes, i)))
             set(&sweep->dead, i);
+    clear(&sweep->dead_pieces);
+    for (uint32_t i = 0; i < sweep->used_pieces; i++)
+        if (is_dead_piece(sweep, i))
+            set(&sweep->dead_pieces, i);
     pthread_mutex_unlock(&nodes->append);
     clear(&sweep->pinned);
 }
@@ -246,8 +263,12 @@ static unsigned rank_of(const struct nodes *nodes, uint32_t index)
     return kind_of(nodes, index) == NODE_CHECKOUT ? 1 : 2;
 }
 
+/* Names go before their unit does: else they would be another's that comes to be in its place. */
 static void free_dead(struct sweep *sweep)
 {
+    for (uint32_t i = 0; i < sweep->used_pieces; i++)
+        if (has(&sweep->dead_pieces, i) && is_dead_piece(sweep, i))
+            atomic_store_explicit(&sweep->nodes->owners[i], 0, memory_order_release);
     for (unsigned rank = 0; rank <= 2; rank++)
         for (uint32_t i = 0; i < sweep->used; i++)
             if (has(&sweep->dead, i) && kind_of(sweep->nodes, i) != NODE_NONE &&
@@ -266,9 +287,9 @@ static uint32_t repository_of(const struct nodes *nodes, uint32_t unit)
         return 0;
     if (!node || (node->kind != NODE_VERSION && node->kind != NODE_PREFIX))
         return 0;
-    const struct node *repo =
-        node->data < nodes_used(nodes) ? node_get(nodes, (uint32_t)node->data) : NULL;
-    return repo && repo->kind == NODE_REPO ? (uint32_t)node->data : 0;
+    uint64_t index = node_data(nodes, node);
+    const struct node *repo = index < nodes_used(nodes) ? node_get(nodes, (uint32_t)index) : NULL;
+    return repo && repo->kind == NODE_REPO ? (uint32_t)index : 0;
 }
 
 static void count_place(struct sweep *sweep, uint32_t index)
@@ -279,39 +300,56 @@ static void count_place(struct sweep *sweep, uint32_t index)
         sweep->charges[repo]++;
 }
 
+static void count_piece(struct sweep *sweep, uint32_t piece)
+{
+    uint32_t owner = atomic_load_explicit(&sweep->nodes->owners[piece], memory_order_acquire);
+    uint32_t repo =
+        owner > 0 && owner <= nodes_used(sweep->nodes) ? repository_of(sweep->nodes, owner - 1) : 0;
+
+    if (repo && repo < sweep->used)
+        sweep->piece_charges[repo]++;
+}
+
+static void correct_charge(const struct sweep *sweep, uint32_t repo)
+{
+    uint32_t places = sweep->charges[repo], pieces = sweep->piece_charges[repo];
+
+    atomic_store_explicit((_Atomic uint32_t *)&sweep->nodes->node[repo].checkout,
+                          places > pieces ? places : pieces, memory_order_relaxed);
+}
+
 /* Places that were taken since the sweep began count as well. */
 static void count_all(struct sweep *sweep)
 {
     struct nodes *nodes = sweep->nodes;
-    uint32_t used = nodes_used(nodes);
+    uint32_t used = nodes_used(nodes), used_pieces = places_used(&nodes->pieces);
 
     memset(sweep->charges, 0, sweep->used * sizeof *sweep->charges);
+    memset(sweep->piece_charges, 0, sweep->used * sizeof *sweep->piece_charges);
     for (uint32_t i = 0; i < used; i++)
         if (kind_of(nodes, i) != NODE_NONE)
             count_place(sweep, i);
+    for (uint32_t i = 0; i < used_pieces; i++)
+        count_piece(sweep, i);
     for (uint32_t i = 0; i < sweep->used; i++)
         if (kind_of(nodes, i) == NODE_REPO)
-            atomic_store_explicit((_Atomic uint32_t *)&nodes->node[i].checkout, sweep->charges[i],
-                                  memory_order_relaxed);
+            correct_charge(sweep, i);
 }
 
 /* Notes which places can be used. */
 static void find_free_places(struct nodes *nodes)
 {
-    uint32_t used = nodes_used(nodes);
+    uint32_t used = nodes_used(nodes), used_pieces = places_used(&nodes->pieces);
 
-    if (!nodes->taken)
-        nodes->taken = calloc(nodes_max(nodes) / 64 + 1, sizeof *nodes->taken);
-    if (!nodes->taken)
-        return;
-    memset(nodes->taken, 0, (used / 64 + 1) * sizeof *nodes->taken);
-    nodes->free = nodes->cursor = nodes->no_run = 0;
-    for (uint32_t i = 0; i < used; i++)
-        if (kind_of(nodes, i) != NODE_NONE || node_generation(nodes, i) == UINT32_MAX)
-            nodes->taken[i / 64] |= 1ull << i % 64;
-        else
-            nodes->free++;
-    atomic_store_explicit(&nodes->header->nodes_free, nodes->free, memory_order_relaxed);
+    if (places_look(&nodes->places))
+        for (uint32_t i = 0; i < used; i++)
+            if (kind_of(nodes, i) != NODE_NONE || node_generation(nodes, i) == UINT32_MAX)
+                places_keep(&nodes->places, i);
+    if (places_look(&nodes->pieces))
+        for (uint32_t i = 0; i < used_pieces; i++)
+            if (atomic_load_explicit(&nodes->owners[i], memory_order_acquire) > 0)
+                places_keep(&nodes->pieces, i);
+    atomic_store_explicit(&nodes->header->nodes_free, nodes->places.free, memory_order_relaxed);
 }
 
 uint32_t nodes_sweep_finish(struct sweep *sweep)
@@ -319,7 +357,7 @@ uint32_t nodes_sweep_finish(struct sweep *sweep)
     struct nodes *nodes = sweep->nodes;
 
     pthread_mutex_lock(&nodes->append);
-    uint32_t before = nodes->taken ? nodes->free : 0;
+    uint32_t before = nodes->places.free;
     find_live(sweep, false);
     for (uint32_t i = 0; i < sweep->used; i++)
         if (has(&sweep->live, node_unit(nodes, i)))
@@ -327,7 +365,7 @@ uint32_t nodes_sweep_finish(struct sweep *sweep)
     free_dead(sweep);
     count_all(sweep);
     find_free_places(nodes);
-    uint32_t after = nodes->free;
+    uint32_t after = nodes->places.free;
     pthread_mutex_unlock(&nodes->append);
     return after > before ? after - before : 0;
 }
@@ -357,7 +395,7 @@ int nodes_sweep_each_held(struct sweep *sweep, void (*visit)(void *data, uint64_
     all = calloc(count + 1, sizeof *all);
     count = 0;
     for (uint32_t i = 0; all && i < sweep->used; i++)
-        if (kind_of(nodes, i) < NODE_ROOM && kind_of(nodes, i) != NODE_NONE &&
+        if (kind_of(nodes, i) < NODE_KINDS && kind_of(nodes, i) != NODE_NONE &&
             !has(&sweep->live, node_unit(nodes, i)) && node_holds(nodes, i) > 0)
             all[count++] = (struct held_node){i, nodes->node[i].depth};
     pthread_mutex_unlock(&nodes->append);

@@ -17,6 +17,9 @@
  * of which is in the freed places; the next sweep frees the rest. No list of what is free is kept in the
  * memory: a worker finds it by looking, which takes some 10 ns a node.
  *
+ * The names of a unit go before it does, by their owner (names.h): in a worker that dies in between, nodes without names are
+ * left, which nobody can reach.
+ *
  * A place whose generation has come to its end is not used again. */
 #ifndef FS_SHARED_SWEEP_H
 #define FS_SHARED_SWEEP_H

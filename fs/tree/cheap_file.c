@@ -9,7 +9,7 @@
 
 static bool is_small(const struct node *node, const struct repo *repo)
 {
-    return node->data <= CHEAP_SIZE && !atomic_load(&repo->is_costly);
+    return node->size <= CHEAP_SIZE && !atomic_load(&repo->is_costly);
 }
 
 bool cheap_file_is(const struct node *node, const struct repo *repo)

@@ -84,7 +84,6 @@ static int append(struct mount *mount, const struct node_spec *specs, size_t cou
 static int append_entries(struct mount *mount, const struct repo *repo, const struct tree *tree,
                           uint32_t parent, uint32_t checkout, bool looks, uint32_t *first)
 {
-    int64_t mtime = node_get(mount->nodes, checkout)->mtime;
     struct node_spec *specs = calloc(tree->count + 1, sizeof *specs);
     unsigned flags = tree->attributes ? NODE_ATTRIBUTES : 0;
 
@@ -100,7 +99,6 @@ static int append_entries(struct mount *mount, const struct repo *repo, const st
             .parent = parent,
             .checkout = checkout,
             .data = entry->size,
-            .mtime = mtime,
             .oid = entry->oid,
             .account = repo->node,
         };
@@ -342,12 +340,12 @@ int checkout_read(struct mount *mount, uint32_t index, const struct watch *watch
     const struct blob_request request = {
         .oid = node->oid,
         .conversion = node->flags >> NODE_CONVERSION_SHIFT,
-        .size = node->data,
+        .size = node->size,
         .path = path,
     };
     r = blob_read(&reader, &request, out, e);
     /* The bytes are those of their hash: what told the size was wrong (sizes.h). */
-    if (r == 0 && out->size != node->data) {
+    if (r == 0 && out->size != node->size) {
         r = error_set(e, EIO, "%s has %zu bytes, and a different size was reported", path,
                       out->size);
         content_release(out);

@@ -246,7 +246,7 @@ static void advance(struct files_ahead *ahead, struct follower *follower)
     if (file == NODE_ROOT_INDEX || !node) {
         follower->ended = true;
     } else {
-        const struct file_ahead next = {node_id(mount->nodes, file), node->data};
+        const struct file_ahead next = {node_id(mount->nodes, file), node->size};
 
         push(follower, &next);
         follower->cursor = file;

@@ -19,8 +19,8 @@ int folders_child(struct mount *mount, uint32_t folder, const struct node_spec *
         const struct node *node = node_get(mount->nodes, *child);
         if (node->kind == spec->kind && node->flags == spec->flags &&
             oid_equal(&node->oid, &spec->oid) &&
-            (string ? strcmp(node_string(mount->nodes, node->data), string) == 0
-                    : node->data == spec->data))
+            (string ? strcmp(node_string(mount->nodes, node_data(mount->nodes, node)), string) == 0
+                    : node_data(mount->nodes, node) == spec->data))
             return 0;
     } else if (r != -ENOENT && r != -EAGAIN) {
         return r;

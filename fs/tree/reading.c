@@ -147,7 +147,7 @@ static bool make_room(struct reading *reading)
         .commit = node_get(mount->nodes, node->checkout)->oid,
     };
 
-    return spared.repo && room_make(mount, 2 * node->data, &spared);
+    return spared.repo && room_make(mount, 2 * node->size, &spared);
 }
 
 static int read_file(struct reading *reading, const struct watch *watch, struct content *content,

@@ -127,9 +127,9 @@ static const struct node *repository_node(const struct nodes *nodes, const struc
 {
     while (node && node->kind != NODE_PREFIX && node->kind != NODE_VERSION)
         node = node_parent(nodes, node);
-    if (!node || node->data > UINT32_MAX)
+    if (!node || node_data(nodes, node) > UINT32_MAX)
         return NULL;
-    *index = (uint32_t)node->data;
+    *index = (uint32_t)node_data(nodes, node);
     const struct node *repo = node_get(nodes, *index);
     return repo && repo->kind == NODE_REPO ? repo : NULL;
 }
@@ -149,8 +149,8 @@ struct repo *repos_of_node(struct repos *repos, uint32_t index)
     if (repo)
         return repo;
     /* No list names it: see the header. */
-    int r = repos_add(repos, node_name(repos->nodes, node), node_string(repos->nodes, node->data),
-                      index, &repo, NULL);
+    int r = repos_add(repos, node_name(repos->nodes, node),
+                      node_string(repos->nodes, node_data(repos->nodes, node)), index, &repo, NULL);
     return r == 0 ? repo : NULL;
 }
 

@@ -27,7 +27,7 @@ static bool correct_one(struct mount *mount, uint32_t index, const struct repo *
 
     if (!node || !has_plain_bytes(node) || !is_of(mount, index, repo))
         return false;
-    told = node->data;
+    told = node->size;
     return blob_size(repo->repository, &node->oid, &size, NULL) == 0 && size != told &&
            node_correct_size(mount->nodes, index, told, size);
 }

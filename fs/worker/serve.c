@@ -174,12 +174,12 @@ int serve_read(struct request *request)
     if (node_is_folder(node))
         return -EISDIR;
     if (!request->parked_once)
-        request->told = node->data;
+        request->told = node->size;
     r = get_blob(request, &blob);
     if (r < 0)
         return r;
     /* The kernel would cut the bytes, or put zeroes behind them; the next reader asks for the size. */
-    if (node->data != request->told) {
+    if (node->size != request->told) {
         blobs_put(mount->blobs, blob);
         return -EIO;
     }

@@ -70,7 +70,7 @@ static void fill_version(struct mount *mount, uint32_t index, struct stat *st, d
     if (node_checkout(mount->nodes, index, &checkout) < 0)
         *timeout = node_get(mount->nodes, index)->flags & NODE_BRANCH ? 0 : FOR_EVER;
     else
-        st->st_mtim.tv_sec = node_get(mount->nodes, checkout)->mtime;
+        st->st_mtim.tv_sec = node_mtime(mount->nodes, node_get(mount->nodes, checkout));
 }
 
 int stat_fill(struct worker *worker, uint32_t index, struct ask *ask, struct stat *st,
@@ -90,14 +90,14 @@ int stat_fill(struct worker *worker, uint32_t index, struct ask *ask, struct sta
         .st_uid = mount->settings->uid,
         .st_gid = mount->settings->gid,
         .st_blksize = BLOCK_SIZE,
-        .st_mtim.tv_sec = node->mtime,
+        .st_mtim.tv_sec = node_mtime(mount->nodes, node),
     };
     *timeout = FOR_EVER;
     switch ((unsigned)node->kind) {
     case NODE_FILE:
     case NODE_EXECUTABLE:
     case NODE_SYMLINK:
-        st->st_size = (off_t)node->data;
+        st->st_size = (off_t)node->size;
         break;
     case NODE_CONTROL_FILE:
         *timeout = 0;

@@ -41,7 +41,7 @@ static int make_text(void *data, uint32_t index, struct ask *ask, char **bytes)
 
     if (!node || node->kind != NODE_CONTROL_FILE)
         return -EIO;
-    switch ((enum control_folder_text)node->data) {
+    switch ((enum control_folder_text)node_data(mount->nodes, node)) {
     case CONTROL_FOLDER_STATUS:
         *bytes = status_make(mount);
         return *bytes ? 0 : -ENOMEM;

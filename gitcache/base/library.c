@@ -34,6 +34,8 @@ int library_open(struct error *e)
     /* Objects of the cache are hashed where they are read, and faster (checked_packs.c and
      * checked_loose.c; every odb is made of these). */
     git_libgit2_opts(GIT_OPT_ENABLE_STRICT_HASH_VERIFICATION, 0);
+    /* A tree is read once, when its folder is opened: to keep it only takes memory. */
+    git_libgit2_opts(GIT_OPT_SET_CACHE_OBJECT_LIMIT, GIT_OBJECT_TREE, (size_t)0);
     /* A ref that is there is complete, also after a power failure. */
     git_libgit2_opts(GIT_OPT_ENABLE_FSYNC_GITDIR, 1);
     return 0;

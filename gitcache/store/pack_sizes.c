@@ -1,6 +1,6 @@
 #include "gitcache/store/pack_sizes.h"
 
-#define WINDOW ((size_t)16 << 10)
+#define WINDOW ((size_t)8 << 10)
 
 /* Some bytes of the pack. */
 struct window {

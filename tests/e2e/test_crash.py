@@ -620,7 +620,7 @@ def open_table(supervisor):
 class Memory(Crash):
     """Shared memory is checked, not trusted."""
 
-    NODE, CHILDREN = 64, 56  # sizes and offsets in nodes.h
+    NODE, CHILDREN = 48, 16  # sizes and offsets in nodes.h
 
     def damage(self, supervisor, inode, word, offset=CHILDREN):
         with open_table(supervisor) as table:
@@ -666,7 +666,7 @@ class Memory(Crash):
         first = os.stat(tree / "a").st_ino
         for _ in range(60):
             with open_table(supervisor) as table:
-                table.seek(4096 + (first - 1 + chance.randrange(30)) * self.NODE + chance.randrange(8) * 8)
+                table.seek(4096 + (first - 1 + chance.randrange(30)) * self.NODE + chance.randrange(6) * 8)
                 table.write(chance.choice([chance.randbytes(8), bytes(8), b"\xff" * 8,
                                            chance.randrange(40).to_bytes(8, "little")]))
             self.drop(mount)

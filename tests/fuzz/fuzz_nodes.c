@@ -59,7 +59,7 @@ static void change(int fd, const uint8_t *data, size_t size)
     /* Two bytes say where, in the header and the first nodes or the first names or links; one what. */
     for (size_t i = 0; i + 3 < size; i += 4) {
         size_t regions[] = {0, 4096, 4096 + MAX_NODES * sizeof(struct node),
-                            4096 + MAX_NODES * (sizeof(struct node) + 64)};
+                            4096 + MAX_NODES * (sizeof(struct node) + 64 + 8 + 4)};
         size_t at = regions[data[i] % 4] + data[i + 1] + 256u * (data[i + 2] % 4);
 
         if (at < (size_t)st.st_size)
@@ -103,7 +103,8 @@ static void read_all(struct nodes *nodes)
             continue;
         node_parent(nodes, node);
         node_name(nodes, node);
-        node_string(nodes, node->data);
+        node_string(nodes, node_data(nodes, node));
+        node_mtime(nodes, node);
         node_of_id(nodes, node_id(nodes, i), &again);
         if (node->kind == NODE_VERSION)
             node_checkout(nodes, i, &checkout);

@@ -11,7 +11,7 @@ static void test_a_path_is_walked(void **state)
     mounted_open(&mounted, state, "./repo?tag=1");
     node = walk(&mounted, "repo/1/folder/file");
     assert_int_equal(node_get(mounted.mount.nodes, node)->kind, NODE_FILE);
-    assert_int_equal(node_get(mounted.mount.nodes, node)->data, 5);
+    assert_int_equal(node_get(mounted.mount.nodes, node)->size, 5);
     assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1/folder"), "file", &again), 0);
     assert_int_equal(again, node);
     assert_string_equal(listed(&mounted, walk(&mounted, "repo/release/3")), "file folder");

@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "fs/shared/children.h"
@@ -47,7 +48,7 @@ static void the_root_is_the_first(void **state)
     const struct node *root = node_get(nodes, NODE_ROOT_INDEX);
 
     assert_int_equal(root->kind, NODE_ROOT);
-    assert_int_equal(root->mtime, 7);
+    assert_int_equal(node_mtime(nodes, root), 7);
     assert_int_equal(nodes_used(nodes), 1);
     assert_null(node_get(nodes, 1));
 }
@@ -206,6 +207,77 @@ static void a_repository_has_a_share(void **state)
     assert_int_equal(nodes_append(nodes, &spec, 1, &index), -EIO);
 }
 
+#define FOLDERS   2500
+#define A_FOLDER  20 /* files */
+#define BYTES_FOR 80 /* of memory for a file, with its part of the folders */
+
+/* With usual names, of 16 characters; as the kernel is told of them, and so with their numbers. */
+static void a_file_takes_little_memory(void **state)
+{
+    struct node_spec specs[A_FOLDER];
+    char names[A_FOLDER][20];
+    struct nodes *nodes;
+    struct stat before, after;
+    uint32_t checkout, first;
+    uint64_t ids = 0;
+    int fd = nodes_create(1 << 20, 0, NULL);
+
+    (void)state;
+    assert_int_equal(nodes_map(&nodes, fd, NULL), 0);
+    checkout = add(nodes, NODE_CHECKOUT, "", 0);
+    assert_int_equal(fstat(fd, &before), 0);
+    for (int i = 0; i < A_FOLDER; i++)
+        snprintf(names[i], sizeof names[i], "usual-name-%02d.js", i);
+    for (int folder = 0; folder < FOLDERS; folder++) {
+        uint32_t tree = add(nodes, NODE_TREE, names[folder % A_FOLDER], checkout);
+        for (int i = 0; i < A_FOLDER; i++)
+            specs[i] = (struct node_spec){.kind = NODE_FILE,
+                                          .name = names[i],
+                                          .name_length = 16,
+                                          .parent = tree,
+                                          .checkout = checkout};
+        assert_int_equal(nodes_append(nodes, specs, A_FOLDER, &first), 0);
+        for (uint32_t i = 0; i < A_FOLDER; i++)
+            ids += node_id(nodes, first + i);
+    }
+    assert_true(ids > 0);
+    assert_int_equal(fstat(fd, &after), 0);
+    assert_in_range((after.st_blocks - before.st_blocks) * 512 / (FOLDERS * A_FOLDER), 50,
+                    BYTES_FOR);
+    nodes_unmap(nodes);
+    close(fd);
+}
+
+static void what_is_in_a_checkout_has_its_time(void **state)
+{
+    struct nodes *nodes = *state;
+    struct node_spec spec = {.kind = NODE_CHECKOUT, .name = "", .mtime = 1234};
+    struct node_spec file = {.kind = NODE_FILE, .name = "f", .name_length = 1, .data = 77};
+    struct node_spec version = {
+        .kind = NODE_VERSION, .name = "v", .name_length = 1, .data = 5, .mtime = -6};
+    const struct node_spec both[] = {version, version};
+    uint32_t index;
+
+    assert_int_equal(nodes_append(nodes, &spec, 1, &file.checkout), 0);
+    assert_int_equal(nodes_append(nodes, &file, 1, &index), 0);
+    assert_int_equal(node_mtime(nodes, node_get(nodes, index)), 1234);
+    assert_int_equal(node_get(nodes, index)->size, 77);
+    assert_int_equal(node_data(nodes, node_get(nodes, index)), 0);
+    assert_int_equal(nodes_append(nodes, both, 2, &index), 0);
+    for (uint32_t i = index; i < index + 2; i++) {
+        assert_int_equal(node_mtime(nodes, node_get(nodes, i)), -6);
+        assert_int_equal(node_data(nodes, node_get(nodes, i)), 5);
+        assert_string_equal(node_name(nodes, node_get(nodes, i)), "v");
+    }
+    /* Nothing lies before a name at the beginning, or beyond the end. */
+    nodes->node[index].name = 8;
+    assert_int_equal(node_data(nodes, node_get(nodes, index)), 0);
+    nodes->node[index].name = (1ull << 40) - 8;
+    assert_int_equal(node_mtime(nodes, node_get(nodes, index)), 0);
+    nodes->node[index].name = 65;
+    assert_int_equal(node_data(nodes, node_get(nodes, index)), 0);
+}
+
 static void another_mapping_sees_the_same(void **state)
 {
     struct nodes *first, *second;
@@ -274,6 +346,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(damaged_links_are_eio_and_not_a_crash, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_chain_grows_and_stays, set_up, tear_down),
         cmocka_unit_test_setup_teardown(a_repository_has_a_share, set_up, tear_down),
+        cmocka_unit_test_setup_teardown(what_is_in_a_checkout_has_its_time, set_up, tear_down),
+        cmocka_unit_test(a_file_takes_little_memory),
         cmocka_unit_test(another_mapping_sees_the_same),
         cmocka_unit_test(another_layout_is_refused),
     };

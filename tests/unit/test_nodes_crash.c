@@ -91,7 +91,7 @@ static int read_tree(struct nodes *nodes, const struct world *world, uint32_t fo
         if (r == -EAGAIN && i == 0)
             return 0;
         if (r != 0 || strcmp(node_name(nodes, node_get(nodes, child)), names[i]) != 0 ||
-            node_get(nodes, child)->kind != NODE_FILE || node_get(nodes, child)->data != 40u + i ||
+            node_get(nodes, child)->kind != NODE_FILE || node_get(nodes, child)->size != 40u + i ||
             node_lookup(nodes, folder, names[i], strlen(names[i]), &found) != 0 || found != child)
             return -1;
     }
@@ -205,7 +205,7 @@ static int see_child(struct nodes *nodes, const struct world *world)
     int r = node_lookup(nodes, world->old, "new", 3, &child);
     if (r == -ENOENT)
         return count == 1 ? 0 : -1;
-    return r == 0 && node_get(nodes, child)->data == world->old &&
+    return r == 0 && node_data(nodes, node_get(nodes, child)) == world->old &&
                    node_parent(nodes, node_get(nodes, child)) == node_get(nodes, world->old)
                ? 1
                : -1;
@@ -259,15 +259,23 @@ typedef int (*act)(struct nodes *nodes, const struct world *world);
 
 static void copy_table(struct nodes *to, const struct nodes *from)
 {
-    free(to->taken); /* which the next worker does not know */
-    to->taken = NULL;
-    to->free = to->cursor = to->no_run = 0;
+    places_forget(&to->places); /* what the next worker does not know */
+    places_forget(&to->pieces);
     memcpy(to->header, from->header, sizeof *to->header);
     memcpy(to->node, from->node, PART);
     memcpy(to->names, from->names, PART);
     memcpy(to->links, from->links, PART);
+    memcpy((void *)to->owners, (const void *)from->owners, PART);
     memcpy((void *)to->holds, (const void *)from->holds, PART);
     memcpy((void *)to->generations, (const void *)from->generations, PART);
+}
+
+/* A name is its unit's, for no longer than that is there. */
+static void see_names(const struct nodes *nodes)
+{
+    for (uint32_t i = 0; i < places_used(&nodes->pieces); i++)
+        if (nodes->owners[i] > 0)
+            assert_non_null(node_get(nodes, nodes->owners[i] - 1));
 }
 
 /* What the next worker finds and does. Returns whether all was there already. */
@@ -280,6 +288,7 @@ static int look(const struct world *world, act action, act see)
     assert_int_equal(child, world->old);
     int seen = see(world->copy, world);
     assert_in_range(seen, 0, 1);
+    see_names(world->copy);
     assert_int_equal(action(world->copy, world), 0);
     assert_int_equal(see(world->copy, world), 1);
     assert_int_equal(node_lookup(world->copy, 0, "old", 3, &child), 0);

@@ -1,3 +1,5 @@
+#include <git2.h>
+
 #include "fs/tree/reading.h"
 #include "fs/tree/repos.h"
 #include "gitcache/store/repository_state.h"
@@ -111,6 +113,28 @@ static void test_small_folders_are_read_at_once(void **state)
     mounted_close(&mounted);
 }
 
+static ssize_t kept_by_libgit2(void)
+{
+    ssize_t kept, most;
+
+    assert_int_equal(git_libgit2_opts(GIT_OPT_GET_CACHED_MEMORY, &kept, &most), 0);
+    return kept;
+}
+
+static void test_a_tree_is_not_kept_once_it_is_read(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t small = walk(&mounted, "repo/1/small"), large = walk(&mounted, "repo/1/large");
+    ssize_t before = kept_by_libgit2();
+    assert_true(opens_at_once(&mounted, small));
+    assert_false(opens_at_once(&mounted, large));
+    assert_int_equal(kept_by_libgit2(), before);
+    mounted_close(&mounted);
+}
+
 static void test_what_took_long_is_not_read_at_once(void **state)
 {
     struct mounted mounted;
@@ -216,6 +240,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_what_is_cheap_is_read_at_once, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_small_folders_are_read_at_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_tree_is_not_kept_once_it_is_read, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_took_long_is_not_read_at_once, sandbox_open,
                                         sandbox_close),
