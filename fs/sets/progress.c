@@ -153,8 +153,7 @@ static void *run_drawer(void *data)
 
     pthread_mutex_lock(&progress->lock);
     while (!progress->is_over) {
-        struct timespec until = {.tv_sec = next / 1000, .tv_nsec = next % 1000 * 1000000};
-        pthread_cond_timedwait(&progress->ended, &progress->lock, &until);
+        thread_wait_until(&progress->ended, &progress->lock, next);
         if (progress->is_over || clock_now() < next)
             continue;
         draw(progress);

@@ -104,12 +104,10 @@ static void *watch_deadlines(void *arg)
             continue;
         }
         int64_t at = next_deadline(lot);
-        if (at == INT64_MAX) {
+        if (at == INT64_MAX)
             pthread_cond_wait(&lot->wakeup, &lot->lock);
-        } else {
-            struct timespec until = {.tv_sec = at / 1000, .tv_nsec = at % 1000 * 1000000};
-            pthread_cond_timedwait(&lot->wakeup, &lot->lock, &until);
-        }
+        else
+            thread_wait_until(&lot->wakeup, &lot->lock, at);
     }
     pthread_mutex_unlock(&lot->lock);
     return NULL;

@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
-#include <time.h>
 
 #include "fs/sets/sets.h"
 #include "gitcache/base/clock.h"
@@ -14,9 +13,10 @@
 #include "gitcache/store/gc_reserve.h"
 #include "gitcache/store/gc_room.h"
 
-#define PERIOD       60 /* seconds between two looks at the cache, which others may fill as well */
-#define SOON         5  /* the same while it is too large */
-#define GRACE        10 /* seconds for which what was read stays, unless the disk is full */
+#define PERIOD \
+    60000 /* milliseconds between two looks at the cache, which others may fill as well */
+#define SOON         5000 /* the same while it is too large */
+#define GRACE        10   /* seconds for which what was read stays, unless the disk is full */
 #define LEAST        ((uint64_t)1 << 20) /* bytes: less is not worth the trouble */
 #define VAIN_SECONDS 5                   /* after an attempt that freed nothing, the next one */
 
@@ -277,15 +277,13 @@ static bool is_passed(const struct room *room)
 
 static void wait_for_change(struct room *room)
 {
-    struct timespec until;
     int r = 0;
 
     pthread_mutex_lock(&room->lock);
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += is_passed(room) ? SOON : PERIOD;
     bool was_passed = is_passed(room);
+    int64_t until = clock_now() + (was_passed ? SOON : PERIOD);
     while (r == 0 && !room->stopping && is_passed(room) == was_passed)
-        r = pthread_cond_timedwait(&room->changed, &room->lock, &until);
+        r = thread_wait_until(&room->changed, &room->lock, until);
     room->fetched = 0;
     pthread_mutex_unlock(&room->lock);
 }

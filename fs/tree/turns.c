@@ -1,11 +1,11 @@
 #include "fs/tree/turns.h"
 
-#include <time.h>
 #include <unistd.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/base/thread.h"
 
-#define PAUSE 10000000 /* nanoseconds after which it is asked whether to go on */
+#define PAUSE 10 /* milliseconds after which it is asked whether to go on */
 
 void turns_init(struct turns *turns, unsigned most)
 {
@@ -24,13 +24,7 @@ void turns_release(struct turns *turns)
 
 static void wait_a_moment(struct turns *turns)
 {
-    struct timespec until;
-
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_nsec += PAUSE;
-    until.tv_sec += until.tv_nsec / 1000000000;
-    until.tv_nsec %= 1000000000;
-    pthread_cond_timedwait(&turns->changed, &turns->lock, &until);
+    thread_wait_until(&turns->changed, &turns->lock, clock_now() + PAUSE);
 }
 
 /* One that gives up lets the next one through when its number comes: it waits for that, which is no longer

@@ -26,3 +26,10 @@ void thread_condition_init(pthread_cond_t *condition)
     pthread_cond_init(condition, &attributes);
     pthread_condattr_destroy(&attributes);
 }
+
+int thread_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline)
+{
+    const struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
+
+    return pthread_cond_timedwait(condition, lock, &until);
+}

@@ -3,12 +3,16 @@
 #define GITCACHE_BASE_THREAD_H
 
 #include <pthread.h>
+#include <stdint.h>
 
 /* 0, and the thread is joined; ETIMEDOUT after so many milliseconds, whatever the time of day becomes
  * meanwhile; or what pthread_join(3) says. */
 int thread_join(pthread_t thread, int milliseconds);
 
-/* A condition whose pthread_cond_timedwait(3) takes times of CLOCK_MONOTONIC, as clock_now() tells. */
+/* A condition for thread_wait_until. */
 void thread_condition_init(pthread_cond_t *condition);
+
+/* As pthread_cond_timedwait(3), until clock_now() is `deadline`: 0, or ETIMEDOUT. */
+int thread_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline);
 
 #endif

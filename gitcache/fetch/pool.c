@@ -164,7 +164,6 @@ static bool idle(struct pool *pool, int milliseconds)
 {
     struct pool_idler me = {.woken_for = NULL};
     int64_t until = clock_now() + milliseconds;
-    struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
     int r = 0;
 
     if (atomic_load(&pool->stopping))
@@ -175,7 +174,7 @@ static bool idle(struct pool *pool, int milliseconds)
     pool->idlers = &me;
     pthread_cond_broadcast(&pool->changed);
     while (!me.woken_for && r != ETIMEDOUT)
-        r = pthread_cond_timedwait(&me.wakeup, &pool->lock, &deadline);
+        r = thread_wait_until(&me.wakeup, &pool->lock, until);
     if (me.woken_for) {
         has_started(me.woken_for);
     } else {
@@ -363,7 +362,6 @@ void pool_drain(struct pool *pool)
 bool pool_stop(struct pool *pool, int patience)
 {
     int64_t until = clock_now() + patience;
-    struct timespec deadline = {.tv_sec = until / 1000, .tv_nsec = until % 1000 * 1000000};
 
     if (!pool)
         return true;
@@ -371,7 +369,7 @@ bool pool_stop(struct pool *pool, int patience)
     pthread_mutex_lock(&pool->lock);
     while (pool->idlers)
         engage_thread(pool, pool->hosts);
-    while (pool->threads > 0 && pthread_cond_timedwait(&pool->changed, &pool->lock, &deadline) == 0)
+    while (pool->threads > 0 && thread_wait_until(&pool->changed, &pool->lock, until) == 0)
         ;
     bool ended = pool->threads == 0;
     pthread_mutex_unlock(&pool->lock);

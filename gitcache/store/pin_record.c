@@ -9,8 +9,7 @@
 #include "gitcache/base/memory_file.h"
 #include "gitcache/base/sorted.h"
 #include "gitcache/base/summed.h"
-
-#define MAX_RECORD ((size_t)256 << 20)
+#include "gitcache/store/skeleton.h"
 
 /* The text: this line, a line "ID REF" a pin, sorted by ref, and the checksum's. */
 static const char first_line[] = "startpointfs pins 1\n";
@@ -112,7 +111,7 @@ int pin_record_load(struct pin_record *out, const char *folder, struct error *e)
     int r;
 
     *out = (struct pin_record){.items = NULL};
-    r = path ? disk_read(path, MAX_RECORD, &text, &size, e) : error_no_memory(e);
+    r = path ? disk_read(path, SKELETON_FILE_MOST, &text, &size, e) : error_no_memory(e);
     if (r == 0)
         r = parse(out, text, size);
     if (r == -ENOTDIR)

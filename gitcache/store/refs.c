@@ -14,10 +14,10 @@
 #include "gitcache/base/folder.h"
 #include "gitcache/base/memory_file.h"
 #include "gitcache/base/regular.h"
+#include "gitcache/store/skeleton.h"
 
 #define PACKED_REFS "packed-refs"
 #define MAX_REF     ((size_t)4096)
-#define MAX_PACKED  ((size_t)256 << 20)
 #define DEPTH_MAX   64 /* folders below refs/ */
 
 /* ---- one ref's file ---- */
@@ -82,7 +82,7 @@ static int open_packed(const char *folder, struct packed *out, struct error *e)
 
     if (!path)
         return error_no_memory(e);
-    r = disk_read(path, MAX_PACKED, &text, &size, e);
+    r = disk_read(path, SKELETON_FILE_MOST, &text, &size, e);
     *out = (struct packed){text, text};
     if (r == -ENOENT || r == -ENOTDIR || r == -EFBIG ||
         (r == -EIO && lstat(path, &st) == 0 && !S_ISREG(st.st_mode)))
@@ -312,7 +312,7 @@ static int remove_packed(const char *folder, const char *ref, struct error *e)
     size_t size, kept_size = 0;
     bool found = false, drops = false;
     FILE *out = memory_file_open(&kept, &kept_size);
-    int r = path && out ? disk_read(path, MAX_PACKED, &text, &size, e) : error_no_memory(e);
+    int r = path && out ? disk_read(path, SKELETON_FILE_MOST, &text, &size, e) : error_no_memory(e);
 
     for (char *line = r == 0 ? text : NULL; line && *line;) {
         size_t length = strcspn(line, "\n"), whole = length + (line[length] == '\n');

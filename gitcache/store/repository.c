@@ -18,7 +18,6 @@
 
 #define LISTING_FILE "startpointfs-listing"
 #define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
-#define MAX_LISTING  ((size_t)256 << 20)
 #define SHOWN_SIZE   600
 
 /* Takes ownership of the listing on success. */
@@ -46,7 +45,7 @@ static void load_listing(struct repository *repository)
     struct listing listing;
     size_t size;
 
-    if (path && disk_read(path, MAX_LISTING, &text, &size, NULL) == 0 &&
+    if (path && disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) == 0 &&
         listing_parse(&listing, text, size, NULL) == 0) {
         if (clock_is_ahead(listing.listed_at))
             listing.listed_at = 0;

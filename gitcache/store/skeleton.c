@@ -9,9 +9,8 @@
 #include "gitcache/base/disk.h"
 #include "gitcache/base/regular.h"
 
-#define MAX_FILE  ((size_t)64 << 10)
-#define MAX_OTHER ((off_t)256 << 20)
-#define COUNT(a)  (sizeof(a) / sizeof *(a))
+#define MAX_FILE ((size_t)64 << 10)
+#define COUNT(a) (sizeof(a) / sizeof *(a))
 
 /* Each before what is in it. */
 static const char *const folders[] = {"objects",   "objects/pack", "objects/info",     "refs",
@@ -105,7 +104,7 @@ static bool is_other(const char *path)
 {
     struct stat st;
 
-    return lstat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size <= MAX_OTHER);
+    return lstat(path, &st) < 0 || (S_ISREG(st.st_mode) && st.st_size <= (off_t)SKELETON_FILE_MOST);
 }
 
 bool skeleton_is_sound(const char *folder)

@@ -5,6 +5,9 @@
 
 #include "gitcache/store/cache.h"
 
+/* Bytes that a file of a repository may have which is no pack: what is larger is damaged. */
+#define SKELETON_FILE_MOST ((size_t)256 << 20)
+
 /* Writes it into an empty folder, durably. */
 int skeleton_write(const char *folder, struct error *e);
 
