@@ -215,11 +215,12 @@ void nodes_sweep_pin(struct sweep *sweep, uint32_t index)
         set(&sweep->pinned, node_unit(sweep->nodes, index));
 }
 
-/* Whether what owns it is dead, as far as was looked. What has no owner is free. */
+/* Whether what owns it is dead, as far as was looked: nothing is known of an owner that came since, though the piece may
+ * have been another's before. What has no owner is free. */
 static bool is_dead_piece(const struct sweep *sweep, uint32_t piece)
 {
     uint32_t owner = atomic_load_explicit(&sweep->nodes->owners[piece], memory_order_acquire);
-    return owner > 0 && !has(&sweep->live, owner - 1);
+    return owner > 0 && owner <= sweep->used && !has(&sweep->live, owner - 1);
 }
 
 void nodes_sweep_look(struct sweep *sweep)

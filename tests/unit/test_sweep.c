@@ -133,6 +133,32 @@ static void drop_name(const struct world *world, uint32_t folder, const char *na
     assert_int_equal(node_unchain(world->nodes, folder, is_called, data), 1);
 }
 
+/* A node whose place is new, though its name lies where an old one was: a sweep that had begun before knows nothing of it. */
+static void a_name_that_came_during_a_sweep_stays(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    char old[200], name[90], other[90];
+
+    memset(old, 'o', sizeof old);
+    memset(name, 'n', sizeof name);
+    memset(other, 'x', sizeof other);
+    old[sizeof old - 1] = name[sizeof name - 1] = other[sizeof other - 1] = '\0';
+    add_name(world, world->repo, NODE_VERSION, old);
+    drop_name(world, world->repo, old);
+    assert_int_equal(sweep(world), 1);
+    add_name(world, world->repo, NODE_VERSION, "short");
+    struct sweep *sweep = nodes_sweep_new(nodes);
+    uint32_t version = add_name(world, world->repo, NODE_VERSION, name);
+    assert_int_equal(version, nodes_used(nodes) - 1);
+    nodes_sweep_look(sweep);
+    nodes_sweep_wait(sweep);
+    nodes_sweep_finish(sweep);
+    nodes_sweep_free(sweep);
+    add_name(world, world->repo, NODE_VERSION, other);
+    assert_string_equal(node_name(nodes, node_get(nodes, version)), name);
+}
+
 static void a_branch_moves_ten_thousand_times(void **state)
 {
     struct world *world = *state;
@@ -377,6 +403,7 @@ static void a_place_whose_numbers_are_used_up_is_not_used_again(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(a_name_that_came_during_a_sweep_stays),
         TEST(a_branch_moves_ten_thousand_times),
         TEST(what_the_kernel_knows_stays),
         TEST(what_a_thread_works_with_stays),
