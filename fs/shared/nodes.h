@@ -149,8 +149,9 @@ int nodes_keep_string(struct nodes *nodes, const char *text, uint64_t *offset);
 uint32_t nodes_share(const struct nodes *nodes);
 uint32_t nodes_charged(const struct nodes *nodes, uint32_t repo);
 
-/* Appends nodes that nobody finds yet; *first is the index of the first. All have the same account. 0,
- * -ENOSPC (the table is full), -EDQUOT (the repository's share is used up), or -ENOMEM. */
+/* Appends nodes that nobody finds yet; *first is the index of the first. All have the same account, and are one node or
+ * all in one checkout: their names go when that goes. 0, -ENOSPC (the table is full), -EDQUOT
+ * (the repository's share is used up), or -ENOMEM. */
 int nodes_append(struct nodes *nodes, const struct node_spec *specs, size_t count, uint32_t *first);
 /* Something leads to it by now, or nothing ever will. */
 void nodes_unpin(struct nodes *nodes, uint32_t index);
