@@ -398,6 +398,149 @@ static void a_place_whose_numbers_are_used_up_is_not_used_again(void **state)
     }
 }
 
+/* ---- anything, in any order ---- */
+
+#define VERSIONS 60
+#define FILES    6
+#define STEPS    400
+#define TABLES   100
+
+/* What the table should have. */
+struct expected {
+    uint32_t node; /* 0: there is no such version */
+    char name[160];
+    uint32_t checkout; /* 0: none */
+    size_t count;
+    char files[FILES][160];
+};
+
+/* Now mostly long ones, then mostly short ones: there are free places without room for names, and the other way round. */
+static void make_name(char *name, unsigned number, unsigned step)
+{
+    static const char letters[] =
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklm"
+        "abcdefghijklmnopqrstuvwxyzabcdefghijklmnopqrstuvwxyzabcdefghijklm";
+    int most = step / 60 % 2 ? 130 : 10;
+
+    snprintf(name, 160, "%u%.*s", number, rand() % most, letters);
+}
+
+static void try_version(const struct world *world, struct expected *version, unsigned number,
+                        unsigned step)
+{
+    make_name(version->name, number, step);
+    struct node_spec spec = {.kind = NODE_VERSION,
+                             .name = version->name,
+                             .name_length = strlen(version->name),
+                             .data = world->repo,
+                             .account = world->repo};
+    version->count = version->checkout = 0;
+    if (node_add_child(world->nodes, world->repo, &spec, &version->node) < 0)
+        version->node = 0;
+}
+
+static void try_checkout(const struct world *world, struct expected *version, unsigned step)
+{
+    struct expected new = *version;
+    struct node_spec checkout = {
+        .kind = NODE_CHECKOUT, .name = "", .parent = version->node, .account = world->repo};
+    struct node_spec files[FILES];
+    uint32_t first;
+
+    if (nodes_append(world->nodes, &checkout, 1, &new.checkout) < 0)
+        return;
+    new.count = (size_t)rand() % FILES + 1;
+    for (unsigned i = 0; i < new.count; i++) {
+        make_name(new.files[i], i, step); /* sorted by their first digit */
+        files[i] = (struct node_spec){.kind = NODE_FILE,
+                                      .name = new.files[i],
+                                      .name_length = strlen(new.files[i]),
+                                      .parent = new.checkout,
+                                      .checkout = new.checkout,
+                                      .account = world->repo};
+    }
+    if (nodes_append(world->nodes, files, new.count, &first) < 0)
+        return;
+    node_publish_block(world->nodes, new.checkout, first, (uint32_t) new.count);
+    node_publish_checkout(world->nodes, version->node, new.checkout);
+    *version = new;
+}
+
+static void do_something(const struct world *world, struct expected *versions, unsigned step)
+{
+    unsigned number = (unsigned)rand() % VERSIONS;
+    struct expected *version = &versions[number];
+
+    if (!version->node) {
+        try_version(world, version, number, step);
+    } else if (rand() % 3) {
+        try_checkout(world, version, step);
+    } else {
+        drop_name(world, world->repo, version->name);
+        version->node = 0;
+    }
+}
+
+static void check_version(const struct world *world, const struct expected *version)
+{
+    if (!version->node)
+        return;
+    assert_int_equal(child_of(world, world->repo, version->name), version->node);
+    assert_string_equal(node_name(world->nodes, node_get(world->nodes, version->node)),
+                        version->name);
+    for (size_t i = 0; version->checkout && i < version->count; i++)
+        assert_string_equal(
+            node_name(world->nodes, node_get(world->nodes, child_of(world, version->checkout,
+                                                                    version->files[i]))),
+            version->files[i]);
+}
+
+/* The next half of a sweep, or a new one. */
+static void go_on_sweeping(const struct world *world, struct sweep **sweep, bool *has_looked)
+{
+    if (!*sweep) {
+        *sweep = nodes_sweep_new(world->nodes);
+        *has_looked = false;
+    } else if (!*has_looked) {
+        nodes_sweep_look(*sweep);
+        nodes_sweep_wait(*sweep);
+        *has_looked = true;
+    } else {
+        nodes_sweep_finish(*sweep);
+        nodes_sweep_free(*sweep);
+        *sweep = NULL;
+    }
+}
+
+static void live_for_a_while(const struct world *world)
+{
+    struct expected versions[VERSIONS] = {{0}};
+    struct sweep *sweep = NULL;
+    bool has_looked = false;
+
+    for (unsigned step = 0; step < STEPS; step++) {
+        do_something(world, versions, step);
+        if (rand() % 10 == 0)
+            go_on_sweeping(world, &sweep, &has_looked);
+        for (size_t i = 0; i < VERSIONS; i++)
+            check_version(world, &versions[i]);
+    }
+    nodes_sweep_free(sweep);
+}
+
+/* Young tables: those that have used all of their places are like one another. */
+static void what_is_there_stays_whatever_is_done(void **state)
+{
+    (void)state;
+    srand(20);
+    for (unsigned table = 0; table < TABLES; table++) {
+        void *world;
+        set_up(&world);
+        live_for_a_while(world);
+        tear_down(&world);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
 int main(void)
@@ -405,6 +548,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_name_that_came_during_a_sweep_stays),
         TEST(a_branch_moves_ten_thousand_times),
+        TEST(what_is_there_stays_whatever_is_done),
         TEST(what_the_kernel_knows_stays),
         TEST(what_a_thread_works_with_stays),
         TEST(names_that_are_gone_make_room),
