@@ -16,7 +16,7 @@ static size_t memory_size(uint32_t max_nodes)
 {
     return HEADER_SIZE +
            max_nodes * (sizeof(struct node) + NAMES_PIECE + sizeof(uint64_t) + sizeof(uint32_t) +
-                        LINKS_PER_NODE * sizeof(uint32_t) + sizeof(uint32_t));
+                        LINKS_PER_NODE * sizeof(uint32_t) + sizeof(uint16_t));
 }
 
 int nodes_create(uint32_t max_nodes, int64_t mtime, struct error *e)
@@ -92,7 +92,7 @@ int nodes_map(struct nodes **out, int fd, struct error *e)
     nodes->owners = (_Atomic uint32_t *)(nodes->holds + header.max_nodes);
     nodes->links = (uint32_t *)(nodes->owners + header.max_nodes);
     nodes->max_links = header.max_nodes * LINKS_PER_NODE;
-    nodes->generations = (_Atomic uint32_t *)(nodes->links + nodes->max_links);
+    nodes->generations = (_Atomic uint16_t *)(nodes->links + nodes->max_links);
     nodes->places = (struct places){.used = &nodes->header->nodes_used, .max = header.max_nodes};
     nodes->pieces = (struct places){.used = &nodes->header->names_used, .max = header.max_nodes};
     pthread_mutex_init(&nodes->append, NULL);

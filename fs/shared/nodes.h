@@ -122,7 +122,8 @@ uint32_t nodes_used(const struct nodes *nodes);
 uint32_t nodes_taken(const struct nodes *nodes);
 uint32_t nodes_max(const struct nodes *nodes);
 
-/* The number that the kernel knows a node by: 1 for the root, never the same for two nodes. For a place
+/* The number that the kernel knows a node by: 1 for the root, never the same for two nodes (a place is used 65,535 times
+ * at most). For a place
  * that is used for the first time it is index + 1, else it does not fit into 32 bits. */
 uint64_t node_id(const struct nodes *nodes, uint32_t index);
 uint32_t node_generation(const struct nodes *nodes, uint32_t index);

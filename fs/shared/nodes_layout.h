@@ -49,7 +49,7 @@ struct nodes {
     _Atomic uint32_t *owners; /* of pieces: 1 + the unit whose names lie there; 0: nobody's */
     uint32_t *links;
     _Atomic uint64_t *holds; /* of a unit's first node: what the kernel knows of it (holds.h) */
-    _Atomic uint32_t *generations; /* how often a place was given up */
+    _Atomic uint16_t *generations; /* how often a place was given up */
     uint64_t max_names, max_links;
     size_t size;
     pthread_mutex_t

@@ -344,7 +344,7 @@ static void find_free_places(struct nodes *nodes)
 
     if (places_look(&nodes->places))
         for (uint32_t i = 0; i < used; i++)
-            if (kind_of(nodes, i) != NODE_NONE || node_generation(nodes, i) == UINT32_MAX)
+            if (kind_of(nodes, i) != NODE_NONE || node_generation(nodes, i) == UINT16_MAX)
                 places_keep(&nodes->places, i);
     if (places_look(&nodes->pieces))
         for (uint32_t i = 0; i < used_pieces; i++)

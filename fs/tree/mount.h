@@ -48,6 +48,7 @@ struct mount {
     struct pool *pool;               /* threads that wait for the network */
     struct parked_lot *parked;       /* requests that wait for those */
     struct readings *readings;       /* threads that read folders and files */
+    atomic_uint read_here;           /* what is read where its requests are: readings.c */
     struct blobs *blobs;             /* files' bytes, inflated */
     struct files_ahead *files_ahead; /* puts there what readers come to next */
     struct room *room;               /* keeps the cache from filling the disk */

@@ -19,6 +19,7 @@
 #define BUCKETS         256
 #define FAILURES        1024 /* that are kept */
 #define CHEAP_AT_ONCE   2    /* files and folders of a repository that are read for requests */
+#define ALL_AT_ONCE     4    /* likewise, of all: other threads answer the kernel meanwhile */
 #define NEVER_TIMES_OUT (INT64_MAX / 4) /* it has a budget of its own */
 
 struct reading_failure {
@@ -298,6 +299,19 @@ void readings_switch_later(struct mount *mount, uint32_t node, struct repo_versi
                   strerror(-r));
 }
 
+/* Whether one more of the repository may be read on its request's thread; in any case begin is followed by end. */
+static bool begin_here(struct mount *mount, struct repo *repo)
+{
+    unsigned of_all = atomic_fetch_add(&mount->read_here, 1);
+    return atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE && of_all < ALL_AT_ONCE;
+}
+
+static void end_here(struct mount *mount, struct repo *repo)
+{
+    atomic_fetch_sub(&repo->read_here, 1);
+    atomic_fetch_sub(&mount->read_here, 1);
+}
+
 /* Whether nobody reads it, nor has failed to a moment ago. */
 static bool is_unread(struct mount *mount, uint32_t node)
 {
@@ -309,17 +323,17 @@ static bool is_unread(struct mount *mount, uint32_t node)
     return unread;
 }
 
-/* Reads a folder that should be cheap on the calling thread. False: it is not, it fails, or enough of the repository's
- * are being read like that. */
+/* Reads a folder that should be cheap on the calling thread. False: it is not, it fails, or enough are being read
+ * like that. */
 static bool open_here(struct mount *mount, struct repo *repo, uint32_t node)
 {
     bool is_open = false;
 
     if (!cheap_folder_may_be(mount, repo, node) || !is_unread(mount, node))
         return false;
-    if (atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE)
+    if (begin_here(mount, repo))
         is_open = cheap_folder_try(mount, repo, node);
-    atomic_fetch_sub(&repo->read_here, 1);
+    end_here(mount, repo);
     return is_open;
 }
 
@@ -356,19 +370,19 @@ void readings_each(struct mount *mount, void (*visit)(void *data, uint32_t node)
 
 /* ---- files ---- */
 
-/* Reads a file that should be cheap on the calling thread. -EAGAIN: enough of the repository's are
- * being read like that. */
+/* Reads a file that should be cheap on the calling thread. -EAGAIN: enough are being read like
+ * that. */
 static int read_here(struct mount *mount, struct repo *repo, uint32_t node, struct blob **out)
 {
     struct error error = {0};
     int r = -EAGAIN;
 
-    if (atomic_fetch_add(&repo->read_here, 1) < CHEAP_AT_ONCE) {
+    if (begin_here(mount, repo)) {
         r = cheap_file_read(mount, repo, node, out, &error);
         if (r < 0)
             log_error(mount->log, "%s", error.text);
     }
-    atomic_fetch_sub(&repo->read_here, 1);
+    end_here(mount, repo);
     return r;
 }
 

@@ -290,8 +290,8 @@ static int serve_list(struct request *request, bool plus)
         return -ESTALE;
     if (r < 0)
         return r;
-    reply.buffer = malloc(request->size);
     reply.ids = calloc(request->size / LEAST_ENTRY + 1, sizeof *reply.ids);
+    reply.buffer = malloc(request->size); /* last: mostly only its beginning is ever touched */
     r = reply.buffer && reply.ids ? 0 : -ENOMEM;
     if (r == 0 && add_dots(&reply))
         r = add_children(&reply);

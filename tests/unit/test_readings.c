@@ -146,6 +146,20 @@ static void test_what_took_long_is_not_read_at_once(void **state)
     mounted_close(&mounted);
 }
 
+static void test_four_of_all_are_read_at_once(void **state)
+{
+    struct mounted mounted;
+
+    make_folders(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    atomic_store(&mounted.mount.read_here, 4);
+    assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/small")));
+    assert_int_equal(atomic_load(&mounted.mount.read_here), 4);
+    atomic_store(&mounted.mount.read_here, 3);
+    assert_true(opens_at_once(&mounted, walk(&mounted, "repo/1/other")));
+    mounted_close(&mounted);
+}
+
 static void test_two_of_a_repository_are_read_at_once(void **state)
 {
     struct mounted mounted;
@@ -244,6 +258,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_tree_is_not_kept_once_it_is_read, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_took_long_is_not_read_at_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_four_of_all_are_read_at_once, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_two_of_a_repository_are_read_at_once, sandbox_open,
                                         sandbox_close),

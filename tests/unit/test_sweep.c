@@ -389,7 +389,7 @@ static void a_place_whose_numbers_are_used_up_is_not_used_again(void **state)
     uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new;
 
     assert_int_equal(add_checkout(world, branch, 10, &old), 0);
-    nodes->generations[old] = UINT32_MAX - 1;
+    nodes->generations[old] = UINT16_MAX - 1;
     assert_int_equal(add_checkout(world, branch, 20, &new), 0);
     assert_int_equal(sweep(world), 2);
     for (int i = 0; i < 20; i++) {
