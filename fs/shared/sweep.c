@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <time.h>
 
 #include "fs/shared/children.h"
@@ -83,6 +84,26 @@ static void clear(const struct bits *bits)
     memset(bits->words, 0, bits->count * sizeof *bits->words);
 }
 
+static size_t size_of_counts(const struct sweep *sweep)
+{
+    return (sweep->used + (size_t)1) * sizeof *sweep->charges;
+}
+
+/* Not from malloc, whose arenas keep what is given back. */
+static uint32_t *counts_new(const struct sweep *sweep)
+{
+    void *counts = mmap(NULL, size_of_counts(sweep), PROT_READ | PROT_WRITE,
+                        MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+    return counts == MAP_FAILED ? NULL : counts;
+}
+
+static void counts_free(const struct sweep *sweep, uint32_t *counts)
+{
+    if (counts)
+        munmap(counts, size_of_counts(sweep));
+}
+
 struct sweep *nodes_sweep_new(struct nodes *nodes)
 {
     struct sweep *sweep = calloc(1, sizeof *sweep);
@@ -92,8 +113,8 @@ struct sweep *nodes_sweep_new(struct nodes *nodes)
     sweep->nodes = nodes;
     sweep->used = nodes_used(nodes);
     sweep->used_pieces = places_used(&nodes->pieces);
-    sweep->charges = calloc(sweep->used + 1u, sizeof *sweep->charges);
-    sweep->piece_charges = calloc(sweep->used + 1u, sizeof *sweep->piece_charges);
+    sweep->charges = counts_new(sweep);
+    sweep->piece_charges = counts_new(sweep);
     if (!sweep->charges || !sweep->piece_charges || bits_init(&sweep->pinned, sweep->used) < 0 ||
         bits_init(&sweep->live, sweep->used) < 0 || bits_init(&sweep->dead, sweep->used) < 0 ||
         bits_init(&sweep->dead_pieces, sweep->used_pieces) < 0) {
@@ -111,8 +132,8 @@ void nodes_sweep_free(struct sweep *sweep)
     free(sweep->live.words);
     free(sweep->dead.words);
     free(sweep->dead_pieces.words);
-    free(sweep->charges);
-    free(sweep->piece_charges);
+    counts_free(sweep, sweep->charges);
+    counts_free(sweep, sweep->piece_charges);
     free(sweep);
 }
 
