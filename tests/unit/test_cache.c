@@ -11,6 +11,8 @@
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/cache_folder.h"
+#include "gitcache/store/incoming.h"
+#include "gitcache/store/last_read.h"
 #include "gitcache/store/pins.h"
 #include "tests/unit/sandbox.h"
 
@@ -229,6 +231,80 @@ static void test_the_record_is_that_of_all_processes(void **state)
     assert_int_equal(pins_find(third, "refs/tags/v5", &version, &e), 0);
     repository_close(third);
     repository_close(other);
+    close_setup(&setup);
+}
+
+/* One whose checksum does not fit says nothing, whatever it says. */
+static void test_a_damaged_record_is_not_believed(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct version one, five, found;
+    struct error e = {0};
+    char a[OID_HEX_SIZE], b[OID_HEX_SIZE];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &one, &e, NULL), 0);
+    assert_int_equal(fetch(&setup, "v5", NULL, &five, &e, NULL), 0);
+    run(*state, "sed -i 's/%s/%s/' %s/startpointfs-pins", oid_format(&one.commit, a),
+        oid_format(&five.commit, b), repository_folder(setup.repository));
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(pins_find(other, "refs/tags/v1", &found, &e), 0);
+    assert_true(oid_equal(&found.commit, &one.commit));
+    repository_close(other);
+    close_setup(&setup);
+}
+
+/* What another process has removed is not there for a reader who knows of it. */
+static void test_a_version_that_was_removed_is_missed_when_it_is_read(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
+    assert_int_equal(last_read_now(setup.repository, &version), 0);
+    run(*state, "cd %s; rm refs/tags/v1 startpointfs-pins", repository_folder(setup.repository));
+    assert_int_equal(last_read_now(setup.repository, &version), -ENOENT);
+    assert_int_equal(versions_find(setup.repository, "v1", NULL, &version, &e), -ENOENT);
+    close_setup(&setup);
+}
+
+/* One that is thin: its deltas need what only the cache has. */
+static void test_a_pack_must_be_whole_in_itself(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct incoming incoming;
+    struct error e = {0};
+    char path[200];
+    static char bytes[100000];
+
+    make_remote(state);
+    run(*state,
+        "cd remote; seq 3000 >big; git add big; git commit -qm big; git tag b1; echo more >>big;"
+        "git commit -qam more; git tag b2;"
+        "printf 'b2\\n^b1\\n' | git pack-objects -q --thin --stdout --revs >../thin;"
+        "test $(stat -c %%s ../thin) -lt 2000");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "b1", NULL, &version, &e, NULL), 0);
+    snprintf(path, sizeof path, "%s/thin", setup.box->folder);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    size_t size = fread(bytes, 1, sizeof bytes, file);
+    fclose(file);
+    assert_int_equal(incoming_open(&incoming, setup.repository, &e), 0);
+    assert_int_equal(incoming_begin(&incoming, &e), 0);
+    int r = incoming_write(&incoming, bytes, size, &e);
+    assert_int_equal(r ? r : incoming_finish(&incoming, &e), -EIO);
+    /* And nothing at all is no pack. */
+    assert_int_equal(incoming_begin(&incoming, &e), 0);
+    assert_int_equal(incoming_finish(&incoming, &e), -EIO);
+    assert_non_null(strstr(e.text, "sent no pack"));
+    incoming_close(&incoming);
     close_setup(&setup);
 }
 
@@ -867,8 +943,10 @@ static void test_leftovers_are_cleaned(void **state)
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     run(setup.box,
         "mkdir -p %s/startpointfs-incoming/pack; echo x >%s/startpointfs-incoming/pack/"
-        "pack_git2_dead",
-        repository_folder(setup.repository), repository_folder(setup.repository));
+        "pack_git2_dead; for s in pack idx; do echo x >%s/startpointfs-incoming/pack/pack-dead.$s; "
+        "done",
+        repository_folder(setup.repository), repository_folder(setup.repository),
+        repository_folder(setup.repository));
     run(setup.box,
         "cd %s; touch -d '2 hours ago' shallow.x1 startpointfs-listing.x1; "
         "touch startpointfs-listing.x2; touch refs/tags/v5.lock; cd ..; "
@@ -877,7 +955,8 @@ static void test_leftovers_are_cleaned(void **state)
     assert_fetched(&setup, "v5", VERSION_TAG, "v5");
     run(setup.box,
         "cd %s; test ! -e startpointfs-incoming; test ! -e shallow.x1; test ! -e "
-        "startpointfs-listing.x1; test -e startpointfs-listing.x2; rm -r objects",
+        "startpointfs-listing.x1; test -e startpointfs-listing.x2; test ! -e "
+        "objects/pack/pack-dead.pack; rm -r objects",
         repository_folder(setup.repository));
     run(setup.box, "rm -r %s", repository_folder(setup.repository));
     close_setup(&setup);
@@ -1107,6 +1186,9 @@ int main(void)
         TEST(test_a_pin_moves_only_if_it_is_a_branch),
         TEST(test_the_record_knows_better_than_a_ref),
         TEST(test_the_record_is_that_of_all_processes),
+        TEST(test_a_damaged_record_is_not_believed),
+        TEST(test_a_version_that_was_removed_is_missed_when_it_is_read),
+        TEST(test_a_pack_must_be_whole_in_itself),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
         TEST(test_no_default_branch),

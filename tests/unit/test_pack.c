@@ -7,6 +7,7 @@
 #include "gitcache/store/checked_packs.h"
 #include "gitcache/store/pack_delta.h"
 #include "gitcache/store/pack_file.h"
+#include "gitcache/store/raw_tree.h"
 #include "tests/unit/sandbox.h"
 
 /* A repository with one pack, in which most objects are deltas. */
@@ -424,6 +425,87 @@ static void test_deltas_that_lie(void **state)
     assert_false(pack_delta_apply(good, sizeof good, (const unsigned char *)"abcd", 4, out, 2));
     assert_true(pack_delta_apply(good, sizeof good, (const unsigned char *)"abcd", 4, out, 3));
     assert_memory_equal(out, "bcx", 3);
+    /* A piece that begins in the base and ends behind it. */
+    static const unsigned char longer[] = {0x91, 3, 2};
+    assert_false(
+        pack_delta_apply(longer, sizeof longer, (const unsigned char *)"abcdef", 4, out, 2));
+    assert_true(
+        pack_delta_apply(longer, sizeof longer, (const unsigned char *)"abcdef", 5, out, 2));
+}
+
+/* One that says nothing of its length has 64 KiB. */
+static void test_a_delta_with_a_large_piece(void **state)
+{
+    static const unsigned char piece[] = {0x81, 1};
+    const size_t size = 0x10000;
+    unsigned char *base = malloc(size + 1), *made = malloc(size);
+
+    (void)state;
+    assert_non_null(base);
+    assert_non_null(made);
+    for (size_t i = 0; i <= size; i++)
+        base[i] = (unsigned char)(i * 7 >> 3);
+    assert_true(pack_delta_apply(piece, sizeof piece, base, size + 1, made, size));
+    assert_memory_equal(made, base + 1, size);
+    assert_false(pack_delta_apply(piece, sizeof piece, base, size, made, size));
+    free(made);
+    free(base);
+}
+
+static void test_trees_that_are_cut(void **state)
+{
+    static const char bytes[] = "100644 a\0aaaaaaaaaaaaaaaaaaaa40000 b\0bbbbbbbbbbbbbbbbbbbb";
+    const size_t first = 9 + OID_SIZE, whole = sizeof bytes - 1;
+
+    (void)state;
+    for (size_t size = 0; size <= whole; size++) {
+        struct raw_tree tree = {bytes, bytes + size};
+        struct raw_entry entry;
+        int entries = 0, r;
+
+        while ((r = raw_tree_next(&tree, &entry)) > 0)
+            entries++;
+        assert_int_equal(entries, size == whole ? 2 : size >= first ? 1 : 0);
+        assert_int_equal(r, size == whole || size == first || size == 0 ? 0 : -1);
+    }
+}
+
+/* A pack and its index, each with the checksums that belong to it, whose only object is a delta to itself. */
+static void test_a_delta_to_itself_has_an_end(void **state)
+{
+    struct sandbox *box = *state;
+    struct error e = {0};
+    struct cache *cache;
+    char folder[128];
+    git_object_t type;
+    git_oid id;
+    git_odb *odb;
+    size_t size;
+
+    run(box, "mkdir -p o/pack; cd o/pack; python3 - <<'END'\n"
+             "import hashlib, struct, zlib\n"
+             "def summed(b): return b + hashlib.sha1(b).digest()\n"
+             "name = bytes.fromhex('42' * 20)\n"
+             "delta = b'\\x04\\x04\\x90\\x04'\n"
+             "entry = bytes([7 << 4 | len(delta)]) + name + zlib.compress(delta)\n"
+             "pack = summed(b'PACK' + struct.pack('>II', 2, 1) + entry)\n"
+             "fan = b''.join(struct.pack('>I', i >= 0x42) for i in range(256))\n"
+             "index = summed(b'\\xfftOc' + struct.pack('>I', 2) + fan + name +\n"
+             "               struct.pack('>II', zlib.crc32(entry), 12) + pack[-20:])\n"
+             "open('pack-1.pack', 'wb').write(pack)\n"
+             "open('pack-1.idx', 'wb').write(index)\n"
+             "END");
+    snprintf(folder, sizeof folder, "%s/cache", box->folder);
+    assert_int_equal(cache_open(&cache, folder, false, &e), 0);
+    snprintf(folder, sizeof folder, "%s/o", box->folder);
+    assert_int_equal(checked_odb_open(&odb, cache, folder, &e), 0);
+    assert_int_equal(git_oid_fromstr(&id, "4242424242424242424242424242424242424242"), 0);
+    alarm(20);
+    assert_true(git_odb_exists(odb, &id)); /* or this is no test of the delta */
+    assert_true(git_odb_read_header(&size, &type, odb, &id) < 0);
+    alarm(0);
+    git_odb_free(odb);
+    cache_close(cache);
 }
 
 /* A loose object that is cut, at each byte: an error, and an end (libgit2's own reader goes on for ever). */
@@ -469,6 +551,9 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sha1),
         cmocka_unit_test(test_deltas_that_lie),
+        cmocka_unit_test(test_a_delta_with_a_large_piece),
+        cmocka_unit_test(test_trees_that_are_cut),
+        TEST(test_a_delta_to_itself_has_an_end),
         TEST(test_every_object_is_gits),
         TEST(test_other_ways_to_pack),
         TEST(test_loose_objects_that_are_cut),
