@@ -95,6 +95,8 @@ static void assert_git_is_content(struct setup *setup)
 static void test_every_kind_of_version(void **state)
 {
     struct setup setup;
+    struct version version;
+    struct error e = {0};
     char id[41], digits[9];
 
     make_remote(state);
@@ -109,6 +111,10 @@ static void test_every_kind_of_version(void **state)
     assert_fetched(&setup, id, VERSION_COMMIT, "main~1");
     snprintf(digits, sizeof digits, "%.8s", output(setup.box, "git -C remote rev-parse main"));
     assert_fetched(&setup, digits, VERSION_COMMIT, "main");
+    const char *capitals =
+        output(setup.box, "git -C remote rev-parse main | cut -c 1-20 | tr a-f A-F");
+    assert_int_not_equal(strcspn(capitals, "ABCDEF"), strlen(capitals));
+    assert_int_equal(versions_find(setup.repository, capitals, NULL, &version, &e), 0);
     assert_git_is_content(&setup);
     close_setup(&setup);
 }
