@@ -172,18 +172,17 @@ class Cache(EndToEnd):
         content = os.urandom(50_000)
         repository = self.make_repository()
         repository.commit({"file": content, "other": "x"}, tag="1")
-        first = self.mount(repository.path)
-        os.listdir(first / "python-unittest/1")
-        first.unmount()
-        for pack in first.cache.rglob("*.pack"):
+        mount = self.mount(repository.path)
+        self.assertEqual(len(content), os.stat(mount / "python-unittest/1/file").st_size)
+        # After its folder was read, and before it is itself.
+        for pack in mount.cache.rglob("*.pack"):
             os.chmod(pack, 0o644)
             with open(pack, "r+b") as file:
                 file.seek(pack.stat().st_size // 2)
                 file.write(bytes(64))
-        second = self.mount(repository.path)
-        before = second.fetches()
-        self.assertEqual(content, (second / "python-unittest/1/file").read_bytes())
-        self.assertEqual(before + 1, second.fetches())
+        before = mount.fetches()
+        self.assertEqual(content, (mount / "python-unittest/1/file").read_bytes())
+        self.assertEqual(before + 1, mount.fetches())
 
     def test_a_damaged_pack_is_eio_or_fetched_again_and_never_a_crash(self):
         repository = self.make_repository()

@@ -2,6 +2,7 @@
 
 import os
 import re
+import signal
 import subprocess
 
 from support.case import EndToEnd, allow_seconds
@@ -35,6 +36,17 @@ class InUse(EndToEnd):
         user.kill()
         user.wait()
         self.program("umount", self.mounted)
+        self.mounted.expect_end()
+
+    def test_it_waits_until_the_daemon_has_ended(self):
+        supervisor = self.mounted.status()["supervisor_pid"]
+        os.kill(supervisor, signal.SIGSTOP)
+        umount = self.start(PROGRAM, "umount", self.mounted)
+        eventually(lambda: not self.mounted.is_mounted(), 10, "the unmount")
+        with self.assertRaises(subprocess.TimeoutExpired):
+            umount.wait(1)
+        os.kill(supervisor, signal.SIGCONT)
+        self.assertEqual(0, umount.wait(10))
         self.mounted.expect_end()
 
     def test_lazy_detaches_and_says_what_that_means(self):

@@ -99,9 +99,13 @@ static void test_a_branch_is_followed_by_looking_it_up(void **state)
     uint32_t shown = branch_shown(&mounted.mount, branch);
     assert_int_not_equal(shown, branch);
     run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    uint64_t listings = atomic_load(&mounted.mount.state->listings);
+    /* Its listing is not old yet. */
+    branch_follow(&mounted.mount, branch, &(struct ask){0});
+    settle(&mounted);
+    assert_int_equal(atomic_load(&mounted.mount.state->listings), listings);
     mounted.settings.refs_ttl = 0;
     /* To be asked what it shows starts nothing. */
-    uint64_t listings = atomic_load(&mounted.mount.state->listings);
     assert_int_equal(branch_shown(&mounted.mount, branch), shown);
     settle(&mounted);
     assert_int_equal(atomic_load(&mounted.mount.state->listings), listings);
@@ -112,6 +116,36 @@ static void test_a_branch_is_followed_by_looking_it_up(void **state)
     /* Who is inside the old one stays there. */
     assert_int_equal(look_up(&mounted, shown, "new", &file), -ENOENT);
     assert_int_equal(look_up(&mounted, shown, "file", &file), 0);
+    mounted_close(&mounted);
+}
+
+/* The worker that showed the branch has died: the next one knows of it what the node table says. */
+static void test_a_new_worker_follows_a_branch(void **state)
+{
+    struct mounted mounted;
+    struct error e = {0};
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_prepare(&mounted, state);
+    int nodes_fd = nodes_create(100000, 1, &e), state_fd = state_create(&e);
+    worker_begins(&mounted, nodes_fd, state_fd, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main");
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    uint32_t shown = branch_shown(&mounted.mount, branch);
+    assert_int_not_equal(shown, branch);
+    worker_ends(&mounted);
+    run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    mounted.settings.refs_ttl = 0;
+    worker_begins(&mounted, nodes_fd, state_fd, "./repo?tag=main");
+    close(nodes_fd);
+    close(state_fd);
+    branch_follow(&mounted.mount, branch, &(struct ask){0});
+    settle(&mounted);
+    settle(&mounted);
+    assert_int_not_equal(branch_shown(&mounted.mount, branch), shown);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
     mounted_close(&mounted);
 }
 
@@ -126,6 +160,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_version_that_no_fetch_brings_is_given_up,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_new_worker_follows_a_branch, sandbox_open,
                                         sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

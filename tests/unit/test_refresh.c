@@ -119,6 +119,79 @@ static void test_a_failure_makes_it_back_off(void **state)
     mounted_close(&mounted);
 }
 
+/* Asks for the listing as if it were long ago that this has failed. */
+static void list_again(struct mounted *mounted)
+{
+    struct repo *repo = repos_at(&mounted->mount.repos, 0);
+    struct ask ask = {0};
+
+    pthread_mutex_lock(&repo->lock);
+    repo->retry_at = 0;
+    pthread_mutex_unlock(&repo->lock);
+    assert_int_equal(ask_listing(&mounted->mount, repo, &ask), -EAGAIN);
+    wait_for_work(mounted, &ask);
+}
+
+static void test_a_failure_is_warned_of_once_and_its_end_told(void **state)
+{
+    struct mounted mounted;
+    char path[100];
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    snprintf(path, sizeof path, "%s/mount.log", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_INFO, path, true), 0);
+    run(*state, "mv repo gone");
+    for (int i = 0; i < 3; i++)
+        list_again(&mounted);
+    assert_string_equal(output(*state, "grep -c warning mount.log"), "1");
+    run(*state, "mv gone repo");
+    for (int i = 0; i < 2; i++)
+        list_again(&mounted);
+    assert_string_equal(output(*state, "grep -c 'answers again' mount.log"), "1");
+    struct log *log = mounted.mount.log;
+    mounted_close(&mounted);
+    log_close(log);
+}
+
+/* The pack of all and the pack of each are cut; those of the next try are not. */
+static void test_a_damaged_answer_gets_one_more_try(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    run(*state, "printf '#!/bin/sh\\nif test $(wc -l <tries) -ge 2; then exec \"$@\"; fi\\n"
+                "echo try >>tries; \"$@\" | head -c 100\\n' >hook; sed -i \"s,tries,$PWD/tries,g\" "
+                "hook; chmod +x hook;"
+                "touch tries; git config --global uploadpack.packObjectsHook $PWD/hook");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, version, "file", &file), 0);
+    assert_string_equal(output(*state, "grep -c try tries"), "2");
+    mounted_close(&mounted);
+}
+
+/* What another worker fetched is damaged by now. */
+static void test_a_version_that_is_damaged_in_the_cache_is_fetched_once_more(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    mounted_close(&mounted);
+    run(*state, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
+                "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
+                "conv=notrunc status=none; done");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, version, "file", &file), 0);
+    assert_int_equal(atomic_load(&mounted.mount.state->fetches), 1);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -130,6 +203,13 @@ int main(void)
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_makes_it_back_off, sandbox_open,
                                         sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_failure_is_warned_of_once_and_its_end_told,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_damaged_answer_gets_one_more_try, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(
+            test_a_version_that_is_damaged_in_the_cache_is_fetched_once_more, sandbox_open,
+            sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

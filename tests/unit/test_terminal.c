@@ -5,9 +5,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fs/exit.h"
 #include "fs/terminal.h"
 
 static void what_a_terminal_would_obey_is_replaced(void **state)
@@ -97,6 +99,27 @@ static void numbers_are_short(void **state)
     assert_string_equal(terminal_time(-5, time), "0 s");
 }
 
+/* What made it fail may be anybody's text. */
+static void a_sentence_of_failure_is_clean(void **state)
+{
+    char text[200];
+    int pipe_fds[2], kept = dup(STDERR_FILENO);
+
+    (void)state;
+    assert_int_equal(pipe(pipe_fds), 0);
+    dup2(pipe_fds[1], STDERR_FILENO);
+    int code = exit_fail(EXIT_UNFETCHED, "%s", "there is no \033[31mred\a");
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(pipe_fds[1]);
+    ssize_t size = read(pipe_fds[0], text, sizeof text - 1);
+    close(pipe_fds[0]);
+    assert_true(size > 0);
+    text[size] = '\0';
+    assert_string_equal(text, "startpointfs: there is no ?[31mred?\n");
+    assert_int_equal(code, EXIT_UNFETCHED);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -104,6 +127,7 @@ int main(void)
         cmocka_unit_test(texts_are_cut_by_columns),
         cmocka_unit_test(lines_fit),
         cmocka_unit_test(numbers_are_short),
+        cmocka_unit_test(a_sentence_of_failure_is_clean),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
