@@ -85,12 +85,24 @@ static char *expand_path(const char *base, const char *address)
     return absolute_path(base, address);
 }
 
+/* Not those of "://": without them a scheme would be a host of ssh's. */
 static void strip_trailing_slashes(char *url)
 {
     size_t length = strlen(url);
+    size_t least = source_url_has_scheme(url) ? strcspn(url, ":") + strlen("://") : 1;
 
-    while (length > 1 && url[length - 1] == '/' && url[length - 2] != ':')
+    while (length > least && url[length - 1] == '/' && url[length - 2] != ':')
         url[--length] = '\0';
+}
+
+/* "https://", "https:///path", "https://user@:80/path" */
+static bool lacks_host(const char *url)
+{
+    if (!source_url_has_scheme(url))
+        return false;
+    const char *host = strstr(url, "://") + 3;
+    const char *at = memchr(host, '@', strcspn(host, "/"));
+    return strchr("/:", at ? at[1] : *host);
 }
 
 static int check_url(const char *url, const char *shown, struct error *e)
@@ -105,6 +117,8 @@ static int check_url(const char *url, const char *shown, struct error *e)
                          "%s: only http, https, ssh, git and file URLs, user@host:path and paths "
                          "are sources (a path with a colon is written ./PATH)",
                          shown);
+    if (strncmp(url, "file://", 7) != 0 && lacks_host(url))
+        return error_set(e, EINVAL, "%s: the URL names no host", shown);
     if (*url != '/' && strpbrk(url, " \t"))
         return error_set(e, EINVAL,
                          "%s: a URL has no spaces; write one source per line, or %%20 for a space",
