@@ -112,13 +112,13 @@ static int check_url(const char *url, const char *shown, struct error *e)
                          shown);
     if (strstr(url, "://-") || (*url != '/' && strstr(url, "@-")))
         return error_set(e, EINVAL, "%s: a host name cannot begin with a dash", shown);
+    if (strncmp(url, "file://", 7) != 0 && lacks_host(url))
+        return error_set(e, EINVAL, "%s: the URL names no host", shown);
     if (url_scheme(url) == URL_REFUSED)
         return error_set(e, EINVAL,
                          "%s: only http, https, ssh, git and file URLs, user@host:path and paths "
                          "are sources (a path with a colon is written ./PATH)",
                          shown);
-    if (strncmp(url, "file://", 7) != 0 && lacks_host(url))
-        return error_set(e, EINVAL, "%s: the URL names no host", shown);
     if (*url != '/' && strpbrk(url, " \t"))
         return error_set(e, EINVAL,
                          "%s: a URL has no spaces; write one source per line, or %%20 for a space",

@@ -128,7 +128,7 @@ static void test_refusals(void **state)
         {"https:///r", "names no host"},
         {"http://:80/r", "names no host"},
         {"ssh://me@/r", "names no host"},
-        {"foo://?name=x", "only http"},
+        {"foo://?name=x", "names no host"},
         {"file://?name=x", "file:///PATH"},
         {"https://h/a b", "no spaces"},
         {"git@h:a b", "no spaces"},
