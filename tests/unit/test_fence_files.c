@@ -1,0 +1,69 @@
+/* What can be opened once a list of files holds: each try is a process of its own, as it holds for good. */
+#include <fcntl.h>
+#include <stdlib.h>
+#include <sys/wait.h>
+
+#include "fs/worker/fence_files.h"
+#include "tests/unit/sandbox.h"
+
+/* The errno of opening `path` behind a fence in which "ours" can be written, and "theirs" and "list" be read; 0: it
+ * can be opened. */
+static int open_fenced(const struct sandbox *box, const char *path, int flags)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        struct fence_files *files = fence_files_new();
+        if (chdir(box->folder) < 0 || !files ||
+            !fence_files_add(files, "ours", FENCE_FILES_WRITE) ||
+            !fence_files_add(files, "theirs", FENCE_FILES_READ) ||
+            !fence_files_add(files, "list", FENCE_FILES_READ) || fence_files_close(files) < 0)
+            _exit(255);
+        _exit(open(path, flags, 0600) < 0 ? errno : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_what_is_read_cannot_be_written(void **state)
+{
+    static const struct {
+        const char *path;
+        int flags, errnum;
+    } cases[] = {
+        {"ours/file", O_RDWR, 0},
+        {"ours/new", O_WRONLY | O_CREAT, 0},
+        {"ours/file", O_WRONLY | O_TRUNC, 0},
+        {"theirs/file", O_RDONLY, 0},
+        {"theirs/folder", O_RDONLY | O_DIRECTORY, 0},
+        {"theirs/folder/file", O_RDONLY, 0},
+        {"theirs/file", O_WRONLY, EACCES},
+        {"theirs/file", O_RDWR, EACCES},
+        {"theirs/file", O_RDONLY | O_TRUNC, EACCES},
+        {"theirs/new", O_WRONLY | O_CREAT, EACCES},
+        {"list", O_RDONLY, 0},
+        {"list", O_WRONLY, EACCES},
+        {"list", O_WRONLY | O_APPEND, EACCES},
+        {"other", O_RDONLY, EACCES},
+    };
+
+    run(*state, "mkdir -p ours theirs/folder; for f in ours/file theirs/file theirs/folder/file "
+                "list other; do echo x >$f; done");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int errnum = open_fenced(*state, cases[i].path, cases[i].flags);
+        if (errnum != cases[i].errnum)
+            fail_msg("%s, flags %o: errno %d, not %d", cases[i].path, (unsigned)cases[i].flags,
+                     errnum, cases[i].errnum);
+    }
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_is_read_cannot_be_written, sandbox_open,
+                                        sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
