@@ -211,15 +211,15 @@ static bool is_in_list(const struct fence_files *files, const struct stat *st)
     return false;
 }
 
-/* Whether it, or a folder above it, is in the list. */
+/* Whether it, or a folder above it, is in the list; also if that cannot be known at this moment: the next look tells. */
 static bool is_within(const struct fence_files *files, const char *path)
 {
     char *real = realpath(path, NULL);
-    bool found = false;
+    bool found = !real;
     struct stat st;
 
-    while (real && !found && *real) {
-        found = stat(real, &st) == 0 && is_in_list(files, &st);
+    while (!found && *real) {
+        found = stat(real, &st) < 0 || is_in_list(files, &st);
         *strrchr(real, '/') = '\0';
     }
     free(real);

@@ -1,10 +1,23 @@
 /* What can be opened once a list of files holds: each try is a process of its own, as it holds for good. */
+#include <errno.h>
 #include <fcntl.h>
+#include <stdbool.h>
 #include <stdlib.h>
 #include <sys/wait.h>
 
 #include "fs/worker/fence_files.h"
 #include "tests/unit/sandbox.h"
+
+static bool is_failing;
+
+char *__real_realpath(const char *path, char *resolved);
+char *__wrap_realpath(const char *path, char *resolved);
+
+char *__wrap_realpath(const char *path, char *resolved)
+{
+    errno = ENOMEM;
+    return is_failing ? NULL : __real_realpath(path, resolved);
+}
 
 /* The errno of opening `path` behind a fence in which "ours" can be written, and "theirs" and "list" be read; 0: it
  * can be opened. */
@@ -59,10 +72,43 @@ static void test_what_is_read_cannot_be_written(void **state)
     }
 }
 
+/* Whether a path would be lacking that came after "list" was fenced in. */
+static bool is_lacking(const struct sandbox *box, const char *path, bool fails)
+{
+    pid_t child = fork();
+    int status;
+
+    if (child == 0) {
+        struct fence_files *files = fence_files_new(), *now = fence_files_new();
+        if (chdir(box->folder) < 0 || !files || !now ||
+            !fence_files_add(files, "list", FENCE_FILES_READ) ||
+            !fence_files_add(now, path, FENCE_FILES_READ) || fence_files_close(files) < 0)
+            _exit(255);
+        is_failing = fails;
+        _exit(fence_files_lack(files, now) != NULL);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) < 2);
+    return WEXITSTATUS(status);
+}
+
+/* A worker ends for the next one's sake where something is lacking: not because it could not look for a moment. */
+static void test_what_cannot_be_looked_at_is_not_lacking(void **state)
+{
+    run(*state, "for f in list other; do echo x >$f; done");
+    assert_false(is_lacking(*state, "list", false));
+    assert_true(is_lacking(*state, "other", false));
+    assert_false(is_lacking(*state, "nothing", false));
+    assert_false(is_lacking(*state, "list", true));
+    assert_false(is_lacking(*state, "other", true));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_read_cannot_be_written, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_looked_at_is_not_lacking, sandbox_open,
                                         sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

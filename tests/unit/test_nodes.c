@@ -215,7 +215,7 @@ static void a_repository_has_a_share(void **state)
 static void a_file_takes_little_memory(void **state)
 {
     struct node_spec specs[A_FOLDER];
-    char names[A_FOLDER][20];
+    char names[A_FOLDER][32];
     struct nodes *nodes;
     struct stat before, after;
     uint32_t checkout, first;
