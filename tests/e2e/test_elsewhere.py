@@ -9,7 +9,7 @@ import unittest
 
 from support.case import EndToEnd
 from support.host import NOBODY
-from support.processes import PROGRAM, eventually
+from support.processes import PROGRAM, eventually, processes_of
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
 VERSION = "python-unittest/3.7.4-19"
@@ -75,7 +75,12 @@ class Inherited(EndToEnd):
         # It does not unmount what is not its own: who has mounted does.
         self.assertTrue(os.path.ismount(self.point))
         self.call("umount", self.point)
+        self.expect_end(served)
+
+    def expect_end(self, served):
+        """What it had started goes with it, though not in the same moment."""
         self.assertEqual(0, served.wait(20))
+        eventually(lambda: not processes_of(self.folder, PROGRAM), 20, "the end of all its processes")
 
     def test_sigterm_ends_it_and_leaves_the_unmount_to_others(self):
         descriptor = self.mount_for_others()
@@ -83,7 +88,7 @@ class Inherited(EndToEnd):
         os.close(descriptor)
         eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
         served.terminate()
-        self.assertEqual(0, served.wait(20))
+        self.expect_end(served)
         with open("/proc/self/mounts", encoding="utf-8") as table:
             self.assertIn(f" {self.point} ", table.read())
 
