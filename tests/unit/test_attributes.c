@@ -387,13 +387,55 @@ static void test_bounds(void **state)
     free(text);
 }
 
+/* What happens to a file of the top folder. */
+static struct conversion conversion_by(const char *lines, const char *path)
+{
+    struct budget budget = {.watch = NULL};
+    struct attributes *attributes;
+    struct conversion found;
+    struct error e = {0};
+
+    assert_int_equal(attributes_new(&attributes, NULL, "", lines, strlen(lines), &budget, &e), 0);
+    struct attribute_values *values = attributes_values_new(attributes);
+    assert_non_null(values);
+    assert_int_equal(attributes_conversion(attributes, values, path, &budget, &found), 0);
+    attributes_values_free(values);
+    attributes_put(attributes);
+    return found;
+}
+
+/* gitattributes(5) */
+static void test_what_a_line_says(void **state)
+{
+    char line[2100];
+
+    (void)state;
+    /* Unset, a file is no text; unspecified, eol= says that it is. */
+    assert_int_equal(conversion_by("x -text eol=crlf", "x").eol, conversion_by("", "x").eol);
+    assert_int_equal(conversion_by("x !text eol=crlf", "x").eol,
+                     conversion_by("x eol=crlf", "x").eol);
+    assert_int_not_equal(conversion_by("x eol=crlf", "x").eol, conversion_by("", "x").eol);
+    assert_true(conversion_by(" \tx ident", "x").ident);
+    assert_false(conversion_by("#x ident", "#x").ident);
+    assert_false(conversion_by(" #x ident", "#x").ident);
+    assert_true(conversion_by("\"#x\" ident", "#x").ident);
+    /* git passes over a line of 2048 bytes. */
+    memset(line, ' ', sizeof line);
+    line[0] = 'x';
+    strcpy(line + 2047 - strlen("ident"), "ident");
+    assert_int_equal(strlen(line), 2047);
+    assert_true(conversion_by(line, "x").ident);
+    strcat(line, " ");
+    assert_false(conversion_by(line, "x").ident);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_random_ones_as_git), TEST(test_many_lines), TEST(test_many_stars),
-        TEST(test_it_ends_when_told),  TEST(test_bounds),
+        TEST(test_it_ends_when_told),  TEST(test_bounds),     TEST(test_what_a_line_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
