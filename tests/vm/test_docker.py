@@ -1,4 +1,4 @@
-"""Docker's containers beside the service, and those that mount by themselves or serve. Images are made by `docker import`."""
+"""Docker's containers beside the service."""
 
 import json
 import os
@@ -11,7 +11,6 @@ from support.processes import PROJECT
 
 PARENT = pathlib.Path("/srv/mounts")
 POINT = PARENT / "start-points"
-CONTAINERS = PROJECT / "mount-scripts/containers"
 BIND = f"type=bind,src={PARENT},dst=/mounts,readonly,bind-propagation=rslave"
 ITSELF = f"type=bind,src={POINT},dst=/itself,readonly,bind-propagation=rslave"
 
@@ -124,89 +123,3 @@ class Docker(WithDocker):
         self.assertIn("manifest.json", self.inside("both", "ls", f"/mounts/start-points/{VERSION}").stdout)
         done = self.inside("both", "ls", f"/itself/{VERSION}", check=False)
         self.assertNotEqual(0, done.returncode, "who binds the mount itself keeps the old one, as the documents say")
-
-
-class Images(WithDocker):
-    """An image with the program and its libraries in the place of what Containerfile makes: a build of that takes a mirror of Debian."""
-
-    @classmethod
-    def setUpClass(cls):
-        super().setUpClass()
-        root = pathlib.Path("/var/tmp/image")
-        for name in ("usr/bin", "etc", "tmp", "start-points", "etc/startpointfs", "var/cache/startpointfs/cache",
-                     "usr/local/bin", "root"):
-            (root / name).mkdir(parents=True, exist_ok=True)
-        for name in ("bin", "lib", "lib64"):
-            (root / name).symlink_to(f"usr/{name}")
-        programs = ["/usr/bin/startpointfs", "/usr/bin/fusermount3", "/usr/bin/bash", "/usr/bin/install"]
-        libraries = subprocess.run(["sh", "-c", f"ldd {' '.join(programs)} | grep -o '/[^ :]*'; ls /lib/*/libnss_*.so.2"],
-                                   stdout=subprocess.PIPE, text=True, check=True).stdout.split()
-        for path in {os.path.join("/usr", one.removeprefix("/usr").lstrip("/")) for one in programs + libraries}:
-            target = root / path.lstrip("/")
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if not target.exists():
-                shutil.copy(path, target)
-        shutil.copy("/bin/busybox", root / "bin/busybox")
-        subprocess.run(["chroot", root, "/bin/busybox", "--install", "-s", "/bin"], check=True, stderr=subprocess.DEVNULL)
-        os.chmod(root / "usr/bin/fusermount3", 0o4755)
-        (root / "etc/fuse.conf").write_text("user_allow_other\n")
-        (root / "etc/passwd").write_text("root:x:0:0::/root:/bin/sh\nstartpointfs:x:999:999::/var/cache/startpointfs:/bin/sh\n"
-                                         "nobody:x:65534:65534::/:/bin/sh\n")
-        (root / "etc/group").write_text("root:x:0:\nstartpointfs:x:999:\nnogroup:x:65534:\n")
-        os.chmod(root / "tmp", 0o1777)
-        subprocess.run(["chown", "-R", "999:999", root / "var/cache/startpointfs", root / "start-points"], check=True)
-        subprocess.run(f"tar -C {root} -c . | docker import - programs >/dev/null", shell=True, check=True)
-        # How it runs is said by the Containerfile itself.
-        lines = [line for line in (CONTAINERS / "Containerfile").read_text().splitlines()
-                 if line.split(" ")[0] in ("ENV", "USER", "STOPSIGNAL", "HEALTHCHECK", "ENTRYPOINT", "CMD")]
-        done = subprocess.run(["docker", "build", "-q", "-t", "startpointfs", "-"], input="\n".join(["FROM programs", *lines]),
-                              text=True, env={**os.environ, "DOCKER_BUILDKIT": "0"}, check=False,
-                              stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-        if done.returncode != 0:
-            raise AssertionError(done.stdout)
-        shutil.rmtree(root)
-
-    def test_it_mounts_inside_and_others_see_it(self):
-        """`run-inside`, and a volume from which another container has the mount."""
-        PARENT.mkdir(exist_ok=True)
-        shared = pathlib.Path("/srv/shared")
-        shared.mkdir(exist_ok=True)
-        self.call("mount", "--bind", shared, shared)
-        self.call("mount", "--make-shared", shared)
-        self.addCleanup(self.call, "umount", "-R", "-l", shared)
-        folder = shared / "start-points"
-        folder.mkdir(exist_ok=True)
-        os.chown(folder, 999, 999)
-        done = self.call(CONTAINERS / "run-inside", "/etc/startpointfs", "-d", "--name", "mounts", "--network", "host",
-                         "--mount", f"type=bind,src={shared},dst=/shared,bind-propagation=rshared", "--user", "0",
-                         env={**self.env, "ENGINE": "docker"}, check=False)
-        self.assertEqual(0, done.returncode, done.stderr)
-        eventually(lambda: "manifest.json" in self.inside("mounts", "ls", f"/start-points/{VERSION}", check=False).stdout, 30,
-                   "the mount inside")
-        self.call("docker", "exec", "mounts", "startpointfs", "mount", "-o", "allow_other", "/etc/startpointfs", "/shared/start-points")
-        self.docker("sees", "sleep", "1000", binds=[f"type=bind,src={shared},dst=/shared,readonly,bind-propagation=rslave"])
-        self.assertIn("manifest.json", self.inside("sees", "ls", f"/shared/start-points/{VERSION}").stdout)
-
-    def test_it_mounts_inside_as_its_own_user(self):
-        self.call(CONTAINERS / "run-inside", "/etc/startpointfs", "-d", "--name", "mounts", "--network", "host",
-                  env={**self.env, "ENGINE": "docker"})
-        eventually(lambda: "manifest.json" in self.inside("mounts", "ls", f"/start-points/{VERSION}", check=False).stdout, 30,
-                   "the mount inside")
-        self.assertIn("startpointfs", self.inside("mounts", "startpointfs", "status", "/start-points").stdout)
-
-    def test_a_start_point_image_with_compose(self):
-        """start-points/Containerfile and compose.yaml, as they are."""
-        shutil.copytree(CONTAINERS / "start-points", self.folder / "image")
-        (self.folder / "image/languages.list").write_text(self.source() + "\n")
-        self.env["DOCKER_BUILDKIT"] = "0"
-        self.call("docker", "build", "-q", "--network", "host", "-t", "acme/my-languages", "--build-arg", "LIST=languages.list",
-                  "-f", "Containerfile", ".", cwd=self.folder / "image", timeout=120)
-        self.call("docker-compose", "-f", "compose.yaml", "up", "-d", "--no-build", cwd=self.folder / "image", timeout=120)
-        self.addCleanup(self.call, "docker-compose", "-f", "compose.yaml", "down", cwd=self.folder / "image", timeout=60)
-        eventually(lambda: "Python, unittest" in self.ask("names"), 60, "an answer")
-
-    def ask(self, path):
-        done = self.call("python3", "-c", "import sys, urllib.request\n"
-                         "print(urllib.request.urlopen(sys.argv[1], timeout=5).read().decode())",
-                         f"http://127.0.0.1:4524/{path}", check=False)
-        return done.stdout
