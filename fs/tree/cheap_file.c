@@ -4,8 +4,7 @@
 #include "fs/tree/reading.h"
 
 #define CHEAP_SIZE (128u << 10)
-#define CHEAP_TIME 20 /* milliseconds: a repository that once took longer is not cheap */
-#define TRY_TIME   5  /* likewise */
+#define TRY_TIME   5 /* milliseconds */
 
 static bool is_small(const struct node *node, const struct repo *repo)
 {
@@ -24,7 +23,7 @@ int cheap_file_read(struct mount *mount, struct repo *repo, uint32_t node, struc
     int64_t began = reading_processor_time();
     int r = checkout_read(mount, node, NULL, &content, e);
 
-    if (reading_processor_time() - began > CHEAP_TIME)
+    if (reading_processor_time() - began > READING_CHEAP_TIME)
         atomic_store(&repo->is_costly, true);
     return r < 0 ? r : blobs_add(mount->blobs, node_id(mount->nodes, node), &content, out);
 }

@@ -5,7 +5,6 @@
 #include "fs/tree/reclaim.h"
 
 #define CHEAP_TREE (16u << 10) /* bytes: some 400 names */
-#define CHEAP_TIME 20          /* milliseconds; as in cheap_file.c */
 
 bool cheap_folder_may_be(struct mount *mount, const struct repo *repo, uint32_t index)
 {
@@ -20,7 +19,7 @@ bool cheap_folder_may_be(struct mount *mount, const struct repo *repo, uint32_t 
 static bool is_beyond(void *data)
 {
     const int64_t *began = data;
-    return reading_processor_time() - *began > CHEAP_TIME;
+    return reading_processor_time() - *began > READING_CHEAP_TIME;
 }
 
 bool cheap_folder_try(struct mount *mount, struct repo *repo, uint32_t index)

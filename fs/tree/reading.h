@@ -10,6 +10,8 @@
 #include "fs/tree/turns.h"
 #include "gitcache/fetch/pool.h"
 
+#define READING_CHEAP_TIME 20 /* milliseconds: a repository that once took longer is not cheap */
+
 enum reading_kind { READING_VERSION, READING_TREE, READING_FILE, READING_RECLAIM };
 
 /* Its memory is used again for others, but given back only at the end: a request that is about to

@@ -4,8 +4,8 @@
  * after it was checked does it move to where git looks for packs. So nothing that is damaged or
  * incomplete is ever seen, and what a killed process leaves is known to be nobody's.
  *
- * Order of calls: open (with the repository's lock held); for each pack begin, write, finish; check
- * what has arrived, publish or not; close. */
+ * Order of calls: open; for each pack begin, write, finish; check what has arrived, publish or not;
+ * close. Who publishes holds the repository's lock. */
 #ifndef GITCACHE_STORE_INCOMING_H
 #define GITCACHE_STORE_INCOMING_H
 
@@ -21,8 +21,9 @@ struct incoming {
     struct incoming_pack *pack; /* between begin and finish */
 };
 
+/* With the repository's lock held from here on. */
 int incoming_open(struct incoming *out, struct repository *repository, struct error *e);
-/* The same without the repository's lock: for what is looked at and never published. */
+/* The same beside whoever holds it: for what is only looked at, or takes long to come. */
 int incoming_open_beside(struct incoming *out, struct repository *repository, struct error *e);
 void incoming_close(struct incoming *incoming); /* drops what was not published */
 

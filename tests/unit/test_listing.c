@@ -9,25 +9,10 @@
 
 #include <cmocka.h>
 
-#include "gitcache/base/listing.h"
+#include "tests/unit/listing_of_test.h"
 
 #define ONE "1111111111111111111111111111111111111111"
 #define TWO "2222222222222222222222222222222222222222"
-
-static struct oid oid(const char *hex)
-{
-    struct oid out;
-
-    assert_true(oid_parse(&out, hex, strlen(hex)));
-    return out;
-}
-
-static void add(struct listing *listing, const char *name, const char *id, const char *peeled)
-{
-    struct oid a = oid(id), b = oid(peeled);
-
-    assert_int_equal(listing_add(listing, name, &a, &b), 0);
-}
 
 static void test_sorted_without_repetition(void **state)
 {

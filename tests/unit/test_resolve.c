@@ -9,26 +9,12 @@
 #include <cmocka.h>
 
 #include "gitcache/fetch/resolve.h"
+#include "tests/unit/listing_of_test.h"
 
 #define ONE   "abcdef1111111111111111111111111111111111"
 #define TWO   "abcdef1222222222222222222222222222222222"
 #define THREE "3333333333333333333333333333333333333333"
 #define TAG   "9999999999999999999999999999999999999999"
-
-static struct oid oid(const char *hex)
-{
-    struct oid out;
-
-    assert_true(oid_parse(&out, hex, strlen(hex)));
-    return out;
-}
-
-static void add(struct listing *listing, const char *name, const char *id, const char *peeled)
-{
-    struct oid a = oid(id), b = oid(peeled);
-
-    assert_int_equal(listing_add(listing, name, &a, &b), 0);
-}
 
 static int make_listing(void **state)
 {
