@@ -1,6 +1,5 @@
 #include "fs/worker/status.h"
 
-#include <errno.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -15,9 +14,8 @@
 #include "fs/worker/status_transfers.h"
 #include "gitcache/base/clock.h"
 
-#define PADDING      4096  /* bytes */
-#define MADE_UP_MOST 20    /* commit ids that are not there: the newest of them */
-#define LISTED_MOST  10000 /* refs of a remote that are shown though nobody asked for them */
+#define PADDING     4096  /* bytes */
+#define LISTED_MOST 10000 /* refs of a remote that are shown though nobody asked for them */
 
 static const char *const state_names[] = {
     [VERSION_LISTED] = "listed",
@@ -103,14 +101,8 @@ static void set_missing(json_t *versions, struct repo *repo, const struct repo_s
     free(text);
 }
 
-/* A commit id that somebody has asked for, and that is not there. */
-static bool is_made_up(const struct repo_version *version)
-{
-    return version->error.errnum == ENOENT && version->name &&
-           oid_is_abbreviation(version->name, strlen(version->name));
-}
-
-/* What is being fetched or has failed; and what sources name. */
+/* What is being fetched or has failed; and what sources name. Names that somebody made up are not among
+ * them: looking for those makes no version (searches.h). */
 static void add_known(json_t *versions, struct repo *repo, const struct listing *listing)
 {
     bool cannot_be_had = !listing && repo->error.errnum;
@@ -123,10 +115,8 @@ static void add_known(json_t *versions, struct repo *repo, const struct listing 
             set_version(versions, name, NULL, cannot_be_had ? VERSION_FAILED : VERSION_LISTED,
                         NULL);
     }
-    size_t made_up = 0;
     for (const struct repo_version *w = repo->versions; w; w = w->next)
-        if (w->state == VERSION_FETCHING ||
-            (w->state == VERSION_FAILED && (!is_made_up(w) || made_up++ < MADE_UP_MOST)))
+        if (w->state == VERSION_FETCHING || w->state == VERSION_FAILED)
             set_version(versions, repo_version_label(w), NULL, w->state,
                         w->state == VERSION_FAILED ? w->error.text : NULL);
     for (size_t i = 0; i < repo->source_count; i++)

@@ -5,9 +5,10 @@ import errno
 import os
 import signal
 import statistics
+import threading
 import time
 
-from support import servers
+from support import servers, wire
 from support.case import EndToEnd
 from support.processes import eventually, slowness, state
 
@@ -39,6 +40,32 @@ class SlowRemote(EndToEnd):
             self.assertEqual(["1"], os.listdir(mount / "dead"))
         except OSError as failure:
             self.assertEqual(errno.ETIMEDOUT, failure.errno)
+
+    def test_ls_shows_what_is_known_of_a_remote_that_has_become_silent(self):
+        silent = threading.Event()
+
+        def respond(server, request):
+            if silent.is_set():
+                server.stopped.wait()
+            return server.true_answer(request)
+
+        server = self.serve(wire.HttpServer, self.make_start_point(tags=["1", "2"]), respond)
+        mount = self.mount(server.url("slow") + "?tag=1", options="timeout=50,refs_ttl=0")
+        self.assertEqual(["1", "2"], sorted(os.listdir(mount / "slow")))
+        silent.set()
+        asked = len(server.requests)
+        # The kernel may have the folder for a moment; then each ls asks.
+        reader = None
+
+        def asks():
+            nonlocal reader
+            reader = self.start("ls", mount / "slow", stdout=-1)
+            eventually(lambda: reader.poll() is not None or len(server.requests) > asked, 10, "an end")
+            return len(server.requests) > asked
+
+        eventually(asks, 20, "an ls that asks the remote")
+        self.assertEqual("1\n2\n", reader.communicate(timeout=25)[0].decode())
+        self.assertEqual(0, reader.returncode)
 
     def test_ctrl_c_ends_a_reader_at_once(self):
         silent = self.serve(servers.SilentServer)

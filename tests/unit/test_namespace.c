@@ -149,6 +149,27 @@ static void test_a_new_worker_follows_a_branch(void **state)
     mounted_close(&mounted);
 }
 
+/* A remote that is slow: whoever lists the folder is shown what is known, once their patience ends. */
+static void test_only_who_can_be_shown_an_old_listing_is_impatient(void **state)
+{
+    struct mounted mounted;
+    struct ask first = {0}, again = {0};
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    mounted.settings.refs_ttl = 0;
+    uint32_t repo = walk(&mounted, "repo");
+    assert_int_equal(namespace_open_folder(&mounted.mount, repo, &first), -EAGAIN);
+    assert_false(first.impatient);
+    wait_for_work(&mounted, &first);
+    assert_int_equal(namespace_open_folder(&mounted.mount, repo, &first), 0);
+    assert_int_equal(namespace_open_folder(&mounted.mount, repo, &again), -EAGAIN);
+    assert_true(again.impatient);
+    /* As when a request is served once more though the remote has not answered. */
+    assert_int_equal(namespace_open_folder(&mounted.mount, repo, &again), 0);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -157,6 +178,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_commit_is_reachable_and_not_listed, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_offline_asks_nobody, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_only_who_can_be_shown_an_old_listing_is_impatient,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_version_that_no_fetch_brings_is_given_up,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,

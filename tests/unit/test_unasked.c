@@ -1,7 +1,11 @@
+#include <errno.h>
+#include <pthread.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/prctl.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -22,8 +26,53 @@ static void names_are_whole_as_the_kernel_cuts_them(void **state)
     assert_int_equal(unasked_find("", "updatedb"), -1);
 }
 
+/* What a thread of that name is told that reads, with these names in no_fetch_for=. */
+static int refused(const char *names, pid_t thread)
+{
+    struct settings settings = {.no_fetch_for = (char *)names};
+    struct mount mount = {.settings = &settings};
+    struct ask ask = {.thread = thread};
+    int r = unasked_refuse(&mount, &ask);
+
+    assert_int_equal(unasked_refuse(&mount, &ask), r); /* judged once a request */
+    return r;
+}
+
+static void *a_thread_asks(void *names)
+{
+    prctl(PR_SET_NAME, "pool-spawner");
+    return (void *)(intptr_t)refused(names, gettid());
+}
+
+static int refused_in_a_thread(const char *names)
+{
+    pthread_t thread;
+    void *r;
+
+    assert_int_equal(pthread_create(&thread, NULL, a_thread_asks, (void *)names), 0);
+    assert_int_equal(pthread_join(thread, &r), 0);
+    return (int)(intptr_t)r;
+}
+
+static void a_thread_counts_by_its_name_and_its_process_s(void **state)
+{
+    (void)state;
+    prctl(PR_SET_NAME, "tracker-miner-f");
+    assert_int_equal(refused("updatedb:tracker-miner-fs-3", gettid()), -EACCES);
+    assert_int_equal(refused_in_a_thread("updatedb:tracker-miner-fs-3"), -EACCES);
+    assert_int_equal(refused_in_a_thread("updatedb:pool-spawner"), -EACCES);
+    assert_int_equal(refused("updatedb:pool-spawner", gettid()), 0);
+    assert_int_equal(refused_in_a_thread("updatedb"), 0);
+    assert_int_equal(refused_in_a_thread(""), 0);
+    /* One of another pid namespace. */
+    assert_int_equal(refused("updatedb:tracker-miner-fs-3", 0), 0);
+}
+
 int main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(names_are_whole_as_the_kernel_cuts_them)};
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(names_are_whole_as_the_kernel_cuts_them),
+        cmocka_unit_test(a_thread_counts_by_its_name_and_its_process_s),
+    };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
