@@ -1,6 +1,7 @@
 """The protocol, byte by byte: against servers that are broken, slow, old or hostile. Every failure
 ends soon, has a sentence, and leaves a cache that the next fetch can use."""
 
+import errno
 import os
 import random
 import shutil
@@ -304,6 +305,16 @@ class Statuses(Wire):
         self.assertNotIn("wrong", said)
         self.assertEqual(["get", "erase"], log.read_text().split())
         self.assertEqual(2, len(server.requests))
+
+
+class Unreachable(Wire):
+    def test_a_port_where_nobody_listens(self):
+        server = self.serve_http()
+        server.stop()
+        url = server.url()
+        self.failing(self.versions, url, f"127.0.0.1:{server.port}")
+        mount = self.mount(f"{url}?tag=1")
+        self.assert_errno(errno.EHOSTUNREACH, os.listdir, mount / "repository/1")
 
 
 class CutOff(Wire):

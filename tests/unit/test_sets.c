@@ -393,6 +393,60 @@ static void a_sets_name_as_an_operand(void **state)
     assert_int_equal(chdir("/"), 0);
 }
 
+/* What gc was told to keep, a line a version; and after how many versions keeping fails. */
+static char told[2000];
+static int tells;
+
+int __wrap_gc_keep(struct gc *gc, const char *url, const char *name, const char *commit,
+                   struct error *e);
+int __wrap_gc_keep(struct gc *gc, const char *url, const char *name, const char *commit,
+                   struct error *e)
+{
+    size_t length = strlen(told);
+
+    (void)gc;
+    if (tells-- == 0)
+        return error_set(e, EROFS, "the cache is read-only");
+    snprintf(told + length, sizeof told - length, "%s %s %s\n", url, name ? name : "-",
+             commit ? commit : "-");
+    return 0;
+}
+
+/* The same for a folder of sets; the caller looks at `told`. */
+static int keep_all(const struct fixture *fixture, int before_it_fails)
+{
+    struct error error;
+
+    tells = before_it_fails;
+    *told = '\0';
+    return sets_keep(NULL, fixture->sets, &error);
+}
+
+static void gc_is_told_of_every_source_of_every_set(void **state)
+{
+    struct fixture *fixture = *state;
+
+    assert_int_equal(keep_all(fixture, -1), 0); /* the folder is not there */
+    assert_string_equal(told, "");
+    save(fixture, "b");
+    write_text(fixture->sets, "a",
+               "# startpointfs set\n# type: custom\n"
+               "https://h/y?tag=1&commit=" COMMIT "\n"
+               "https://h/y?commit=" OTHER "\n" OTHER "@https://h/z\nhttps://h/z?tag=2\n");
+    assert_int_equal(keep_all(fixture, -1), 0);
+    assert_string_equal(told, "https://h/y 1 " COMMIT "\n"
+                              "https://h/y - " OTHER "\n"
+                              "https://h/z " OTHER " " OTHER "\n"
+                              "https://h/z 2 -\n"
+                              "https://h/x 1 " COMMIT "\n");
+    /* What cannot be kept, and a set that cannot be read, end it: nothing is removed then. */
+    for (int before = 0; before < 5; before++)
+        assert_int_equal(keep_all(fixture, before), -EROFS);
+    assert_int_equal(keep_all(fixture, 5), 0);
+    write_text(fixture->sets, "b", "damaged");
+    assert_true(keep_all(fixture, -1) < 0);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 int main(void)
@@ -410,6 +464,7 @@ int main(void)
         TEST(passwords_stay_with_their_owner),
         TEST(who_may_read_a_set_may_read_the_next),
         TEST(a_sets_name_as_an_operand),
+        TEST(gc_is_told_of_every_source_of_every_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
