@@ -2,23 +2,20 @@
 
 #include <errno.h>
 #include <stdlib.h>
-#include <sys/resource.h>
-#include <time.h>
-#include <unistd.h>
 
 #include "fs/shared/sweep.h"
 #include "fs/tree/cheap_file.h"
 #include "fs/tree/file_order.h"
+#include "gitcache/base/clock.h"
 #include "gitcache/base/thread.h"
 
-#define READERS        4 /* that are followed at once */
-#define FILES          64
-#define BYTES          ((uint64_t)2 << 20)
-#define IN_A_ROW       1 /* files after the first, until others are unpacked ahead */
-#define WALKS          16 /* until a reader is believed to go on in another folder, which uses them up */
-#define MOST_WALKS     4
-#define IDLE           1  /* seconds without any reader */
-#define LOWER_PRIORITY 10 /* nice(1) */
+#define READERS    4 /* that are followed at once */
+#define FILES      64
+#define BYTES      ((uint64_t)2 << 20)
+#define IN_A_ROW   1  /* files after the first, until others are unpacked ahead */
+#define WALKS      16 /* until a reader is believed to go on in another folder, which uses them up */
+#define MOST_WALKS 4
+#define IDLE       1000 /* milliseconds without any reader */
 
 struct file_ahead {
     uint64_t id, size;
@@ -264,13 +261,10 @@ static void advance(struct files_ahead *ahead, struct follower *follower)
 static void wait_for_more(struct files_ahead *ahead)
 {
     uint64_t notes = ahead->notes;
-    struct timespec until;
     int r;
 
-    clock_gettime(CLOCK_MONOTONIC, &until);
-    until.tv_sec += IDLE;
     ahead->waits = true;
-    r = pthread_cond_timedwait(&ahead->more, &ahead->lock, &until);
+    r = thread_wait_until(&ahead->more, &ahead->lock, clock_now() + IDLE);
     if (r == ETIMEDOUT && ahead->notes == notes) {
         for (size_t i = 0; i < READERS; i++) {
             drop_all(ahead, &ahead->followers[i]);
@@ -287,7 +281,7 @@ static void *run(void *data)
     struct files_ahead *ahead = data;
     struct follower *follower;
 
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
+    thread_lower_priority();
     pthread_mutex_lock(&ahead->lock);
     while (!ahead->stops) {
         follower = choose(ahead);

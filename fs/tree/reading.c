@@ -1,19 +1,17 @@
 #include "fs/tree/reading.h"
 
 #include <errno.h>
-#include <sys/resource.h>
 #include <time.h>
-#include <unistd.h>
 
 #include "fs/shared/children.h"
 #include "fs/tree/reclaim.h"
 #include "fs/tree/room.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/base/thread.h"
 #include "gitcache/base/watch.h"
 
 #define ABANDONED       300 /* milliseconds without anybody who waits, after which it ends */
 #define MOMENT          50  /* milliseconds after which it goes on with a lower priority */
-#define LOWER_PRIORITY  10  /* nice(1) */
 #define TURN            50  /* milliseconds of a processor's time */
 #define COSTLY          1000 /* milliseconds: what a repository asks for after something slow is slow, too */
 #define FIRST_OPERATION 0x10000u /* crash_record: beyond what the kernel asks for */
@@ -28,8 +26,7 @@ int64_t reading_processor_time(void)
 
 static void lower_priority(struct reading *reading)
 {
-    /* To Linux, a thread is a process here. It cannot be raised again: the thread ends after this. */
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
+    thread_lower_priority(); /* which ends after this reading */
     reading->is_slow = true;
     if (reading->repo)
         atomic_store(&reading->repo->slow_at, clock_now());

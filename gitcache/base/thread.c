@@ -1,9 +1,13 @@
 #include "gitcache/base/thread.h"
 
 #include <errno.h>
+#include <sys/resource.h>
 #include <time.h>
+#include <unistd.h>
 
 #include "gitcache/base/clock.h"
+
+#define LOWER_PRIORITY 10 /* nice(1) */
 
 /* Not pthread_clockjoin_np: ThreadSanitizer does not know that, and takes what comes after for a race. */
 int thread_join(pthread_t thread, int milliseconds)
@@ -32,4 +36,10 @@ int thread_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t 
     const struct timespec until = {.tv_sec = deadline / 1000, .tv_nsec = deadline % 1000 * 1000000};
 
     return pthread_cond_timedwait(condition, lock, &until);
+}
+
+/* To Linux, a thread is a process here. */
+void thread_lower_priority(void)
+{
+    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
 }

@@ -1,4 +1,4 @@
-/* thread.h - waits that end in time, whatever the time of day becomes meanwhile. */
+/* thread.h - waits that end in time, whatever the time of day becomes meanwhile; a thread's priority. */
 #ifndef GITCACHE_BASE_THREAD_H
 #define GITCACHE_BASE_THREAD_H
 
@@ -14,5 +14,8 @@ void thread_condition_init(pthread_cond_t *condition);
 
 /* As pthread_cond_timedwait(3), until clock_now() is `deadline`: 0, or ETIMEDOUT. */
 int thread_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t deadline);
+
+/* The thread that calls this goes behind others from now on, until its end (setpriority(2)). */
+void thread_lower_priority(void);
 
 #endif
