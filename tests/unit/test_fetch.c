@@ -189,6 +189,14 @@ static void test_bounds(void **state)
     static const char many[] = PACK "0011\1PACK\0\0\0\2\0\0\xff\xff";
     assert_int_equal(read_answer(many, sizeof many - 1, 7, &seen, &e), -EIO);
     assert_non_null(strstr(e.text, "claims to have 65535 objects"));
+    /* Of nine bytes, than which none is smaller, 100 bytes hold 11. */
+    static const char most[] = PACK "0011\1PACK\0\0\0\2\0\0\0\x0b"
+                                    "0000";
+    assert_int_equal(read_answer(most, sizeof most - 1, 7, &seen, &e), 0);
+    static const char one_more[] = PACK "0011\1PACK\0\0\0\2\0\0\0\x0c"
+                                        "0000";
+    assert_int_equal(read_answer(one_more, sizeof one_more - 1, 7, &seen, &e), -EIO);
+    assert_non_null(strstr(e.text, "claims to have 12 objects"));
 }
 
 static void test_sink_ends_the_transfer(void **state)
