@@ -27,18 +27,56 @@
 #define STATUS_GROWTH ((size_t)256 << 10) /* bytes that it may grow by while it is being read */
 #define STATUS_TRIES  20
 
+/* realpath(3) asks about what is behind a slash at the end. */
+static char *resolve(const char *path)
+{
+    char *bare = strdup(path), *absolute;
+    size_t length = strlen(path);
+
+    while (bare && length > 1 && bare[length - 1] == '/')
+        bare[--length] = '\0';
+    absolute = bare ? realpath(bare, NULL) : NULL;
+    free(bare);
+    return absolute;
+}
+
+/* Its device is 0 if nothing is. */
+static struct mount_row mounted_on(const char *path)
+{
+    struct mount_row row = {.device = 0};
+    char *absolute = resolve(path);
+
+    if (absolute)
+        mount_table_find(absolute, &row);
+    free(absolute);
+    return row;
+}
+
+/* fusermount3 has failed, and does not say why. */
+static int why_not(const char *path, struct error *e)
+{
+    const struct mount_row row = mounted_on(path);
+
+    if (!row.device)
+        return -EINVAL;
+    if (row.owner == geteuid())
+        return -EBUSY;
+    return error_set(e, EPERM, "%s was mounted by user %u: only that user and root can unmount it",
+                     path, row.owner);
+}
+
 int mountpoint_unmount(const char *path, bool lazy, struct error *e)
 {
     int r = unmount_at(path, lazy);
 
+    if (r == -EINVAL && geteuid() != 0 && (r = why_not(path, e)) == -EPERM)
+        return r;
     if (r == -EBUSY)
         return error_set(e, EBUSY, "%s is in use", path);
     if (r == -ENOENT || (r == -EINVAL && access(path, F_OK) < 0 && errno == ENOENT))
         return error_set(e, ENOENT, "there is no folder %s", path);
-    if (r == -EINVAL && geteuid() == 0)
-        return error_set(e, EINVAL, "nothing is mounted on %s", path);
     if (r == -EINVAL)
-        return error_set(e, EINVAL, "nothing is mounted on %s, or it is not yours", path);
+        return error_set(e, EINVAL, "nothing is mounted on %s", path);
     return r < 0 ? error_set(e, -r, "cannot unmount %s: %s", path, strerror(-r)) : 0;
 }
 
@@ -166,28 +204,9 @@ static int clear_dead(const char *path, struct mount_row *row, int *answer, stru
     return 0;
 }
 
-/* realpath(3) asks about what is behind a slash at the end. */
-static char *resolve(const char *path)
-{
-    char *bare = strdup(path), *absolute;
-    size_t length = strlen(path);
-
-    while (bare && length > 1 && bare[length - 1] == '/')
-        bare[--length] = '\0';
-    absolute = bare ? realpath(bare, NULL) : NULL;
-    free(bare);
-    return absolute;
-}
-
 uint64_t mountpoint_device(const char *path)
 {
-    struct mount_row row = {.device = 0};
-    char *absolute = resolve(path);
-
-    if (absolute)
-        mount_table_find(absolute, &row);
-    free(absolute);
-    return row.device;
+    return mounted_on(path).device;
 }
 
 bool mountpoint_answers(const char *path)

@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 #include <sys/sysmacros.h>
 #include <unistd.h>
@@ -55,6 +56,13 @@ static void unescape(char *text)
     *to = '\0';
 }
 
+static uint32_t owner_of(const char *options)
+{
+    const char *owner = strstr(options, "user_id=");
+
+    return owner ? (uint32_t)strtoul(owner + strlen("user_id="), NULL, 10) : 0;
+}
+
 /* "36 35 98:0 /root /point options [tags...] - type source options" */
 static bool read_row(char *line, struct mount_row *row)
 {
@@ -67,6 +75,7 @@ static bool read_row(char *line, struct mount_row *row)
     if (!rest || sscanf(rest, " - %63s", row->type) != 1 || (size_t)(end - point) >= PATH_MAX)
         return false;
     *end = '\0';
+    row->owner = owner_of(strrchr(rest, ' '));
     unescape(point);
     strcpy(row->point, point);
     row->device = makedev(major, minor);

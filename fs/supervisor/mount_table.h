@@ -10,6 +10,7 @@
 struct mount_row {
     uint64_t device;      /* makedev(3) of what is mounted; 0: nothing is */
     char type[64];        /* fuse.startpointfs, autofs, ... */
+    uint32_t owner;       /* who has made it, if it is FUSE's (user_id=); else root */
     char point[PATH_MAX]; /* as the kernel knows it */
 };
 

@@ -2,6 +2,7 @@
 
 import os
 import pwd
+import subprocess
 
 from support.case import EndToEnd
 from support.host import NOBODY, Host
@@ -276,6 +277,26 @@ class OrdinaryUser(EndToEnd):
             self.call_as_nobody(*unmount, self.point)
             eventually(lambda: not processes_of(self.folder, self.host.program), 10, "the end")
 
+    def check_that_root_is_inside_unseen(self):
+        inside = self.start("nsenter", "--target", str(self.host.keeper.pid), "--mount", "sh", "-c",
+                            f"cd {self.point}/python-unittest && echo && exec sleep infinity", stdout=subprocess.PIPE)
+        inside.stdout.readline()
+        done = self.call_as_nobody(self.host.program, "umount", self.point, check=False)
+        self.assertEqual(1, done.returncode)
+        self.assertTrue(done.stderr.endswith("\n  nobody you are allowed to see; root sees everybody\n"), done.stderr)
+        inside.kill()
+        inside.wait()
+        inside.stdout.close()
+
+    def check_that_it_is_nobody_elses(self):
+        done = self.host.call(self.host.program, "umount", self.point, user=pwd.getpwnam("daemon").pw_uid, check=False)
+        self.assertEqual((1, f"startpointfs: {self.point} was mounted by user {NOBODY}: only that user and root can unmount it\n"),
+                         (done.returncode, done.stderr))
+        nothing = self.folder / "nothing"
+        nothing.mkdir()
+        done = self.call_as_nobody(self.host.program, "umount", nothing, check=False)
+        self.assertEqual((1, f"startpointfs: nothing is mounted on {nothing}\n"), (done.returncode, done.stderr))
+
     def test_allow_other_needs_a_line_in_fuse_conf(self):
         self.host.put_file("/etc/fuse.conf", "# user_allow_other\n")
         done = self.mount("-o", f"allow_other,log_file={self.home}/mount.log", check=False)
@@ -286,5 +307,7 @@ class OrdinaryUser(EndToEnd):
         self.host.put_file("/etc/fuse.conf", "user_allow_other\n")
         self.mount("-o", f"allow_other,log_file={self.home}/mount.log")
         self.assertEqual("python-unittest", self.host.output("ls", self.point).strip())
+        self.check_that_root_is_inside_unseen()
+        self.check_that_it_is_nobody_elses()
         self.call_as_nobody(self.host.program, "umount", self.point)
         eventually(lambda: not processes_of(self.folder, self.host.program), 10, "the end")
