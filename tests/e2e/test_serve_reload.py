@@ -4,6 +4,7 @@ import os
 import shutil
 import signal
 import threading
+import time
 
 from support.case import EndToEnd, allow_seconds
 from support.processes import eventually
@@ -111,6 +112,9 @@ class Reload(EndToEnd):
         (repos / "0/manifest.json").write_text(manifest("third"))
         service.signal(signal.SIGHUP)
         self.expect(service, "third")
+        before = service.metrics()['startpointfs_serve_loads_total{result="ok"}']
+        time.sleep(5)  # it looks every two seconds
+        self.assertEqual(before, service.metrics()['startpointfs_serve_loads_total{result="ok"}'])
 
     def test_who_asks_meanwhile_gets_whole_answers(self):
         self.write_list("1")
