@@ -83,8 +83,10 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     if (r < 0)
         return r;
     wanted = namespace_version(mount, index);
+    /* A set's folder 0/, 1/ ... as it was before its list changed, which only a dead worker knew: for ESTALE the
+     * kernel looks names up again (Documentation/filesystems/path-lookup.rst of Linux). */
     if (!wanted)
-        return -EIO;
+        return -ESTALE;
     r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
     if (r < 0 && r != -ENOENT)
         log_error(mount->log, "%s/%s: %s", wanted->repo->name, repo_version_label(wanted),

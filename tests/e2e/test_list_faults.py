@@ -1,5 +1,7 @@
 """Lists that are broken, removed or out of reach: what was read last goes on, also in the next worker."""
 
+import concurrent.futures
+import errno
 import os
 import pathlib
 import random
@@ -11,6 +13,7 @@ import time
 
 from support.case import EndToEnd
 from support.processes import eventually, slowness, state
+from support.wire import HttpServer
 
 # 1,000 in `make soak`
 CHANGES = int(os.environ.get("E2E_LIST_CHANGES", "25"))
@@ -250,6 +253,33 @@ class Faults(Lists):
     def flip(self, file, offset):
         byte = os.pread(file.fileno(), 1, offset)[0]
         os.pwrite(file.fileno(), bytes([byte ^ 0x10]), offset)
+
+
+class Waiting(Lists):
+    def test_a_list_changes_and_its_worker_dies_while_a_reader_waits(self):
+        """What the reader waits for, no worker knows any more: he gets what is there now."""
+        may_answer = threading.Event()
+
+        def respond(server, request):
+            may_answer.wait(60)
+            return server.true_answer(request)
+
+        server = self.serve(HttpServer, self.one, respond)
+        self.addCleanup(may_answer.set)
+        mount = self.mount(self.write_list(f"{server.url('one')}?tag=1\n"))
+        folder = mount / ".startpointfs/sets/pp/0"
+        with concurrent.futures.ThreadPoolExecutor(2) as pool:
+            text = pool.submit((folder / "manifest.json").read_text)
+            names = pool.submit(os.listdir, folder)
+            eventually(lambda: mount.status()["waiting"] == 2, 20, "two readers who wait")
+            self.write_list(f"{server.url('one')}?tag=2\n")
+            eventually(lambda: "pp: changed" in mount.log(), 20, "the changed list")
+            self.replace_worker(mount)
+            may_answer.set()
+            self.assertIn(":2", text.result(60))
+            # He has the old folder open.
+            self.assertEqual(errno.ESTALE, names.exception(60).errno)
+        self.assertIn("manifest.json", os.listdir(folder))
 
 
 class Many(EndToEnd):
