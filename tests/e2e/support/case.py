@@ -50,9 +50,14 @@ class EndToEnd(unittest.TestCase):
         signal.signal(signal.SIGALRM, self._late)
         method = getattr(self, self._testMethodName)
         self.deadline = getattr(method, "deadline", self.deadline)
+        self.extensions = processes.PATIENCE - 1
         signal.alarm(self.deadline * processes.slowness())
 
     def _late(self, *_):
+        if self.extensions > 0 and processes.is_busy():
+            self.extensions -= 1
+            signal.alarm(self.deadline * processes.slowness())
+            return
         raise processes.Timeout(f"{self.id()} takes longer than {self.deadline} s")
 
     def _make_folder(self):

@@ -30,15 +30,24 @@ class Timeout(AssertionError):
     pass
 
 
+PATIENCE = 3  # times as long as usual may take what is waited for where the processors are busy
+
+
+def is_busy():
+    """Whether for each processor there is more to do than two programs': what is late then says nothing about ours."""
+    return os.getloadavg()[0] > 2 * os.cpu_count()
+
+
 def eventually(condition, timeout=10.0, what="the condition", longest_pause=0.1):
     """Polls until condition() is true and returns its value."""
-    end = time.monotonic() + timeout
+    begun = time.monotonic()
     pause = 0.005
     while True:
         value = condition()
         if value:
             return value
-        if time.monotonic() > end:
+        waited = time.monotonic() - begun
+        if waited > timeout * PATIENCE or (waited > timeout and not is_busy()):
             raise Timeout(f"{what}: not within {timeout} s")
         time.sleep(pause)
         pause = min(pause * 1.5, longest_pause)
@@ -62,7 +71,7 @@ def run(command, *, env, timeout=60, check=True, text=True, **further):
         further["errors"] = "surrogateescape"
     if "input" not in further:
         further.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run(command, env=env, timeout=timeout * slowness(), text=text, check=False,
+    done = subprocess.run(command, env=env, timeout=timeout * slowness() * PATIENCE, text=text, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **further)
     if check and done.returncode != 0:
         shown = " ".join(os.fsdecode(part) for part in command)
