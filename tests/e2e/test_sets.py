@@ -385,8 +385,11 @@ class Check(Sets):
         self.assertIn("./manifest.json:", self.refused("check", "--languages", ".", status=41, cwd=folder))
         (folder / "manifest.json").write_text(manifest())
         (folder / "ne\x1bw").write_text("")
+        (folder / "sub").mkdir()
+        for name in ("a", "b"):
+            (folder / "sub" / name).write_text("")
         said = self.refused("check", "--languages", ".", status=41, cwd=folder)
-        self.assertIn("2 uncommitted changes (manifest.json, ne?w)", said)
+        self.assertIn("4 uncommitted changes (manifest.json, ne?w, sub/a, sub/b)", said)
         self.assertIn("--worktree", said)
         done = self.program("check", "--languages", "--worktree", ".", cwd=folder)
         self.assertNotIn("note", done.stderr)
