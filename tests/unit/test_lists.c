@@ -192,6 +192,46 @@ static void nothing_kept(void **state)
     assert_string_equal(shown(world), "b ");
 }
 
+static void a_list_is_named_after_its_file(void **state)
+{
+    static const struct {
+        const char *path, *name;
+    } rows[] = {
+        {"/etc/startpointfs/pp.list", "pp"},
+        {"pp.list", "pp"},
+        {"./pp.v2.list", "pp.v2"},
+        {"/a.b/pp", "pp"},
+        {".list", ".list"},
+        {"/a/..list", "."},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char *name = lists_name_of_file(rows[i].path);
+        assert_string_equal(name, rows[i].name);
+        free(name);
+    }
+}
+
+static void a_version_is_one_by_its_name_and_its_commit(void **state)
+{
+    static const char *const commits[] = {NULL, "1111111111111111111111111111111111111111",
+                                          "2222222222222222222222222222222222222222"};
+    struct world *world = *state;
+    struct repo_version *versions[6];
+
+    run(world->box, "echo 'https://h/a?tag=1' >pp.list");
+    open_operand(world, "pp.list");
+    struct repo *repo = repos_at(&world->mount.repos, 0);
+    for (int i = 0; i < 6; i++) {
+        versions[i] = repo_version_get(repo, i % 2 ? "1" : NULL, commits[i / 2]);
+        for (int j = 0; j < i; j++)
+            assert_ptr_not_equal(versions[i], versions[j]);
+    }
+    for (int i = 0; i < 6; i++)
+        assert_ptr_equal(repo_version_get(repo, i % 2 ? "1" : NULL, commits[i / 2]), versions[i]);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, set_up, tear_down)
 
 /* What a list says, read once more. */
@@ -233,6 +273,8 @@ int main(void)
         TEST(a_list_that_is_gone_stays),
         TEST(a_folder_loses_lists_only_while_it_is_there),
         TEST(nothing_kept),
+        TEST(a_list_is_named_after_its_file),
+        TEST(a_version_is_one_by_its_name_and_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
