@@ -166,7 +166,7 @@ bench: test-deps
 	@B=$(B) /usr/bin/python3 tests/bench/bench.py; status=$$?; \
 	[ -n "$(BENCH_SHORT)$(BENCH_ROWS)" ] || B=$(B) /usr/bin/python3 tests/bench/bench_serve.py || status=1; exit $$status
 
-# Each fuzzer for FUZZ_SECONDS, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
+# Each fuzzer for FUZZ_SECONDS, one a processor, from its corpus on. What it finds new is kept in build-fuzz/corpus, an
 # input that fails beside it.
 FUZZ_SECONDS  ?= 10
 FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
@@ -174,12 +174,12 @@ FUZZ_SANITIZE := -fsanitize=address,undefined -fno-sanitize-recover=undefined
 fuzz:
 	@$(MAKE) --no-print-directory B=build-fuzz CC=clang WERROR= CFLAGS='-O1 -g $(FUZZ_SANITIZE) \
 	    -fsanitize=fuzzer-no-link' LDFLAGS='$(FUZZ_SANITIZE)' $(FUZZERS:%=build-fuzz/fuzz/%)
-	@for name in $(FUZZERS); do mkdir -p build-fuzz/corpus/$$name; \
-	    build-fuzz/fuzz/$$name -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
-	        -artifact_prefix=build-fuzz/$$name- -verbosity=0 -print_final_stats=0 \
-	        build-fuzz/corpus/$$name tests/fuzz/corpus/$$name >build-fuzz/$$name.log 2>&1 || \
-	        { cat build-fuzz/$$name.log; exit 1; }; \
-	    echo "fuzz $$name: nothing found in $(FUZZ_SECONDS) s"; done
+	@echo $(FUZZERS) | tr ' ' '\n' | xargs -P "$$(nproc)" -I NAME sh -c 'mkdir -p build-fuzz/corpus/NAME; \
+	    build-fuzz/fuzz/NAME -max_total_time=$(FUZZ_SECONDS) -timeout=10 -rss_limit_mb=2048 \
+	        -artifact_prefix=build-fuzz/NAME- -verbosity=0 -print_final_stats=0 \
+	        build-fuzz/corpus/NAME tests/fuzz/corpus/NAME >build-fuzz/NAME.log 2>&1 || \
+	        { cat build-fuzz/NAME.log; exit 255; }; \
+	    echo "fuzz NAME: nothing found in $(FUZZ_SECONDS) s"'
 
 build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
 	@mkdir -p $(@D)

@@ -35,7 +35,7 @@ static int read_packets(const uint8_t *data, size_t size, uint64_t *hash)
     int r;
 
     pktline_reader_init(&seen.reader, "it");
-    r = feed_pieces((struct answer){feed, NULL, &seen}, data, size, &e);
+    r = feed_pieces((struct answer){.feed = feed, .parser = &seen}, data, size, &e);
     check_error(r, &e);
     pktline_reader_release(&seen.reader);
     *hash = seen.hash;
