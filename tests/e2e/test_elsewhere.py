@@ -33,9 +33,9 @@ class Inherited(EndToEnd):
         self.call("chmod", "-R", "a+rX", self.repositories)
         self.log = self.home / "log"
 
-    def mount_for_others(self):
+    def mount_for_others(self, rights=",default_permissions"):
         descriptor = os.open("/dev/fuse", os.O_RDWR)
-        options = f"fd={descriptor},rootmode=40000,user_id=0,group_id=0,allow_other,default_permissions"
+        options = f"fd={descriptor},rootmode=40000,user_id=0,group_id=0,allow_other{rights}"
         result = ctypes.CDLL(None, use_errno=True).mount(
             b"startpointfs", os.fsencode(self.point), b"fuse.startpointfs", MS_RDONLY | MS_NOSUID | MS_NODEV,
             options.encode())
@@ -91,6 +91,16 @@ class Inherited(EndToEnd):
         self.expect_end(served)
         with open("/proc/self/mounts", encoding="utf-8") as table:
             self.assertIn(f" {self.point} ", table.read())
+
+    def test_one_whose_rights_the_kernel_does_not_check(self):
+        """Such a mount cannot be idmapped, and to say that it can would end it."""
+        descriptor = self.mount_for_others(rights="")
+        served = self.serve(descriptor)
+        os.close(descriptor)
+        eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
+        self.assertIn("3.7.4-19", (self.point / VERSION / "manifest.json").read_text())
+        self.call("umount", self.point)
+        self.expect_end(served)
 
     def test_what_is_no_such_descriptor_is_said(self):
         self.assertIn("/dev/fd/77", self.refused("mount", "-f", self.repository.path, "/dev/fd/77", status=1))
