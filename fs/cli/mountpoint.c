@@ -67,8 +67,10 @@ static int why_not(const char *path, struct error *e)
 
 int mountpoint_unmount(const char *path, bool lazy, struct error *e)
 {
-    int r = unmount_at(path, lazy);
+    char *absolute = resolve(path); /* NULL: what is wrong, unmount_at will say */
+    int r = unmount_at(absolute ? absolute : path, lazy);
 
+    free(absolute);
     if (r == -EINVAL && geteuid() != 0 && (r = why_not(path, e)) == -EPERM)
         return r;
     if (r == -EBUSY)

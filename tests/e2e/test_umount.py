@@ -38,6 +38,22 @@ class InUse(EndToEnd):
         self.program("umount", self.mounted)
         self.mounted.expect_end()
 
+    def test_through_a_link_and_from_within(self):
+        """As umount(8) takes a path."""
+        link = self.folder / "link"
+        link.symlink_to(self.mounted.path)
+        self.program("umount", link)
+        self.mounted.expect_end()
+        self.assertTrue(link.is_symlink())
+        again = self.mount(f"{self.repository.path}?tag=3.7.4-19")
+        self.program("umount", f"{again.path}//", cwd=self.folder)
+        again.expect_end()
+        relative = self.mount(f"{self.repository.path}?tag=3.7.4-19")
+        self.program("umount", f"../{self.folder.name}/./{relative.path.name}", cwd=self.folder)
+        relative.expect_end()
+        self.assertIn("nothing is mounted on", self.refused("umount", link, status=1))
+        self.assertIn("there is no folder", self.refused("umount", self.folder / "no", status=1))
+
     def test_it_waits_until_the_daemon_has_ended(self):
         supervisor = self.mounted.status()["supervisor_pid"]
         os.kill(supervisor, signal.SIGSTOP)
