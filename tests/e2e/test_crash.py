@@ -1,8 +1,10 @@
 """The mount goes on while its worker dies, is replaced, or is upgraded."""
 
 import collections
+import concurrent.futures
 import ctypes
 import errno
+import fcntl
 import os
 import pathlib
 import random
@@ -237,6 +239,25 @@ class Dying(Crash):
     """Workers that die again and again, and what kills them."""
 
     deadline = 120
+
+    def test_a_worker_waits_for_the_end_of_the_one_before(self):
+        """Here the test is the one before: it holds what a worker holds until its last thread has ended."""
+        mount = self.mount(self.make_start_point().path)
+        mount.status()
+        folder = pathlib.Path(f"/proc/{self.supervisor(mount)}/fd")
+        name = next(name for name in os.listdir(folder) if "startpointfs-state" in os.readlink(folder / name))
+        with open(folder / name, "r+b", buffering=0) as held, concurrent.futures.ThreadPoolExecutor(2) as pool:
+            wanted = pool.submit(fcntl.lockf, held, fcntl.LOCK_EX)
+            while not wanted.done():
+                before = mount.log().count("serving")
+                os.kill(mount.status()["pid"], signal.SIGKILL)
+                # The next worker has it, and the test waits on; or the other way round.
+                eventually(lambda: wanted.done() or mount.log().count("serving") > before, 20, "another")  # noqa: B023
+            status = pool.submit(mount.status)
+            with self.assertRaises(concurrent.futures.TimeoutError):
+                status.result(2)
+            fcntl.lockf(held, fcntl.LOCK_UN)
+            self.assertGreater(status.result(40)["restarts"], 0)
 
     def test_pauses_grow_and_the_mount_recovers(self):
         repository = self.make_start_point()

@@ -178,9 +178,9 @@ static void test_operands(void **state)
         {"this is junk", "no such file or folder", ENOENT},
         {"nosuch?tga=1", "unknown query key", EINVAL},
     };
-    static const char *const taken[] = {"lib?tag=1", "./lib",         "../usr/lib",
-                                        "/usr",      "abcdef1@lib",   "https://h/x",
-                                        "git@h:x",   "file:///nosuch"};
+    static const char *const taken[] = {"lib?tag=1", "./lib",          "../usr/lib",
+                                        "/usr",      "abcdef1@lib",    "https://h/x",
+                                        "git@h:x",   "file:///nosuch", "abcdef1@./nosuch"};
     struct source source;
 
     (void)state;
