@@ -73,6 +73,9 @@ int mountpoint_unmount(const char *path, bool lazy, struct error *e)
     free(absolute);
     if (r == -EINVAL && geteuid() != 0 && (r = why_not(path, e)) == -EPERM)
         return r;
+    if (r == -ENOENT && geteuid() != 0 && mounted_on(path).device)
+        return error_set(e, ENOENT, "cannot unmount %s: there is no fusermount3; install fuse3",
+                         path);
     if (r == -EBUSY)
         return error_set(e, EBUSY, "%s is in use", path);
     if (r == -ENOENT || (r == -EINVAL && access(path, F_OK) < 0 && errno == ENOENT))

@@ -292,6 +292,9 @@ class OrdinaryUser(EndToEnd):
         done = self.host.call(self.host.program, "umount", self.point, user=pwd.getpwnam("daemon").pw_uid, check=False)
         self.assertEqual((1, f"startpointfs: {self.point} was mounted by user {NOBODY}: only that user and root can unmount it\n"),
                          (done.returncode, done.stderr))
+        done = self.call_as_nobody("env", "PATH=/nowhere", self.host.program, "umount", self.point, check=False)
+        self.assertEqual((1, f"startpointfs: cannot unmount {self.point}: there is no fusermount3; install fuse3\n"),
+                         (done.returncode, done.stderr))
         nothing = self.folder / "nothing"
         nothing.mkdir()
         done = self.call_as_nobody(self.host.program, "umount", nothing, check=False)
