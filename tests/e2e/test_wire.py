@@ -307,6 +307,45 @@ class Statuses(Wire):
         self.assertEqual(2, len(server.requests))
 
 
+    def keep_login(self):
+        """A helper that knows the password; what it is told goes to that file."""
+        log = self.folder / "helper.txt"
+        self.git_configure("credential.helper", f"!f() {{ echo $1 >>{log}; cat >>{log}; echo username=me; echo password=s3cr3t; }}; f")
+        return log
+
+    @staticmethod
+    def wants_login(answer):
+        return lambda server, request: answer(server, request) if "authorization" in request.headers else Answer(
+            401, {"WWW-Authenticate": "Basic realm=x"})
+
+    def test_a_credential_that_worked_is_kept(self):
+        log = self.keep_login()
+        server = self.serve_http(self.wants_login(HttpServer.true_answer))
+        self.versions(server.url())
+        told = log.read_text().split()
+        self.assertEqual(["get", "store"], [word for word in told if word in ("get", "store", "erase")])
+        self.assertEqual({f"host=127.0.0.1:{server.port}"}, {word for word in told if word.startswith("host=")})
+        self.assertIn("password=s3cr3t", told[told.index("store"):])
+
+    def test_what_the_helper_gave_goes_to_no_other_host(self):
+        self.keep_login()
+        target = self.serve_http()
+        server = self.serve_http(self.wants_login(lambda _, request: Answer(
+            307, {"Location": target.address + request.path})))
+        self.versions(server.url())
+        self.assertIn("authorization", server.requests[-1].headers)
+        self.assertTrue(target.requests)
+        for request in target.requests:
+            self.assertNotIn("authorization", request.headers)
+
+    def test_where_a_redirect_leads_is_remembered(self):
+        target = self.serve_http()
+        server = self.serve_http(lambda _, request: Answer(307, {"Location": target.address + request.path}))
+        self.fetch(f"{server.url()}?tag=1")
+        self.assertEqual(1, len(server.requests))
+        self.assertGreater(len(target.requests), 1)
+
+
 class Unreachable(Wire):
     def test_a_port_where_nobody_listens(self):
         server = self.serve_http()

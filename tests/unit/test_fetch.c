@@ -158,6 +158,7 @@ static void test_bad_answers(void **state)
         {PACK "0006\3\n", "gave up", -EIO},
         {PACK "0005\3", "gave up", -EIO},
         {"0045ERR upload-pack: not our ref " ONE, "refused: upload-pack: not our ref", -ENOENT},
+        {"001dERR Repository not found.", "refused: Repository not found.", -EHOSTUNREACH},
         {"000fERR on fire", "refused: on fire", -EIO},
         {"0008ERR ", "refused: ", -EIO},
         {"<!DOCTYPE html>", "not git's protocol", -EIO},
