@@ -34,6 +34,16 @@ class Sources(EndToEnd):
         self.assertIn("no such file or folder", done.stderr)
         self.assertEqual([], os.listdir(self.point))
 
+    def test_options(self):
+        for options, says in ((["--cache="], "option --cache needs a value: --cache DIR"),
+                              (["--cache", ""], "option --cache needs a value: --cache DIR"),
+                              (["--jobs"], "option --jobs needs a value: --jobs N"),
+                              (["--quiet=1"], "option --quiet takes no value"),
+                              (["--nosuch"], "unknown option '--nosuch': see 'startpointfs fetch --help'")):
+            with self.subTest(options):
+                self.assertEqual(f"startpointfs: {says}\n", self.refused("fetch", "https://example.invalid/x", *options))
+        self.assertEqual([], os.listdir(self.folder / "m"))
+
     def test_a_line_of_a_list_is_a_url_or_a_marked_path(self):
         lines = self.folder / "pp.list"
         for line, says in (("this is junk", "pp.list:2: 'this is junk' is neither a URL nor a path"),
