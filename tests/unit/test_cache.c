@@ -6,6 +6,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 
+#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/commit_search.h"
 #include "gitcache/fetch/list_refs.h"
@@ -425,6 +426,36 @@ static void test_damaged_listing_counts_as_none(void **state)
     open_setup(&setup, state);
     assert_null(repository_listing_get(setup.repository));
     assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    close_setup(&setup);
+}
+
+/* It was written by a clock that was wrong, and would count as new for a year. */
+static void test_a_listing_from_a_time_that_lies_ahead_is_old(void **state)
+{
+    struct setup setup;
+    struct listing kept;
+    char path[400], *text;
+    size_t size;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    snprintf(path, sizeof path, "%s/startpointfs-listing", repository_folder(setup.repository));
+    close_setup(&setup);
+    assert_int_equal(disk_read(path, 1 << 20, &text, &size, NULL), 0);
+    assert_int_equal(listing_parse(&kept, text, size, NULL), 0);
+    free(text);
+    kept.listed_at += 365 * 86400;
+    text = listing_format(&kept, &size);
+    listing_release(&kept);
+    assert_non_null(text);
+    assert_int_equal(disk_replace(path, text, size, false, NULL), 0);
+    free(text);
+    open_setup(&setup, state);
+    const struct listing *listing = repository_listing_get(setup.repository);
+    assert_non_null(listing);
+    assert_int_equal(listing->listed_at, 0);
+    repository_listing_put(setup.repository, listing);
     close_setup(&setup);
 }
 
@@ -1201,6 +1232,7 @@ int main(void)
         TEST(test_no_repository_makes_no_folder),
         TEST(test_remote_gone),
         TEST(test_damaged_listing_counts_as_none),
+        TEST(test_a_listing_from_a_time_that_lies_ahead_is_old),
         TEST(test_moved_tag_keeps_its_first_commit),
         TEST(test_commit_wins_over_a_tag_that_moved_before),
         TEST(test_branch_follows),
