@@ -6,6 +6,7 @@ import errno
 import hashlib
 import os
 import re
+import subprocess
 import unittest
 
 from support import servers
@@ -289,6 +290,17 @@ class FullOutput(FullDisk):
                 done = self.call("sh", "-c", 'exec "$@" >/dev/full', "sh", PROGRAM, *verb, check=False)
                 self.assertEqual(1, done.returncode, verb)
                 self.expect_sentence(done.stderr)
+
+    def test_a_reader_who_has_seen_enough(self):
+        """As `| head -n 1`, here one who is gone before anything is written."""
+        for verb in (["versions", self.daemon.url("one")], ["--help"]):
+            with self.subTest(verb):
+                read_end, write_end = os.pipe()
+                os.close(read_end)
+                done = subprocess.run([PROGRAM, *verb], env=self.env, stdin=subprocess.DEVNULL, stdout=write_end,
+                                      stderr=subprocess.PIPE, timeout=60, check=False)
+                os.close(write_end)
+                self.assertEqual((0, b""), (done.returncode, done.stderr))
 
 
 if __name__ == "__main__":
