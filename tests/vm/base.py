@@ -90,7 +90,7 @@ class Readers:
         calls, wrong, failed = 0, 0, {}
         for process in self.processes:
             process.terminate()
-            done = json.loads(process.communicate(timeout=60)[0])
+            done = json.loads(process.communicate(timeout=60 * processes.slowness())[0])
             calls += done["calls"]
             wrong += done["wrong"]
             for what, number in done["failed"].items():

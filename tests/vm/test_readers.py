@@ -5,6 +5,7 @@ import pathlib
 import time
 
 from base import LISTS, POINT, VERSION, WithService, eventually
+from support import processes
 
 
 class SeenBy(WithService):
@@ -29,7 +30,7 @@ class SeenBy(WithService):
         time.sleep(1)
         self.assertIsNone(reader.poll())
         self.systemctl("start", "startpointfs")
-        self.assertIn(b"manifest.json", reader.communicate(timeout=60)[0])
+        self.assertIn(b"manifest.json", reader.communicate(timeout=60 * processes.slowness())[0])
 
     def test_apparmor_enforces_and_changes_nothing(self):
         self.assertEqual("Y", pathlib.Path("/sys/module/apparmor/parameters/enabled").read_text().strip())

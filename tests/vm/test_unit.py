@@ -123,7 +123,8 @@ class Failed(WithService):
         self.assertEqual(errno.ENOTCONN, raised.exception.errno)
 
     def test_after_too_many_starts_the_next_one_goes_on(self):
-        self.drop_in("[Unit]\nStartLimitBurst=1\n")
+        # A day: the readers may take their time.
+        self.drop_in("[Unit]\nStartLimitBurst=1\nStartLimitIntervalSec=1d\n")
         self.kill()
         self.assertEqual("failed", self.shown("ActiveState"))
         self.assert_the_next_start_goes_on()

@@ -18,7 +18,7 @@ import sys
 import threading
 
 from . import certificates
-from .processes import eventually, run, stop
+from .processes import eventually, run, slowness, stop
 
 _HTTP_BACKEND = "/usr/lib/git-core/git-http-backend"
 
@@ -64,7 +64,7 @@ class Server:
         for _ in range(5):
             port = free_port()
             process = self.start(*make_command(port))
-            eventually(lambda: _answers(port) or process.poll() is not None, 10, make_command)
+            eventually(lambda: _answers(port) or process.poll() is not None, 10 * slowness(), make_command)
             if process.poll() is None:
                 return port
             self.processes.remove(process)
