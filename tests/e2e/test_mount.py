@@ -93,6 +93,8 @@ class Mounting(EndToEnd):
                 return failure.errno == errno.ENOTCONN
 
         eventually(is_dead, 10, "Transport endpoint is not connected")
+        self.assertEqual(f"startpointfs: the mount on {first.path} does not answer: Transport endpoint is not connected\n",
+                         self.refused("status", first.path, status=1))
         second = self.mount(source, name="again")
         self.assertEqual(["python-unittest"], os.listdir(second))
         second.unmount()
