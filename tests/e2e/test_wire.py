@@ -118,9 +118,12 @@ class Requests(Wire):
                          server.greetings)
 
     def test_a_connection_that_the_server_has_closed_is_opened_again(self):
-        server = self.serve(GitServer, self.repository, commands=1)
-        self.assert_fetches(f"{server.url()}?tag=1")
-        self.assertEqual(2, len(server.greetings))
+        for late in (False, True):
+            with self.subTest(late):
+                server = self.serve(GitServer, self.repository, commands=1, late=late)
+                self.assert_fetches(f"{server.url()}?tag=1")
+                self.assertEqual(2, len(server.greetings))
+                self.call("rm", "-r", self.cache)
 
         def respond(http, request):
             answer = http.true_answer(request)

@@ -140,13 +140,15 @@ class HttpServer(ThreadedServer):
 
 class GitServer(ThreadedServer):
     """git:// for one repository. `cut` bytes at most are sent on a connection, in pieces of `piece`
-    bytes; `commands` is the number of commands after which the server hangs up."""
+    bytes; `commands` is the number of commands after which the server hangs up; with `late`, only when the next one
+    has come."""
 
-    def __init__(self, repository, *, cut=None, piece=None, commands=None, version=2):
+    def __init__(self, repository, *, cut=None, piece=None, commands=None, late=False, version=2):
         self.repository = repository
         self.cut = cut
         self.piece = piece
         self.commands = commands
+        self.late = late
         self.version = version
         self.greetings = []
         self.sent = 0
@@ -180,6 +182,8 @@ class GitServer(ThreadedServer):
             if head == b"0000":
                 flushes += 1
             git.stdin.flush()  # version 0 says "done" last, without a flush packet
+        if self.late:
+            stream.read(4)
         git.stdin.close()
 
     def _send(self, git, connection):
