@@ -21,7 +21,7 @@ from support.repositories import start_point
 from support.wire import RESULT, Answer, HttpServer, in_pieces, packet, packets
 
 SLOW = slowness() * (PATIENCE if is_busy() else 1)
-TIMEOUT = 3 if SLOW == 1 else 8
+TIMEOUT = 3 if SLOW == 1 else 8 if SLOW <= 5 else 20
 SOON = 20 * SLOW  # seconds after which a remote that is sound again must be believed
 PAGE = {"Content-Type": "text/html"}
 GIT = {"Content-Type": RESULT}
