@@ -270,22 +270,6 @@ static void copy_table(struct nodes *to, const struct nodes *from)
     memcpy((void *)to->generations, (const void *)from->generations, PART);
 }
 
-/* All that a copy is made of. */
-struct picture {
-    char header[sizeof(struct header)], parts[6][PART];
-};
-
-static void take_picture(struct picture *picture, const struct nodes *nodes)
-{
-    memcpy(picture->header, nodes->header, sizeof picture->header);
-    memcpy(picture->parts[0], nodes->node, PART);
-    memcpy(picture->parts[1], nodes->names, PART);
-    memcpy(picture->parts[2], nodes->links, PART);
-    memcpy(picture->parts[3], (const void *)nodes->owners, PART);
-    memcpy(picture->parts[4], (const void *)nodes->holds, PART);
-    memcpy(picture->parts[5], (const void *)nodes->generations, PART);
-}
-
 /* A name is its unit's, for no longer than that is there. */
 static void see_names(const struct nodes *nodes)
 {
@@ -321,6 +305,22 @@ static void crash_everywhere(const struct world *world, act action, act see)
     assert_int_equal(see(world->nodes, world), 1);
 }
 #else
+/* All that a copy is made of. */
+struct picture {
+    char header[sizeof(struct header)], parts[6][PART];
+};
+
+static void take_picture(struct picture *picture, const struct nodes *nodes)
+{
+    memcpy(picture->header, nodes->header, sizeof picture->header);
+    memcpy(picture->parts[0], nodes->node, PART);
+    memcpy(picture->parts[1], nodes->names, PART);
+    memcpy(picture->parts[2], nodes->links, PART);
+    memcpy(picture->parts[3], (const void *)nodes->owners, PART);
+    memcpy(picture->parts[4], (const void *)nodes->holds, PART);
+    memcpy(picture->parts[5], (const void *)nodes->generations, PART);
+}
+
 static void crash_everywhere(const struct world *world, act action, act see)
 {
     static struct picture before, now;
