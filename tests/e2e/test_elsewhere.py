@@ -54,16 +54,20 @@ class Inherited(EndToEnd):
                 env={**self.env, "HOME": str(self.home), "TMPDIR": str(self.home)}, pass_fds=[descriptor],
                 stdin=subprocess.DEVNULL, stdout=log, stderr=log)
 
+    def mount_and_serve(self, **options):
+        descriptor = self.mount_for_others(**options)
+        served = self.serve(descriptor)
+        os.close(descriptor)
+        self.addCleanup(lambda: served.poll() is None and (served.kill(), served.wait()))
+        eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
+        return served
+
     def status_of(self, pid):
         return dict(line.split(":\t", 1) for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines()
                     if ":\t" in line)
 
     def test_without_a_mount_of_its_own_nor_a_capability(self):
-        descriptor = self.mount_for_others()
-        served = self.serve(descriptor)
-        os.close(descriptor)
-        self.addCleanup(lambda: served.poll() is None and (served.kill(), served.wait()))
-        eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
+        served = self.mount_and_serve()
         self.assertIn("manifest.json", os.listdir(self.point / VERSION))
         shown = self.status_of(served.pid)
         self.assertEqual((str(NOBODY), 0, 0), (shown["Uid"].split()[1], int(shown["CapPrm"], 16),
@@ -83,10 +87,7 @@ class Inherited(EndToEnd):
         eventually(lambda: not processes_of(self.folder, PROGRAM), 20, "the end of all its processes")
 
     def test_sigterm_ends_it_and_leaves_the_unmount_to_others(self):
-        descriptor = self.mount_for_others()
-        served = self.serve(descriptor)
-        os.close(descriptor)
-        eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
+        served = self.mount_and_serve()
         served.terminate()
         self.expect_end(served)
         with open("/proc/self/mounts", encoding="utf-8") as table:
@@ -94,10 +95,7 @@ class Inherited(EndToEnd):
 
     def test_one_whose_rights_the_kernel_does_not_check(self):
         """Such a mount cannot be idmapped, and to say that it can would end it."""
-        descriptor = self.mount_for_others(rights="")
-        served = self.serve(descriptor)
-        os.close(descriptor)
-        eventually(lambda: "serving" in self.log.read_text() if self.log.exists() else False, 20, "it serves")
+        served = self.mount_and_serve(rights="")
         self.assertIn("3.7.4-19", (self.point / VERSION / "manifest.json").read_text())
         self.call("umount", self.point)
         self.expect_end(served)
