@@ -19,7 +19,7 @@ import unittest
 
 from support import readers, servers
 from support.case import EndToEnd
-from support.processes import PROGRAM, eventually, state
+from support.processes import PROGRAM, eventually, open_shared, state
 from support.repositories import _data, start_point, symlink
 
 MS_RDONLY, MS_REMOUNT = 1, 32
@@ -244,9 +244,7 @@ class Dying(Crash):
         """Here the test is the one before: it holds what a worker holds until its last thread has ended."""
         mount = self.mount(self.make_start_point().path)
         mount.status()
-        folder = pathlib.Path(f"/proc/{self.supervisor(mount)}/fd")
-        name = next(name for name in os.listdir(folder) if "startpointfs-state" in os.readlink(folder / name))
-        with open(folder / name, "r+b", buffering=0) as held, concurrent.futures.ThreadPoolExecutor(2) as pool:
+        with open_shared(self.supervisor(mount), "state") as held, concurrent.futures.ThreadPoolExecutor(2) as pool:
             wanted = pool.submit(fcntl.lockf, held, fcntl.LOCK_EX)
             while not wanted.done():
                 before = mount.log().count("serving")
@@ -580,7 +578,7 @@ class Upgrade(Kills):
 
     def test_another_layout_refuses_and_the_old_worker_goes_on(self):
         def another_layout(supervisor):
-            with open_table(supervisor) as table:
+            with open_shared(supervisor, "nodes") as table:
                 table.seek(8)
                 table.write((99).to_bytes(4, sys.byteorder))
         self.assertIn("layout 99", self.refused_reload(damage=another_layout))
@@ -630,21 +628,13 @@ class Upgrade(Kills):
         self.assertEqual(1, mount.status()["restarts"])
 
 
-def open_table(supervisor):
-    """The node table of a mount, as a file."""
-    for name in os.listdir(f"/proc/{supervisor}/fd"):
-        if "startpointfs-nodes" in os.readlink(f"/proc/{supervisor}/fd/{name}"):
-            return open(f"/proc/{supervisor}/fd/{name}", "r+b", buffering=0)
-    raise AssertionError("the supervisor has no node table")
-
-
 class Memory(Crash):
     """Shared memory is checked, not trusted."""
 
     NODE, CHILDREN = 48, 16  # sizes and offsets in nodes.h
 
     def damage(self, supervisor, inode, word, offset=CHILDREN):
-        with open_table(supervisor) as table:
+        with open_shared(supervisor, "nodes") as table:
             table.seek(4096 + (inode - 1) * self.NODE + offset)
             table.write(word.to_bytes(8, sys.byteorder))
 
@@ -686,7 +676,7 @@ class Memory(Crash):
         chance = random.Random(seed)
         first = os.stat(tree / "a").st_ino
         for _ in range(60):
-            with open_table(supervisor) as table:
+            with open_shared(supervisor, "nodes") as table:
                 table.seek(4096 + (first - 1 + chance.randrange(30)) * self.NODE + chance.randrange(6) * 8)
                 table.write(chance.choice([chance.randbytes(8), bytes(8), b"\xff" * 8,
                                            chance.randrange(40).to_bytes(8, "little")]))

@@ -16,11 +16,11 @@ import time
 
 from support import certificates, servers, trees
 from support.case import EndToEnd
-from support.processes import PATIENCE, eventually, is_busy, slowness
+from support.processes import WHEN_BUSY, eventually, is_busy, slowness
 from support.repositories import start_point
 from support.wire import RESULT, Answer, HttpServer, in_pieces, packet, packets
 
-SLOW = slowness() * (PATIENCE if is_busy() else 1)
+SLOW = slowness() * (WHEN_BUSY if is_busy() else 1)
 TIMEOUT = 3 if SLOW == 1 else 8 if SLOW <= 5 else 20
 SOON = 20 * SLOW  # seconds after which a remote that is sound again must be believed
 PAGE = {"Content-Type": "text/html"}

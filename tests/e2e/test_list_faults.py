@@ -12,7 +12,7 @@ import threading
 import time
 
 from support.case import EndToEnd
-from support.processes import eventually, slowness, state
+from support.processes import eventually, open_shared, slowness, state
 from support.wire import HttpServer
 
 # 1,000 in `make soak`
@@ -52,14 +52,6 @@ class Lists(EndToEnd):
         else:
             self.program("reload", mount.path)
         eventually(lambda: mount.status()["pid"] != before["pid"], 20 * slowness(), "another worker")
-
-    def memory(self, mount):
-        """The memory that outlives the workers, as a file."""
-        folder = pathlib.Path(f"/proc/{mount.status()['supervisor_pid']}/fd")
-        for name in os.listdir(folder):
-            if "startpointfs-lists" in os.readlink(folder / name):
-                return open(folder / name, "r+b", buffering=0)
-        raise AssertionError("the supervisor keeps no lists")
 
 
 class Faults(Lists):
@@ -236,7 +228,7 @@ class Faults(Lists):
                 mount = self.mount(self.lists / "a.list", self.lists / "b.list", f"{self.two.path}?tag=2")
                 self.write_list("ftp://nonsense\n", self.lists / "b.list")
                 eventually(lambda: self.fault(mount, "b"), 10, "the fault")  # noqa: B023
-                with self.memory(mount) as file:
+                with open_shared(mount.status()["supervisor_pid"], "lists") as file:
                     damage(file, os.fstat(file.fileno()).st_size)
                 self.replace_worker(mount)
                 # What can be read is served; what cannot is said.

@@ -50,7 +50,7 @@ class EndToEnd(unittest.TestCase):
         signal.signal(signal.SIGALRM, self._late)
         method = getattr(self, self._testMethodName)
         self.deadline = getattr(method, "deadline", self.deadline)
-        self.extensions = processes.PATIENCE - 1
+        self.extensions = processes.WHEN_BUSY - 1
         signal.alarm(self.deadline * processes.slowness())
 
     def _late(self, *_):

@@ -30,7 +30,7 @@ class Timeout(AssertionError):
     pass
 
 
-PATIENCE = 3  # times as long as usual may take what is waited for where the processors are busy
+WHEN_BUSY = 3  # times as long as usual may take what is waited for where the processors are busy
 
 
 def is_busy():
@@ -47,7 +47,7 @@ def eventually(condition, timeout=10.0, what="the condition", longest_pause=0.1)
         if value:
             return value
         waited = time.monotonic() - begun
-        if waited > timeout * PATIENCE or (waited > timeout and not is_busy()):
+        if waited > timeout * WHEN_BUSY or (waited > timeout and not is_busy()):
             raise Timeout(f"{what}: not within {timeout} s")
         time.sleep(pause)
         pause = min(pause * 1.5, longest_pause)
@@ -64,6 +64,15 @@ def patience(seconds):
     return seconds if slowness() == 1 else seconds * 2
 
 
+def open_shared(supervisor, name):
+    """Memory that outlives a mount's workers, as a file: its nodes, its state, its lists."""
+    folder = pathlib.Path(f"/proc/{supervisor}/fd")
+    for descriptor in os.listdir(folder):
+        if f"startpointfs-{name}" in os.readlink(folder / descriptor):
+            return open(folder / descriptor, "r+b", buffering=0)
+    raise AssertionError(f"the supervisor keeps no {name}")
+
+
 def run(command, *, env, timeout=60, check=True, text=True, **further):
     """subprocess.run with a deadline, and an exception that shows what the command printed."""
     command = [os.fspath(part) for part in command]
@@ -71,7 +80,7 @@ def run(command, *, env, timeout=60, check=True, text=True, **further):
         further["errors"] = "surrogateescape"
     if "input" not in further:
         further.setdefault("stdin", subprocess.DEVNULL)
-    done = subprocess.run(command, env=env, timeout=timeout * slowness() * PATIENCE, text=text, check=False,
+    done = subprocess.run(command, env=env, timeout=timeout * slowness() * WHEN_BUSY, text=text, check=False,
                           stdout=subprocess.PIPE, stderr=subprocess.PIPE, **further)
     if check and done.returncode != 0:
         shown = " ".join(os.fsdecode(part) for part in command)
