@@ -570,6 +570,8 @@ class Upgrade(Kills):
         if damage:
             damage(supervisor)
         complaint = self.refused("reload", self.folder / "mnt", status=1)
+        self.assertTrue(complaint.startswith("startpointfs: not reloaded; the old worker carries on: "), complaint)
+        self.assertNotIn("carries on: ?", complaint)
         self.assertEqual(worker, self.worker(supervisor))
         self.assertIn("manifest.json", os.listdir(tree))
         self.assertIn("not reloaded", log.read_text())

@@ -42,10 +42,49 @@ class Help(Documented):
             self.assertEqual([], [line for line in shown.splitlines() if len(line) > 80])
             self.assertNotIn("null", shown)
 
-    def test_a_verb_takes_only_its_own_options(self):
-        self.assertNotIn("--max-size", self.help("status"))
-        self.assertNotIn("--color", self.help("gc"))
-        self.assertIn("--max-size", self.help("gc"))
+    OPTIONS = {
+        "mount": "-f -o --languages --exercises --custom --cache --sets --offline --jobs --quiet",
+        "hold": "", "umount": "--lazy --quiet", "status": "--watch --color --json --prometheus",
+        "versions": "--cache --offline --json",
+        "create": "--languages --exercises --custom --cache --sets --offline --jobs --force --strict --color --quiet",
+        "check": "--languages --exercises --custom --cache --offline --jobs --strict --worktree --color --json --quiet",
+        "ls": "--sets --json --quiet", "inspect": "--cache --sets --offline --json", "images": "--cache --sets --offline",
+        "update": "--cache --sets --jobs --strict --dry-run --color --quiet", "rm": "--sets --quiet",
+        "fetch": "--cache --cache-mode --sets --offline --jobs --progress --color --quiet", "reload": "--quiet",
+        "gc": "--cache --sets --offline --dry-run --days --max-size --quiet",
+        "serve": "--cache --sets --offline --jobs --listen --port --mount",
+    }
+
+    def test_a_verb_takes_its_own_options_alone(self):
+        self.assertEqual(list(self.OPTIONS), self.verbs())
+        for verb, options in self.OPTIONS.items():
+            self.assertEqual(options.split(), self.options(verb), verb)
+
+    def test_the_help_of_a_verb(self):
+        """What it is made of, in its order."""
+        self.assertEqual("usage: startpointfs rm [OPTIONS] NAME\n\nRemove a named set.\n\n"
+                         "  --sets DIR          where named sets are kept\n  --quiet             print errors only\n", self.help("rm"))
+        self.assertTrue(self.help("ls").startswith("usage: startpointfs ls [OPTIONS]\n\nList the named sets.\n\n  --sets"))
+        self.assertTrue(self.help("hold").startswith("usage: startpointfs hold [OPTIONS] SOCKET\n\nKeep mounts alive when their "
+                                                     "supervisors die.\n\nListens at SOCKET"))
+        self.assertRegex(self.help("mount"), r"(?s)\nMount options:\n  cache=DIR .*\n  allow_other, auto_unmount and other options of "
+                                             r"fuse\(8\)\n$")
+        shown = self.program("--help").stdout
+        self.assertTrue(shown.startswith("startpointfs shows tagged git repositories as plain folders, read-only.\n\n"
+                                         "usage: startpointfs VERB [OPTIONS] OPERANDS\n\n  mount     mount lists"))
+        self.assertTrue(shown.endswith("\n\n'startpointfs help VERB' says more about a verb.\n"))
+        nothing = self.program(check=False)
+        self.assertEqual((2, "", shown), (nothing.returncode, nothing.stdout, nothing.stderr))
+
+    def test_a_verb_takes_so_many_operands(self):
+        few, many = "too few operands; usage: startpointfs", "unexpected operand"
+        for verb, least, most in (("mount", 1, None), ("hold", 1, 1), ("umount", 1, 1), ("status", 1, 1), ("versions", 1, 1),
+                                  ("create", 2, None), ("check", 1, None), ("ls", 0, 0), ("inspect", 1, 1), ("images", 1, 1),
+                                  ("update", 1, 1), ("rm", 1, 1), ("fetch", 1, None), ("reload", 1, 1), ("gc", 0, 0), ("probe", 0, 0)):
+            if least:
+                self.assertIn(f"startpointfs: {verb}: {few} {verb} [OPTIONS]", self.refused(verb, *["x"] * (least - 1)))
+            if most is not None:
+                self.assertIn(f"startpointfs: {many} 'y'", self.refused(verb, *["x"] * most, "y", "z"))
 
 
 class Versions(Documented):

@@ -135,9 +135,10 @@ class Folders(EndToEnd):
         point = self.folder / "mnt"
         point.mkdir()
         (self.folder / "link").symlink_to("mnt")
-        for cache in (point, point / "cache", self.folder / "link"):
-            said = self.refused("mount", "--cache", cache, repository.path, point, status=1)
-            self.assertIn(f"must not lie in the mount point {point}", said)
+        sets = self.folder / "sets"
+        for cache, others in ((point, sets), (point / "cache", sets), (self.folder / "link", sets), (self.folder / "c", point / "s")):
+            said = self.refused("mount", "--cache", cache, "--sets", others, repository.path, point, status=1)
+            self.assertEqual(f"startpointfs: the cache {cache} and the sets {others} must not lie in the mount point {point}\n", said)
         self.mount(repository.path, name="mnt", cache=self.folder / "mnt-cache")
 
 
@@ -301,13 +302,13 @@ class OrdinaryUser(EndToEnd):
         self.assertEqual((1, f"startpointfs: nothing is mounted on {nothing}\n"), (done.returncode, done.stderr))
 
     def test_allow_other_needs_a_line_in_fuse_conf(self):
-        self.host.put_file("/etc/fuse.conf", "# user_allow_other\n")
-        done = self.mount("-o", f"allow_other,log_file={self.home}/mount.log", check=False)
-        self.assertEqual(1, done.returncode)
-        self.assertIn("startpointfs: option allow_other: ordinary users", done.stderr)
-        self.assertIn("'user_allow_other'", done.stderr)
-        self.assertIn("/etc/fuse.conf", done.stderr)
-        self.host.put_file("/etc/fuse.conf", "user_allow_other\n")
+        self.host.put_file("/etc/fuse.conf", "# user_allow_other\nuser_allow_others\n")
+        for option in ("allow_other", "allow_root"):
+            done = self.mount("-o", f"{option},log_file={self.home}/mount.log", check=False)
+            self.assertEqual((1, f"startpointfs: option {option}: ordinary users may show a mount to others only if root has put the "
+                              f"line 'user_allow_other' into /etc/fuse.conf; put it there, or leave {option} out\n"),
+                             (done.returncode, done.stderr))
+        self.host.put_file("/etc/fuse.conf", "mount_max = 10\n \tuser_allow_other # for all\n")
         self.mount("-o", f"allow_other,log_file={self.home}/mount.log")
         self.assertEqual("python-unittest", self.host.output("ls", self.point).strip())
         self.check_that_root_is_inside_unseen()

@@ -132,8 +132,9 @@ class Words(EndToEnd):
         plain = self.folder / "plain"
         plain.mkdir()
         for verb in ("status", "umount", "reload"):
-            self.assertIn("there is no folder", self.refused(verb, self.folder / "nosuch", status=1))
-            self.assertRegex(self.refused(verb, plain, status=1), "no startpointfs is mounted|nothing is mounted")
+            says = f"nothing is mounted on {plain}" if verb == "umount" else f"no startpointfs is mounted on {plain}"
+            self.assertEqual(f"startpointfs: there is no folder {self.folder}/nosuch\n", self.refused(verb, self.folder / "nosuch", status=1))
+            self.assertEqual(f"startpointfs: {says}\n", self.refused(verb, plain, status=1))
 
     def test_a_mount_says_what_it_hides(self):
         source = f"{self.make_start_point('one', tags=['1']).path}?tag=1"
@@ -141,10 +142,12 @@ class Words(EndToEnd):
         point.mkdir()
         self.assertEqual("", self.program("mount", source, point).stderr)
         self.program("umount", point)
-        for name in ("a", ".b", "c"):
-            (point / name).touch()
-        self.assertIn(f"hides 3 entries of {point}", self.program("mount", source, point).stderr)
-        self.program("umount", point)
+        for names, hidden in ((["a"], "1 entry"), ([".b", "c"], "3 entries")):
+            for name in names:
+                (point / name).touch()
+            self.assertEqual(f"startpointfs: the mount hides {hidden} of {point} until it is unmounted\n",
+                             self.program("mount", source, point).stderr)
+            self.program("umount", point)
         self.assertEqual("", self.program("mount", "--quiet", source, point).stderr)
         self.program("umount", point)
 

@@ -416,8 +416,10 @@ class Starting(EndToEnd):
         self.assertIn("serve it alone", self.refuse(FIXTURES / "empty" / "repos", FIXTURES / "mixed" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "65536", FIXTURES / "empty" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "http", FIXTURES / "empty" / "repos"))
-        self.env["PORT"] = "x"
-        self.assertIn("PORT is 'x'", self.refused("serve", FIXTURES / "empty" / "repos"))
+        for port in ("x", "65536", "-1", "1x", "+1"):
+            self.env["PORT"] = port
+            self.assertEqual(f"startpointfs: PORT is '{port}' in the environment: give a number up to 65535\n",
+                             self.refused("serve", FIXTURES / "empty" / "repos"))
         self.assertIn("listen", self.refuse("--listen", "203.0.113.7", FIXTURES / "empty" / "repos", status=1))
 
     def test_the_port_of_the_environment(self):

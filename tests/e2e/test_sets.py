@@ -1,11 +1,13 @@
 """Named sets: create, check, ls, inspect, images, update, rm, and fetch of a set."""
 
+import calendar
 import json
 import os
 import re
 import resource
 import signal
 import stat
+import time
 import unittest
 
 from support import servers, trees
@@ -67,8 +69,10 @@ class Create(Sets):
         lines = done.stdout.splitlines()
         self.assertEqual([f"0\t{one.id_of('2')[:7]}\t{sources[0]}", f"1\t{two.id_of('HEAD')[:7]}\t{sources[1]}",
                           f"2\t{three.id_of('HEAD')[:7]}\t{sources[2]}"], lines[:3])
-        self.assertIn("Created the set 'acme/my-languages_1.0': 3 start-points (languages)", lines[3])
-        self.assertIn("startpointfs mount", lines[4])
+        self.assertEqual(["Created the set 'acme/my-languages_1.0': 3 start-points (languages), all checked.",
+                          "Mount it: startpointfs mount MOUNTPOINT",
+                          "It is then at MOUNTPOINT/.startpointfs/sets/acme/my-languages_1.0/.",
+                          "Running mounts without a SOURCE show it already."], lines[3:])
         (name,) = os.listdir(self.sets)
         recorded = [line for line in (self.sets / name).read_text().splitlines() if line[0] != "#"]
         self.assertEqual([f"{one.path}?tag=2&commit={one.id_of('2')}", f"{two.path}?commit={two.id_of('HEAD')}",
@@ -251,7 +255,7 @@ class Create(Sets):
 class Check(Sets):
     def test_good_and_bad(self):
         good = self.source("good", files(manifest("Good", image_name="acme/python:1")))
-        self.assertIn("1 start-point (languages) checked", self.program("check", "--languages", good).stdout)
+        self.assertEqual("1 start-point (languages) checked: no errors\n", self.program("check", "--languages", good).stdout)
         self.assertFalse(self.sets.exists())
         self.refused("check", "--exercises", good, status=50)
 
@@ -378,8 +382,8 @@ class Check(Sets):
         for command in (["init", "-q"], ["add", "."], ["commit", "-q", "-m", "x"], ["checkout", "-q", "-b", "feature"]):
             self.call("git", "-C", folder, *command)
         said = self.program("check", "--languages", ".", cwd=folder).stderr
-        self.assertIn(".: note: HEAD (", said)
-        self.assertIn("the folder is identical", said)
+        head = self.call("git", "-C", folder, "rev-parse", "HEAD").stdout[:7]
+        self.assertTrue(said.endswith(f"\n.: note: HEAD ({head}) was checked; the folder is identical\n"), said)
         (folder / "manifest.json").write_text(manifest(tab_size=99))
         self.call("git", "-C", folder, "commit", "-q", "-a", "-m", "not on master")
         self.assertIn("./manifest.json:", self.refused("check", "--languages", ".", status=41, cwd=folder))
@@ -389,11 +393,18 @@ class Check(Sets):
         for name in ("a", "b"):
             (folder / "sub" / name).write_text("")
         said = self.refused("check", "--languages", ".", status=41, cwd=folder)
-        self.assertIn("4 uncommitted changes (manifest.json, ne?w, sub/a, sub/b)", said)
-        self.assertIn("--worktree", said)
+        head = self.call("git", "-C", folder, "rev-parse", "HEAD").stdout[:7]
+        self.assertIn(f"\n.: note: HEAD ({head}) was checked, without 4 uncommitted changes (manifest.json, ne?w, sub/a, sub/b); "
+                      "--worktree checks the files as they are\n", said)
+        self.call("git", "-C", folder, "add", "sub", "ne\x1bw")
+        self.call("git", "-C", folder, "commit", "-q", "-m", "all but one")
+        self.assertIn(" was checked, without 1 uncommitted change (manifest.json); ",
+                      self.refused("check", "--languages", ".", status=41, cwd=folder))
+        self.assertNotIn("note", self.refused("check", "--languages", "--quiet", ".", status=41, cwd=folder))
         done = self.program("check", "--languages", "--worktree", ".", cwd=folder)
-        self.assertNotIn("note", done.stderr)
-        self.assertEqual("", self.program("check", "--languages", "--quiet", "--worktree", ".", cwd=folder).stderr)
+        self.assertEqual(("1 start-point (languages) checked: no errors\n", ""), (done.stdout, done.stderr))
+        done = self.program("check", "--languages", "--quiet", "--worktree", ".", cwd=folder)
+        self.assertEqual(("", ""), (done.stdout, done.stderr))
 
     def test_names_that_will_fall_back_are_a_warning(self):
         def pair(name, language, framework="unittest"):
@@ -486,18 +497,25 @@ class FromBefore(Sets):
 
 class Look(Sets):
     def test_ls(self):
-        self.assertEqual("", self.program("ls").stdout)
-        self.assertEqual([], self.listed())
-        source = self.source("one", files())
+        none = self.program("ls")
+        self.assertEqual(("", f"no sets in {self.sets}: 'startpointfs create' makes one\n"), (none.stdout, none.stderr))
+        for option, shown in (("--quiet", ""), ("--json", "[]\n")):
+            done = self.program("ls", option)
+            self.assertEqual((shown, ""), (done.stdout, done.stderr))
+        repository = self.make_start_point("one", tags=["1"])
+        source, before = f"{repository.path}?tag=1", int(time.time())
         for name in ("zz", "acme/a-long-name", "b"):
             self.create(name, source)
         head, *rows = self.program("ls").stdout.splitlines()
-        self.assertEqual(["NAME", "TYPE", "SOURCES", "MADE"], head.split())
-        self.assertEqual(["acme/a-long-name", "b", "zz"], [row.split()[0] for row in rows])
-        self.assertEqual([head.index("TYPE")] * 3, [row.index("languages") for row in rows])
-        (one, *_) = self.listed()
-        self.assertEqual({"name", "type", "made_at", "sources"}, set(one))
-        self.assertRegex(one["made_at"], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\dZ$")
+        one, two, three = self.listed()
+        self.assertEqual("NAME              TYPE       SOURCES  MADE", head)
+        self.assertEqual([f"{name:16}  languages        1  {made[:10]} {made[11:16]} UTC"
+                          for name, made in (("acme/a-long-name", one["made_at"]), ("b", two["made_at"]), ("zz", three["made_at"]))],
+                         rows)
+        self.assertEqual({"name": "acme/a-long-name", "type": "languages", "made_at": one["made_at"],
+                          "sources": [{"source": source, "sha": repository.id_of("1")}]}, one)
+        made = calendar.timegm(time.strptime(one["made_at"], "%Y-%m-%dT%H:%M:%SZ"))
+        self.assertTrue(before <= made <= time.time(), one["made_at"])
 
     def test_a_damaged_set_hides_no_other(self):
         source = self.source("one", files())
@@ -540,8 +558,11 @@ class Look(Sets):
         self.assertEqual("", self.program("images", "e").stdout)
 
     def test_rm(self):
-        self.create("a/b", self.source("one", files()))
-        self.program("rm", "a/b")
+        for name in ("a/b", "c"):
+            self.create(name, self.source(name, files()))
+        self.assertEqual("Removed the set 'a/b'. Its versions stay in the cache until 'startpointfs gc'.\n",
+                         self.program("rm", "a/b").stdout)
+        self.assertEqual("", self.program("rm", "--quiet", "c").stdout)
         self.assertEqual([], self.listed())
         for verb in ("rm", "inspect", "images", "update"):
             self.assertIn("no set 'a/b'", self.refused(verb, "a/b", status=1))
@@ -559,9 +580,9 @@ class Update(Sets):
         commit = plain.commit(files(manifest("Commit")))
         self.create("pp", f"{tagged.path}?tag=1", branch.path, f"{named.path}?tag=dev/x", f"{commit[:8]}@{plain.path}")
         before = self.set_file("pp").read_text()
-        self.assertIn("Nothing changed", self.program("update", "pp").stdout)
+        self.assertEqual("Nothing changed in the set 'pp'.\n", self.program("update", "pp").stdout)
         self.assertEqual(before, self.set_file("pp").read_text())
-        old = [branch.id_of("HEAD"), named.id_of("dev/x")]
+        old, first = [branch.id_of("HEAD"), named.id_of("dev/x")], tagged.id_of("1")
         tagged.commit(start_point("2"))
         tagged.tag("1")
         plain.commit(files(manifest("Commit 2")))
@@ -570,11 +591,13 @@ class Update(Sets):
                     f"2\t{old[1][:7]} -> {new[1][:7]}\t{named.path}?tag=dev/x"]
         done = self.program("update", "--dry-run", "pp")
         self.assertEqual(expected, done.stdout.splitlines()[:2])
-        self.assertRegex(done.stderr, "warning: the tag 1 has moved")
+        self.assertEqual("2 of 4 sources of the set 'pp' would change; nothing was recorded.", done.stdout.splitlines()[2])
+        moved = f"{tagged.path}?tag=1: warning: the tag 1 has moved at the remote, to {tagged.id_of('1')[:7]}; the set keeps "
+        self.assertEqual([moved + first[:7]], [line for line in done.stderr.splitlines() if "moved" in line])
         self.assertEqual(before, self.set_file("pp").read_text())
         done = self.program("update", "pp")
         self.assertEqual(expected, done.stdout.splitlines()[:2])
-        self.assertIn("Updated the set 'pp': 2 of 4", done.stdout)
+        self.assertEqual("Updated the set 'pp': 2 of 4 sources changed, all checked.", done.stdout.splitlines()[2])
         self.assertEqual(re.sub("made: .*", "made:", before.replace(old[0], new[0]).replace(old[1], new[1])),
                          re.sub("made: .*", "made:", self.set_file("pp").read_text()))
         self.assertEqual({"Default 2", "Named 2", "Python, unittest", "Commit"},
@@ -630,7 +653,8 @@ class Elsewhere(Sets):
         copy.write_bytes(self.set_file("pp").read_bytes())
         there = ["--cache", self.folder / "other-cache", "--sets", self.folder / "other-sets"]
         # The type, too, is in the file.
-        self.program("create", *there, "pp", copy)
+        said = self.program("create", *there, "pp", copy).stdout
+        self.assertIn(f"\nMount it: startpointfs mount {' '.join(map(str, there))} MOUNTPOINT\n", said)
         self.assertEqual(shown, self.program("inspect", *there, "pp").stdout)
         again = (self.folder / "other-sets" / "pp").read_text()
         self.assertEqual(re.sub("made: .*", "", self.set_file("pp").read_text()), re.sub("made: .*", "", again))

@@ -6,7 +6,7 @@ import signal
 import threading
 
 from support.case import EndToEnd
-from support.processes import PROGRAM, eventually
+from support.processes import PROGRAM, eventually, state
 from support.repositories import start_point
 from support.terminal import OnTerminal
 from support.wire import RESULT, Answer, HttpServer, packet
@@ -209,7 +209,8 @@ class Status(Terminal):
 
     def test_watch_leaves_the_terminal_as_it_was(self):
         mount = self.mount(self.lines)
-        for end, code in ((lambda watch: watch.type("q"), 0), (lambda watch: watch.type("\x03"), 0),
+        for end, code in ((lambda watch: watch.type("q"), 0), (lambda watch: watch.type("xQ"), 0),
+                          (lambda watch: watch.type("\x03"), 0), (lambda watch: watch.type("\x1c"), -signal.SIGQUIT),
                           (lambda watch: watch.process.terminate(), -signal.SIGTERM),
                           (lambda watch: watch.process.send_signal(signal.SIGHUP), -signal.SIGHUP)):
             watch = self.on_terminal("status", "--watch", mount)
@@ -221,6 +222,33 @@ class Status(Terminal):
             self.assertTrue(watch.is_as_before())
             self.assertFalse(watch.screen.other)
             self.assertIn(b"\033[?25h", watch.raw)
+
+    def test_watch_can_be_stopped_and_its_terminal_may_change(self):
+        mount = self.mount(self.lines)
+        watch = self.on_terminal("status", "--watch", mount, rows=8)
+        watch.shows(r"^\d\d:\d\d:\d\d   every second; q quits\nstartpointfs .*(\n.*){3}\n\.\.\. \d+ more lines: "
+                    "'startpointfs status' shows them all$")
+        watch.type("x")  # means nothing
+        watch.type("\x1a")
+        watch.until(lambda: state(watch.process.pid) == "T" and not watch.screen.other, "does not stop")
+        self.assertTrue(watch.is_as_before())
+        watch.resize(100, 40)
+        watch.process.send_signal(signal.SIGCONT)
+        watch.until(lambda: "bash-bats" in watch.screen.text() and "more lines" not in watch.screen.text(), "does not go on")
+        self.assertFalse(watch.is_as_before())
+        self.assertTrue(watch.screen.other)
+        watch.type("q")
+        self.assertEqual(0, watch.wait())
+
+    def test_watch_says_what_is_wrong_with_a_mount(self):
+        plain = self.folder / "plain"
+        plain.mkdir()
+        watch = self.on_terminal("status", "--watch", plain)
+        watch.shows(r"(?s)every second; q quits\n.*no startpointfs is mounted on .*plain")
+        watch.type("q")
+        self.assertEqual(0, watch.wait())
+        watch = self.on_terminal("status", "--watch", "--json", plain)
+        self.assertEqual(1, watch.wait())
 
     def test_watch_of_what_does_not_answer_can_be_ended(self):
         mount = self.mount(self.lines)
@@ -234,4 +262,4 @@ class Status(Terminal):
             self.assertEqual(0, watch.wait())
         finally:
             os.kill(pid, signal.SIGCONT)
-        self.assertIn("needs a terminal", self.refused("status", "--watch", mount))
+        self.assertEqual("startpointfs: --watch needs a terminal; elsewhere, leave it out\n", self.refused("status", "--watch", mount))

@@ -1,6 +1,7 @@
 """The same tree by every way that git has: path, file, git, http, https, ssh."""
 
 import errno
+import json
 import os
 
 from support import servers, trees
@@ -163,19 +164,27 @@ class Verbs(EndToEnd):
     def test_versions_in_version_order(self):
         repository = self.make_start_point(tags=["3.7.4-18", "3.7.4-9", "3.10.0-1", "3.7.3-2"])
         repository.annotate("3.7.4-19", "3.7.4-9")
-        lines = self.program("versions", repository.path).stdout.splitlines()
-        tags = ["3.7.3-2", "3.7.4-9", "3.7.4-18", "3.7.4-19", "3.10.0-1"]
-        self.assertEqual(tags, [next(tag for tag in reversed(tags) if tag in line.split())
-                                for line in lines])
-        for tag, line in zip(tags, lines):
-            self.assertIn(repository.id_of(f"{tag}^0"), line)
+        found = [(tag, repository.id_of(f"{tag}^0")) for tag in ("3.7.3-2", "3.7.4-9", "3.7.4-18", "3.7.4-19", "3.10.0-1")]
+        self.assertEqual("".join(f"{tag}\t{commit}\n" for tag, commit in found), self.program("versions", repository.path).stdout)
+        self.assertEqual([{"name": tag, "commit": commit} for tag, commit in found],
+                         json.loads(self.program("versions", "--json", repository.path).stdout))
 
     def test_versions_exit_codes(self):
         repository = self.make_start_point(tags=["1"])
-        self.program("versions", f"{repository.path}?tag=1")
-        self.assertEqual(2, self.program("versions", f"{repository.path}?tag=9", check=False).returncode)
+        cache = ["--cache", self.folder / "cache"]
+        said = self.refused("versions", "--offline", *cache, repository.path, status=3)
+        self.assertEqual(f"startpointfs: {repository.path} has never been listed, and --offline forbids asking\n", said)
+        for _ in range(2):
+            for name in ("1", "master"):
+                self.assertEqual(f"{name}\t{repository.id_of('1')}\n",
+                                 self.program("versions", *cache, f"{repository.path}?tag={name}").stdout)
+            self.assertEqual(f"startpointfs: {repository.path} has no tag or branch 9\n",
+                             self.refused("versions", *cache, f"{repository.path}?tag=9", status=2))
+            cache = ["--offline", "--cache", self.folder / "cache"]
+        done = self.program("versions", "--json", *cache, f"{repository.path}?tag=9", check=False)
+        self.assertEqual((2, "[]\n"), (done.returncode, done.stdout))
         refused = f"http://127.0.0.1:{servers.free_port()}/x"
-        self.assertEqual(3, self.program("versions", refused, check=False).returncode)
+        self.assertIn(refused, self.refused("versions", refused, status=3))
 
     def test_fetch_warms_the_cache(self):
         for name in ("one", "two", "three"):
@@ -184,7 +193,14 @@ class Verbs(EndToEnd):
         listed.write_text("".join(f"./repositories/{name}?tag={tag}\n" for name in ("one", "two")
                                   for tag in "12"))
         cache = self.folder / "cache"
-        self.program("fetch", "--cache", cache, listed, f"{self.repositories}/three")
+        for counted in ("5 fetched, 0 already", "0 fetched, 5 already"):
+            self.assertEqual(f"5 versions: {counted} in the cache, 0 failed\n",
+                             self.program("fetch", "--cache", cache, listed, f"{self.repositories}/three").stdout)
+        done = self.program("fetch", "--quiet", "--cache", cache, listed)
+        self.assertEqual(("", ""), (done.stdout, done.stderr))
+        done = self.program("fetch", "--offline", "--cache", cache, f"{self.repositories}/one?tag=1")
+        self.assertEqual("1 version: 0 fetched, 1 already in the cache, 0 failed\n", done.stdout)
+        self.assertEqual("[1/1] one/1: already in the cache\n", done.stderr)
         self.repositories.rename(self.folder / "gone")
         mount = self.mount(listed, f"{self.repositories}/three", options="offline", cache=cache)
         for path in ("one/1", "one/2", "two/1", "two/2", "three/master"):
@@ -193,12 +209,16 @@ class Verbs(EndToEnd):
     def test_fetch_says_what_failed_and_ends_with_3(self):
         self.make_start_point("good", tags=["1"])
         cache = self.folder / "cache"
+        refused = f"http://127.0.0.1:{servers.free_port()}/refused"
         done = self.program("fetch", "--cache", cache, f"{self.repositories}/good?tag=1",
-                            f"{self.repositories}/good?tag=missing",
-                            f"http://127.0.0.1:{servers.free_port()}/refused?tag=1", check=False)
+                            f"{self.repositories}/good?tag=missing", f"{refused}?tag=1", check=False)
         self.assertEqual(3, done.returncode)
-        shown = done.stdout + done.stderr
-        for part in ("missing", "refused"):
-            self.assertIn(part, shown)
+        self.assertEqual("3 versions: 1 fetched, 0 already in the cache, 2 failed\n", done.stdout)
+        failures = [line for line in done.stderr.splitlines() if line.startswith("startpointfs: ")]
+        self.assertEqual(2, len(failures), done.stderr)
+        self.assertRegex(failures[0], rf"^startpointfs: {self.repositories}/good\?tag=missing: .*missing")
+        # The URL, which the sentence begins with, once.
+        self.assertTrue(failures[1].startswith(f"startpointfs: {refused}?tag=1: "), failures)
+        self.assertEqual(1, failures[1].count(refused))
         mount = self.mount(f"{self.repositories}/good?tag=1", options="offline", cache=cache)
         self.assertIn("manifest.json", os.listdir(mount / "good/1"))

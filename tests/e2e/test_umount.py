@@ -25,7 +25,10 @@ class InUse(EndToEnd):
         user = self.start("sleep", "100")
         os.chdir("/")
         said = self.refused("umount", self.mounted, status=1)
-        self.assertIn(f"process {user.pid} (sleep, user {os.geteuid()}): its working folder", said)
+        point = self.mounted.path
+        self.assertTrue(said.startswith(f"startpointfs: {point} is in use ('startpointfs umount --lazy {point}' detaches it anyway) "
+                                        "by:\n  process "), said)
+        self.assertIn(f"\n  process {user.pid} (sleep, user {os.geteuid()}): its working folder\n", said)
         user.kill()
         user.wait()
         with open(self.mounted / VERSION / "hiker.py", "rb") as opened:
@@ -70,8 +73,9 @@ class InUse(EndToEnd):
         with open(manifest, "rb") as opened:
             user = self.start("sleep", "100", stdout=opened)
             said = self.program("umount", "--lazy", self.mounted).stdout
-            self.assertIn("is detached: nobody can enter it any more. Those inside can go on reading", said)
-            self.assertIn(f"process {user.pid} (sleep", said)
+            self.assertIn(f"{self.mounted.path} is detached: nobody can enter it any more. Those inside can go on reading; its daemon "
+                          "ends with the last of them:\n", said)
+            self.assertIn(f"  process {user.pid} (sleep, user {os.geteuid()}): open files\n", said)
             self.assertFalse(self.mounted.is_mounted())
             os.posix_fadvise(opened.fileno(), 0, 0, os.POSIX_FADV_DONTNEED)
             self.assertIn(b"display_name", os.pread(opened.fileno(), 100_000, 0))

@@ -2,12 +2,14 @@
 #include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <sys/wait.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -112,6 +114,61 @@ static void the_journal_gets_priorities(void **state)
     free(path);
 }
 
+/* Elsewhere in the foreground, lines as in a file; stderr is not ours to close. */
+static void in_the_foreground_stderr(void **state)
+{
+    char *path = path_of(state, "stderr");
+    int kept = dup(STDERR_FILENO), fd = open(path, O_RDWR | O_CREAT, 0600);
+    struct log *log;
+
+    unsetenv("JOURNAL_STREAM");
+    dup2(fd, STDERR_FILENO);
+    assert_int_equal(log_open(&log, LOG_LEVEL_INFO, NULL, 1), 0);
+    say_all(log);
+    log_close(log);
+    bool is_open = fcntl(STDERR_FILENO, F_GETFD) >= 0;
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fd);
+    assert_true(is_open);
+    FILE *file = fopen(path, "r");
+    check_lines(file, LOG_LEVEL_INFO);
+    fclose(file);
+    free(path);
+}
+
+/* Whoever waits for the end of our output need not wait any longer. */
+static void a_terminal_is_left(void **state)
+{
+    int ends[2], status;
+    char byte;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        struct stat null, st;
+        close(ends[0]);
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+            dup2(ends[1], fd);
+        close(ends[1]);
+        log_leave_terminal();
+        stat("/dev/null", &null);
+        for (int fd = STDIN_FILENO; fd <= STDERR_FILENO; fd++)
+            if (fstat(fd, &st) < 0 || st.st_rdev != null.st_rdev ||
+                (fcntl(fd, F_GETFL) & O_ACCMODE) != O_RDWR || fcntl(fd, F_GETFD) & FD_CLOEXEC)
+                _exit(1 + fd);
+        if (fcntl(ends[0], F_GETFD) >= 0) /* its number was the next free one */
+            _exit(9);
+        _exit(0);
+    }
+    close(ends[1]);
+    assert_int_equal(read(ends[0], &byte, 1), 0);
+    close(ends[0]);
+    assert_int_equal(waitpid(pid, &status, 0), pid);
+    assert_int_equal(status, 0);
+}
+
 static void a_line_is_cut_and_stays_a_line(void **state)
 {
     char *path = path_of(state, "lines"), *text = calloc(1, 5001), line[5001];
@@ -152,6 +209,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(a_log_goes_on_where_the_last_one_ended, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(the_journal_gets_priorities, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(in_the_foreground_stderr, sandbox_open, sandbox_close),
+        cmocka_unit_test(a_terminal_is_left),
         cmocka_unit_test_setup_teardown(a_line_is_cut_and_stays_a_line, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(no_log_and_a_log_that_cannot_be_opened, sandbox_open,

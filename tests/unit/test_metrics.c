@@ -1,9 +1,13 @@
 /* Each metric is the number of status.json that it says it is. */
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
+#include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -59,22 +63,53 @@ static const char *const samples[] = {
     "listed_timestamp_seconds{mountpoint='m',repository='a\\'b\\\\'} 30",
 };
 
-static char *print(void)
+static const char *const types[] = {
+    "build_info gauge",
+    "requests_total counter",
+    "requests_waiting gauge",
+    "fetches_total counter",
+    "fetch_duration_seconds histogram",
+    "fetched_bytes_total counter",
+    "listings_total counter",
+    "restarts_total counter",
+    "reloads_total counter",
+    "uptime_seconds gauge",
+    "nodes gauge",
+    "nodes_max gauge",
+    "cache_bytes gauge",
+    "cache_max_bytes gauge",
+    "cache_freed_bytes_total counter",
+    "cache_removed_versions_total counter",
+    "versions gauge",
+    "moved_tags gauge",
+    "repository_failing gauge",
+    "listed_timestamp_seconds gauge",
+};
+
+static json_t *load(const char *text)
 {
-    char *json = strdup(status), *text = NULL;
-    size_t size;
-    FILE *out = open_memstream(&text, &size);
+    char *json = strdup(text);
 
     for (char *c = json; *c; c++)
         *c = *c == '\'' ? '"' : *c;
     json_t *read = json_loads(json, 0, NULL);
     assert_non_null(read);
+    free(json);
+    return read;
+}
+
+static char *print(void)
+{
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+    json_t *read = load(status);
+
     json_object_set_new(json_array_get(json_object_get(read, "repositories"), 0), "name",
                         json_string("a\"b\\"));
     status_prometheus_print(read, "m", out);
     fclose(out);
     json_decref(read);
-    free(json);
     return text;
 }
 
@@ -98,10 +133,66 @@ static void test_each_number(void **state)
     free(text);
 }
 
+/* Each metric says what it is, right before its first sample. */
+static void test_each_type(void **state)
+{
+    char *text = print(), *at = text;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof types / sizeof *types; i++) {
+        char name[100], wanted[300];
+        size_t length = strcspn(types[i], " ");
+        snprintf(name, sizeof name, "%.*s", (int)length, types[i]);
+        snprintf(wanted, sizeof wanted, "# HELP startpointfs_%s ", name);
+        at = strstr(at, wanted);
+        assert_non_null(at);
+        assert_int_equal(strchr(at, '\n')[-1], '.'); /* a sentence */
+        at = strchr(at, '\n') + 1;
+        snprintf(wanted, sizeof wanted, "# TYPE startpointfs_%s\nstartpointfs_%s", types[i], name);
+        assert_memory_equal(at, wanted, strlen(wanted));
+    }
+    free(text);
+}
+
+/* What it takes on disk, folders too; no limit is none, and a label may have any text. */
+static void test_the_cache(void **state)
+{
+    char folder[] = "/tmp/startpointfs-unit.XXXXXX", path[100], wanted[200], *text;
+    json_t *read = load("{'version': '1', 'repositories': []}");
+    struct stat st;
+    size_t size;
+    long long blocks;
+
+    (void)state;
+    assert_non_null(mkdtemp(folder));
+    snprintf(path, sizeof path, "%s/file", folder);
+    int fd = open(path, O_WRONLY | O_CREAT, 0600);
+    assert_int_equal(write(fd, path, sizeof path), sizeof path);
+    assert_int_equal(fstat(fd, &st), 0);
+    blocks = st.st_blocks;
+    close(fd);
+    assert_int_equal(stat(folder, &st), 0);
+    blocks += st.st_blocks;
+    json_object_set_new(read, "cache", json_string(folder));
+    FILE *out = open_memstream(&text, &size);
+    status_prometheus_print(read, "a\nb", out);
+    fclose(out);
+    snprintf(wanted, sizeof wanted, "\nstartpointfs_cache_bytes{mountpoint=\"a\\nb\"} %lld\n",
+             512 * blocks);
+    assert_non_null(strstr(text, wanted));
+    assert_null(strstr(text, "cache_max"));
+    json_decref(read);
+    free(text);
+    unlink(path);
+    rmdir(folder);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_number),
+        cmocka_unit_test(test_each_type),
+        cmocka_unit_test(test_the_cache),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -106,13 +106,21 @@ class OnTerminal:
         self.screen.feed(block.decode())
         return bool(block)
 
-    def shows(self, pattern, timeout=20):
-        """Waits until what the screen shows matches; returns the match."""
+    def until(self, condition, complaint, timeout=20):
+        """Shows what is printed until that is true; returns what it is."""
         end = time.monotonic() + timeout * slowness()
-        while not (found := re.search(pattern, self.screen.text())):
-            assert time.monotonic() < end, f"never shown: {pattern}\n{self.screen.text()}"
+        while not (found := condition()):
+            assert time.monotonic() < end, f"{complaint}\n{self.screen.text()}"
             self._read(0.1)
         return found
+
+    def shows(self, pattern, timeout=20):
+        """Waits until what the screen shows matches; returns the match."""
+        return self.until(lambda: re.search(pattern, self.screen.text()), f"never shown: {pattern}", timeout)
+
+    def resize(self, columns, rows):
+        self.screen.columns = columns
+        fcntl.ioctl(self.slave, termios.TIOCSWINSZ, struct.pack("HHHH", rows, columns, 0, 0))
 
     def type(self, text):
         os.write(self.master, text.encode())
