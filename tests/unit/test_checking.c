@@ -145,7 +145,8 @@ static void what_cannot_be_looked_at_ends_it(void **state)
     make(box, "deep", "C", "");
     run(box, "mkdir -p deep/$(printf 'd/%%.0s' $(seq 201))");
     assert_int_equal(check(box, "deep", false, false, false), -ELOOP);
-    assert_ptr_equal(strstr(on_stderr, "deep: has folders nested more than 200 deep: d/d"), on_stderr);
+    assert_ptr_equal(strstr(on_stderr, "deep: has folders nested more than 200 deep: d/d"),
+                     on_stderr);
 }
 
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sandbox_open, sandbox_close)
