@@ -176,6 +176,7 @@ static int scan(struct pack_folder *packs, struct error *e)
     if (r < 0 || !S_ISDIR(st.st_mode)) {
         while (packs->count)
             drop_slot(packs, packs->count - 1);
+        packs->scanned = (struct regular_stamp){.device = 0}; /* it may come back as it was */
         return 0;
     }
     stamp = regular_stamp_of(&st);

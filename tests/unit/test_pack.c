@@ -7,6 +7,7 @@
 #include "gitcache/store/checked_packs.h"
 #include "gitcache/store/pack_delta.h"
 #include "gitcache/store/pack_file.h"
+#include "gitcache/store/pack_folder.h"
 #include "gitcache/store/raw_tree.h"
 #include "tests/unit/sandbox.h"
 
@@ -544,6 +545,41 @@ static void test_loose_objects_that_are_cut(void **state)
     close_packed(&packed);
 }
 
+static size_t packs_in(struct pack_folder *folder)
+{
+    struct error e = {0};
+    size_t count;
+
+    assert_int_equal(pack_folder_scan(folder, &e), 0);
+    struct pack_file **packs = pack_folder_list(folder, &count);
+    assert_non_null(packs);
+    for (size_t i = 0; i < count; i++)
+        pack_file_put(packs[i]);
+    free(packs);
+    return count;
+}
+
+/* As a disk's that is not mounted for a while: its time is what it was. */
+static void test_packs_of_a_folder_that_was_away(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    struct pack_folder folder;
+    char path[128];
+
+    open_packed(&packed, state);
+    snprintf(path, sizeof path, "%s/r/.git/objects/pack", packed.box->folder);
+    assert_int_equal(pack_folder_open(&folder, packed.cache, path, NULL, &e), 0);
+    folder.scanned_at += 10000000000; /* the folder is older than what a file system's times tell */
+    assert_int_equal(packs_in(&folder), 1);
+    run(packed.box, "mv r away");
+    assert_int_equal(packs_in(&folder), 0);
+    run(packed.box, "mv away r");
+    assert_int_equal(packs_in(&folder), 1);
+    pack_folder_release(&folder);
+    close_packed(&packed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -562,6 +598,7 @@ int main(void)
         TEST(test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size),
         TEST(test_the_sizes_of_a_folder_take_few_reads),
         TEST(test_packs_that_change_while_they_are_open),
+        TEST(test_packs_of_a_folder_that_was_away),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
