@@ -130,20 +130,14 @@ static void resume(void *connection)
     MHD_resume_connection(connection);
 }
 
-/* Raises the limit of open files as far as it may go, and says how many connections it allows. */
+/* How many connections the limit of open files allows. */
 static unsigned connections_most(void)
 {
     struct rlimit limit;
 
     if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
         return SPARE_FILES;
-    rlim_t wanted = FRONT_CONNECTIONS + SPARE_FILES;
-    if (limit.rlim_cur < wanted) {
-        limit.rlim_cur = limit.rlim_max < wanted ? limit.rlim_max : wanted;
-        setrlimit(RLIMIT_NOFILE, &limit);
-        getrlimit(RLIMIT_NOFILE, &limit);
-    }
-    if (limit.rlim_cur >= wanted)
+    if (limit.rlim_cur >= FRONT_CONNECTIONS + SPARE_FILES)
         return FRONT_CONNECTIONS;
     return limit.rlim_cur > 2 * SPARE_FILES ? (unsigned)limit.rlim_cur - SPARE_FILES : SPARE_FILES;
 }

@@ -23,13 +23,15 @@ static bool is_manifest(const char *path)
 }
 
 /* A failure of a callback, or of manifest/ itself. */
-static int files_failed(const struct adding *adding, const char *what, int r, struct error *e)
+static int files_failed(const struct adding *adding, const char *name, int r, struct error *e)
 {
     const char *why = adding->files_error->errnum == -r ? adding->files_error->text : strerror(-r);
 
+    if (name == adding->file)
+        return error_set(e, -r, "%s", r == -EFBIG ? "is too large" : why);
     if (r == -EFBIG)
-        why = "is too large";
-    return error_set(e, -r, "%s%s%s", what, *what ? ": " : "", why);
+        return error_set(e, -r, "names the file %s, which is too large", name);
+    return error_set(e, -r, "names the file %s: %s", name, why);
 }
 
 /* Reads what `name`, seen from `folder`, leads to. Sentences begin with "names the file". */

@@ -13,7 +13,7 @@ import time
 
 from support import servers
 from support.case import EndToEnd, allow_seconds
-from support.processes import PROJECT, eventually, slowness
+from support.processes import PROGRAM, PROJECT, eventually, slowness
 from support.service import Service
 from support.static import StaticNginx, requests_a_second
 
@@ -86,6 +86,7 @@ class Answers(EndToEnd):
         self.env |= {"STARTPOINTFS_CACHE": str(self.folder / "cache"), "STARTPOINTFS_SETS": str(self.folder / "sets")}
         self.program("create", "--quiet", "acme/pp", "--languages", f"{repository.path}?tag=3.7.4-19")
         service = Service(self, "acme/pp")
+        self.assertIn("serves 1 start-points", service.log())
         self.assertEqual('{"names":["Python, unittest"]}', service.text("names"))
         self.assertEqual('{"image_names":["cyberdojofoundation/python_unittest:3.7.4-19"]}',
                          service.text("image_names"))
@@ -164,6 +165,12 @@ class Http(EndToEnd):
         for given in ('"x"', tag.strip('"')[:-1]):
             self.assertEqual(200, self.service.get("manifests", headers={"If-None-Match": given}).status)
         self.assertNotEqual(tag, self.service.get("names").headers["etag"])
+        zipped = {"Accept-Encoding": "gzip"}
+        tag_of_zipped = self.service.get("manifests", headers=zipped).headers["etag"]
+        for given in (tag, tag_of_zipped):
+            again = self.service.get("manifests", headers=zipped | {"If-None-Match": given})
+            self.assertEqual((304, tag_of_zipped), (again.status, again.headers["etag"]))
+            self.assertNotIn("content-encoding", again.headers)
         connection = self.service.connect()  # goes on behind an answer without a body
         for _ in range(3):
             self.assertEqual(304, self.service.get("manifests", headers={"If-None-Match": tag}, connection=connection).status)
@@ -220,6 +227,8 @@ class Http(EndToEnd):
         self.assertEqual((1, 5), (after["startpointfs_serve_ready"], after["startpointfs_serve_manifests"]))
         reply = self.service.get("healthz")
         self.assertEqual((200, b"ok\n"), (reply.status, reply.body))
+        self.assertEqual("text/plain; charset=utf-8", reply.headers["content-type"])
+        self.assertEqual("text/plain; version=0.0.4; charset=utf-8", self.service.get("metrics").headers["content-type"])
         checked = self.call("promtool", "check", "metrics", input=self.service.text("metrics"))
         self.assertEqual("", checked.stdout + checked.stderr)
 
@@ -267,10 +276,22 @@ class Limits(EndToEnd):
         self.assertGreater(self.service.metrics()["startpointfs_serve_connections_ended_total"], 400)
         self.answers_at_once()
 
+    @allow_seconds(120)
+    def test_where_few_files_may_be_open(self):
+        """It takes as many connections as it may have files, but for some; and a crowd is a crowd."""
+        self.service = Service(self, FIXTURES / "languages" / "repos", name="few", program=("prlimit", "--nofile=300", PROGRAM))
+        self.open_all(400, b"")
+        eventually(lambda: self.service.metrics()["startpointfs_serve_connections_ended_total"] > 0, 10 * slowness(), "room")
+        self.answers_at_once()
+
     def test_a_slow_reader_holds_nobody_up(self):
         for one in self.open_all(50, b"GET /manifests HTTP/1.1\r\nHost: x\r\n\r\n" * 100):
             one.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1024)
         self.answers_at_once()
+
+    def test_8_kib_of_headers_are_too_much(self):
+        self.assertEqual(200, self.service.get("names", headers={"X": "x" * 5000}).status)
+        self.assertEqual(431, self.service.get("names", headers={"X": "x" * 8000}).status)
 
     def test_a_megabyte_of_headers_is_refused(self):
         for headers in (b"X-%d: %s\r\n" % (1, b"x" * (1 << 20)),
@@ -456,6 +477,7 @@ class Starting(EndToEnd):
             service = Service(self, repos, ready=False, name=f"s{number}")
             eventually(lambda: said in service.log(), 20, said)  # noqa: B023
             self.assertIn("0/manifest.json", service.log())
+            self.assertIn("; nothing is served yet", service.log())
             self.assertEqual(503, service.get("ready").status)
             self.assertEqual('{"ready?":false}', service.get("ready").text)
             self.assertEqual(200, service.get("alive").status)
@@ -477,6 +499,8 @@ class Starting(EndToEnd):
             peer, _ = hanging.accept()
             self.assertEqual(200, service.get("alive").status)
             self.assertEqual(503, service.get("ready").status)
+            health = service.get("healthz")
+            self.assertEqual((503, "no start-points are loaded yet\n"), (health.status, health.text))
             begun = time.monotonic()
             self.assertEqual(0, service.end())
             self.assertLess(time.monotonic() - begun, 10 * slowness())
@@ -484,11 +508,54 @@ class Starting(EndToEnd):
 
     def test_requests_in_hand_are_answered(self):
         service = Service(self, FIXTURES / "languages" / "repos")
+        idle = service.connect()
+        service.get("names", connection=idle)
+        with service.raw() as raw:
+            raw.sendall(b"POST /names HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
+            eventually(lambda: service.metrics()["startpointfs_serve_connections"] == 3, 10, "the connection")
+            service.signal(signal.SIGTERM)
+            eventually(lambda: "ends" in service.log(), 10, "the end")
+            eventually(lambda: socket.socket().connect_ex(("127.0.0.1", service.port)) != 0, 10, "its closed port")
+            raw.sendall(b"}")
+            self.assertRegex(raw.recv(65536), rb"^HTTP/1.1 200 ")
+        begun = time.monotonic()  # who asks nothing is not waited for
+        self.assertEqual(0, service.process.wait(20))
+        self.assertLess(time.monotonic() - begun, 4 * slowness())
+        idle.close()
+
+    def test_a_request_that_does_not_come_is_waited_for_for_some_seconds_only(self):
+        service = Service(self, FIXTURES / "languages" / "repos")
         with service.raw() as raw:
             raw.sendall(b"POST /names HTTP/1.1\r\nHost: x\r\nContent-Length: 2\r\n\r\n{")
             eventually(lambda: service.metrics()["startpointfs_serve_connections"] == 2, 10, "the connection")
-            service.signal(signal.SIGTERM)
-            eventually(lambda: "ends" in service.log(), 10, "the end")
-            raw.sendall(b"}")
-            self.assertRegex(raw.recv(65536), rb"^HTTP/1.1 200 ")
-        self.assertEqual(0, service.process.wait(20))
+            begun = time.monotonic()
+            service.signal(signal.SIGINT)
+            self.assertEqual(0, service.process.wait(40))
+            self.assertGreater(time.monotonic() - begun, 4)
+            self.assertLess(time.monotonic() - begun, 15 * slowness())
+
+    def test_the_next_one_listens_at_the_same_port_at_once(self):
+        service = Service(self, FIXTURES / "empty" / "repos")
+        self.assertEqual(200, service.get("alive", headers={"Connection": "close"}).status)  # it hangs up first
+        self.assertEqual(0, service.end())
+        self.assertTrue(Service(self, "--port", str(service.port), FIXTURES / "empty" / "repos", name="next").is_ready())
+
+    def test_an_address_of_version_6(self):
+        try:
+            socket.create_server(("::1", 0), family=socket.AF_INET6).close()
+        except OSError:
+            self.skipTest("no IPv6 here")
+        service = Service(self, "--listen", "::1", FIXTURES / "empty" / "repos", ready=False)
+        self.assertIn(f"listens on [::1]:{service.port}\n", service.log())
+
+    def test_what_is_tried_again_is_tried_less_and_less_and_names_no_credential(self):
+        port = servers.free_port()
+        begun = time.monotonic()
+        service = Service(self, "--cache", self.folder / "cache", f"http://me:secret@127.0.0.1:{port}/x?tag=1", ready=False)
+        failed = 'startpointfs_serve_loads_total{result="failed"}'
+        eventually(lambda: service.metrics()[failed] == 3, 20, "the third try")
+        self.assertGreater(time.monotonic() - begun, 3)  # after one second, and after two more
+        said = service.log() + service.get("healthz").text
+        self.assertIn(f"127.0.0.1:{port}/x", said)
+        self.assertNotIn("secret", said)
+

@@ -39,6 +39,7 @@ class Reload(EndToEnd):
         self.write_list("1")
         service = Service(self, self.list)
         self.expect(service, "one 1")
+        self.assertEqual(1, service.metrics()['startpointfs_serve_loads_total{result="ok"}'])  # no branch to ask for
         self.write_list("2")
         self.expect(service, "one 2")
         self.write_list(text="ftp://x/y\n")
@@ -166,6 +167,7 @@ class BesideAMount(EndToEnd):
         self.assertEqual(b"ok\n", service.get("healthz").body)
         metrics = service.metrics()
         self.assertEqual(1, metrics["startpointfs_serve_mount_up"])
+        self.assertNotIn("startpointfs_serve_ready", metrics)  # of start-points, which are not its task
         self.assertEqual(0, metrics[f'startpointfs_restarts_total{{mountpoint="{self.mounted.path}"}}'])
         checked = self.call("promtool", "check", "metrics", input=service.text("metrics"))
         self.assertEqual("", checked.stdout + checked.stderr)

@@ -16,6 +16,7 @@
 #include "fs/service/clients.h"
 #include "fs/service/exchange.h"
 #include "fs/service/route.h"
+#include "fs/service/shelf.h"
 #include "gitcache/base/clock.h"
 
 /* Every file holds its name; "bad" is not UTF-8, "none" is not there. */
@@ -66,6 +67,9 @@ static void each_transform(void **state)
     assert_served("{\"display_name\":\"n\",\"visible_filenames\":[\"b\",\"a\",\"\\u0062\"]}",
                   "{\"display_name\":\"N\",\"visible_files\":"
                   "{\"b\":{\"content\":\"b\"},\"a\":{\"content\":\"a\"}}}");
+    assert_served("{\"display_name\":\"n\",\"visible_filenames\":[\"ab\",\"a\"]}",
+                  "{\"display_name\":\"N\",\"visible_files\":"
+                  "{\"ab\":{\"content\":\"ab\"},\"a\":{\"content\":\"a\"}}}");
     assert_served("{\"filename_extension\":\".c\",\"display_name\":\"n\",\"visible_filenames\":[]}",
                   "{\"filename_extension\":[\".c\"],\"display_name\":\"N\",\"visible_files\":{}}");
     assert_served(
@@ -93,6 +97,12 @@ static void what_cannot_be_served(void **state)
         {"{\"visible_filenames\":[]}", "has no display_name"},
         {"{\"display_name\":null,\"visible_filenames\":[]}", "display_name is not a string"},
         {"{\"display_name\":\"a\\u0000\",\"visible_filenames\":[]}", "display_name contains a NUL"},
+        {"{\"display_name\":\"a\",\"visible_filenames\":[],\"image_name\":\"\\u0000\"}",
+         "image_name contains a NUL"},
+        {"{\"display_name\":\"a\",\"visible_filenames\":[],\"language\":[\"\\u0000\"]}",
+         "language contains a NUL"},
+        {"{\"display_name\":\"a\",\"visible_filenames\":[],\"test_framework\":[\"\\u0000\"]}",
+         "test_framework contains a NUL"},
         {"{\"display_name\":\"a\"}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":{}}", "has no list visible_filenames"},
         {"{\"display_name\":\"a\",\"visible_filenames\":[1]}",
@@ -114,6 +124,41 @@ static void what_cannot_be_served(void **state)
         assert_true(make(&manifest, rows[i].text, &error) < 0);
         assert_string_equal(error.text, rows[i].said);
     }
+}
+
+/* What a manifest says with `begin`, the part so many times, and `end`. */
+static void assert_repeated(const char *begin, const char *part, size_t count, const char *end,
+                            const char *said)
+{
+    struct manifest_text manifest;
+    struct error error = {0};
+    char *text = NULL;
+    size_t size;
+    FILE *out = open_memstream(&text, &size);
+
+    assert_non_null(out);
+    fputs(begin, out);
+    while (count-- > 0)
+        fputs(part, out);
+    fputs(end, out);
+    assert_int_equal(fclose(out), 0);
+    if (make(&manifest, text, &error) == 0)
+        manifest_text_release(&manifest);
+    assert_string_equal(error.text, said);
+    free(text);
+}
+
+static void how_much_a_manifest_may_hold(void **state)
+{
+    static const char named[] = "{\"display_name\":\"a\",\"visible_filenames\":[\"f\"";
+    static const char nested[] = "{\"display_name\":\"a\",\"visible_filenames\":[],\n\"x\":";
+
+    (void)state;
+    assert_repeated(named, ",\"f\"", 999, "]}", "");
+    assert_repeated(named, ",\"f\"", 1000, "]}", "names more than 1000 files");
+    /* The object itself is one of 98. */
+    assert_repeated(nested, "[", 97, "1", "is not JSON, line 2");
+    assert_repeated(nested, "[", 98, "1", "is nested deeper than 98, line 2");
 }
 
 /* A catalogue of manifests that are given as texts, up to a NULL. */
@@ -157,6 +202,42 @@ static void names(void **state)
                  "{\"names\":[\"a\",\"x\"]}");
     assert_names((const char *[]){PLAIN("b"), PLAIN("a"), PLAIN("b"), NULL},
                  "{\"names\":[\"a\",\"b\",\"b\"]}");
+}
+
+/* A pair is a list whose first is a string. */
+static void what_is_no_pair_is_no_name(void **state)
+{
+    static const char *const languages[] = {"\"C\"", "[]", "[1]", "null", "{\"C\":1}"};
+    char text[200];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof languages / sizeof *languages; i++) {
+        snprintf(text, sizeof text,
+                 "{\"display_name\":\"own\",\"visible_filenames\":[],\"language\":%s,"
+                 "\"test_framework\":[\"z\"]}",
+                 languages[i]);
+        assert_names((const char *[]){text, NULL}, "{\"names\":[\"own\"]}");
+    }
+}
+
+/* As in a Ruby Hash: at the first one's place. */
+static void the_last_of_one_name_is_served(void **state)
+{
+#define NUMBERED(name, n) \
+    "{\"display_name\":\"" name "\",\"visible_filenames\":[],\"image_name\":\"i" n "\"}"
+#define SERVED(name, n) \
+    "{\"display_name\":\"" name "\",\"image_name\":\"i" n "\",\"visible_files\":{}}"
+    struct catalogue *catalogue = catalogue_of(
+        (const char *[]){NUMBERED("b", "1"), NUMBERED("a", "2"), NUMBERED("b", "3"), NULL});
+
+    (void)state;
+    assert_int_equal(catalogue->count, 2);
+    assert_string_equal(catalogue->manifests.text,
+                        "{\"manifests\":{\"b\":" SERVED("b", "3") ",\"a\":" SERVED("a", "2") "}}");
+    assert_string_equal(catalogue_find(catalogue, "b", 1)->text,
+                        "{\"manifest\":" SERVED("b", "3") "}");
+    assert_string_equal(catalogue->image_names.text, "{\"image_names\":[\"i2\",\"i3\"]}");
+    catalogue_put(catalogue);
 }
 
 static void image_names(void **state)
@@ -206,7 +287,8 @@ static void routes(void **state)
     assert_answer(&facts, "sha", "", 200, "{\"sha\":\"a\\\"b\"}");
     facts.catalogue = NULL;
     assert_answer(&facts, "ready", "", 503, "{\"ready?\":false}");
-    assert_answer(&facts, "names", "", 503, "not loaded yet");
+    assert_answer(&facts, "names", "", 503,
+                  "\"class\": \"RuntimeError\",\n    \"message\": \"start-points:not loaded yet\"");
     facts.has_set = false;
     assert_answer(&facts, "ready", "", 200, "{\"ready?\":true}");
     assert_answer(&facts, "names", "", 400, "json:malformed");
@@ -227,6 +309,87 @@ static void an_error_byte_for_byte(void **state)
                         "    \"message\": \"json:malformed\",\n"
                         "    \"backtrace\": []\n  }\n}");
     free(answer.text);
+}
+
+static void assert_body_said(const char *body, const char *said)
+{
+    assert_answer(&(struct route_facts){0}, "names", body, 500, said);
+}
+
+static void what_is_said_of_a_body_that_is_no_json(void **state)
+{
+    char deep[300] = "";
+
+    (void)state;
+    assert_body_said("{} x", "\"class\": \"JSON::ParserError\",\n"
+                             "    \"message\": \"unexpected token at 'x'\"");
+    assert_body_said("{1234567890123456789012345678901",
+                     "token at '1234567890123456789012345678901'\"");
+    assert_body_said("{12345678901234567890123456789012",
+                     "token at '12345678901234567890123456789012'\"");
+    assert_body_said("{123456789012345678901234567890123",
+                     "token at '12345678901234567890123456789012'\"");
+    assert_body_said("{1234567890123456789012345678901\xc3\xa9",
+                     "token at '1234567890123456789012345678901'\"");
+    memset(deep, '[', 101);
+    assert_body_said(deep, "\"class\": \"JSON::NestingError\",\n"
+                           "    \"message\": \"nesting of 101 is too deep\"");
+    memset(deep + 100, ']', 100);
+    assert_answer(&(struct route_facts){0}, "names", deep, 400, "json:malformed");
+}
+
+static void a_shelf_says_how_loading_went(void **state)
+{
+    struct catalogue *one = catalogue_of((const char *[]){PLAIN("a"), PLAIN("b"), NULL});
+    struct catalogue *two = catalogue_of((const char *[]){PLAIN("c"), NULL});
+    const struct error bad = {EIO, "bad"}, worse = {EIO, "worse"};
+    struct shelf shelf;
+
+    (void)state;
+    shelf_init(&shelf);
+    assert_null(shelf_take(&shelf));
+    assert_true(shelf_fail(&shelf, &bad));
+    assert_false(shelf_fail(&shelf, &bad));
+    assert_true(shelf_fail(&shelf, &worse));
+    struct shelf_report report = shelf_report(&shelf);
+    assert_string_equal(report.why, "worse");
+    assert_true(report.is_failing && report.failures == 3 && report.loads == 0);
+    assert_int_equal(report.loaded_at, 0);
+    int64_t before = clock_wall() / 1000;
+    shelf_replace(&shelf, one);
+    report = shelf_report(&shelf);
+    assert_true(!report.is_failing && report.loads == 1 && report.manifests == 2);
+    assert_in_range(report.loaded_at, before, before + 100);
+    assert_string_equal(report.why, "");
+    assert_true(shelf_fail(&shelf, &worse)); /* again, so that is news */
+    /* Who has taken one keeps it. */
+    struct catalogue *taken = shelf_take(&shelf);
+    assert_ptr_equal(taken, one);
+    shelf_replace(&shelf, two);
+    assert_string_equal(taken->names.text, "{\"names\":[\"a\",\"b\"]}");
+    catalogue_put(taken);
+    assert_int_equal(shelf_report(&shelf).manifests, 1);
+    shelf_release(&shelf);
+}
+
+static void small_answers_are_not_compressed_and_each_has_its_tag(void **state)
+{
+    struct reply least, small, other;
+
+    (void)state;
+    assert_int_equal(reply_init(&least, calloc(1, 256), 256), 0);
+    assert_int_equal(reply_init(&small, calloc(1, 255), 255), 0);
+    assert_int_equal(reply_init(&other, strdup("another text of the same length"), 31), 0);
+    assert_non_null(least.gzip);
+    assert_null(small.gzip);
+    assert_string_not_equal(least.tag, least.gzip_tag);
+    reply_release(&small);
+    assert_int_equal(reply_init(&small, strdup("another text, of the same lengt"), 31), 0);
+    assert_string_not_equal(small.tag, other.tag);
+    assert_false(reply_matches(&small, other.tag));
+    reply_release(&least);
+    reply_release(&small);
+    reply_release(&other);
 }
 
 static void gzip_and_tags(void **state)
@@ -254,6 +417,10 @@ static void gzip_and_tags(void **state)
     assert_false(reply_matches(&reply, "\"x\""));
     assert_false(reply_matches(&reply, NULL));
     assert_true(reply_accepts_gzip("br;q=1, gzip"));
+    assert_true(reply_accepts_gzip("x-gzip"));
+    assert_true(reply_accepts_gzip("gzip;q=0.001"));
+    assert_true(reply_accepts_gzip("identity;q=0,\t*"));
+    assert_false(reply_accepts_gzip("gzip;\tQ=0"));
     assert_false(reply_accepts_gzip("gzip ; q=0.000"));
     assert_false(reply_accepts_gzip("gzipped"));
     assert_false(reply_accepts_gzip("*, gzip;q=0"));
@@ -282,6 +449,9 @@ static void bodies_are_bounded(void **state)
     exchange = exchange_new("http://h:1/names");
     assert_string_equal(exchange->path, "names");
     exchange_free(exchange);
+    exchange = exchange_new("HTTP://h?x");
+    assert_string_equal(exchange->path, "");
+    exchange_free(exchange);
     exchange = exchange_new("*");
     assert_int_equal(exchange->route, ROUTE_OTHER);
     exchange_free(exchange);
@@ -291,6 +461,60 @@ static bool is_ended(int peer)
 {
     char byte;
     return recv(peer, &byte, 1, MSG_DONTWAIT) == 0;
+}
+
+/* Milliseconds that a client may be in a state, which it came to a moment ago. */
+static void assert_limit(enum client_state state, bool crowded, int64_t limit)
+{
+    struct clients clients;
+    int pair[2];
+
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+    clients_init(&clients, 100);
+    struct client *client = clients_add(&clients, pair[0]);
+    client->since -= 1000000;
+    clients_set(&clients, client, state);
+    clients.count = crowded ? 76 : 75;
+    clients_expire(&clients, client->since + limit - 1);
+    assert_false(is_ended(pair[1]));
+    clients_expire(&clients, client->since + limit);
+    assert_true(is_ended(pair[1]));
+    clients_remove(&clients, client);
+    close(pair[0]);
+    close(pair[1]);
+    clients_release(&clients);
+}
+
+static void how_long_each_may_take(void **state)
+{
+    (void)state;
+    assert_limit(CLIENT_IDLE, false, 20000);
+    assert_limit(CLIENT_IDLE, true, 1000);
+    assert_limit(CLIENT_SENDING, false, 20000);
+    assert_limit(CLIENT_SENDING, true, 3000);
+    assert_limit(CLIENT_WAITING, false, 30000);
+    assert_limit(CLIENT_WAITING, true, 30000);
+    assert_limit(CLIENT_TAKING, false, 120000);
+    assert_limit(CLIENT_TAKING, true, 20000);
+}
+
+static void who_goes_leaves_the_others(void **state)
+{
+    struct clients clients;
+    struct client *all[3];
+
+    (void)state;
+    clients_init(&clients, 100);
+    for (int i = 0; i < 3; i++)
+        all[i] = clients_add(&clients, -1);
+    clients_remove(&clients, all[1]);
+    assert_ptr_equal(clients.first, all[2]);
+    assert_ptr_equal(all[2]->next, all[0]);
+    clients_remove(&clients, all[0]);
+    assert_null(all[2]->next);
+    clients_remove(&clients, all[2]);
+    assert_null(clients.first);
+    clients_release(&clients);
 }
 
 static void who_is_slow_is_ended(void **state)
@@ -332,24 +556,27 @@ static void who_is_slow_is_ended(void **state)
 static void who_has_gone_away_is_ended(void **state)
 {
     struct clients clients;
-    int sending[2], taking[2];
+    int sending[2], waiting[2];
 
     (void)state;
     clients_init(&clients, 100);
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, sending), 0);
-    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, taking), 0);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, waiting), 0);
     struct client *first = clients_add(&clients, sending[0]);
-    struct client *second = clients_add(&clients, taking[0]);
+    struct client *second = clients_add(&clients, waiting[0]);
     clients_set(&clients, first, CLIENT_SENDING);
-    clients_set(&clients, second, CLIENT_TAKING); /* it may have closed its sending side only */
+    clients_set(&clients, second, CLIENT_WAITING); /* it may have closed its sending side only */
     assert_int_equal(write(sending[1], "x", 1), 1);
     shutdown(sending[1], SHUT_WR);
-    shutdown(taking[1], SHUT_WR);
+    shutdown(waiting[1], SHUT_WR);
     for (int looks = 0; looks < 3; looks++)
         clients_expire(&clients, clock_now());
     assert_int_equal(clients_count(&clients).ended, 0); /* something is left to read */
     char byte;
     assert_int_equal(read(sending[0], &byte, 1), 1);
+    clients_expire(&clients, clock_now());
+    assert_int_equal(clients_count(&clients).ended, 0);
+    clients_set(&clients, first, CLIENT_SENDING); /* its next request */
     clients_expire(&clients, clock_now());
     assert_int_equal(clients_count(&clients).ended, 0);
     clients_expire(&clients, clock_now());
@@ -359,7 +586,7 @@ static void who_has_gone_away_is_ended(void **state)
     clients_remove(&clients, second);
     for (int i = 0; i < 2; i++) {
         close(sending[i]);
-        close(taking[i]);
+        close(waiting[i]);
     }
     clients_release(&clients);
 }
@@ -369,12 +596,20 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_transform),
         cmocka_unit_test(what_cannot_be_served),
+        cmocka_unit_test(how_much_a_manifest_may_hold),
         cmocka_unit_test(names),
+        cmocka_unit_test(what_is_no_pair_is_no_name),
+        cmocka_unit_test(the_last_of_one_name_is_served),
         cmocka_unit_test(image_names),
         cmocka_unit_test(routes),
         cmocka_unit_test(an_error_byte_for_byte),
+        cmocka_unit_test(what_is_said_of_a_body_that_is_no_json),
+        cmocka_unit_test(a_shelf_says_how_loading_went),
         cmocka_unit_test(gzip_and_tags),
+        cmocka_unit_test(small_answers_are_not_compressed_and_each_has_its_tag),
         cmocka_unit_test(bodies_are_bounded),
+        cmocka_unit_test(how_long_each_may_take),
+        cmocka_unit_test(who_goes_leaves_the_others),
         cmocka_unit_test(who_is_slow_is_ended),
         cmocka_unit_test(who_has_gone_away_is_ended),
     };

@@ -43,7 +43,14 @@ static void accepts_what_is_json(void **state)
         "[1 , [2],{\"a\":[]}]",
         "{\"a\":1,\"a\":2}",
         "\"\\u0000\\ud83d\\ude00\\/\"",
-        "\"\xf4\x8f\xbf\xbf\xed\x9f\xbf\"",
+        "\t[\r\n\"a b\"]",
+        "\"\\ud7ff\\ue000\\uDBFF\\uDFFF\"",
+        /* The first and the last of each row of RFC 3629. */
+        "\"\x7f\xc2\x80\xdf\xbf\"",
+        "\"\xe0\xa0\x80\xe0\xbf\xbf\xe1\x80\x80\xec\xbf\xbf\"",
+        "\"\xed\x80\x80\xed\x9f\xbf\xee\x80\x80\xef\xbf\xbf\"",
+        "\"\xf0\x90\x80\x80\xf0\xbf\xbf\xbf\xf1\x80\x80\x80\xf3\xbf\xbf\xbf\"",
+        "\"\xf4\x80\x80\x80\xf4\x8f\xbf\xbf\"",
     };
     size_t fault;
 
@@ -81,6 +88,34 @@ static void refuses_what_is_not(void **state)
         {"\"\\ud800\\u0041\"", 1},
         {"\"\n\"", 1},
         {"1 2", 2},
+        {"\"\x1f\"", 1},
+        {"+1", 0},
+        {".5", 0},
+        {"1e+", 3},
+        {"\"\\ud800\\udbff\"", 1},
+        {"\"\\ud800\\ue000\"", 1},
+        {"\"\\udbff\\ndc00\"", 1},
+        {"\"\\udbffxudc00\"", 1},
+        {"\"\\u12g4\"", 1},
+        {"\"\\u12G4\"", 1},
+        {"\"\\u12:4\"", 1},
+        {"\"\x80\"", 1},
+        {"\"\xbf\"", 1},
+        {"\"\xc1\xbf\"", 1},
+        {"\"\xc2\x7f\"", 1},
+        {"\"\xdf\xc0\"", 1},
+        {"\"\xe0\x9f\xbf\"", 1},
+        {"\"\xe1\x7f\xbf\"", 1},
+        {"\"\xe1\xc0\xbf\"", 1},
+        {"\"\xe1\x80\x7f\"", 1},
+        {"\"\xe1\x80\xc0\"", 1},
+        {"\"\xee\xc0\x80\"", 1},
+        {"\"\xef\x7f\x80\"", 1},
+        {"\"\xf0\x8f\xbf\xbf\"", 1},
+        {"\"\xf0\x90\x80\x7f\"", 1},
+        {"\"\xf1\x7f\x80\x80\"", 1},
+        {"\"\xf3\xc0\x80\x80\"", 1},
+        {"\"\xf5\x80\x80\x80\"", 1},
         {"\"\xff\"", 1},
         {"\"\xed\xa0\x80\"", 1},
         {"\"\xc0\x80\"", 1},
@@ -97,6 +132,27 @@ static void refuses_what_is_not(void **state)
         if (r != -EINVAL || fault != bad[i].fault)
             fail_msg("%s: %d, at %zu", bad[i].text, r, fault);
     }
+}
+
+/* As a client may send them. */
+static void a_nul_is_nothing(void **state)
+{
+    static const struct {
+        const char *bytes;
+        size_t size;
+    } bad[] = {{"[\0", 2},
+               {"\"\\\0\"", 4},
+               {"1\0"
+                "1",
+                3},
+               {"\0", 1},
+               {"\"\0\"", 3}};
+    struct json_span span;
+    size_t fault;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        assert_int_equal(json_text_check(bad[i].bytes, bad[i].size, 3, &span, &fault), -EINVAL);
 }
 
 static void bounds_the_depth(void **state)
@@ -140,6 +196,14 @@ static void writes_as_ruby_does(void **state)
                    "\"\\u0000\\u001f\\b\\f\\n\\r\\t\x7f/\\\\\\\"\"");
     assert_written("\"\\u2028\\u00e9\\ud83d\\ude00\"", "\"\xe2\x80\xa8\xc3\xa9\xf0\x9f\x98\x80\"");
     assert_written("[true,false , null,\"\",{},[]]", "[true,false,null,\"\",{},[]]");
+    assert_written("\n-1 ", "-1");
+    /* The first and the last of each length in UTF-8. */
+    assert_written(
+        "\"\\u007f\\u0080\\u07ff\\u0800\\uffff\\ud800\\udc00\\udbff\\uDFFF\"",
+        "\"\x7f\xc2\x80\xdf\xbf\xe0\xa0\x80\xef\xbf\xbf\xf0\x90\x80\x80\xf4\x8f\xbf\xbf\"");
+    /* What looks like an end, in a string. */
+    assert_written("{\"a\":[{\"b\":\"]}\\\"]\\\\\"}] ,\"c\":1}",
+                   "{\"a\":[{\"b\":\"]}\\\"]\\\\\"}],\"c\":1}");
 }
 
 static void a_repeated_key_keeps_its_place_and_takes_the_last_value(void **state)
@@ -206,6 +270,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(accepts_what_is_json),
         cmocka_unit_test(refuses_what_is_not),
+        cmocka_unit_test(a_nul_is_nothing),
         cmocka_unit_test(bounds_the_depth),
         cmocka_unit_test(writes_as_ruby_does),
         cmocka_unit_test(a_repeated_key_keeps_its_place_and_takes_the_last_value),
