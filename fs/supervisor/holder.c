@@ -157,14 +157,18 @@ static int listen_at(const char *path)
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct sockaddr *at = (const struct sockaddr *)&address;
     int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    struct stat st;
 
     if (strlen(path) >= sizeof address.sun_path)
         return -ENAMETOOLONG;
     strcpy(address.sun_path, path);
     if (connect(listener, at, sizeof address) == 0)
         return -EADDRINUSE;
-    if (errno == ECONNREFUSED)
-        unlink(path); /* its holder is gone */
+    if (errno == ECONNREFUSED) { /* its holder is gone; or it is something else */
+        if (stat(path, &st) == 0 && !S_ISSOCK(st.st_mode))
+            return -ENOTSOCK;
+        unlink(path);
+    }
     umask(0177);
     return bind(listener, at, sizeof address) < 0 || listen(listener, CLIENTS) < 0 ? -errno
                                                                                    : listener;

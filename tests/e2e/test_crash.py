@@ -62,6 +62,9 @@ class Crash(EndToEnd):
             return found[0] if found else None
         return eventually(find, 20 * SLOWNESS, "a worker")
 
+    def open_files(self, pid):
+        return len(os.listdir(f"/proc/{pid}/fd"))
+
     def kill_worker(self, supervisor, number=signal.SIGKILL):
         pid = self.worker(supervisor)
         os.kill(pid, number)
@@ -277,6 +280,9 @@ class Dying(Crash):
         self.assertIn("manifest.json", os.listdir(mount / "python-unittest"  / "3.7.4-19"))
         self.assertIn("the next starts at once",
                       [line for line in mount.log().splitlines() if "was killed" in line][-1])
+        # It has waited all the time, and not looked again and again.
+        ticks = pathlib.Path(f"/proc/{supervisor}/stat").read_text().rpartition(")")[2].split()[11:13]
+        self.assertLess(sum(map(int, ticks)) / os.sysconf("SC_CLK_TCK"), SLOWNESS)
 
     @unittest.skipUnless(SOAK, "takes a minute; make soak")
     def test_pauses_end_at_ten_seconds(self):
@@ -429,7 +435,7 @@ class Start(Crash):
         repository = self.make_start_point()
         with self.assertRaises(AssertionError) as failure:
             self.mount_with_poison(repository.path, poison="start:worker")
-        self.assertIn("the mount does not start", str(failure.exception))
+        self.assertIn("the mount does not start: 100 workers have died of it", str(failure.exception))
         self.assertIn("killed by signal 11", str(failure.exception))
 
     test_what_kills_every_worker_is_a_sentence.with_sanitizers = False  # its SIGSEGV would be their report
@@ -548,9 +554,10 @@ class Upgrade(Kills):
         newer = self.folder / "newer"
         shutil.copy(PROGRAM, newer)
         newer.rename(program)
-        inode = program.stat().st_ino
+        inode, open_files = program.stat().st_ino, self.open_files(supervisor)
         self.program("reload", self.folder / "mnt")
         worker = self.worker(supervisor)
+        self.assertEqual(open_files, self.open_files(supervisor))
         self.assertEqual(inode, os.stat(f"/proc/{worker}/exe").st_ino)
         self.assertIn(b"display_name", manifest.read())
         self.call("umount", "-l", self.folder / "mnt")
@@ -562,6 +569,7 @@ class Upgrade(Kills):
         status = self.folder / "mnt/.startpointfs/status.json"
         worker = int(re.search(r'"pid": (\d+)', status.read_text())[1])
         supervisor = parent_of(worker)
+        open_files = self.open_files(supervisor)
         if program_text is not None:
             newer = self.folder / "newer"
             newer.write_bytes(program_text)
@@ -573,6 +581,7 @@ class Upgrade(Kills):
         self.assertTrue(complaint.startswith("startpointfs: not reloaded; the old worker carries on: "), complaint)
         self.assertNotIn("carries on: ?", complaint)
         self.assertEqual(worker, self.worker(supervisor))
+        self.assertEqual(open_files, self.open_files(supervisor))
         self.assertIn("manifest.json", os.listdir(tree))
         self.assertIn("not reloaded", log.read_text())
         self.call("umount", self.folder / "mnt")
@@ -586,10 +595,30 @@ class Upgrade(Kills):
         self.assertIn("layout 99", self.refused_reload(damage=another_layout))
 
     def test_what_is_no_startpointfs_is_refused(self):
-        self.assertIn("startpointfs", self.refused_reload(b"#!/bin/sh\nexit 1\n"))
+        self.assertIn("it is not a startpointfs that can take over", self.refused_reload(b"#!/bin/sh\nexit 1\n"))
 
     def test_what_cannot_be_run_is_refused(self):
-        self.assertIn("startpointfs", self.refused_reload(b"not a program"))
+        self.assertIn("it is not a startpointfs that can take over", self.refused_reload(b"not a program"))
+
+    def test_what_is_gone_is_refused(self):
+        self.assertIn("startpointfs: cannot be opened", self.refused_reload(damage=lambda _: (self.folder / "startpointfs").unlink()))
+
+    def test_a_worker_that_does_not_end_gives_way_to_the_new_one(self):
+        mount = self.mount(self.make_start_point().path, options="timeout=1", foreground=True)
+        mount.status()
+        worker = self.worker(mount.foreground.pid)
+        os.kill(worker, signal.SIGSTOP)
+        mount.foreground.send_signal(signal.SIGUSR1)
+        eventually(lambda: state(worker) in (None, "Z"), 20 * SLOWNESS, "its end")
+        eventually(lambda: mount.status()["reloads"] == 1, 20 * SLOWNESS, "the reload")
+
+    def test_what_does_not_say_whether_it_can_is_refused(self):
+        source, mute = self.folder / "mute.c", self.folder / "mute"
+        source.write_text("#include <unistd.h>\nint main(void) { return pause(); }\n")
+        self.call("cc", "-o", mute, source)
+        begun = time.monotonic()
+        self.assertIn("it is not a startpointfs that can take over", self.refused_reload(mute.read_bytes()))
+        self.assertGreater(time.monotonic() - begun, 10)
 
     def test_a_program_whose_worker_does_not_start_gives_way_to_the_old_one(self):
         repository = self.make_start_point(tags=["1"])

@@ -81,6 +81,7 @@ class WithHolder(Outlive):
     def test_the_holder_dies_and_the_next_is_given_the_mount(self):
         mount = self.mount_held()
         supervisor = mount.status()["supervisor_pid"]
+        open_files = len(os.listdir(f"/proc/{supervisor}/fd"))
         for number in range(1, 4):
             self.holder.kill()
             self.assertIn("manifest.json", os.listdir(mount / VERSION))
@@ -88,6 +89,7 @@ class WithHolder(Outlive):
             self.holder.start()
             eventually(lambda: mount.status()["held_by"], 10 * SLOWNESS, "the new holder")
             self.assertEqual(number, mount.log().count("nobody holds the mount now"))
+        self.assertEqual(open_files, len(os.listdir(f"/proc/{supervisor}/fd")))
         self.kill(supervisor)
         mount.again()
         self.assertEqual(1, mount.status()["takeovers"])
@@ -118,6 +120,12 @@ class WithHolder(Outlive):
         mount.again()
         self.assertEqual((1, 0), (mount.status()["takeovers"], mount.status()["restarts"]))
         self.program("umount", mount)
+        # Nobody can come to one that was taken away meanwhile.
+        gone = self.mount_held(foreground=True, name="gone")
+        with open(gone / VERSION / "manifest.json", "rb"):
+            self.assertEqual(0, ctypes.CDLL(None).umount2(os.fsencode(gone.path), 2))
+            self.assertEqual(0, self.end(gone.foreground, signal.SIGUSR2))
+        eventually(lambda: "startpointfs-nodes" not in self.held(), 10, "an empty holder")
         # Where nobody holds it, nobody would answer.
         alone = self.mount(self.source, foreground=True, name="alone")
         self.assertEqual(0, self.end(alone.foreground, signal.SIGUSR2))

@@ -1,0 +1,100 @@
+/* test_takeover.c - what of a mount that was left to others cannot be gone on with, and why. */
+#include <errno.h>
+#include <fcntl.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <cmocka.h>
+
+#include "fs/shared/fuse_message.h"
+#include "fs/shared/last_reading.h"
+#include "fs/shared/nodes.h"
+#include "fs/supervisor/takeover.h"
+
+/* What a supervisor has left, in good order but for the descriptor of /dev/fuse; and what is then spoilt. */
+struct left {
+    struct custody custody;
+    struct state *state;
+};
+
+static void leave(struct left *left, const char *fuse)
+{
+    static const struct notify nobody = {-1};
+    struct error error;
+    int *found = left->custody.found;
+
+    custody_open(&left->custody, NULL, "/mnt/start-points", &nobody);
+    found[HELD_FUSE] = open(fuse, O_RDWR | O_CLOEXEC);
+    found[HELD_NODES] = nodes_create(1000, 0, &error);
+    found[HELD_STATE] = state_create(&error);
+    found[HELD_LISTS] = last_reading_create(&error);
+    assert_int_equal(state_map(&left->state, found[HELD_STATE], &error), 0);
+    left->state->init_size = sizeof(struct init_request);
+    strcpy(left->state->mountpoint, "/mnt/start-points");
+}
+
+static void assert_refused(struct left *left, int expected, const char *said)
+{
+    struct error error = {0};
+
+    assert_int_equal(takeover_check(&left->custody, "", &error), expected);
+    assert_string_equal(error.text, said);
+    for (int i = 0; i < HELD_COUNT; i++)
+        assert_int_equal(left->custody.found[i], -1); /* closed */
+    state_unmap(left->state);
+    custody_close(&left->custody);
+}
+
+static void a_state_that_cannot_be(void **state)
+{
+    static const char said[] = "the held state is damaged";
+    struct left left;
+
+    (void)state;
+    leave(&left, "/dev/null");
+    left.state->init_size = sizeof(struct init_request) - 1;
+    assert_refused(&left, -EPROTO, said);
+    leave(&left, "/dev/null");
+    left.state->init_size = sizeof left.state->init + 1;
+    assert_refused(&left, -EPROTO, said);
+    leave(&left, "/dev/null");
+    memset(left.state->mountpoint, 'x', sizeof left.state->mountpoint);
+    assert_refused(&left, -EPROTO, said);
+    leave(&left, "/dev/null");
+    memset(left.state->options, 'x', sizeof left.state->options);
+    assert_refused(&left, -EPROTO, said);
+}
+
+static void a_mount_that_is_elsewhere_or_nowhere(void **state)
+{
+    struct left left;
+
+    (void)state;
+    leave(&left, "/dev/null");
+    strcpy(left.state->mountpoint, "/mnt/start");
+    assert_refused(&left, -EXDEV, "the held mount is on /mnt/start");
+    leave(&left, "/dev/null");
+    left.state->device = 1;
+    assert_refused(&left, -EXDEV, "the held mount is no longer on /mnt/start-points");
+    leave(&left, "/dev/null");
+    assert_refused(&left, -EPROTO, "the held descriptor is not one of /dev/fuse");
+    if (access("/dev/fuse", R_OK | W_OK) < 0)
+        return;
+    leave(&left, "/dev/fuse");
+    left.state->init_size = sizeof left.state->init;
+    assert_refused(&left, -ENOTCONN, "the held mount has been unmounted");
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(a_state_that_cannot_be),
+        cmocka_unit_test(a_mount_that_is_elsewhere_or_nowhere),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
