@@ -61,24 +61,25 @@ static int run_git(const char *const argv[], char **out, size_t *size, struct er
     return r < 0 ? error_set(e, -r, "git %s: %s", argv[3], strerror(-r)) : 0;
 }
 
-/* Adds a name while there is room. */
-static void add_name(struct worktree *worktree, const char *name)
+/* Adds a name, or where there is no room for it (and dots behind it), dots. Returns whether it was added. */
+static bool add_name(struct worktree *worktree, const char *name)
 {
     size_t used = strlen(worktree->names), room = sizeof worktree->names - used;
+    bool fits = strlen(name) + strlen(", ") + sizeof ", ..." <= room;
 
-    if (strlen(name) + sizeof ", ..." < room)
-        snprintf(worktree->names + used, room, "%s%s", used ? ", " : "", name);
-    else if (room > sizeof ", ..." && !strstr(worktree->names, "..."))
-        snprintf(worktree->names + used, room, "%s...", used ? ", " : "");
+    snprintf(worktree->names + used, room, "%s%s", used ? ", " : "", fits ? name : "...");
+    return fits;
 }
 
 /* "XY NAME\0" each; of one that was renamed, the old name follows. */
 static void take_changes(struct worktree *worktree, char *text, const char *end)
 {
+    bool all = true;
+
     for (char *entry = text; entry + 3 < end; entry += strlen(entry) + 1) {
         bool is_renamed = entry[0] == 'R' || entry[0] == 'C';
         worktree->changes++;
-        add_name(worktree, entry + 3);
+        all = all && add_name(worktree, entry + 3);
         if (is_renamed)
             entry += strlen(entry) + 1;
     }

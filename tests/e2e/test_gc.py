@@ -316,6 +316,15 @@ class InUse(Gc):
         # Ten seconds may be over in between, once.
         self.assertGreaterEqual(len(self.removed(self.program("gc", "--dry-run", "--days", "30").stdout)), 2)
 
+    def test_what_is_fetched_again_counts_as_read(self):
+        """Though it was there; online, and offline."""
+        repository = self.start_points()
+        self.fetch(repository, "1", "2", "3")
+        self.age(repository, 40, "1", "2", "3")
+        self.program("fetch", f"{repository.path}?tag=1")
+        self.program("fetch", "--offline", f"{repository.path}?tag=2")
+        self.assertEqual({"3"}, self.removed(self.gc()))
+
     def test_what_is_open_counts_as_read(self):
         repository = self.start_points()
         mount = self.mount(repository.path)

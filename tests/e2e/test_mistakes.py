@@ -122,6 +122,12 @@ class Words(EndToEnd):
         for arguments in (["xyzzy"], ["ls", "--xyzzy"], ["mount", "-o", "xyzzy", "m"]):
             self.assertNotIn("did you mean", self.refused(*arguments))
 
+    def test_what_is_no_verb_for_people(self):
+        for arguments, status, says in ((["--quiet"], 2, "no verb given: 'startpointfs --help' lists them all"),
+                                        (["worker", "x"], 2, "'worker' is for 'startpointfs mount' to start, not for people"),
+                                        (["probe"], 1, "'probe' is for mounts to start, not for people")):
+            self.assertEqual(f"startpointfs: {says}\n", self.refused(*arguments, status=status))
+
     def test_help_and_version_are_verbs_too(self):
         self.assertEqual(self.program("--help").stdout, self.program("help").stdout)
         self.assertEqual(self.program("gc", "--help").stdout, self.program("help", "gc").stdout)

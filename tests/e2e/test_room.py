@@ -235,6 +235,10 @@ class Limit(Room):
         self.program("create", "pp", "--languages", "--force", "--quiet", self.source(tag=1), check=False)
         planned = self.program("gc", "--max-size", "4M", "--dry-run")
         self.assertRegex(planned.stdout, r"(?m)^3 versions would be removed, about 3.\d MB freed; the cache would take 3.")
+        # Nothing is old enough to go unless somebody says what is old.
+        self.assertRegex(self.program("gc", "--max-size", "900G").stdout, r"^0 versions removed, 0\.0 kB freed; the cache takes up ")
+        self.assertRegex(self.program("gc", "--max-size", "900G", "--days", "30", "--dry-run").stdout,
+                         r"(?m)^5 versions would be removed, .*; 1 stay\. Nothing was done\.\n0 versions would be removed, about 0\.0 kB")
         self.assertEqual(6, len(self.refs()))
         for server in ("gone", "offline"):
             if server == "gone":

@@ -189,6 +189,17 @@ class Create(Sets):
         self.create("pp", "--force", two)
         self.assertEqual([two], [source["source"] for source in self.listed()[0]["sources"]])
 
+    def test_a_branch_is_what_it_is_now(self):
+        """Whatever the cache has of it."""
+        repository = self.make_repository("one")
+        repository.commit(files())
+        self.create("pp", repository.path)
+        good = repository.commit(files(manifest("Newer")))
+        self.create("pp", "--force", repository.path)
+        self.assertIn(good, self.set_file("pp").read_text())
+        repository.commit(files("{"))
+        self.refused("check", "--languages", repository.path, status=17)
+
     def test_no_set_lies_within_another(self):
         source = self.source("one", files())
         self.create("acme/pp", source)
@@ -550,6 +561,18 @@ class Look(Sets):
         self.refused("inspect", *empty[:2], "pp", status=3)
         (self.folder / "gone").rename(self.repositories)
         self.assertEqual(shown, self.program("inspect", *empty[:2], "pp").stdout)
+
+    def test_what_would_not_be_recorded_today_is_shown(self):
+        repository = self.make_repository("one")
+        repository.commit(files(manifest(tab_size=99)))
+        self.sets.mkdir()
+        self.set_file("old").write_text("# startpointfs set\n# type: languages\n# made: 1\n"
+                                        f"{repository.path}?commit={repository.id_of('HEAD')}\n")
+        self.assertEqual(["Python, unittest"], list(json.loads(self.program("inspect", "old").stdout)))
+        self.assertEqual("acme/python:1\n", self.program("images", "old").stdout)
+        broken = repository.commit(files("{"))
+        self.set_file("old").write_text(f"# startpointfs set\n# type: languages\n{repository.path}?commit={broken}\n")
+        self.refused("inspect", "old", status=17)
 
     def test_exercises_have_no_image(self):
         source = self.source("e", {"manifest.json": '{"display_name": "Fizz", "visible_filenames": ["r"]}', "r": ""})

@@ -54,6 +54,9 @@ class InUse(EndToEnd):
         relative = self.mount(f"{self.repository.path}?tag=3.7.4-19")
         self.program("umount", f"../{self.folder.name}/./{relative.path.name}", cwd=self.folder)
         relative.expect_end()
+        unused = self.mount(f"{self.repository.path}?tag=3.7.4-19")
+        self.assertEqual("", self.program("umount", "--lazy", unused).stdout)
+        unused.expect_end()
         self.assertIn("nothing is mounted on", self.refused("umount", link, status=1))
         self.assertIn("there is no folder", self.refused("umount", self.folder / "no", status=1))
 

@@ -85,8 +85,8 @@ static void save(const struct fixture *fixture, const char *name)
 
 static void names(void **state)
 {
-    static const char *const good[] = {"pp", "acme/my-languages", "a.b_c-d", "A/B/c", "_", "0",
-                                       "9/8"};
+    static const char *const good[] = {
+        "pp", "acme/my-languages", "a.b_c-d", "A/B/c", "_", "0", "9/8", "azAZ09"};
     static const char *const bad[] = {"",    "/",    "a/",   "/a",   "a//b", ".",
                                       "..",  "../a", "a/..", "a/.b", "-a",   "a/-b",
                                       "a b", "a%b",  "a\nb", "ä",    "a\\b", "a:b"};
@@ -101,6 +101,18 @@ static void names(void **state)
         if (set_name_is_valid(bad[i], &why))
             fail_msg("'%s' must not be a name", bad[i]);
         assert_non_null(why);
+    }
+    static const struct {
+        const char *name, *why;
+    } clauses[] = {
+        {"", "must have 1 to 200 characters"},
+        {"a b", "may contain only letters, digits, '.', '_', '-' and '/'"},
+        {"a/.b", "must begin with a letter, a digit or '_', also after each '/'"},
+        {"a/", "must not end with '/'"},
+    };
+    for (size_t i = 0; i < sizeof clauses / sizeof *clauses; i++) {
+        assert_false(set_name_is_valid(clauses[i].name, &why));
+        assert_string_equal(why, clauses[i].why);
     }
     memset(long_name, 'a', 201);
     long_name[201] = '\0';
@@ -258,6 +270,8 @@ static void names_are_sorted_and_strangers_left_out(void **state)
     sets_names_free(found);
 }
 
+static int keep_all(const struct fixture *fixture, int before_it_fails);
+
 static void removing(void **state)
 {
     struct fixture *fixture = *state;
@@ -266,9 +280,39 @@ static void removing(void **state)
     save(fixture, "pp");
     assert_int_equal(set_remove(fixture->sets, "pp", &error), 0);
     assert_int_equal(set_remove(fixture->sets, "pp", &error), -ENOENT);
+    assert_string_equal(error.text, "no set 'pp': 'startpointfs ls' lists the sets");
+    save(fixture, "ppp");
+    assert_int_equal(set_remove(fixture->sets, "pp", &error), -ENOENT);
+    assert_string_equal(error.text,
+                        "no set 'pp' (did you mean 'ppp'?): 'startpointfs ls' lists the sets");
     assert_int_equal(set_remove(fixture->sets, "../a/sets/pp", &error), -EINVAL);
     assert_false(set_exists(fixture->sets, "pp"));
     assert_false(set_exists(fixture->sets, "../sets"));
+    assert_string_equal((set_remove(fixture->sets, "a b", &error), error.text),
+                        "set name 'a b' may contain only letters, digits, '.', '_', '-' and '/'");
+}
+
+static void what_is_no_folder_holds_no_sets(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set set = make("pp", (const char *const[]){"https://h/x?tag=1", NULL});
+    struct error error;
+    char *expected, **found;
+
+    write_text(fixture->folder, "a", "");
+    assert_int_equal(sets_names(fixture->sets, &found, &error), -ENOTDIR);
+    assert_true(
+        asprintf(&expected, "cannot read the sets folder %s: Not a directory", fixture->sets) > 0);
+    assert_string_equal(error.text, expected);
+    free(expected);
+    assert_int_equal(keep_all(fixture, -1), -ENOTDIR);
+    assert_int_equal(set_pin(&set, 0, COMMIT, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, true, &error), -ENOTDIR);
+    assert_true(
+        asprintf(&expected, "set 'pp': cannot write %s/pp: Not a directory", fixture->sets) > 0);
+    assert_string_equal(error.text, expected);
+    free(expected);
+    set_release(&set);
 }
 
 static void damaged_files(void **state)
@@ -294,7 +338,35 @@ static void damaged_files(void **state)
         assert_non_null(strstr(error.text, "'pp'"));
     }
     assert_int_equal(set_load(&set, fixture->sets, "other", &error), -ENOENT);
+    assert_string_equal(error.text, "no set 'other': 'startpointfs ls' lists the sets");
     assert_int_equal(set_load(&set, fixture->sets, "../pp", &error), -EINVAL);
+    assert_string_equal(
+        error.text,
+        "set name '../pp' must begin with a letter, a digit or '_', also after each '/'");
+}
+
+/* What a set's file says, to the letter: programs of later versions read it. */
+static void the_text_of_a_set(void **state)
+{
+    static const char *const arguments[] = {"https://me:hush@h/x?tag=1", "https://h/y", NULL};
+    struct fixture *fixture = *state;
+    struct set set = make("acme/pp", arguments);
+    struct error error;
+    char path[PATH_MAX + 32], text[1000] = "";
+
+    for (size_t i = 0; i < 2; i++)
+        assert_int_equal(set_pin(&set, i, COMMIT, &error), 0);
+    assert_int_equal(set_save(&set, fixture->sets, false, &error), 0);
+    snprintf(path, sizeof path, "%s/acme%%pp", fixture->sets);
+    FILE *file = fopen(path, "re");
+    assert_non_null(file);
+    assert_true(fread(text, 1, sizeof text - 1, file) > 0);
+    fclose(file);
+    assert_string_equal(text,
+                        "# startpointfs set\n# type: languages\n# made: 1700000000\n"
+                        "# given: https://h/x?tag=1\nhttps://me:hush@h/x?tag=1&commit=" COMMIT "\n"
+                        "# given: https://h/y\nhttps://h/y?commit=" COMMIT "\n");
+    set_release(&set);
 }
 
 /* Only a set's own comments say how its sources were given. */
@@ -459,7 +531,9 @@ int main(void)
         TEST(replacing),
         TEST(names_are_sorted_and_strangers_left_out),
         TEST(removing),
+        TEST(what_is_no_folder_holds_no_sets),
         TEST(damaged_files),
+        TEST(the_text_of_a_set),
         TEST(a_list_says_what_it_is),
         TEST(passwords_stay_with_their_owner),
         TEST(who_may_read_a_set_may_read_the_next),
