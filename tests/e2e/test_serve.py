@@ -434,6 +434,7 @@ class Starting(EndToEnd):
         self.assertIn("say what to serve", self.refuse())
         (self.folder / "bad.list").write_text("ftp://x/y\n")
         self.assertIn("bad.list:1", self.refuse(self.folder / "bad.list"))
+        self.assertIn("the folder x is claimed by both", self.refuse("https://a.example/x", "https://b.example/x"))
         self.assertIn("serve it alone", self.refuse(FIXTURES / "empty" / "repos", FIXTURES / "mixed" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "65536", FIXTURES / "empty" / "repos"))
         self.assertIn("--port", self.refused("serve", "--port", "http", FIXTURES / "empty" / "repos"))

@@ -7,7 +7,7 @@ import threading
 import time
 
 from support.case import EndToEnd, allow_seconds
-from support.processes import eventually
+from support.processes import PROGRAM, eventually
 from support.service import Service
 
 
@@ -52,7 +52,7 @@ class Reload(EndToEnd):
         self.list.unlink()
         eventually(lambda: service.log().count("last good") >= 2, 20, "the list's end")
         self.expect(service, "one 2")
-        self.write_list("1")
+        self.list.write_text(f"{self.repository.path}?tag=1\n")  # in place
         self.expect(service, "one 1")
         metrics = service.metrics()
         self.assertEqual(0, metrics["startpointfs_serve_load_failing"])
@@ -62,7 +62,7 @@ class Reload(EndToEnd):
     def test_a_version_that_cannot_be_served_leaves_the_last_good_one(self):
         self.repository.commit({"manifest.json": '{"display_name":"x","visible_filenames":["none"]}'}, tag="bad")
         self.write_list("1")
-        service = Service(self, self.list)
+        service = Service(self, self.list.name, program=("sh", "-c", 'cd "$0" && exec "$@"', self.list.parent, PROGRAM))
         self.write_list("bad")
         eventually(lambda: "the file none, which does not exist" in service.log(), 20, "the fault")
         self.expect(service, "one 1")

@@ -472,8 +472,10 @@ static void assert_limit(enum client_state state, bool crowded, int64_t limit)
     assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
     clients_init(&clients, 100);
     struct client *client = clients_add(&clients, pair[0]);
+    int64_t now = clock_now();
     client->since -= 1000000;
     clients_set(&clients, client, state);
+    assert_true(client->since >= now);
     clients.count = crowded ? 76 : 75;
     clients_expire(&clients, client->since + limit - 1);
     assert_false(is_ended(pair[1]));

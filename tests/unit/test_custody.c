@@ -223,6 +223,7 @@ static int find(int listener, enum holder_word word, unsigned count, size_t size
 {
     struct custody custody = custody_with(place);
     struct holder_message message = {.word = word};
+    const int sent[] = {fds[0], fds[1], fds[2], fds[3], fds[0]};
 
     pid_t child = fork();
     if (child == 0) {
@@ -231,7 +232,7 @@ static int find(int listener, enum holder_word word, unsigned count, size_t size
         unsigned came_count;
         descriptors_receive(client, &asked, sizeof asked, came, &came_count);
         _exit(asked.word != HOLDER_TAKE || strcmp(asked.mountpoint, "/mnt") != 0 || came_count ||
-              descriptors_send(client, &message, size, fds, count) < 0);
+              descriptors_send(client, &message, size, sent, count) < 0);
     }
     int status, r = custody_find(&custody, e);
     assert_int_equal(waitpid(child, &status, 0), child);

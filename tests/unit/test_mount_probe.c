@@ -101,7 +101,7 @@ static void an_answer_is_good_for_a_second(void **state)
     sem_post(&may_answer);
     sem_wait(&first.resumed);
     assert_reported(probe, 0, "up 1\n");
-    test_now += MOUNT_PROBE_FRESH - 1;
+    test_now += 999;
     assert_false(mount_probe_wait(probe, &first.waiter, &first));
     assert_false(first.is_suspended);
     test_now++;
@@ -122,11 +122,11 @@ static void nobody_waits_longer_than_their_patience(void **state)
     wait_for_answer(probe, &first);
     sem_post(&may_answer);
     sem_wait(&first.resumed);
-    test_now += MOUNT_PROBE_FRESH; /* and now it hangs */
+    test_now += 1000; /* and now it hangs */
     wait_for_answer(probe, &first);
     test_now += 1500;
     assert_true(mount_probe_wait(probe, &second.waiter, &second));
-    test_now += MOUNT_PROBE_PATIENCE - 1501;
+    test_now += 4000 - 1501;
     mount_probe_expire(probe, test_now);
     assert_true(first.is_suspended);
     mount_probe_expire(probe, ++test_now);
