@@ -44,6 +44,17 @@ class Sources(EndToEnd):
                 self.assertEqual(f"startpointfs: {says}\n", self.refused("fetch", "https://example.invalid/x", *options))
         self.assertEqual([], os.listdir(self.folder / "m"))
 
+    def test_a_cache_that_cannot_be_made(self):
+        repository, file = self.make_start_point("one", tags=["1"]), self.folder / "file"
+        file.touch()
+        source, cache = f"{repository.path}?tag=1", ["--cache", file / "x"]
+        why = f"startpointfs: cannot make the folder {file}/x: Not a directory; name another cache with --cache"
+        self.program("create", "pp", "--languages", source)
+        for verb, more in ((["fetch", source], ""), (["check", "--languages", source], ""), (["versions", source], ""),
+                           (["create", "x", "--languages", source], "; nothing was recorded"), (["inspect", "pp"], ""),
+                           (["update", "pp"], "; the set 'pp' stays as it was"), (["mount", source, self.point], "")):
+            self.assertEqual(f"{why}{more}\n", self.refused(*verb, *cache, status=1))
+
     def test_a_line_of_a_list_is_a_url_or_a_marked_path(self):
         lines = self.folder / "pp.list"
         for line, says in (("this is junk", "pp.list:2: 'this is junk' is neither a URL nor a path"),

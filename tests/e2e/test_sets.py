@@ -181,7 +181,8 @@ class Create(Sets):
         one, two = (self.source(name, files(manifest(name))) for name in ("one", "two"))
         self.create("pp", one)
         before = self.set_file("pp").read_text()
-        self.assertIn("--force", self.refused("create", "pp", "--languages", two, status=4))
+        self.assertEqual("startpointfs: the set 'pp' already exists; --force replaces it\n",
+                         self.refused("create", "pp", "--languages", two, status=4))
         self.assertEqual(before, self.set_file("pp").read_text())
         bad = self.source("bad", files("{"))
         self.refused("create", "--force", "pp", "--languages", bad, status=17)
@@ -204,7 +205,8 @@ class Create(Sets):
         source = self.source("one", files())
         self.create("acme/pp", source)
         for name in ("acme", "acme/pp/more"):
-            self.assertIn("acme/pp", self.refused("create", name, "--languages", source, status=4))
+            self.assertEqual(f"startpointfs: the sets 'acme/pp' and '{name}' cannot both exist: a set is a folder, and none may lie "
+                             "inside another; choose another name\n", self.refused("create", name, "--languages", source, status=4))
         for name in ("acme/pp2", "acme/p", "acme-pp"):
             self.create(name, source)
 
@@ -305,13 +307,17 @@ class Check(Sets):
 
     def test_a_moved_tag(self):
         repository = self.make_start_point("one", tags=["1"])
-        source = f"{repository.path}?tag=1"
+        other = repository.commit(files(manifest("Other")), tag="2")
+        source, later = f"{repository.path}?tag=1", f"{repository.path}?tag=2"
         first = repository.id_of("1")
-        self.program("fetch", source)
-        repository.commit(start_point("1", more=""))
-        repository.tag("1")
-        done = self.program("check", "--languages", source)
-        self.assertRegex(done.stderr, rf"warning: the tag 1 has moved .*{first[:10]}.*{repository.id_of('1')[:10]}")
+        self.program("fetch", source, later)
+        now = repository.commit(start_point("1", more=""))
+        for tag in "12":
+            repository.tag(tag)
+        done = self.program("check", "--languages", source, later)
+        for number, (name, before) in enumerate(((source, first), (later, other)), 1):
+            self.assertIn(f"{name}: warning: the tag {number} has moved at the remote, from {before[:10]} to {now[:10]}; the first is still "
+                          "served: ask for a new tag instead, or name the commit, SHA@URL [3]\n", done.stderr)
         self.refused("check", "--strict", "--languages", source, status=3)
         done = self.program("check", "--strict", "--languages", "--json", source, check=False)
         self.assertEqual(3, done.returncode)

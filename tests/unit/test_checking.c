@@ -126,16 +126,19 @@ static void findings_are_counted(void **state)
     assert_string_equal(on_stderr, "");
 }
 
+/* In a pipe each is one line, whatever COLUMNS says. */
 static void what_cannot_be_fetched_is_a_finding(void **state)
 {
     struct sandbox *box = *state;
 
+    setenv("COLUMNS", "40", 1);
     assert_int_equal(check(box, "https://me:hush@h/x?tag=1 https://h/y", false, false, false), 3);
     assert_non_null(strstr(
         on_stderr,
         "https://h/x?tag=1: x/1 is not in the cache, and --offline forbids asking [3]\n"
         "https://h/y: y/(default branch) is not in the cache, and --offline forbids asking [3]\n"
         "2 errors\n"));
+    unsetenv("COLUMNS");
 }
 
 static void what_cannot_be_looked_at_ends_it(void **state)

@@ -144,8 +144,13 @@ static void each_is_told_how(void **state)
         snprintf(expected, sizeof expected, "  process %d (%s, user %u): %s\n", (int)pid,
                  rows[i].name, geteuid(), rows[i].how);
         snprintf(whose, sizeof whose, "  process %d (", (int)pid);
-        if (rows[i].how ? !strstr(text, expected) : strstr(text, whose) != NULL)
-            fail_msg("%s in:\n%s", expected, text);
+        char *line = strstr(text, whose);
+        if (!rows[i].how)
+            assert_null(line);
+        else if (!line || strncmp(line, expected, strlen(expected)) != 0)
+            fail_msg("no %s in:\n%s", expected, text);
+        else
+            assert_null(strstr(line + 1, whose)); /* once */
         for (const char *c = text; *c; c++)
             lines += *c == '\n';
         assert_int_equal(lines, count);

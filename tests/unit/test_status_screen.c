@@ -96,6 +96,64 @@ static void all_of_it(void **state)
     free(shown);
 }
 
+/* Each line has an indentation of its own for what does not fit into it. */
+static void in_a_narrow_terminal(void **state)
+{
+    const struct terminal narrow = {.columns = 36};
+    char *shown = show(full, &narrow, 0);
+
+    (void)state;
+    assert_string_equal(shown, "startpointfs 1.2.3 on /m\n"
+                               "worker 11, up 1 min 15 s, restarts:\n"
+                               "    2\n"
+                               "    last restart: killed by signal 9\n"
+                               "    the last reload was refused:\n"
+                               "    other nodes\n"
+                               "held by a holder; earlier\n"
+                               "    supervisors: 3\n"
+                               "cache /c (offline): 12.3 kB of at\n"
+                               "    most 45.6 MB\n"
+                               "    4 versions (7.8 kB) were removed\n"
+                               "    to make room\n"
+                               "fetches: 5 (1 failed), 990 B;\n"
+                               "    requests: 17 (6 waiting)\n"
+                               "the list bad is faulty, and stays as\n"
+                               "    it was last read: no list\n"
+                               "the folder /lists is faulty, and\n"
+                               "    stays as it was last read: gone\n"
+                               "Being fetched:\n"
+                               "    a/1: 3.0 kB, 1.2 kB/s, for 2 s\n"
+                               "    b/2 and 3 more: 20 B, 0 B/s, for\n"
+                               "        0 s, silent for 6 s\n"
+                               "    c: its listing: 0 B, 0 B/s, for\n"
+                               "        1 s\n"
+                               "\n"
+                               "plain           2 versions, 1 ready,\n"
+                               "                  0 failed, listed 5\n"
+                               "                  h 0 min ago\n"
+                               "    https://h/plain\n"
+                               "failing         2 versions, 1 ready,\n"
+                               "                  1 failed, listed\n"
+                               "                  long ago\n"
+                               "    https://h/failing\n"
+                               "    no route\n"
+                               "    2: damaged\n"
+                               "missing         0 versions, 0 ready,\n"
+                               "                  0 failed, 1\n"
+                               "                  missing, not\n"
+                               "                  listed yet\n"
+                               "    https://h/missing\n"
+                               "    7 is no tag\n"
+                               "moved           0 versions, 0 ready,\n"
+                               "                  0 failed, listed\n"
+                               "                  long ago\n"
+                               "    https://h/moved\n"
+                               "    3 has moved at the remote; the\n"
+                               "      first commit 0123456789 is\n"
+                               "      still served\n");
+    free(shown);
+}
+
 /* What is not there, or as usual, takes no line. */
 static void as_little_as_there_is(void **state)
 {
@@ -239,6 +297,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(all_of_it),
+        cmocka_unit_test(in_a_narrow_terminal),
         cmocka_unit_test(as_little_as_there_is),
         cmocka_unit_test(what_is_wrong_is_coloured),
         cmocka_unit_test(rows_are_as_wide_as_the_terminal),

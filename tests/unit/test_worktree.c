@@ -25,13 +25,13 @@ static void what_is_otherwise(void **state)
     } rows[] = {
         {":", 0, ""},
         {"echo y >a", 1, "a"},
-        {"git mv b c; echo z >a", 2, "a, c"},
+        {"git mv before after; echo z >a", 2, "a, after"},
         {"rm a; mkdir -p d/e; touch d/e/f d/g; echo a >.gitignore; touch 'ne\tw'", 5,
          "a, .gitignore, d/e/f, d/g, ne?w"},
     };
     struct sandbox *box = *state;
 
-    run(box, "git init -q w; cd w; echo x >a; echo x >b; git add .; git commit -qm x");
+    run(box, "git init -q w; cd w; echo x >a; echo x >before; git add .; git commit -qm x");
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         run(box, "cd w; git reset -q --hard; git clean -qfdx; %s", rows[i].change);
         struct worktree worktree = look(box);
