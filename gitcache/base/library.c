@@ -15,6 +15,10 @@ int library_start(struct error *e)
     if (r < 0)
         return error_no_memory(e);
     r = git_libgit2_init();
+    /* The process keeps it from the first time on: libgit2 parses every certificate of the system when it is set up, for
+     * some 15 ms, though nothing here uses its network. */
+    if (r == 1)
+        r = git_libgit2_init();
     return r < 0 ? library_error(e, r, "cannot start libgit2") : 0;
 }
 

@@ -33,9 +33,22 @@ static void trees_are_not_kept_in_memory(void **state)
     library_close();
 }
 
+/* Each time that it is set up it parses all of the system's certificates. */
+static void it_is_set_up_once(void **state)
+{
+    struct error e;
+
+    (void)state;
+    assert_int_equal(library_start(&e), 0);
+    library_close();
+    assert_int_equal(git_libgit2_init(), 2);
+    git_libgit2_shutdown();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(it_is_set_up_once),
         cmocka_unit_test_setup_teardown(trees_are_not_kept_in_memory, sandbox_open, sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
