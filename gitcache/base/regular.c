@@ -18,12 +18,14 @@ static int not_regular(const char *path, mode_t mode, struct error *e)
 
 int regular_open(const char *path, int flags, struct stat *st, struct error *e)
 {
-    int fd, errnum;
+    int fd = -1, errnum;
 
     /* Looked at before it is opened: opening some devices does something. */
-    if (lstat(path, st) == 0 && !S_ISREG(st->st_mode))
+    bool there = lstat(path, st) == 0;
+    if (there && !S_ISREG(st->st_mode))
         return not_regular(path, st->st_mode, e);
-    fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
+    if (there || (flags & O_CREAT))
+        fd = open(path, flags | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC, 0644);
     errnum = errno;
     if (fd < 0)
         return errnum == ELOOP ? not_regular(path, S_IFLNK, e)

@@ -104,11 +104,17 @@ static int find_recorded(struct repository *repository, const char *ref, struct 
     return r < 0 && r != -EIO ? r : found ? 0 : -ENOENT;
 }
 
-/* A repository of which nothing was ever cached: a list may name thousands of those, and one look
- * is enough for each. */
 static bool is_absent(const struct repository *repository)
 {
     return access(repository->folder, F_OK) < 0 && (errno == ENOENT || errno == ENOTDIR);
+}
+
+bool pins_are_absent(struct repository *repository)
+{
+    pthread_rwlock_rdlock(&repository->lock);
+    bool knows_some = repository->pin_count > 0;
+    pthread_rwlock_unlock(&repository->lock);
+    return !knows_some && is_absent(repository);
 }
 
 /* What is there, but not as it should be, may be so in the record. As find_on_disk; *r is what the ref said. */

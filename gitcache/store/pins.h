@@ -13,6 +13,8 @@
 #define BRANCH_PREFIX "refs/heads/"
 #define COMMIT_PREFIX "refs/startpointfs/"
 
+/* Nothing was ever cached of the repository: a list may name thousands of those, and one look is enough for each. */
+bool pins_are_absent(struct repository *repository);
 /* Finds a pin, in memory, else on disk. ENOENT without a sentence: there is none, or it names no
  * commit. EIO: it is there, and it or its commit is damaged; ENOMEM; what the system says. */
 int pins_find(struct repository *repository, const char *ref, struct version *out, struct error *e);

@@ -132,13 +132,15 @@ int versions_find(struct repository *repository, const char *name, const char *c
 {
     const struct listing *listing = repository_listing_get(repository);
     const char *shown = name ? name : "the default branch";
+    bool is_absent = pins_are_absent(repository), found;
     struct error inner = {0};
     char hex[OID_HEX_SIZE];
     struct oid wanted;
-    bool found;
     int r;
 
-    if (name)
+    if (is_absent)
+        r = -ENOENT;
+    else if (name)
         r = find_named(repository, listing, name, out, &inner);
     else
         r = find_default(repository, listing, out, &inner);
@@ -151,7 +153,7 @@ int versions_find(struct repository *repository, const char *name, const char *c
         return 0;
     if (found)
         oid_format(&out->commit, hex);
-    if (commit) {
+    if (commit && !is_absent) {
         struct error other = {0};
         r = find_commit(repository, commit, out, &other);
         if (r != -ENOENT)
