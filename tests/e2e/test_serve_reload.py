@@ -39,9 +39,9 @@ class Reload(EndToEnd):
         self.write_list("1")
         service = Service(self, self.list)
         self.expect(service, "one 1")
-        self.assertEqual(1, service.metrics()['startpointfs_serve_loads_total{result="ok"}'])  # no branch to ask for
         self.write_list("2")
         self.expect(service, "one 2")
+        self.assertEqual(2, service.metrics()['startpointfs_serve_loads_total{result="ok"}'])  # no branch to ask for
         self.write_list(text="ftp://x/y\n")
         eventually(lambda: service.metrics()["startpointfs_serve_load_failing"] == 1, 20, "the fault")
         self.assertIn("pp.list:1", service.log())
