@@ -65,6 +65,31 @@ static void whatever_a_mount_point_is_called(void **state)
     assert_int_equal(rmdir(folder), 0);
 }
 
+/* Each blank of its path takes four bytes there. */
+static void a_row_that_is_too_long_is_passed_over(void **state)
+{
+    char folder[] = "/tmp/startpointfs-unit.XXXXXX", path[4000], point[100];
+    struct mount_row row;
+
+    if (!*(bool *)*state)
+        skip();
+    assert_non_null(mkdtemp(folder));
+    assert_int_equal(mount("tmpfs", folder, "tmpfs", 0, NULL), 0);
+    int length = snprintf(path, sizeof path, "%s", folder);
+    for (int i = 0; i < 15; i++) {
+        length += snprintf(path + length, sizeof path - (size_t)length, "/%250s", "");
+        assert_int_equal(mkdir(path, 0700), 0);
+    }
+    snprintf(point, sizeof point, "%s/point", folder);
+    assert_int_equal(mkdir(point, 0700), 0);
+    assert_int_equal(mount("tmpfs", path, "tmpfs", 0, NULL), 0);
+    assert_int_equal(mount("tmpfs", point, "tmpfs", 0, NULL), 0);
+    assert_found(point);
+    assert_int_equal(mount_table_find(path, &row), 0);
+    assert_int_equal(umount2(folder, MNT_DETACH), 0);
+    assert_int_equal(rmdir(folder), 0);
+}
+
 static int count_up_to_three(void *data, const struct mount_row *row)
 {
     int *count = data;
@@ -92,6 +117,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(whatever_a_mount_point_is_called),
+        cmocka_unit_test(a_row_that_is_too_long_is_passed_over),
         cmocka_unit_test(until_the_visitor_has_enough),
     };
     return cmocka_run_group_tests(tests, leave_the_others, NULL);
