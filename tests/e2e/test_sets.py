@@ -271,6 +271,9 @@ class Check(Sets):
         self.assertEqual("1 start-point (languages) checked: no errors\n", self.program("check", "--languages", good).stdout)
         self.assertFalse(self.sets.exists())
         self.refused("check", "--exercises", good, status=50)
+        gone = f"http://127.0.0.1:{servers.free_port()}/x"
+        complaint = self.refused("check", "--languages", gone, status=3)
+        self.assertEqual(1, complaint.count(gone), complaint)
 
     def test_every_ending_code(self):
         cases = {
