@@ -65,6 +65,8 @@ $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath
 $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep
 $(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc
+$(B)/tests/test_no_memory: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
+$(B)/tests/test_cache: UNIT_LDFLAGS := -Wl,--wrap=mkdtemp
 
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)

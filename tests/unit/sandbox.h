@@ -3,6 +3,7 @@
 #ifndef TESTS_SANDBOX_H
 #define TESTS_SANDBOX_H
 
+#include <dirent.h>
 #include <errno.h>
 #include <setjmp.h>
 #include <stdarg.h>
@@ -17,7 +18,20 @@
 
 struct sandbox {
     char folder[64];
+    size_t descriptors; /* that were open before */
 };
+
+static size_t open_descriptors(void)
+{
+    DIR *folder = opendir("/proc/self/fd");
+    size_t count = 0;
+
+    assert_non_null(folder);
+    while (readdir(folder))
+        count++;
+    closedir(folder);
+    return count;
+}
 
 /* Runs a shell script in the sandbox; the test fails if a command of it does. */
 __attribute__((format(printf, 2, 3), unused)) static void run(const struct sandbox *box,
@@ -83,6 +97,7 @@ static int sandbox_open_in(void **state, const char *where)
              "git config --global advice.nestedTag false;"
              "git config --global protocol.file.allow always");
     *state = box;
+    box->descriptors = open_descriptors();
     return 0;
 }
 
@@ -91,12 +106,15 @@ __attribute__((unused)) static int sandbox_open(void **state)
     return sandbox_open_in(state, "/tmp");
 }
 
+/* A descriptor that was opened and is open still is one that a mount would lose each time. */
 static int sandbox_close(void **state)
 {
     struct sandbox *box = *state;
+    size_t left = open_descriptors() - box->descriptors;
 
     run(box, "cd /; chmod -R u+w %s; rm -rf %s", box->folder, box->folder);
     free(box);
+    assert_int_equal(left, 0);
     return 0;
 }
 

@@ -60,8 +60,8 @@ static void random_path(char *out)
 static void random_lines(char *out, unsigned file)
 {
     static const char *const others[] = {
-        "ident", "-ident", "!ident",    "ident=x", "mac", "-mac", "!working-tree-encoding",
-        "bad=",  "-",      "two !ident"};
+        "ident", "-ident", "!ident",     "ident=x",   "mac", "-mac", "!working-tree-encoding",
+        "bad=",  "-",      "two !ident", "+bad ident"};
     unsigned count = chance(30);
 
     *out = '\0';

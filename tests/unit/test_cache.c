@@ -847,6 +847,85 @@ static void test_versions_of_another_process_are_seen(void **state)
     close_setup(&setup);
 }
 
+/* Of two that are longer or shorter than what is there, neither is it; nor is what would lie below a file. */
+static void test_a_name_is_a_whole_one(void **state)
+{
+    static const char *const others[] = {"v", "v1/x", "v11", "deep", "deep/er"};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
+    for (int packed = 0; packed < 2; packed++) {
+        for (size_t i = 0; i < sizeof others / sizeof *others; i++)
+            assert_int_equal(versions_find(setup.repository, others[i], NULL, &version, &e),
+                             -ENOENT);
+        run(*state, "git --git-dir=%s pack-refs --all", repository_folder(setup.repository));
+    }
+    assert_int_equal(versions_find(setup.repository, "v1", NULL, &version, &e), 0);
+    close_setup(&setup);
+}
+
+/* As another git writes it. */
+static void test_a_ref_that_the_record_lacks_is_recorded(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct seen seen = {0};
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(*state, "git --git-dir=%s update-ref refs/tags/copy refs/tags/v1",
+        repository_folder(setup.repository));
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 2);
+    run(*state, "grep refs/tags/copy %s/startpointfs-pins", repository_folder(setup.repository));
+    repository_close(other);
+    close_setup(&setup);
+}
+
+/* Who makes a repository's folder while another is about to. */
+static struct repository *faster;
+
+char *__real_mkdtemp(char *template);
+char *__wrap_mkdtemp(char *template);
+char *__wrap_mkdtemp(char *template)
+{
+    struct repository *other = faster;
+    struct error e = {0};
+
+    faster = NULL;
+    if (other)
+        close(repository_lock(other, NULL, &e));
+    return __real_mkdtemp(template);
+}
+
+/* Each builds it beside, and the second finds the first's. */
+static void test_two_make_one_repository(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct error e = {0};
+
+    open_setup(&setup, state);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    faster = other;
+    int lock = repository_lock(setup.repository, NULL, &e);
+    assert_true(lock >= 0);
+    assert_null(faster);
+    close(lock);
+    assert_string_equal(
+        output(*state, "ls -A $(dirname %s) | wc -l", repository_folder(setup.repository)), "1");
+    repository_close(other);
+    close_setup(&setup);
+}
+
 static void test_tag_of_a_tree_is_no_version(void **state)
 {
     struct setup setup;
@@ -1248,6 +1327,9 @@ int main(void)
         TEST(test_ambiguous_abbreviation),
         TEST(test_read_only_cache),
         TEST(test_versions_of_another_process_are_seen),
+        TEST(test_a_name_is_a_whole_one),
+        TEST(test_a_ref_that_the_record_lacks_is_recorded),
+        TEST(test_two_make_one_repository),
         TEST(test_tag_of_a_tree_is_no_version),
         TEST(test_incomplete_remote_pins_nothing),
         TEST(test_what_one_version_lacks_spoils_no_other),

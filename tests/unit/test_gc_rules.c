@@ -55,7 +55,7 @@ static void fetch(struct setup *setup, const char *name, int days)
         days, days, name);
 }
 
-static void collect(struct setup *setup, size_t removed)
+static void collect_but(struct setup *setup, size_t removed, size_t skipped)
 {
     const struct gc_options options = {.dry_run = false};
     struct gc_report report;
@@ -66,8 +66,13 @@ static void collect(struct setup *setup, size_t removed)
     assert_int_equal(gc_begin(&gc, setup->cache, 1, &e), 0);
     assert_int_equal(gc_run(gc, &options, &report, &e), 0);
     assert_int_equal(report.removed, removed);
-    assert_int_equal(report.skipped, 0);
+    assert_int_equal(report.skipped, skipped);
     gc_end(gc);
+}
+
+static void collect(struct setup *setup, size_t removed)
+{
+    collect_but(setup, removed, 0);
 }
 
 static bool always(void *data, const char *folder, const char *ref, const struct oid *target)
@@ -109,6 +114,54 @@ static void test_what_was_not_read_for_long_goes(void **state)
     fetch(&setup, "2", 0);
     collect(&setup, 1);
     expect(&setup, "tags/2", "1");
+    run(setup.box, "test $(cat here/shallow) = $(git -C remote rev-parse 2)");
+    close_setup(&setup);
+}
+
+static uint64_t pack_bytes(const struct setup *setup)
+{
+    return strtoull(
+        output(setup->box, "cat here/objects/pack/*.pack here/objects/pack/*.idx | wc -c"), NULL,
+        10);
+}
+
+/* What is still needed of a pack is packed anew, and does not count as freed. */
+static void test_what_is_freed_of_a_pack_that_two_share(void **state)
+{
+    struct version_request requests[] = {{.name = "1"}, {.name = "2"}};
+    const struct gc_options options = {.dry_run = false};
+    struct gc_report report;
+    struct error e = {0};
+    struct setup setup;
+    struct gc *gc;
+
+    open_setup(&setup, state);
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, requests, 2, NULL, NULL, &e),
+                     0);
+    expect(&setup, "tags/1 tags/2", "1");
+    run(setup.box, "touch -d '3 days ago' here/refs/tags/1 here/objects/pack/*");
+    uint64_t before = pack_bytes(&setup);
+    assert_int_equal(gc_begin(&gc, setup.cache, 1, &e), 0);
+    assert_int_equal(gc_run(gc, &options, &report, &e), 0);
+    gc_end(gc);
+    expect(&setup, "tags/2", "1");
+    assert_int_equal(report.bytes, before - pack_bytes(&setup));
+    close_setup(&setup);
+}
+
+/* It may be all that names what cannot be read now, or is no version. */
+static void test_nothing_goes_beside_a_ref_that_names_no_commit(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    fetch(&setup, "2", 3);
+    run(setup.box, "git -C remote rev-parse 1^{tree} >here/refs/tags/other");
+    collect_but(&setup, 0, 1);
+    run(setup.box, "echo 1234567890123456789012345678901234567890 >here/refs/tags/other");
+    collect_but(&setup, 0, 1);
+    expect(&setup, "tags/1 tags/2 tags/other", "2");
     close_setup(&setup);
 }
 
@@ -185,6 +238,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_was_not_read_for_long_goes),
+        TEST(test_what_is_freed_of_a_pack_that_two_share),
+        TEST(test_nothing_goes_beside_a_ref_that_names_no_commit),
         TEST(test_what_somebody_else_named_stays),
         TEST(test_a_pack_that_is_to_be_kept_stays),
         TEST(test_room_spares_what_was_read_a_moment_ago),

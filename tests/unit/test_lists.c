@@ -213,6 +213,34 @@ static void a_list_is_named_after_its_file(void **state)
     }
 }
 
+/* As they are after the tables have grown, several times. */
+static void each_repository_is_found(void **state)
+{
+    struct world *world = *state;
+    struct repos *repos = &world->mount.repos;
+    struct repo *repo;
+    size_t count = 0;
+
+    run(world->box, "for i in $(seq 70); do echo \"https://h/r$i?tag=1\"; done >pp.list");
+    open_operand(world, "pp.list");
+    for (; (repo = repos_at(repos, count)); count++) {
+        assert_ptr_equal(repos_of_node(repos, repo->node), repo);
+        assert_ptr_equal(repos_find(repos, repo->name, repository_url(repo->repository)), repo);
+    }
+    assert_int_equal(count, 70);
+}
+
+static void two_lists_have_two_names(void **state)
+{
+    struct world *world = *state;
+    char a[] = "a/pp.list", b[] = "b/pp.list", *operands[] = {a, b};
+    struct error error = {0};
+
+    run(world->box, "mkdir a b; echo 'https://h/a?tag=1' >a/pp.list; cp a/pp.list b/pp.list");
+    assert_int_equal(lists_open(&world->mount, world->box->folder, operands, 2, &error), -EINVAL);
+    assert_non_null(strstr(error.text, "/b/pp.list: another list is also named 'pp'"));
+}
+
 static void a_version_is_one_by_its_name_and_its_commit(void **state)
 {
     static const char *const commits[] = {NULL, "1111111111111111111111111111111111111111",
@@ -274,6 +302,8 @@ int main(void)
         TEST(a_folder_loses_lists_only_while_it_is_there),
         TEST(nothing_kept),
         TEST(a_list_is_named_after_its_file),
+        TEST(each_repository_is_found),
+        TEST(two_lists_have_two_names),
         TEST(a_version_is_one_by_its_name_and_its_commit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 #include "fs/tree/branch.h"
+#include "fs/tree/reclaim.h"
 #include "gitcache/base/clock.h"
 #include "tests/unit/mounted.h"
 
@@ -48,6 +49,56 @@ static void test_a_commit_is_reachable_and_not_listed(void **state)
     assert_int_equal(look_up(&mounted, repo, name, &node), 0);
     assert_string_equal(listed(&mounted, node), "file folder");
     assert_string_equal(listed(&mounted, repo), "1 2 release");
+    mounted_close(&mounted);
+}
+
+static void test_a_folder_of_versions_asks_as_its_repository_does(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t release = walk(&mounted, "repo/release");
+    run(*state, "cd repo; git tag release/4");
+    mounted.settings.refs_ttl = 0;
+    assert_int_equal(namespace_open_folder(&mounted.mount, release, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(namespace_open_folder(&mounted.mount, release, &ask), 0);
+    mounted.settings.refs_ttl = 60;
+    assert_string_equal(listed(&mounted, release), "3 4");
+    mounted_close(&mounted);
+}
+
+/* Its server gives by id only what a ref names. */
+static void test_a_pinned_tag_that_has_moved_is_searched_for(void **state)
+{
+    struct mounted mounted;
+    char source[100];
+
+    make_repository(*state);
+    snprintf(source, sizeof source, "./repo?tag=1&commit=%s",
+             output(*state, "git -C repo rev-parse 1"));
+    run(*state, "cd repo; git config uploadpack.allowAnySHA1InWant false; git tag -f 1 2; echo "
+                "longer >file; git commit -qam 3; git tag -f 1; git config protocol.version 0;"
+                "git config --global protocol.version 0");
+    mounted_open(&mounted, state, source);
+    const struct node *file = node_get(mounted.mount.nodes, walk(&mounted, "repo/1/file"));
+    assert_int_equal(file->size, 2);
+    mounted_close(&mounted);
+}
+
+static void test_sweeps_are_a_tenth_of_the_time(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    int64_t began = clock_now();
+    mounted.mount.reclaimed_at = began;
+    mounted.mount.reclaim_took = 20;
+    reclaim_now(&mounted.mount);
+    assert_true(clock_now() - began >= 200);
     mounted_close(&mounted);
 }
 
@@ -176,6 +227,12 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_path_is_walked, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_not_there, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_commit_is_reachable_and_not_listed, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_folder_of_versions_asks_as_its_repository_does,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_pinned_tag_that_has_moved_is_searched_for,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_sweeps_are_a_tenth_of_the_time, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_offline_asks_nobody, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_only_who_can_be_shown_an_old_listing_is_impatient,

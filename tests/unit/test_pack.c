@@ -1,11 +1,17 @@
 #include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
+#include <zlib.h>
 
 #include "gitcache/base/library.h"
 #include "gitcache/base/sha1.h"
 #include "gitcache/store/checked_odb.h"
 #include "gitcache/store/checked_packs.h"
+#include "gitcache/store/deflated.h"
+#include "gitcache/store/object_writer.h"
 #include "gitcache/store/pack_delta.h"
+#include "gitcache/store/pack_descriptors.h"
 #include "gitcache/store/pack_file.h"
 #include "gitcache/store/pack_folder.h"
 #include "gitcache/store/raw_tree.h"
@@ -453,6 +459,20 @@ static void test_a_delta_with_a_large_piece(void **state)
     free(base);
 }
 
+static void test_what_is_inflated_has_the_size_that_is_told(void **state)
+{
+    unsigned char packed[100], out[8];
+    uLongf size = sizeof packed;
+
+    (void)state;
+    assert_int_equal(compress(packed, &size, (const unsigned char *)"abcd", 4), Z_OK);
+    assert_int_equal(deflated_inflate(packed, size, out, 4), 0);
+    assert_memory_equal(out, "abcd", 4);
+    assert_int_equal(deflated_inflate(packed, size, out, 3), -EIO);
+    assert_int_equal(deflated_inflate(packed, size, out, 5), -EIO);
+    assert_int_equal(deflated_inflate(packed, 1, out, 4), -EIO);
+}
+
 static void test_trees_that_are_cut(void **state)
 {
     static const char bytes[] = "100644 a\0aaaaaaaaaaaaaaaaaaaa40000 b\0bbbbbbbbbbbbbbbbbbbb";
@@ -545,6 +565,65 @@ static void test_loose_objects_that_are_cut(void **state)
     close_packed(&packed);
 }
 
+/* Those that were used longest ago go; which pack one is of is not mixed up. */
+static void test_descriptors_of_packs(void **state)
+{
+    enum { COUNT = PACK_DESCRIPTORS_MAX + 2 };
+    struct pack_descriptors *held = pack_descriptors_new();
+    const struct pack_file *packs = calloc(COUNT, sizeof *packs); /* only where they are counts */
+    int fds[COUNT];
+
+    (void)state;
+    assert_non_null(held);
+    for (int i = 0; i < COUNT; i++) {
+        fds[i] = open("/dev/null", O_RDONLY | O_CLOEXEC);
+        assert_true(fds[i] >= 0);
+    }
+    for (int i = 0; i < COUNT; i++)
+        pack_descriptors_give(held, &packs[i], fds[i]);
+    for (int i = 0; i < COUNT; i += 3) {
+        bool is_closed = i < COUNT - PACK_DESCRIPTORS_MAX;
+
+        assert_int_equal(fcntl(fds[i], F_GETFD), is_closed ? -1 : FD_CLOEXEC);
+        assert_int_equal(pack_descriptors_take(held, &packs[i]), is_closed ? -1 : fds[i]);
+        if (!is_closed)
+            close(fds[i]);
+    }
+    assert_int_equal(pack_descriptors_take(held, &packs[4]), fds[4]);
+    pack_descriptors_give(held, &packs[4], fds[4]);
+    pack_descriptors_forget(held, &packs[4]);
+    assert_int_equal(pack_descriptors_take(held, &packs[4]), -1);
+    assert_int_equal(fcntl(fds[4], F_GETFD), -1);
+    assert_int_equal(pack_descriptors_take(held, &packs[COUNT - 2]), fds[COUNT - 2]);
+    close(fds[COUNT - 2]);
+    pack_descriptors_free(held);
+    assert_int_equal(fcntl(fds[5], F_GETFD), -1);
+    free((void *)packs);
+}
+
+/* A disk that takes no more may take the first part of a piece. */
+static void test_an_object_that_does_not_fit(void **state)
+{
+    unsigned char sum[SHA1_SIZE];
+    struct object_writer writer;
+    struct rlimit old, small;
+    FILE *file = tmpfile();
+
+    (void)state;
+    assert_non_null(file);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = (struct rlimit){.rlim_cur = 1000, .rlim_max = old.rlim_max};
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(object_writer_begin(&writer, fileno(file), GIT_OBJECT_BLOB, 2000), 0);
+    memset(object_writer_buffer(&writer), 'x', 2000);
+    object_writer_commit(&writer, 2000);
+    int r = object_writer_end(&writer, sum);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    assert_int_equal(r, -EFBIG);
+    fclose(file);
+}
+
 static size_t packs_in(struct pack_folder *folder)
 {
     struct error e = {0};
@@ -588,7 +667,10 @@ int main(void)
         cmocka_unit_test(test_sha1),
         cmocka_unit_test(test_deltas_that_lie),
         cmocka_unit_test(test_a_delta_with_a_large_piece),
+        cmocka_unit_test(test_what_is_inflated_has_the_size_that_is_told),
         cmocka_unit_test(test_trees_that_are_cut),
+        cmocka_unit_test(test_descriptors_of_packs),
+        cmocka_unit_test(test_an_object_that_does_not_fit),
         TEST(test_a_delta_to_itself_has_an_end),
         TEST(test_every_object_is_gits),
         TEST(test_other_ways_to_pack),

@@ -147,6 +147,19 @@ static void test_writing(void **state)
     pktline_add(&buffer, "%*d", PKTLINE_MAX_DATA, 1);
     assert_true(buffer.failed);
     pktline_buffer_release(&buffer);
+    buffer = (struct pktline_buffer){0};
+    for (int i = 0; i < 100; i++) {
+        pktline_add(&buffer, "want %040d", i);
+        assert_true(buffer.length <= buffer.room);
+    }
+    assert_int_equal(buffer.length, 100 * 50);
+    for (int i = 0; i < 100; i++) {
+        char line[60];
+
+        snprintf(line, sizeof line, "0032want %040d\n", i);
+        assert_memory_equal(buffer.bytes + i * 50, line, 50);
+    }
+    pktline_buffer_release(&buffer);
 }
 
 static int read_capabilities(const char *bytes, size_t size, size_t piece,

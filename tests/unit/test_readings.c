@@ -191,6 +191,45 @@ static void test_what_a_worker_has_died_of_is_not_read_at_once(void **state)
     mounted_close(&mounted);
 }
 
+static bool never(void *data)
+{
+    (void)data;
+    return false;
+}
+
+static void test_what_is_slow_waits_for_its_turn(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0}, slow = {0};
+    struct blob *blob;
+
+    run(*state, "git init -q repo; cd repo; echo x >small; yes | head -c 15000000 >large;"
+                "git add .; git commit -qm 1; echo '[sl]* working-tree-encoding=UTF-16' "
+                ">.gitattributes; git add .gitattributes; git commit -qm 2; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t small = walk(&mounted, "repo/1/small"), large = walk(&mounted, "repo/1/large");
+    assert_int_equal(readings_get_blob(&mounted.mount, small, &ask, &blob), -EAGAIN);
+    struct turns *turns = ((struct reading *)ask.work)->turns;
+    assert_int_equal(get_blob(&mounted, small, &ask, &blob), 0);
+    blobs_put(mounted.mount.blobs, blob);
+    for (unsigned i = 0; i < turns->most; i++)
+        assert_true(turns_take(turns, never, NULL));
+    assert_int_equal(readings_get_blob(&mounted.mount, large, &slow, &blob), -EAGAIN);
+    atomic_fetch_add(&slow.work->waiting, 1); /* as of a request that is parked */
+    while (!turns_are_wanted(turns)) {
+        assert_true(atomic_load(&slow.work->running));
+        usleep(1000);
+    }
+    for (unsigned i = 0; i < turns->most; i++)
+        turns_give_back(turns);
+    settle(&mounted);
+    atomic_fetch_sub(&slow.work->waiting, 1);
+    assert_int_equal(get_blob(&mounted, large, &slow, &blob), 0);
+    assert_int_equal(blobs_content(blob)->size, 30000002);
+    blobs_put(mounted.mount.blobs, blob);
+    mounted_close(&mounted);
+}
+
 /* So many nodes that nobody can reach. */
 static void waste(struct mounted *mounted, uint32_t count)
 {
@@ -265,6 +304,8 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_a_worker_has_died_of_is_not_read_at_once,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_slow_waits_for_its_turn, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_request_never_sweeps, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_is_answered_again_until_it_is_forgotten,
                                         sandbox_open, sandbox_close),

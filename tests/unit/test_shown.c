@@ -79,6 +79,9 @@ static void names_are_found(void **state)
     for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
         assert_int_equal(shown_find(shown, nothing[i], &branch), SHOWN_NOTHING);
     shown_put(shown);
+    shown = show("a/b"); /* no other name */
+    assert_int_equal(shown_find(shown, "a", &branch), SHOWN_PREFIX);
+    shown_put(shown);
 }
 
 static void folders_are_listed(void **state)

@@ -83,6 +83,23 @@ static void silence_ends(void **state)
     close(pair[1]);
 }
 
+static void a_server_that_takes_nothing_ends(void **state)
+{
+    static const char bytes[4 << 20];
+    struct stream stream;
+    struct error e = {0};
+    int pair[2];
+
+    (void)state;
+    open_pair(&stream, pair);
+    stream.silence = 1;
+    alarm(60);
+    assert_int_equal(stream_write(&stream, bytes, sizeof bytes, &e), -ETIMEDOUT);
+    alarm(0);
+    stream_close(&stream);
+    close(pair[1]);
+}
+
 /* A connection by ssh whose process has said that, and ended. */
 static void open_ended(struct stream *stream, const char *words)
 {
@@ -138,6 +155,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_bytes_are_no_progress),
         cmocka_unit_test(silence_ends),
+        cmocka_unit_test(a_server_that_takes_nothing_ends),
         cmocka_unit_test(what_ssh_said_last_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

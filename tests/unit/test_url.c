@@ -156,6 +156,7 @@ static void test_split_refusals(void **state)
         "git://h/a%0ab",        "git://h",
         "ssh://[::1]x/x",       "/srv/x",
         "ssh://u%0a@h/x",       "git://h%0a/x",
+        "https:///x",           "https://u@/x",
     };
     struct url_parts parts;
 
