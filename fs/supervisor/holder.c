@@ -152,11 +152,10 @@ static void welcome(int listener)
         close(client);
 }
 
-static int listen_at(const char *path)
+static int bind_to(int listener, const char *path)
 {
     struct sockaddr_un address = {.sun_family = AF_UNIX};
     const struct sockaddr *at = (const struct sockaddr *)&address;
-    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
     struct stat st;
 
     if (strlen(path) >= sizeof address.sun_path)
@@ -170,8 +169,17 @@ static int listen_at(const char *path)
         unlink(path);
     }
     umask(0177);
-    return bind(listener, at, sizeof address) < 0 || listen(listener, CLIENTS) < 0 ? -errno
-                                                                                   : listener;
+    return bind(listener, at, sizeof address) < 0 || listen(listener, CLIENTS) < 0 ? -errno : 0;
+}
+
+static int listen_at(const char *path)
+{
+    int listener = socket(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    int r = listener < 0 ? -errno : bind_to(listener, path);
+
+    if (r < 0 && listener >= 0)
+        close(listener);
+    return r < 0 ? r : listener;
 }
 
 static int take_end_signals(void)
