@@ -54,6 +54,7 @@ int remote_new(struct remote **out, const struct net_settings *settings, struct 
         remote_free(remote);
         return r;
     }
+    net_settings_complete(&remote->settings, remote->config);
     *out = remote;
     return 0;
 }

@@ -4,12 +4,13 @@
 
 #include <stdint.h>
 
+struct gitconfig;
 struct launcher;
 struct politeness;
 
 struct net_settings {
     unsigned connect_timeout; /* seconds until a connection must stand */
-    unsigned silence_timeout; /* seconds without progress */
+    unsigned silence_timeout; /* seconds without progress; 0: what git's configuration says */
     uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
     uint64_t max_listing;     /* bytes; likewise */
     unsigned rate;            /* requests a second to one host; 0: any number */
@@ -19,7 +20,9 @@ struct net_settings {
     struct launcher *launcher;
 };
 
-/* 10 s, 30 s, 2 GiB, 64 MiB, 15 a second; http.lowSpeedTime of git's configuration replaces the 30 s. */
+/* 10 s, git's, 2 GiB, 64 MiB, 15 a second. Reads no file. */
 void net_settings_init(struct net_settings *settings);
+/* Where nothing else is said, http.lowSpeedTime, else 30 s, is how long silence may last. */
+void net_settings_complete(struct net_settings *settings, const struct gitconfig *config);
 
 #endif

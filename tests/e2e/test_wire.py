@@ -557,7 +557,8 @@ class Endless(Wire):
         self.assert_nothing_pinned()
         server = self.serve_http(lambda *_: Answer(headers={"Content-Type": RESULT}, length=10,
                                                    hang=True))
-        self.failing(self.versions, server.url(), "sent nothing for 2 seconds", env=env)
+        self.git_configure("http.lowSpeedTime", "1")
+        self.failing(self.versions, server.url(), "sent nothing for 1 second")
 
 
 class Slow(Wire):

@@ -29,7 +29,10 @@ static void test_defaults_are_those_of_the_readme(void **state)
     assert_int_equal(take(&settings, "", &e), 0);
     assert_int_equal(settings.refs_ttl, 60);
     assert_int_equal(settings.timeout, 30);
+    assert_int_equal(setenv("GIT_HTTP_LOW_SPEED_TIME", "0", true), 0); /* for ever */
+    net_settings_complete(&settings.remote, NULL);
     assert_int_equal(settings.remote.silence_timeout, 30);
+    unsetenv("GIT_HTTP_LOW_SPEED_TIME");
     assert_int_equal(settings.jobs, 16);
     assert_int_equal(settings.remote.rate, 15);
     assert_true(settings.max_file == 1ull << 30);
@@ -120,7 +123,12 @@ static void test_given_again(void **state)
     assert_string_equal(settings.cache, "/b");
     assert_string_equal(settings.holder, "systemd");
     assert_string_equal(settings.no_fetch_for, "y");
+    assert_int_equal(setenv("GIT_HTTP_LOW_SPEED_TIME", "7", true), 0);
+    net_settings_complete(&settings.remote, NULL);
     assert_int_equal(settings.remote.silence_timeout, 100);
+    net_settings_complete(&usual.remote, NULL);
+    assert_int_equal(usual.remote.silence_timeout, 7);
+    unsetenv("GIT_HTTP_LOW_SPEED_TIME");
     assert_int_equal(settings.remote.connect_timeout, 3);
     settings_release(&settings);
     assert_int_equal(take(&settings, "timeout=100", &e), 0);
