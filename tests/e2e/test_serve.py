@@ -426,7 +426,7 @@ class Speed(EndToEnd):
 
 class Starting(EndToEnd):
     def refuse(self, *arguments, **options):
-        return self.refused("serve", "--port", "0", *arguments, **options)
+        return self.refused("serve", "--port", "0", *arguments, timeout=10, **options)
 
     def test_what_cannot_be_served(self):
         self.env["STARTPOINTFS_SETS"] = str(self.folder / "sets")

@@ -39,7 +39,7 @@ class Reload(EndToEnd):
         self.write_list("1")
         service = Service(self, self.list)
         self.expect(service, "one 1")
-        self.write_list("2")
+        self.list.write_text(f"{self.repository.path}?tag=2\n")  # in place
         self.expect(service, "one 2")
         self.assertEqual(2, service.metrics()['startpointfs_serve_loads_total{result="ok"}'])  # no branch to ask for
         self.write_list(text="ftp://x/y\n")
@@ -52,7 +52,7 @@ class Reload(EndToEnd):
         self.list.unlink()
         eventually(lambda: service.log().count("last good") >= 2, 20, "the list's end")
         self.expect(service, "one 2")
-        self.list.write_text(f"{self.repository.path}?tag=1\n")  # in place
+        self.write_list("1")
         self.expect(service, "one 1")
         metrics = service.metrics()
         self.assertEqual(0, metrics["startpointfs_serve_load_failing"])
