@@ -190,6 +190,10 @@ class WithHolder(Outlive):
         mount.command[mount.command.index("--cache") + 1] = self.folder / "file/cache"
         self.assertNotEqual(0, mount.again(check=False).returncode)
         self.assertTrue(mount.is_mounted())
+        # Nor does one that knows of no holder take the place of what waits there.
+        self.assertEqual(f"startpointfs: the startpointfs mounted on {mount.path} does not answer: mount with the holder= that has it, "
+                         f"or run 'startpointfs umount --lazy {mount.path}' first\n",
+                         self.refused("mount", "--cache", mount.cache, self.source, mount.path, status=1))
         mount.command = right
         mount.again()
         self.assertIn("manifest.json", os.listdir(mount / VERSION))

@@ -204,7 +204,9 @@ static void test_refusals(void **state)
         {"xino", "unknown mount option 'xino'"},
         {"refs_tll=1", "refs_ttl"},
         {"nonsense", "unknown mount option 'nonsense'"},
-        {"remount", "there is nothing to remount"},
+        {"remount", "there is nothing to remount: lists and sets are read again when they change, "
+                    "and 'startpointfs reload MOUNTPOINT' switches to a new program; to change "
+                    "options, unmount ('startpointfs umount MOUNTPOINT') and mount again"},
     };
     char socket[130] = "holder=/";
     struct settings settings;
