@@ -316,6 +316,19 @@ class InUse(Gc):
         # Ten seconds may be over in between, once.
         self.assertGreaterEqual(len(self.removed(self.program("gc", "--dry-run", "--days", "30").stdout)), 2)
 
+    def test_what_a_fetch_has_found_stays_until_it_is_over(self):
+        repository = self.start_points()
+        silent = self.serve(servers.SilentServer)
+        begun, waiting = (f"{silent.url(name)}?tag=1" for name in "xy")
+        fetch = self.start(PROGRAM, "fetch", "--jobs", "1", f"{repository.path}?tag=1", begun, waiting, stdout=-3, stderr=-1)
+        self.assertEqual(b"[1/3] one/1: fetched\n", fetch.stderr.readline())
+        self.assertEqual(set(), self.removed(self.gc("--days", "0")))
+        fetch.send_signal(signal.SIGINT)
+        self.assertTrue(fetch.stderr.read().decode().endswith(f"startpointfs: {begun}: cancelled\n"
+                                                              f"startpointfs: {waiting}: y/1: interrupted\n"))
+        self.assertEqual(3, fetch.wait(10))
+        self.assertEqual({"1"}, self.removed(self.gc("--days", "0")))
+
     def test_what_is_fetched_again_counts_as_read(self):
         """Though it was there; online, and offline."""
         repository = self.start_points()

@@ -180,6 +180,14 @@ class WithHolder(Outlive):
         mount.again()
         eventually(lambda: os.listdir(mount) == ["other"], 10 * SLOWNESS, "the other source")
         self.assertEqual(1, mount.status()["takeovers"])
+        # The same word is another list elsewhere.
+        mount.command[-2] = "pp.list"
+        for name in ("here", "there"):
+            (self.folder / name).mkdir()
+            (self.folder / name / "pp.list").write_text(f"{other.path}?name={name}\n")
+            self.kill(mount.status()["supervisor_pid"])
+            mount.again(cwd=self.folder / name)
+            eventually(lambda now=name: os.listdir(mount) == [now], 10 * SLOWNESS, "that list")
 
     def test_a_start_that_fails_leaves_the_mount_for_the_next(self):
         mount = self.mount_held()
