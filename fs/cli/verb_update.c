@@ -54,10 +54,11 @@ static void warn_of_moved_tag(const struct set *set, size_t i, const struct gath
 }
 
 /* Takes the pins off those sources that may move. */
-static void unpin(struct set *set, const struct gather *gathering)
+static void unpin(struct set *set, const struct gather *gathering, bool quiet)
 {
     for (size_t i = 0; i < set->sources.count; i++) {
-        warn_of_moved_tag(set, i, &gathering->items[i]);
+        if (!quiet)
+            warn_of_moved_tag(set, i, &gathering->items[i]);
         if (!names_branch(&gathering->items[i]))
             continue;
         free(set->sources.items[i].commit);
@@ -78,7 +79,7 @@ static int unpin_branches(struct set *set, const struct settings *settings, stru
     int r = gather_run(&gathering, settings, &set->sources, &options, e);
 
     if (r == 0)
-        unpin(set, &gathering);
+        unpin(set, &gathering, settings->quiet);
     gather_release(&gathering);
     return r;
 }

@@ -16,6 +16,8 @@ class Mounting(EndToEnd):
         mount = self.mount(f"{repository.path}?tag=3.7.4-19")
         self.assertEqual(["python-unittest"], os.listdir(mount))
         self.assertIn("3.7.4-19", (mount / "python-unittest/3.7.4-19/manifest.json").read_text())
+        # It keeps no folder busy.
+        self.assertEqual({"/"}, {os.readlink(f"/proc/{pid}/cwd") for pid in mount.processes()})
 
     def test_it_needs_no_remote_and_asks_none(self):
         silent = self.serve(servers.SilentServer)

@@ -632,6 +632,8 @@ class Update(Sets):
         self.assertEqual("Updated the set 'pp': 2 of 4 sources changed, all checked.", done.stdout.splitlines()[2])
         self.assertEqual(re.sub("made: .*", "made:", before.replace(old[0], new[0]).replace(old[1], new[1])),
                          re.sub("made: .*", "made:", self.set_file("pp").read_text()))
+        done = self.program("update", "--quiet", "pp")
+        self.assertEqual(("", ""), (done.stdout, done.stderr))
         self.assertEqual({"Default 2", "Named 2", "Python, unittest", "Commit"},
                          set(json.loads(self.program("inspect", "pp").stdout)))
         self.assertIn("Nothing changed", self.program("update", "pp").stdout)

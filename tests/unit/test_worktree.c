@@ -25,7 +25,7 @@ static void what_is_otherwise(void **state)
     } rows[] = {
         {":", 0, ""},
         {"echo y >a", 1, "a"},
-        {"git mv before after; echo z >a", 2, "a, after"},
+        {"git mv before after; echo z >a; touch z", 3, "a, after, z"},
         {"rm a; mkdir -p d/e; touch d/e/f d/g; echo a >.gitignore; touch 'ne\tw'", 5,
          "a, .gitignore, d/e/f, d/g, ne?w"},
     };
