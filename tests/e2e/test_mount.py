@@ -2,6 +2,7 @@
 
 import errno
 import os
+import pathlib
 import signal
 import time
 
@@ -16,8 +17,10 @@ class Mounting(EndToEnd):
         mount = self.mount(f"{repository.path}?tag=3.7.4-19")
         self.assertEqual(["python-unittest"], os.listdir(mount))
         self.assertIn("3.7.4-19", (mount / "python-unittest/3.7.4-19/manifest.json").read_text())
-        # It keeps no folder busy.
-        self.assertEqual({"/"}, {os.readlink(f"/proc/{pid}/cwd") for pid in mount.processes()})
+        # It keeps no folder busy, and ps(1) shows its name.
+        processes = [pathlib.Path(f"/proc/{pid}") for pid in mount.processes()]
+        self.assertEqual({("/", "startpointfs\n"), ("/", "sp-launcher\n")},
+                         {(os.readlink(one / "cwd"), (one / "comm").read_text()) for one in processes})
 
     def test_it_needs_no_remote_and_asks_none(self):
         silent = self.serve(servers.SilentServer)

@@ -84,7 +84,13 @@ class Create(Sets):
         listing = self.folder / "repositories" / "all.list"
         listing.write_text("# all\n\n../repositories/one?tag=1 # first\n./two?tag=1\n")
         self.create("pp", listing)
-        self.assertEqual(["../repositories/one?tag=1", "./two?tag=1"], [one["source"] for one in self.listed()[0]["sources"]])
+        # A pipe can be read only once, and lies nowhere: its paths are relative to where one stands.
+        pipe = listing.with_name("pipe")
+        os.mkfifo(pipe)
+        self.start("sh", "-c", f"cat {listing} >{pipe}")
+        self.create("qq", pipe, cwd=listing.parent)
+        for found in self.listed():
+            self.assertEqual(["../repositories/one?tag=1", "./two?tag=1"], [one["source"] for one in found["sources"]])
 
     def test_records_nothing_if_anything_is_wrong(self):
         good = self.source("good", files(manifest("Good")))
