@@ -475,7 +475,7 @@ class Starting(EndToEnd):
             if not (repos / "0/out").is_symlink():
                 (repos / "0/out").symlink_to("/etc/passwd")
             number += 1
-            service = Service(self, repos, ready=False, name=f"s{number}")
+            service = Service(self, "--offline", repos, ready=False, name=f"s{number}")
             eventually(lambda: said in service.log(), 20, said)  # noqa: B023
             self.assertIn("0/manifest.json", service.log())
             self.assertIn("; nothing is served yet", service.log())

@@ -96,7 +96,10 @@ class Reload(EndToEnd):
         shutil.move(self.repository.path, self.folder / "away")
         second = Service(self, self.list, name="second")
         self.expect(second, "one 3")
-        eventually(lambda: second.metrics()["startpointfs_serve_load_failing"] == 1, 20, "the fault")
+        failed = 'startpointfs_serve_loads_total{result="failed"}'
+        eventually(lambda: second.metrics()[failed] >= 2, 20, "the fault, again")
+        self.assertEqual(1, second.metrics()["startpointfs_serve_load_failing"])
+        self.assertEqual(1, second.log().count("the last good start-points"))  # what the cache has is not read again
         shutil.move(self.folder / "away", self.repository.path)
         self.repository.commit({"manifest.json": manifest("one 4")})
         self.expect(second, "one 4")

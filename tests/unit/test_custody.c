@@ -208,6 +208,31 @@ static void a_holder_that_goes_and_comes(void **state)
     custody_close(&custody);
 }
 
+/* Whoever called `mount` may kill us as soon as it returns. */
+static void the_answer_is_waited_for(void **state)
+{
+    int listener = listen_at(SOCK_SEQPACKET);
+    struct custody custody = custody_with(place);
+    int status;
+
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct holder_message asked = {0}, done = {.word = HOLDER_DONE};
+        int came[DESCRIPTORS_MOST], client = accept(listener, NULL, NULL);
+        unsigned count;
+        descriptors_receive(client, &asked, sizeof asked, came, &count);
+        _exit(asked.word != HOLDER_KEEP || count != HELD_COUNT ||
+              descriptors_send(client, &done, sizeof done, NULL, 0) < 0);
+    }
+    custody_give(&custody, fds, lines);
+    assert_string_equal(custody_holder(&custody), place);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    custody_close(&custody);
+    close(listener);
+}
+
 static void nobody_listens(void **state)
 {
     struct custody custody = custody_with(place);
@@ -475,6 +500,7 @@ int main(void)
         cmocka_unit_test(a_holder_that_holds),
         cmocka_unit_test(a_holder_that_does_not),
         cmocka_unit_test(a_holder_that_goes_and_comes),
+        cmocka_unit_test(the_answer_is_waited_for),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(what_a_holder_has),
         cmocka_unit_test(what_systemd_has),
