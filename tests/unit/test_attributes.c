@@ -59,9 +59,19 @@ static void random_path(char *out)
 /* Some lines; each says which it is. */
 static void random_lines(char *out, unsigned file)
 {
-    static const char *const others[] = {
-        "ident", "-ident", "!ident",     "ident=x",   "mac", "-mac", "!working-tree-encoding",
-        "bad=",  "-",      "two !ident", "+bad ident"};
+    static const char *const others[] = {"ident",
+                                         "-ident",
+                                         "!ident",
+                                         "ident=x",
+                                         "mac",
+                                         "-mac",
+                                         "!working-tree-encoding",
+                                         "bad=",
+                                         "-",
+                                         "two !ident",
+                                         "+bad ident",
+                                         "--bad !ident",
+                                         "a_b.c-d ident"};
     unsigned count = chance(30);
 
     *out = '\0';

@@ -15,6 +15,7 @@
 #include "gitcache/store/incoming.h"
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/pins.h"
+#include "gitcache/store/refs.h"
 #include "tests/unit/sandbox.h"
 
 /* A remote repository, a cache, and what reads the one into the other. */
@@ -869,6 +870,32 @@ static void test_a_name_is_a_whole_one(void **state)
     close_setup(&setup);
 }
 
+static void test_what_the_file_of_a_ref_may_hold(void **state)
+{
+#define ONES "1111111111111111111111111111111111111111"
+    static const struct {
+        const char *text;
+        int result;
+    } rows[] = {
+        {ONES "\\n", 0},
+        {ONES, 0},
+        {ONES "x", -EIO},
+        {ONES "\\n\\0", -EIO},
+        {ONES "%5000d", -EIO}, /* more than a ref's file has */
+        {"", -EIO},
+        {"ref: refs/heads/x", -ENOENT},
+    };
+    const struct sandbox *box = *state;
+    struct oid target;
+    struct error e = {0};
+
+    run(box, "mkdir -p refs/tags");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run(box, "printf '%s' >refs/tags/x", rows[i].text);
+        assert_int_equal(refs_read(box->folder, "refs/tags/x", &target, &e), rows[i].result);
+    }
+}
+
 /* As another git writes it. */
 static void test_a_ref_that_the_record_lacks_is_recorded(void **state)
 {
@@ -1328,6 +1355,7 @@ int main(void)
         TEST(test_read_only_cache),
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_a_name_is_a_whole_one),
+        TEST(test_what_the_file_of_a_ref_may_hold),
         TEST(test_a_ref_that_the_record_lacks_is_recorded),
         TEST(test_two_make_one_repository),
         TEST(test_tag_of_a_tree_is_no_version),

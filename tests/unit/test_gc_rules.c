@@ -129,7 +129,7 @@ static uint64_t pack_bytes(const struct setup *setup)
 static void test_what_is_freed_of_a_pack_that_two_share(void **state)
 {
     struct version_request requests[] = {{.name = "1"}, {.name = "2"}};
-    const struct gc_options options = {.dry_run = false};
+    const struct gc_options options = {.dry_run = false}, dry = {.dry_run = true};
     struct gc_report report;
     struct error e = {0};
     struct setup setup;
@@ -141,6 +141,10 @@ static void test_what_is_freed_of_a_pack_that_two_share(void **state)
     expect(&setup, "tags/1 tags/2", "1");
     run(setup.box, "touch -d '3 days ago' here/refs/tags/1 here/objects/pack/*");
     uint64_t before = pack_bytes(&setup);
+    assert_int_equal(gc_begin(&gc, setup.cache, 1, &e), 0);
+    assert_int_equal(gc_run(gc, &dry, &report, &e), 0);
+    gc_end(gc);
+    assert_in_range(report.bytes, 1, before / 2); /* three of its six objects stay */
     assert_int_equal(gc_begin(&gc, setup.cache, 1, &e), 0);
     assert_int_equal(gc_run(gc, &options, &report, &e), 0);
     gc_end(gc);
@@ -160,6 +164,8 @@ static void test_nothing_goes_beside_a_ref_that_names_no_commit(void **state)
     run(setup.box, "git -C remote rev-parse 1^{tree} >here/refs/tags/other");
     collect_but(&setup, 0, 1);
     run(setup.box, "echo 1234567890123456789012345678901234567890 >here/refs/tags/other");
+    collect_but(&setup, 0, 1);
+    run(setup.box, "echo nonsense >here/refs/tags/other");
     collect_but(&setup, 0, 1);
     expect(&setup, "tags/1 tags/2 tags/other", "2");
     close_setup(&setup);

@@ -55,6 +55,13 @@ static void what_cannot_be_started_is_said(void **state)
     struct launcher *launcher = begin(&lost);
     assert_int_equal(launcher_start(launcher, &process, &helper, NULL, &e), -EINVAL);
     assert_string_equal(e.text, "not a URL of that kind");
+    char *longest = calloc(1, LAUNCHER_SUBJECT + 1);
+    assert_non_null(longest);
+    memset(longest, 'x', LAUNCHER_SUBJECT);
+    const struct helper longer = {HELPER_SSH, longest, 7};
+    assert_int_equal(launcher_start(launcher, &process, &longer, NULL, &e), -EINVAL);
+    assert_string_equal(e.text, "the URL is too long");
+    free(longest);
     launcher_close(launcher);
     assert_int_equal(lost, 0);
 }

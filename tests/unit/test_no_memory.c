@@ -22,10 +22,13 @@ static bool fails_now(void)
     return left >= 0 && left-- == 0;
 }
 
+static unsigned large; /* blocks of the size that is laid by */
+
 void *__real_malloc(size_t size);
 void *__wrap_malloc(size_t size);
 void *__wrap_malloc(size_t size)
 {
+    large += size == (256 << 10);
     return fails_now() ? NULL : __real_malloc(size);
 }
 
@@ -98,6 +101,13 @@ static void libgit2_is_helped_out(void **state)
         assert_true(has_failed());
         git_odb_free(odb);
     }
+    /* It is laid by once more, after a while. */
+    large = 0;
+    for (int i = 0; i < 300; i++) {
+        assert_int_equal(git_odb_new(&odb), 0);
+        git_odb_free(odb);
+    }
+    assert_int_equal(large, 1);
     library_close();
 }
 

@@ -537,6 +537,7 @@ static void test_loose_objects_that_are_cut(void **state)
     char objects[128], path[256];
     git_oid git_id;
     git_odb *odb;
+    struct rlimit old;
     struct stat st;
 
     open_packed(&packed, state);
@@ -554,6 +555,15 @@ static void test_loose_objects_that_are_cut(void **state)
     assert_int_equal(git_odb_read(&object, odb, &git_id), 0);
     assert_int_equal(git_odb_object_size(object), 13893);
     git_odb_object_free(object);
+    git_odb_free(odb);
+    /* No descriptor to be had: it may be sound, and is not missing. */
+    assert_int_equal(git_odb_new(&odb), 0);
+    assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){0, old.rlim_max}), 0);
+    int r = git_odb_read(&object, odb, &git_id);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(r, GIT_ERROR);
     git_odb_free(odb);
     for (off_t size = st.st_size - 1; size >= 0; size -= size > 100 ? 97 : 1) {
         assert_int_equal(truncate(path, size), 0);
@@ -589,6 +599,8 @@ static void test_descriptors_of_packs(void **state)
         if (!is_closed)
             close(fds[i]);
     }
+    assert_int_equal(pack_descriptors_take(held, &packs[2]), fds[2]);
+    close(fds[2]);
     assert_int_equal(pack_descriptors_take(held, &packs[4]), fds[4]);
     pack_descriptors_give(held, &packs[4], fds[4]);
     pack_descriptors_forget(held, &packs[4]);
