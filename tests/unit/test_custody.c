@@ -307,6 +307,37 @@ static void what_a_holder_has(void **state)
     custody_close(&custody);
 }
 
+/* The kernel ends a mount when nobody has its descriptor: not before the holder has let go of it. */
+static void the_end_of_what_is_discarded_is_waited_for(void **state)
+{
+    int listener = listen_at(SOCK_SEQPACKET);
+    struct custody custody = custody_with(place);
+    struct error error;
+    char byte;
+    int status;
+
+    (void)state;
+    pid_t child = fork();
+    if (child == 0) {
+        struct holder_message asked = {0}, done = {.word = HOLDER_DONE};
+        int came[DESCRIPTORS_MOST], client = accept(listener, NULL, NULL);
+        unsigned count;
+        descriptors_receive(client, &asked, sizeof asked, came, &count);
+        descriptors_send(client, &done, sizeof done, fds, HELD_COUNT);
+        descriptors_receive(client, &asked, sizeof asked, came, &count);
+        _exit(asked.word != HOLDER_DROP || descriptors_send(client, &done, sizeof done, NULL, 0));
+    }
+    assert_int_equal(custody_find(&custody, &error), 1);
+    custody_discard(&custody);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_int_equal(status, 0);
+    assert_int_equal(recv(custody.socket, &byte, 1, MSG_DONTWAIT), 0); /* its answer was heard */
+    for (int i = 0; i < HELD_COUNT; i++)
+        assert_int_equal(custody.found[i], -1);
+    custody_close(&custody);
+    close(listener);
+}
+
 /* ---- systemd ---- */
 
 #define PLACES 7 /* descriptors from 3 on, which nothing else here has */
@@ -503,6 +534,7 @@ int main(void)
         cmocka_unit_test(the_answer_is_waited_for),
         cmocka_unit_test(nobody_listens),
         cmocka_unit_test(what_a_holder_has),
+        cmocka_unit_test(the_end_of_what_is_discarded_is_waited_for),
         cmocka_unit_test(what_systemd_has),
         cmocka_unit_test(what_systemd_has_for_others),
         cmocka_unit_test(what_systemd_is_given),
