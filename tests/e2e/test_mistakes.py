@@ -27,6 +27,9 @@ class Sources(EndToEnd):
             self.assertFalse(os.path.ismount(self.point))
         for verb in (["check", "--custom"], ["create", "x", "--custom"]):
             self.assertIn("no such file or folder", self.refused(*verb, "nosuch.list"))
+        # A list is no slip: what it names may be away for a while.
+        (self.folder / "pp.list").write_text("./nosuch\n")
+        self.assertEqual(3, self.program("fetch", self.folder / "pp.list", check=False).returncode)
         helper = self.folder / "mount.startpointfs"
         helper.symlink_to(PROGRAM)
         done = self.call(helper, "nosuch.list", self.point, check=False)

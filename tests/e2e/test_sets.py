@@ -671,8 +671,10 @@ class Update(Sets):
         self.create("pp", repository.path)
         repository.git("update-ref", "-d", "refs/heads/master")
         new = repository.commit(files(manifest("New")))
+        self.set_file("pp").write_text(re.sub("made: .*", "made: 1", self.set_file("pp").read_text()))
         self.program("update", "--cache", self.folder / "empty", "pp")
         self.assertIn(new, self.set_file("pp").read_text())
+        self.assertNotIn("made: 1\n", self.set_file("pp").read_text())
 
     def test_tags_need_no_remote(self):
         source = self.source("one", files())

@@ -247,8 +247,9 @@ class Status(Terminal):
         watch.shows(r"(?s)every second; q quits\n.*no startpointfs is mounted on .*plain")
         watch.type("q")
         self.assertEqual(0, watch.wait())
-        watch = self.on_terminal("status", "--watch", "--json", plain)
-        self.assertEqual(1, watch.wait())
+        for option in ("--json", "--prometheus"):
+            watch = self.on_terminal("status", "--watch", option, plain)
+            self.assertEqual(1, watch.wait())
 
     def test_watch_of_what_does_not_answer_can_be_ended(self):
         mount = self.mount(self.lines)
