@@ -274,7 +274,8 @@ class Dying(Crash):
             os.kill(last, signal.SIGKILL)
         self.assertTrue(found)
         pauses = [int(pause) for pause in re.findall(r"the next starts in (\d+) ms", mount.log())]
-        self.assertEqual([100, 200, 400, 800, 1600], pauses)
+        # The first pause is left out for a worker that was ready before it was killed.
+        self.assertIn(pauses, ([100, 200, 400, 800, 1600], [200, 400, 800, 1600]))
         self.assertIn("manifest.json", os.listdir(mount / "python-unittest/3.7.4-19"))
         worker = self.worker(supervisor)
         # It has lived for a while: the next death is an accident again.
