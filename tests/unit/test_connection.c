@@ -1,0 +1,459 @@
+/* test_connection.c - a worker's conversation with the kernel, which is the other end of a socket here: what it agrees on,
+ * answers and tells. */
+#include <linux/fuse.h>
+#include <semaphore.h>
+#include <stddef.h>
+#include <sys/socket.h>
+
+#include "fs/shared/holds.h"
+#include "fs/worker/connection.h"
+#include "fs/worker/stat.h"
+#include "fs/worker/texts.h"
+#include "tests/unit/mounted.h"
+
+#define OFFERED                                                                             \
+    (FUSE_ASYNC_READ | FUSE_BIG_WRITES | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS |       \
+     FUSE_READDIRPLUS_AUTO | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | \
+     FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | INIT_EXT)
+
+struct first_request {
+    struct fuse_in_header header;
+    struct fuse_init_in init;
+};
+
+struct kernel {
+    struct mounted mounted;
+    struct worker worker;
+    int fd; /* the kernel's end */
+    uint64_t unique;
+    pthread_t thread;
+    sem_t ready;
+    struct {
+        struct fuse_out_header header;
+        union {
+            char bytes[65536];
+            struct fuse_init_out init;
+            struct fuse_entry_out entry;
+            struct fuse_attr_out attr;
+            struct fuse_statfs_out statfs;
+            struct fuse_notify_inval_inode_out inval;
+        };
+    } said; /* last */
+};
+
+static int make_text(void *data, uint32_t node, struct ask *ask, char **bytes)
+{
+    (void)data;
+    (void)node;
+    (void)ask;
+    *bytes = strdup("text");
+    return 0;
+}
+
+static void on_ready(void *data)
+{
+    sem_post(data);
+}
+
+static void *serve(void *data)
+{
+    struct kernel *kernel = data;
+    struct error e = {0};
+
+    if (connection_run(kernel->worker.connection, false, on_ready, &kernel->ready, &e) !=
+        CONNECTION_DRAINED)
+        fail_msg("%s", e.text);
+    return NULL;
+}
+
+/* Takes what the worker says next. */
+static void hear(struct kernel *kernel)
+{
+    ssize_t size = recv(kernel->fd, &kernel->said, sizeof kernel->said, 0);
+
+    assert_true(size >= (ssize_t)sizeof kernel->said.header);
+    assert_int_equal(kernel->said.header.len, size);
+}
+
+/* Asks for something, and waits for the answer: 0 or a negative errno. */
+static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const void *what,
+                   size_t size)
+{
+    char message[4096];
+    struct fuse_in_header header = {.len = (uint32_t)(sizeof header + size),
+                                    .opcode = opcode,
+                                    .unique = kernel->unique += 2,
+                                    .nodeid = node};
+
+    memcpy(message, &header, sizeof header);
+    memcpy(message + sizeof header, what, size);
+    assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
+    if (opcode == FUSE_FORGET)
+        return 0;
+    hear(kernel);
+    assert_true(kernel->said.header.unique == header.unique);
+    return kernel->said.header.error;
+}
+
+static int look(struct kernel *kernel, uint64_t folder, const char *name)
+{
+    return ask_for(kernel, FUSE_LOOKUP, folder, name, strlen(name) + 1);
+}
+
+/* The number of a path's node; `said` has what was said of its last name. */
+static uint64_t look_along(struct kernel *kernel, const char *path)
+{
+    char copy[1000], *rest = copy, *name;
+    uint64_t node = FUSE_ROOT_ID;
+
+    snprintf(copy, sizeof copy, "%s", path);
+    while ((name = strsep(&rest, "/"))) {
+        if (look(kernel, node, name) != 0)
+            fail_msg("%s: %s: %s", path, name, strerror(-kernel->said.header.error));
+        node = kernel->said.entry.nodeid;
+    }
+    return node;
+}
+
+/* A worker of a repository's mount, which has said what it takes of this kernel's offer. */
+static void kernel_open(struct kernel *kernel, void **state, enum epochs epochs, uint64_t device)
+{
+    struct first_request first = {
+        .header = {.len = sizeof first, .opcode = FUSE_INIT, .unique = 2},
+        .init = {.major = 7, .minor = 38, .flags = OFFERED, .flags2 = ALLOW_IDMAP}};
+    int fds[2];
+
+    run(*state, "export GIT_AUTHOR_DATE=1234567890+0000 GIT_COMMITTER_DATE=1234567890+0000; git "
+                "init -q -b main repo;"
+                "cd repo; mkdir folder; echo deep >folder/file; echo 1 >file; ln -s file link;"
+                "printf %%513d 1 >run; chmod +x run; git add .; git commit -qm 1; git tag 1;"
+                "git tag 2; git tag release/3");
+    *kernel = (struct kernel){.unique = 2};
+    sem_init(&kernel->ready, 0, 0);
+    mounted_open(&kernel->mounted, state, "./repo?tag=main");
+    kernel->mounted.mount.state->has_epochs = epochs;
+    kernel->mounted.mount.state->device = device;
+    kernel->mounted.mount.state->init_size = sizeof first;
+    memcpy(kernel->mounted.mount.state->init, &first, sizeof first);
+    walk(&kernel->mounted, "repo/1/folder/file");
+    walk(&kernel->mounted, "repo/release/3/file");
+    walk(&kernel->mounted, "repo/main/folder/file");
+    settle(&kernel->mounted);
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
+    kernel->fd = fds[0];
+    kernel->worker.mount = kernel->mounted.mount;
+    kernel->worker.texts = texts_new(make_text, NULL);
+    kernel->worker.connection = connection_new(&kernel->worker, fds[1]);
+    assert_non_null(kernel->worker.connection);
+    assert_int_equal(pthread_create(&kernel->thread, NULL, serve, kernel), 0);
+    hear(kernel);
+    assert_int_equal(kernel->said.header.error, 0);
+    sem_wait(&kernel->ready);
+}
+
+static void kernel_close(struct kernel *kernel)
+{
+    connection_drain(kernel->worker.connection);
+    pthread_join(kernel->thread, NULL);
+    connection_free(kernel->worker.connection);
+    texts_free(kernel->worker.texts);
+    close(kernel->fd);
+    mounted_close(&kernel->mounted);
+}
+
+static void test_what_is_agreed_on(void **state)
+{
+    const uint32_t wanted = FUSE_ASYNC_READ | FUSE_AUTO_INVAL_DATA | FUSE_DO_READDIRPLUS |
+                            FUSE_PARALLEL_DIROPS | FUSE_CACHE_SYMLINKS | INIT_EXT;
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    const struct fuse_init_out *init = &kernel.said.init;
+    assert_int_equal(init->flags & (wanted | FUSE_READDIRPLUS_AUTO), wanted);
+    assert_int_equal(init->flags2, ALLOW_IDMAP);
+    assert_int_equal(init->max_write, 1 << 20); /* reads are no longer either: in pages */
+    assert_int_equal(init->max_pages, (1 << 20) / getpagesize());
+    assert_int_equal(init->max_background, 128);
+    assert_int_equal(init->congestion_threshold, 96);
+    kernel_close(&kernel);
+}
+
+static void test_what_is_unwanted_is_said_whole(void **state)
+{
+    static const uint64_t ids[] = {7, 1ull << 32 | 8, 9};
+    const struct {
+        struct answer_header header;
+        struct prune_notice notice;
+        uint64_t ids[3];
+    } expected = {{sizeof expected, NOTIFY_PRUNE, 0}, {.count = 3}, {7, 1ull << 32 | 8, 9}};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    connection_unwanted(kernel.worker.connection, ids, 3);
+    hear(&kernel);
+    assert_int_equal(kernel.said.header.len, sizeof expected);
+    assert_memory_equal(&kernel.said, &expected, sizeof expected);
+    kernel_close(&kernel);
+}
+
+/* An inode's attributes and bytes are to be forgotten. */
+static void hear_inval(struct kernel *kernel, uint64_t node)
+{
+    hear(kernel);
+    assert_int_equal(kernel->said.header.error, FUSE_NOTIFY_INVAL_INODE);
+    assert_true(kernel->said.header.unique == 0);
+    assert_int_equal(kernel->said.inval.ino, node);
+}
+
+static void test_changes_are_told(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t repo = look_along(&kernel, "repo"), file = look_along(&kernel, "repo/1/file");
+    connection_folder_changed(kernel.worker.connection, (uint32_t)repo - 1, false);
+    hear_inval(&kernel, repo);
+    connection_folder_changed(kernel.worker.connection, (uint32_t)repo - 1, true);
+    hear(&kernel);
+    assert_int_equal(kernel.said.header.error, NOTIFY_INC_EPOCH);
+    hear_inval(&kernel, repo);
+    connection_file_corrected(kernel.worker.connection, (uint32_t)file - 1);
+    hear_inval(&kernel, file);
+    assert_int_equal(kernel.said.inval.off, -1);
+    kernel_close(&kernel);
+}
+
+/* An old kernel: no epochs, and a mount that somebody else has made. */
+static void test_what_an_old_kernel_is_told(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_UNKNOWN, 0);
+    assert_int_equal(kernel.said.init.flags2 & ALLOW_IDMAP, 0);
+    uint64_t repo = look_along(&kernel, "repo");
+    assert_int_equal(kernel.said.entry.entry_valid, 1); /* it cannot be told when that changes */
+    connection_folder_changed(kernel.worker.connection, (uint32_t)repo - 1, true);
+    hear_inval(&kernel, repo);
+    look_along(&kernel, ".startpointfs/sets");
+    assert_int_equal(kernel.said.entry.entry_valid, 1);
+    kernel_close(&kernel);
+}
+
+static void test_what_is_said_of_a_node(void **state)
+{
+    static const struct {
+        const char *path;
+        unsigned mode;
+        uint64_t entry_valid, attr_valid, size;
+    } cases[] = {
+        {"repo", S_IFDIR | 0555, FOR_EVER, 1, 0},
+        {"repo/1", S_IFDIR | 0555, FOR_EVER, FOR_EVER, 0},
+        {"repo/2", S_IFDIR | 0555, FOR_EVER, FOR_EVER, 0}, /* not fetched yet */
+        {"repo/release", S_IFDIR | 0555, FOR_EVER, 1, 0},
+        {"repo/main", S_IFDIR | 0555, 1, FOR_EVER, 0},
+        {"repo/1/file", S_IFREG | 0444, FOR_EVER, FOR_EVER, 2},
+        {"repo/1/run", S_IFREG | 0555, FOR_EVER, FOR_EVER, 513},
+        {"repo/1/link", S_IFLNK | 0777, FOR_EVER, FOR_EVER, 4},
+        {"repo/1/folder", S_IFDIR | 0555, FOR_EVER, FOR_EVER, 0},
+        {"repo/main/folder/file", S_IFREG | 0444, FOR_EVER, FOR_EVER, 5},
+        {".startpointfs", S_IFDIR | 0555, FOR_EVER, 1, 0},
+        {".startpointfs/status.json", S_IFREG | 0444, FOR_EVER, 0, 4},
+    };
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    kernel.mounted.settings.uid = 17;
+    kernel.mounted.settings.gid = 18;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t node = look_along(&kernel, cases[i].path);
+        const struct fuse_entry_out entry = kernel.said.entry;
+        const struct fuse_getattr_in nothing = {0};
+        if (entry.attr.mode != cases[i].mode || entry.entry_valid != cases[i].entry_valid ||
+            entry.attr_valid != cases[i].attr_valid || entry.attr.size != cases[i].size)
+            fail_msg("%s: mode %o, good for %lu s and %lu s, size %lu", cases[i].path,
+                     entry.attr.mode, (unsigned long)entry.entry_valid,
+                     (unsigned long)entry.attr_valid, (unsigned long)entry.attr.size);
+        assert_int_equal(entry.attr.blocks, (entry.attr.size + 511) / 512);
+        assert_true(entry.attr.uid == 17 && entry.attr.gid == 18 && entry.attr.nlink == 1);
+        assert_true(entry.attr.ino == node && entry.attr.ctime == entry.attr.mtime &&
+                    entry.attr.atime == entry.attr.mtime);
+        assert_int_equal(ask_for(&kernel, FUSE_GETATTR, node, &nothing, sizeof nothing), 0);
+        assert_memory_equal(&kernel.said.attr.attr, &entry.attr, sizeof entry.attr);
+        assert_int_equal(kernel.said.attr.attr_valid, cases[i].attr_valid);
+    }
+    kernel_close(&kernel);
+}
+
+static void test_times_are_the_commits(void **state)
+{
+    static const char *const paths[] = {"repo/1", "repo/1/file", "repo/1/folder", "repo/main"};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        look_along(&kernel, paths[i]);
+        assert_int_equal(kernel.said.entry.attr.mtime, 1234567890);
+    }
+    kernel_close(&kernel);
+}
+
+static void test_what_is_not_there(void **state)
+{
+    char name[NODE_NAME_MAX + 2] = {0};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t repo = look_along(&kernel, "repo"), folder = look_along(&kernel, "repo/1/folder");
+    assert_int_equal(look(&kernel, repo, "none"), -ENOENT);
+    assert_int_equal(look(&kernel, look_along(&kernel, "repo/main"), "none"), 0);
+    assert_true(kernel.said.entry.nodeid == 0 && kernel.said.entry.entry_valid == FOR_EVER);
+    assert_int_equal(look(&kernel, folder, "none"), 0);
+    assert_true(kernel.said.entry.nodeid == 0 && kernel.said.entry.entry_valid == FOR_EVER);
+    memset(name, 'x', NODE_NAME_MAX);
+    assert_int_equal(look(&kernel, folder, name), 0);
+    name[NODE_NAME_MAX] = 'x';
+    assert_int_equal(look(&kernel, folder, name), -ENAMETOOLONG);
+    assert_int_equal(look(&kernel, folder | 1ull << 32, "file"), -ESTALE);
+    kernel_close(&kernel);
+}
+
+static void test_what_is_held_is_forgotten(void **state)
+{
+    const struct fuse_forget_in twice = {2};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t repo = look_along(&kernel, "repo");
+    look_along(&kernel, "repo");
+    assert_int_equal(node_holds(kernel.worker.mount.nodes, (uint32_t)repo - 1), 2);
+    ask_for(&kernel, FUSE_FORGET, repo, &twice, sizeof twice);
+    while (node_holds(kernel.worker.mount.nodes, (uint32_t)repo - 1) > 0)
+        sched_yield();
+    kernel_close(&kernel);
+}
+
+/* What a folder lists from an offset on, in as many bytes as that; the last entry's offset is where it goes on. */
+static const char *list(struct kernel *kernel, uint64_t folder, uint64_t *offset, uint32_t room)
+{
+    static char text[1000];
+    const struct fuse_read_in read = {.offset = *offset, .size = room};
+
+    *text = '\0';
+    assert_int_equal(ask_for(kernel, FUSE_READDIR, folder, &read, sizeof read), 0);
+    size_t size = kernel->said.header.len - sizeof kernel->said.header;
+    assert_true(size <= room);
+    for (size_t at = 0; at < size;) {
+        const struct fuse_dirent *entry = (const struct fuse_dirent *)(kernel->said.bytes + at);
+        snprintf(text + strlen(text), sizeof text - strlen(text), "%.*s ", (int)entry->namelen,
+                 entry->name);
+        *offset = entry->off;
+        at += FUSE_DIRENT_SIZE(entry);
+    }
+    return text;
+}
+
+static void test_a_folder_is_listed_from_any_entry_on(void **state)
+{
+    static const char *const entries[] = {". ", ".. ", "file ", "folder ", "link ", "run ", ""};
+    struct kernel kernel;
+    uint64_t offset = 0;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t folder = look_along(&kernel, "repo/1");
+    assert_string_equal(list(&kernel, folder, &offset, 4096), ". .. file folder link run ");
+    assert_string_equal(list(&kernel, folder, &offset, 4096), "");
+    offset = 0; /* in which no two have room */
+    for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
+        assert_string_equal(list(&kernel, folder, &offset, 40), entries[i]);
+    kernel_close(&kernel);
+}
+
+static void test_bytes_from_any_offset_on(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t file = look_along(&kernel, "repo/1/folder/file"); /* "deep\n" */
+    for (uint64_t offset = 0; offset <= 6; offset++)
+        for (uint32_t size = 1; size <= 6; size++) {
+            const struct fuse_read_in read = {.offset = offset, .size = size};
+            assert_int_equal(ask_for(&kernel, FUSE_READ, file, &read, sizeof read), 0);
+            size_t left = offset < 5 ? 5 - offset : 0, expected = left < size ? left : size;
+            assert_int_equal(kernel.said.header.len, sizeof kernel.said.header + expected);
+            assert_memory_equal(kernel.said.bytes, "deep\n" + (left ? offset : 0), expected);
+        }
+    const struct fuse_read_in read = {.size = 10};
+    assert_int_equal(ask_for(&kernel, FUSE_READ, look_along(&kernel, "repo/1"), &read, sizeof read),
+                     -EISDIR);
+    assert_int_equal(ask_for(&kernel, FUSE_READLINK, look_along(&kernel, "repo/1/link"), NULL, 0),
+                     0);
+    assert_int_equal(kernel.said.header.len, sizeof kernel.said.header + 4);
+    assert_memory_equal(kernel.said.bytes, "file", 4);
+    kernel_close(&kernel);
+}
+
+static void test_df(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    assert_int_equal(ask_for(&kernel, FUSE_STATFS, FUSE_ROOT_ID, NULL, 0), 0);
+    const struct nodes *nodes = kernel.worker.mount.nodes;
+    assert_int_equal(kernel.said.statfs.st.namelen, NODE_NAME_MAX);
+    assert_int_equal(kernel.said.statfs.st.files, nodes_max(nodes));
+    assert_int_equal(kernel.said.statfs.st.ffree, nodes_max(nodes) - nodes_taken(nodes));
+    kernel_close(&kernel);
+}
+
+/* Three workers have died of a request: it is refused, and so is what is like it, and nothing else. */
+static void test_what_workers_died_of_is_refused(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t folder = look_along(&kernel, "repo/1/folder");
+    crash_record_condemn(&kernel.worker.mount.state->inflight.requests, kernel.unique + 2);
+    assert_int_equal(look(&kernel, folder, "file"), -EIO);
+    assert_int_equal(look(&kernel, folder, "file"), -EIO);
+    assert_int_equal(look(&kernel, folder, "filf"), 0);
+    assert_int_equal(look(&kernel, look_along(&kernel, "repo/1"), "file"), 0);
+    while (!inflight_is_empty(&kernel.worker.mount.state->inflight)) /* none is worked on still */
+        sched_yield();
+    kernel_close(&kernel);
+}
+
+static void test_requests_are_counted(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    const _Atomic uint64_t *requests = kernel.worker.mount.state->requests;
+    look_along(&kernel, "repo/1");
+    ask_for(&kernel, FUSE_STATFS, FUSE_ROOT_ID, NULL, 0);
+    assert_int_equal(requests[OPERATION_INIT], 1);
+    assert_int_equal(requests[OPERATION_LOOKUP], 2);
+    assert_int_equal(requests[OPERATION_STATFS], 1);
+    assert_int_equal(requests[OPERATION_GETATTR], 0);
+    kernel_close(&kernel);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+    const struct CMUnitTest tests[] = {
+        TEST(test_what_is_agreed_on),
+        TEST(test_what_is_unwanted_is_said_whole),
+        TEST(test_changes_are_told),
+        TEST(test_what_an_old_kernel_is_told),
+        TEST(test_what_is_said_of_a_node),
+        TEST(test_times_are_the_commits),
+        TEST(test_what_is_not_there),
+        TEST(test_what_is_held_is_forgotten),
+        TEST(test_a_folder_is_listed_from_any_entry_on),
+        TEST(test_bytes_from_any_offset_on),
+        TEST(test_df),
+        TEST(test_what_workers_died_of_is_refused),
+        TEST(test_requests_are_counted),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
