@@ -1,0 +1,140 @@
+/* test_state.c - what the supervisor and its workers share: counters, and a layout that both must know. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <string.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "fs/shared/state.h"
+#include "gitcache/base/clock.h"
+
+static int set_up(void **state)
+{
+    static int fd;
+
+    fd = state_create(NULL);
+    assert_true(fd >= 0);
+    *state = &fd;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    return close(*(int *)*state);
+}
+
+static void a_mount_begins_now_with_nothing_counted(void **state)
+{
+    int64_t before = clock_wall();
+    int fd = state_create(NULL);
+    struct state *mapped;
+
+    (void)state;
+    assert_int_equal(state_map(&mapped, fd, NULL), 0);
+    assert_in_range(mapped->mounted_at, before, clock_wall());
+    assert_int_equal(mapped->fetches, 0);
+    assert_false(state_has_epochs(mapped));
+    state_unmap(mapped);
+    close(fd);
+}
+
+static void another_layout_is_refused(void **state)
+{
+    static const uint32_t layouts[] = {STATE_LAYOUT - 1, STATE_LAYOUT + 1};
+    int fd = *(int *)*state;
+    struct error error = {0};
+    struct state *mapped;
+
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(pwrite(fd, &layouts[i], sizeof *layouts, 0), sizeof *layouts);
+        assert_int_equal(state_map(&mapped, fd, &error), -EPROTO);
+        assert_non_null(strstr(error.text, "layout"));
+    }
+}
+
+static void another_size_is_refused(void **state)
+{
+    static const off_t sizes[] = {0, sizeof(struct state) - 1, sizeof(struct state) + 1};
+    int fd = *(int *)*state;
+    struct error error = {0};
+    struct state *mapped;
+
+    for (size_t i = sizeof sizes / sizeof *sizes; i-- > 0;) {
+        assert_int_equal(ftruncate(fd, sizes[i]), 0);
+        assert_int_equal(state_map(&mapped, fd, &error), -EPROTO);
+    }
+}
+
+/* The classes are those that metrics name (startpointfs(1)). */
+static void fetches_are_counted_by_how_long_they_take(void **state)
+{
+    static const struct {
+        int64_t milliseconds;
+        unsigned class;
+    } cases[] = {{0, 0},    {50, 0},   {51, 1},   {100, 1},   {101, 2},   {250, 2},  {500, 3},
+                 {1000, 4}, {2500, 5}, {2501, 6}, {10000, 6}, {60000, 7}, {60001, 8}};
+    struct state *mapped;
+    uint64_t sum = 0;
+
+    assert_int_equal(state_map(&mapped, *(int *)*state, NULL), 0);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t before = mapped->fetch_times[cases[i].class];
+        state_count_fetch(mapped, cases[i].milliseconds);
+        assert_int_equal(mapped->fetch_times[cases[i].class], before + 1);
+        assert_int_equal(mapped->fetch_milliseconds, sum += (uint64_t)cases[i].milliseconds);
+    }
+    assert_int_equal(state_fetch_limit(FETCH_TIMES - 1), -1);
+    state_unmap(mapped);
+}
+
+static void operations_have_a_name_each(void **state)
+{
+    (void)state;
+    for (unsigned i = 0; i < OPERATION_COUNT; i++)
+        for (unsigned j = 0; j < i; j++)
+            assert_string_not_equal(state_operation_name(i), state_operation_name(j));
+}
+
+/* Another process works on it: `fd` is locked until its lock's descriptor is closed. */
+static void one_worker_works_at_a_time(void **state)
+{
+    int fd = *(int *)*state, pipe_fds[2], status;
+    char byte;
+
+    assert_int_equal(pipe(pipe_fds), 0);
+    assert_int_equal(state_work_alone(fd, NULL), 0);
+    pid_t child = fork();
+    if (child == 0) {
+        alarm(20);
+        struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
+        bool is_free = fcntl(fd, F_SETLK, &lock) == 0;
+        _exit(write(pipe_fds[1], "x", 1) == 1 && !is_free && state_work_alone(fd, NULL) == 0 ? 0
+                                                                                             : 1);
+    }
+    assert_int_equal(read(pipe_fds[0], &byte, 1), 1);
+    struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
+    assert_int_equal(fcntl(fd, F_SETLK, &none), 0);
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(pipe_fds[0]);
+    close(pipe_fds[1]);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_mount_begins_now_with_nothing_counted),
+        TEST(another_layout_is_refused),
+        TEST(another_size_is_refused),
+        TEST(fetches_are_counted_by_how_long_they_take),
+        TEST(operations_have_a_name_each),
+        TEST(one_worker_works_at_a_time),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
