@@ -352,6 +352,136 @@ static void who_is_inside_is_waited_for(void **state)
     assert_int_equal(sweep(world), 3);
 }
 
+/* Each of them is a name that only the kernel knows, and shows that what it is in stays: a path is made of that. */
+static void what_leads_to_what_is_known_stays(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t outer = add_name(world, world->repo, NODE_PREFIX, "a");
+    uint32_t inner = add_name(world, outer, NODE_PREFIX, "b");
+    uint32_t version = add_name(world, inner, NODE_VERSION, "1"), checkout;
+
+    assert_int_equal(add_checkout(world, version, 10, &checkout), 0);
+    node_hold(nodes, inner);
+    node_hold(nodes, checkout);
+    drop_name(world, world->repo, "a");
+    assert_int_equal(sweep(world), 0);
+    node_forget(nodes, node_id(nodes, checkout), 1);
+    drop_name(world, inner, "1");
+    assert_int_equal(sweep(world), 4); /* the version and its checkout with two files */
+    assert_ptr_equal(node_parent(nodes, node_get(nodes, inner)), node_get(nodes, outer));
+    node_forget(nodes, node_id(nodes, inner), 1);
+    assert_int_equal(sweep(world), 2);
+}
+
+static void what_nobody_looks_up_by_a_chain_stays(void **state)
+{
+    static const enum node_kind kinds[] = {NODE_CONTROL, NODE_CONTROL_FILE, NODE_REPO};
+    struct world *world = *state;
+    struct node_spec spec = {.name = "c", .name_length = 1};
+    uint32_t made[3];
+
+    for (size_t i = 0; i < 3; i++) {
+        spec.kind = kinds[i];
+        assert_int_equal(nodes_append(world->nodes, &spec, 1, &made[i]), 0);
+    }
+    assert_int_equal(sweep(world), 0);
+    for (size_t i = 0; i < 3; i++) {
+        assert_int_equal(node_get(world->nodes, made[i])->kind, kinds[i]);
+        assert_string_equal(node_name(world->nodes, node_get(world->nodes, made[i])), "c");
+    }
+    assert_non_null(node_get(world->nodes, NODE_ROOT_INDEX));
+}
+
+static void each_pin_is_its_own(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), made[PINS], more;
+    struct node_spec spec = {.kind = NODE_CHECKOUT,
+                             .name = "",
+                             .parent = branch,
+                             .is_pinned = true,
+                             .account = world->repo};
+
+    for (size_t i = 0; i < PINS; i++)
+        assert_int_equal(nodes_append(nodes, &spec, 1, &made[i]), 0);
+    assert_int_equal(nodes_append(nodes, &spec, 1, &more), -ENOMEM);
+    nodes_unpin(nodes, branch); /* which is not pinned */
+    assert_int_equal(sweep(world), 0);
+    for (size_t i = 0; i < PINS; i++) {
+        nodes_unpin(nodes, made[i]);
+        assert_int_equal(sweep(world), 1);
+        assert_null(node_get(nodes, made[i]));
+    }
+}
+
+/* What was pinned for the first half only, or came to be known between the halves. */
+static void each_half_looks_anew(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, older, new;
+
+    assert_int_equal(add_checkout(world, branch, 10, &older), 0);
+    assert_int_equal(add_checkout(world, branch, 20, &old), 0);
+    assert_int_equal(add_checkout(world, branch, 30, &new), 0);
+    struct sweep *sweep = nodes_sweep_new(nodes);
+    nodes_sweep_pin(sweep, older);
+    nodes_sweep_look(sweep);
+    assert_false(nodes_sweep_is_dead(sweep, older));
+    assert_true(nodes_sweep_is_dead(sweep, old));
+    nodes_sweep_look(sweep); /* whoever had it in hand has let it go */
+    assert_true(nodes_sweep_is_dead(sweep, older));
+    node_hold(nodes, old);
+    nodes_sweep_wait(sweep);
+    assert_int_equal(nodes_sweep_finish(sweep), 3);
+    nodes_sweep_free(sweep);
+    assert_null(node_get(nodes, older));
+    assert_string_equal(node_name(nodes, node_get(nodes, old + 1)), "a");
+}
+
+/* One who has looked at the phase long ago, and comes in only now. */
+static void who_came_in_late_is_waited_for(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    struct other_thread other = {.world = world};
+    pthread_t thread;
+
+    unsigned now = nodes_enter(nodes);
+    nodes_leave(nodes, now);
+    atomic_fetch_add(&nodes->inside[!now], 1);
+    assert_int_equal(pthread_create(&thread, NULL, sweep_there, &other), 0);
+    usleep(20000);
+    assert_false(atomic_load(&other.ended));
+    nodes_leave(nodes, !now);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+}
+
+/* The table is damaged: what a version's data leads to is no repository, or nothing. */
+static void a_share_is_a_repositorys(void **state)
+{
+    static const uint64_t wrong[] = {NODE_ROOT_INDEX, 3, PLACES - 1, 1ull << 32 | 1, UINT64_MAX};
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    struct node_spec control = {.kind = NODE_CONTROL, .name = "c", .name_length = 1};
+    uint32_t folder;
+
+    add_name(world, world->repo, NODE_VERSION, "v");
+    assert_int_equal(nodes_append(nodes, &control, 1, &folder), 0);
+    assert_int_equal(folder, 3);
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        struct node_spec spec = {
+            .kind = NODE_VERSION, .name = "w", .name_length = 1, .data = wrong[i]};
+        uint32_t child;
+        assert_int_equal(node_add_child(nodes, world->repo, &spec, &child), 0);
+        sweep(world);
+        assert_int_equal(nodes_charged(nodes, world->repo), 1);
+        assert_int_equal(nodes->node[folder].checkout, 0);
+    }
+}
+
 struct seen {
     const struct nodes *nodes;
     uint64_t ids[8];
@@ -554,6 +684,12 @@ int main(void)
         TEST(names_that_are_gone_make_room),
         TEST(sets_and_strings_stay),
         TEST(who_is_inside_is_waited_for),
+        TEST(a_share_is_a_repositorys),
+        TEST(who_came_in_late_is_waited_for),
+        TEST(each_half_looks_anew),
+        TEST(each_pin_is_its_own),
+        TEST(what_nobody_looks_up_by_a_chain_stays),
+        TEST(what_leads_to_what_is_known_stays),
         TEST(what_only_the_kernel_keeps_is_named),
         TEST(a_place_whose_numbers_are_used_up_is_not_used_again),
     };
