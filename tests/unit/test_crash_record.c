@@ -217,6 +217,92 @@ static void no_two_requests_share_a_key(void **state)
     assert_true(crash_record_key_of_request(1, 2, "a") != crash_record_key_of_request(1, 2, "b"));
 }
 
+/* In the first and the last slot, and of the first and the last thread. */
+static void none_is_left_waiting_without_resend(void **state)
+{
+    struct inflight *inflight = *state;
+    uint64_t sum = 0;
+
+    begin(inflight, 2 * CRASH_SLOTS);
+    assert_false(inflight_is_empty(inflight));
+    crash_record_end(&inflight->requests, 2 * CRASH_SLOTS);
+    begin(inflight, 2 * CRASH_SLOTS - 2);
+    assert_false(inflight_is_empty(inflight));
+    begin(inflight, 2 * CRASH_SLOTS);
+    inflight->heads[0] = (struct request_header){.opcode = 1, .unique = 100000};
+    inflight->heads[1] = (struct request_header){.opcode = OP_BATCH_FORGET, .unique = 1};
+    inflight->heads[INFLIGHT_READERS - 1] = (struct request_header){.opcode = 1, .unique = 1000000};
+    inflight_recover(inflight, false, false, count, &sum);
+    assert_int_equal(sum, 4 * CRASH_SLOTS - 2 + 1100000);
+    assert_true(inflight_is_empty(inflight));
+    sum = 0;
+    inflight_recover(inflight, false, false, count, &sum);
+    assert_int_equal(sum, 0);
+}
+
+static void a_neighbour_that_is_gone_hides_none(void **state)
+{
+    struct crash_record *record = *state;
+    const uint64_t first = 8, second = 8 + 2 * CRASH_SLOTS; /* of the same slot */
+
+    crash_record_work(record, first);
+    crash_record_work(record, second);
+    crash_record_end(record, first);
+    crash_record_recover(record, false);
+    assert_int_equal(crash_record_deaths(record, first), 0);
+    assert_int_equal(crash_record_deaths(record, second), 1);
+}
+
+static void what_is_condemned_is_given_up_for_a_minute(void **state)
+{
+    struct crash_record *record = *state;
+
+    crash_record_work(record, 8);
+    crash_record_recover(record, false);
+    crash_record_condemn(record, 8);
+    assert_int_equal(crash_record_deaths(record, 8), 3);
+    assert_int_equal(crash_record_judge(record, 8), CRASH_GIVEN_UP);
+    record->slots[4].died_at -= 50000;
+    assert_int_equal(crash_record_judge(record, 8), CRASH_GIVEN_UP);
+    record->slots[4].died_at -= 10000;
+    assert_int_equal(crash_record_judge(record, 8), CRASH_TRIAL);
+}
+
+static void kills_are_counted_until_it_ends(void **state)
+{
+    struct crash_record *record = *state;
+
+    for (unsigned round = 0; round < 2; round++) {
+        for (unsigned kill = 1; kill <= 4; kill++) {
+            assert_int_equal(crash_record_deaths(record, 8), 0);
+            crash_record_work(record, 8);
+            crash_record_recover(record, true);
+            crash_record_recover(record, true); /* of a worker that was not at it */
+        }
+        assert_int_equal(crash_record_deaths(record, 8), 1);
+        crash_record_work(record, 8);
+        crash_record_recover(record, true);
+        crash_record_work(record, 8);
+        crash_record_end(record, 8);
+        crash_record_add(record, 8); /* another one, at which nobody is */
+        crash_record_recover(record, false);
+        assert_int_equal(crash_record_deaths(record, 8), 0);
+    }
+}
+
+static void what_is_worked_on_has_a_key_of_its_own(void **state)
+{
+    static const char url[] = "https://example.org/a";
+    const uint64_t keys[] = {crash_record_key(url, NULL), crash_record_key(url, ""),
+                             crash_record_key(url, "1"), crash_record_key_of_cached(url),
+                             crash_record_key("https://example.org/b", NULL)};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++)
+        for (size_t j = 0; j < i; j++)
+            assert_true(keys[i] != keys[j]);
+}
+
 static void a_fetch_that_ends_has_no_past(void **state)
 {
     struct crash_record *record = *state;
@@ -249,6 +335,11 @@ int main(void)
         TEST(a_death_while_it_is_written_does_not_count),
         TEST(no_two_requests_share_a_key),
         TEST(a_fetch_that_ends_has_no_past),
+        TEST(what_is_worked_on_has_a_key_of_its_own),
+        TEST(kills_are_counted_until_it_ends),
+        TEST(what_is_condemned_is_given_up_for_a_minute),
+        TEST(a_neighbour_that_is_gone_hides_none),
+        TEST(none_is_left_waiting_without_resend),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -103,11 +103,60 @@ static void test_what_cannot_be_looked_at_is_not_lacking(void **state)
     assert_false(is_lacking(*state, "other", true));
 }
 
+/* The errno of opening `path` behind a fence in which what may come in place of `changing` can be read; 0: it can be
+ * opened. */
+static int open_beside(const struct sandbox *box, const char *changing, const char *home,
+                       const char *path)
+{
+    char from[200], folder[200];
+    pid_t child = fork();
+    int status;
+
+    snprintf(from, sizeof from, "%s/%s", box->folder, changing);
+    snprintf(folder, sizeof folder, "%s/%s", box->folder, home);
+    if (child == 0) {
+        struct fence_files *files = fence_files_new();
+        if (chdir(box->folder) < 0 || setenv("HOME", folder, 1) < 0 || !files ||
+            !fence_files_add_changing(files, from) || fence_files_close(files) < 0)
+            _exit(255);
+        _exit(open(path, O_RDONLY) < 0 ? errno : 0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    return WEXITSTATUS(status);
+}
+
+static void test_what_may_be_replaced_is_read_with_its_folder(void **state)
+{
+    static const struct {
+        const char *changing, *home, *path;
+        int errnum;
+    } cases[] = {
+        {"one/file", "home", "one/file", 0},   {"one/file", "home", "one/new", 0},
+        {"one/none", "home", "one/new", 0},    {"one/file", "home", "two/new", EACCES},
+        {"one/link", "home", "one/new", 0},    {"one/link", "home", "two/new", 0},
+        {"one/file", "one", "one/file", 0},    {"one/file", "one", "one/new", EACCES},
+        {"one/link", "two", "two/file", 0},    {"one/link", "two", "two/new", EACCES},
+        {"one/file", "one/two", "one/new", 0},
+    };
+
+    run(*state, "mkdir one two home; touch one/file one/new two/file two/new; ln -s ../two/file "
+                "one/link");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        int errnum = open_beside(*state, cases[i].changing, cases[i].home, cases[i].path);
+        if (errnum != cases[i].errnum)
+            fail_msg("%s beside %s, home %s: errno %d, not %d", cases[i].path, cases[i].changing,
+                     cases[i].home, errnum, cases[i].errnum);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_read_cannot_be_written, sandbox_open,
                                         sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_may_be_replaced_is_read_with_its_folder,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_looked_at_is_not_lacking, sandbox_open,
                                         sandbox_close),
     };

@@ -278,6 +278,18 @@ static void see_names(const struct nodes *nodes)
             assert_non_null(node_get(nodes, nodes->owners[i] - 1));
 }
 
+/* What is in a checkout, or in a name, goes before that. */
+static void see_units(const struct nodes *nodes)
+{
+    for (uint32_t i = 0; i < nodes_used(nodes); i++) {
+        const struct node *node = node_get(nodes, i);
+        if (!node)
+            continue;
+        assert_non_null(node_get(nodes, node_unit(nodes, i)));
+        assert_true(node->kind != NODE_CHECKOUT || node_get(nodes, node->parent));
+    }
+}
+
 /* What the next worker finds and does. Returns whether all was there already. */
 static int look(const struct world *world, act action, act see)
 {
@@ -289,6 +301,7 @@ static int look(const struct world *world, act action, act see)
     int seen = see(world->copy, world);
     assert_in_range(seen, 0, 1);
     see_names(world->copy);
+    see_units(world->copy);
     assert_int_equal(action(world->copy, world), 0);
     assert_int_equal(see(world->copy, world), 1);
     assert_int_equal(node_lookup(world->copy, 0, "old", 3, &child), 0);
@@ -377,11 +390,14 @@ static void a_name_is_in_its_folder_or_not(void **state)
     crash_everywhere(*state, do_child, see_child);
 }
 
-/* What is spare: three nodes of a checkout that is not shown any more, itself, one of a name. */
+/* What is spare: three nodes of a checkout that is not shown any more, itself, another checkout, and one of a name. */
 static void make_spare(struct world *world)
 {
+    uint32_t checkout;
+
     world->spare = nodes_used(world->nodes);
     assert_int_equal(do_checkout(world->nodes, world), 0);
+    assert_int_equal(append(world->nodes, NODE_CHECKOUT, "", world->first, &checkout), 0);
     world->end = nodes_used(world->nodes);
     assert_int_equal(do_checkout(world->nodes, world), 0);
 }
