@@ -88,7 +88,7 @@ static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const 
     memcpy(message, &header, sizeof header);
     memcpy(message + sizeof header, what, size);
     assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
-    if (opcode == FUSE_FORGET)
+    if (opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET)
         return 0;
     hear(kernel);
     assert_true(kernel->said.header.unique == header.unique);
@@ -321,6 +321,10 @@ static void test_what_is_held_is_forgotten(void **state)
 {
     const struct fuse_forget_in twice = {2};
     struct kernel kernel;
+    struct {
+        struct fuse_batch_forget_in head;
+        struct fuse_forget_one each[2];
+    } both = {.head = {.count = 2}};
 
     kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
     uint64_t repo = look_along(&kernel, "repo");
@@ -329,6 +333,13 @@ static void test_what_is_held_is_forgotten(void **state)
     ask_for(&kernel, FUSE_FORGET, repo, &twice, sizeof twice);
     while (node_holds(kernel.worker.mount.nodes, (uint32_t)repo - 1) > 0)
         sched_yield();
+    both.each[0] = (struct fuse_forget_one){look_along(&kernel, "repo"), 1};
+    both.each[1] = (struct fuse_forget_one){look_along(&kernel, "repo/release"), 1};
+    both.each[0].nlookup++; /* on the way to the other */
+    ask_for(&kernel, FUSE_BATCH_FORGET, 0, &both, sizeof both);
+    for (int i = 0; i < 2; i++)
+        while (node_holds(kernel.worker.mount.nodes, (uint32_t)both.each[i].nodeid - 1) > 0)
+            sched_yield();
     kernel_close(&kernel);
 }
 
@@ -362,9 +373,49 @@ static void test_a_folder_is_listed_from_any_entry_on(void **state)
     uint64_t folder = look_along(&kernel, "repo/1");
     assert_string_equal(list(&kernel, folder, &offset, 4096), ". .. file folder link run ");
     assert_string_equal(list(&kernel, folder, &offset, 4096), "");
-    offset = 0; /* in which no two have room */
+    offset = 0; /* in which one has just room */
     for (size_t i = 0; i < sizeof entries / sizeof *entries; i++)
-        assert_string_equal(list(&kernel, folder, &offset, 40), entries[i]);
+        assert_string_equal(list(&kernel, folder, &offset, 32), entries[i]);
+    kernel_close(&kernel);
+}
+
+/* The numbers that `ls -a` shows are those that looking up says, and what is told with attributes is held. */
+static void test_a_listing_tells_the_same_numbers(void **state)
+{
+    static const struct {
+        const char *folder, *above, *name;
+    } cases[] = {{"repo/1", "repo", "folder"},
+                 {"repo/1/folder", "repo/1", "file"},
+                 {"repo/main", "repo", "folder"},
+                 {"repo/main/folder", "repo/main", "file"}};
+    const struct fuse_read_in read = {.size = 4096};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        uint64_t above = look_along(&kernel, cases[i].above),
+                 folder = look_along(&kernel, cases[i].folder), seen = 0;
+        uint64_t child = look(&kernel, folder, cases[i].name) == 0 ? kernel.said.entry.nodeid : 0;
+        uint64_t held = node_holds(kernel.worker.mount.nodes, (uint32_t)child - 1), told = 0;
+        assert_int_equal(ask_for(&kernel, FUSE_READDIRPLUS, folder, &read, sizeof read), 0);
+        size_t size = kernel.said.header.len - sizeof kernel.said.header;
+        for (size_t at = 0; at < size;) {
+            const struct fuse_direntplus *entry =
+                (const struct fuse_direntplus *)(kernel.said.bytes + at);
+            uint64_t number = entry->dirent.ino;
+            if (entry->dirent.name[0] == '.') {
+                assert_true(number == (entry->dirent.namelen == 1 ? folder : above));
+                assert_true(entry->entry_out.nodeid == 0);
+            } else {
+                assert_true(number == entry->entry_out.nodeid);
+                seen += number == child;
+                told++;
+            }
+            at += FUSE_DIRENTPLUS_SIZE(entry);
+        }
+        assert_int_equal(seen, 1);
+        assert_int_equal(node_holds(kernel.worker.mount.nodes, (uint32_t)child - 1), held + told);
+    }
     kernel_close(&kernel);
 }
 
@@ -450,6 +501,7 @@ int main(void)
         TEST(test_what_is_not_there),
         TEST(test_what_is_held_is_forgotten),
         TEST(test_a_folder_is_listed_from_any_entry_on),
+        TEST(test_a_listing_tells_the_same_numbers),
         TEST(test_bytes_from_any_offset_on),
         TEST(test_df),
         TEST(test_what_workers_died_of_is_refused),

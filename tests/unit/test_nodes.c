@@ -383,6 +383,7 @@ static void a_version_shows_no_other_nodes_children(void **state)
     assert_int_equal(node_checkout(nodes, version, &found), -EIO);
     nodes->node[checkout].parent = version;
     assert_int_equal(node_checkout(nodes, version, &found), 0);
+    nodes->node[checkout].parent = tree;
     node_publish_checkout(nodes, tree, checkout);
     assert_int_equal(node_checkout(nodes, tree, &found), -EIO);
 }
@@ -427,7 +428,7 @@ static void links_outside_their_list_are_eio(void **state)
     for (uint32_t listed = 2; listed <= 3;
          listed++) { /* one too many for what is used, and for the names */
         list->listed = listed;
-        nodes->header->links_used = used + listed - 2;
+        nodes->header->links_used = used + 2 * (listed - 2);
         assert_int_equal(node_lookup(nodes, 0, "a", 1, &child), -EIO);
     }
     list->listed = 1;
