@@ -2,10 +2,12 @@
  * damaged, cut off, and read again. */
 #include <errno.h>
 #include <setjmp.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -13,7 +15,10 @@
 
 #include "fs/shared/last_reading.h"
 #include "fs/tree/lists_saved.h"
+#include "gitcache/base/hash.h"
 
+#define HEAD   96 /* bytes before the readings */
+#define LAYOUT 8  /* where its number is */
 #define COMMIT "0123456789abcdef0123456789abcdef01234567"
 
 static int make(void)
@@ -41,6 +46,7 @@ static void assert_holds(int fd, const char *expected, size_t expected_size)
     assert_int_equal(last_reading_get(fd, &bytes, &size), 0);
     assert_int_equal(size, expected_size);
     assert_memory_equal(bytes, expected, size);
+    assert_int_equal(bytes[size], '\0');
     free(bytes);
 }
 
@@ -138,7 +144,9 @@ static void every_damage_is_noticed(void **state)
         size_t found;
         assert_int_equal(pread(fd, whole, sizeof whole, 0), size);
         assert_int_equal(pwrite(cut, whole, (size_t)length, 0), length);
-        if (last_reading_get(cut, &bytes, &found) == 0) {
+        int r = last_reading_get(cut, &bytes, &found);
+        assert_true(r == 0 || length < HEAD + (off_t)sizeof old); /* else the old one is whole */
+        if (r == 0) {
             assert_true(found == sizeof old || found == sizeof now);
             free(bytes);
         }
@@ -146,6 +154,72 @@ static void every_damage_is_noticed(void **state)
         assert_holds(cut, "new", 4);
         close(cut);
     }
+    close(fd);
+}
+
+static void another_layout_is_not_read_and_written_over(void **state)
+{
+    char text[5000] = {0}, *bytes;
+    uint64_t layout = 2;
+    int fd = make();
+    size_t size;
+
+    (void)state;
+    assert_int_equal(last_reading_put(fd, text, sizeof text), 0);
+    assert_int_equal(pwrite(fd, &layout, sizeof layout, LAYOUT), sizeof layout);
+    assert_int_equal(last_reading_get(fd, &bytes, &size), -EPROTO);
+    assert_int_equal(last_reading_put(fd, "new", 3), 0);
+    assert_holds(fd, "new", 3);
+    assert_int_equal(size_of(fd), HEAD + 3);
+    close(fd);
+}
+
+static void a_damaged_only_reading_is_an_error(void **state)
+{
+    int fd = make();
+    char *bytes;
+    size_t size;
+
+    (void)state;
+    assert_int_equal(last_reading_put(fd, "only", 4), 0);
+    assert_int_equal(pwrite(fd, "x", 1, LAYOUT + 8 + 4 * 8), 1); /* the check of where it is */
+    assert_int_equal(last_reading_get(fd, &bytes, &size), -EIO);
+    close(fd);
+}
+
+/* The newest says that it ends beyond all there can be. */
+static void a_place_that_cannot_be_is_passed_over(void **state)
+{
+    uint64_t place[5] = {3, UINT64_MAX - 3, 8, 0};
+    int fd = make();
+
+    (void)state;
+    assert_int_equal(last_reading_put(fd, "before", 6), 0);
+    assert_int_equal(last_reading_put(fd, "last", 4), 0);
+    place[4] = hash_bytes(HASH_BEGIN, place, 4 * sizeof *place);
+    assert_int_equal(pwrite(fd, place, sizeof place, LAYOUT + 8), sizeof place);
+    assert_holds(fd, "last", 4);
+    close(fd);
+}
+
+/* Its bytes go first: here they cannot be written, though the file is long enough. */
+static void what_cannot_be_kept_leaves_the_one_before(void **state)
+{
+    struct rlimit limit, before;
+    char text[1000] = {0};
+    int fd = make();
+
+    (void)state;
+    assert_int_equal(last_reading_put(fd, text, sizeof text), 0);
+    assert_int_equal(last_reading_put(fd, "last", 4), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &before), 0);
+    limit = (struct rlimit){.rlim_cur = HEAD, .rlim_max = before.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+    int r = last_reading_put(fd, "new", 3);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &before), 0);
+    assert_int_equal(r, -EFBIG);
+    assert_holds(fd, "last", 4);
     close(fd);
 }
 
@@ -302,6 +376,10 @@ int main(void)
         cmocka_unit_test(the_newest_reading_is_what_is_read),
         cmocka_unit_test(a_writer_may_die_at_any_byte),
         cmocka_unit_test(every_damage_is_noticed),
+        cmocka_unit_test(another_layout_is_not_read_and_written_over),
+        cmocka_unit_test(a_damaged_only_reading_is_an_error),
+        cmocka_unit_test(a_place_that_cannot_be_is_passed_over),
+        cmocka_unit_test(what_cannot_be_kept_leaves_the_one_before),
         cmocka_unit_test(lists_come_back_as_they_were),
         cmocka_unit_test(other_bytes_are_parsed_with_care),
     };

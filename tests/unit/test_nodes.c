@@ -463,6 +463,8 @@ static void all_links_are_walked(void **state)
     const uint32_t expected[] = {a, false, control, true, 0, true};
     assert_memory_equal(seen, expected, 4 * sizeof *seen);
     assert_ptr_equal(next, seen + 4);
+    assert_int_equal(node_lookup(nodes, control, "a", 1, &seen[4]), 0);
+    assert_int_equal(seen[4], a);
     assert_int_equal(node_publish_links(nodes, control, links, 3), 1);
     next = seen; /* the root has no name, and is first */
     assert_int_equal(node_each_link(nodes, control, note_link, &next), 1);

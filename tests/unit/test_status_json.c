@@ -2,22 +2,35 @@
 #include <jansson.h>
 
 #include "fs/worker/status.h"
+#include "fs/worker/status_transfers.h"
 #include "tests/unit/mounted.h"
 
 #define MANY 22 /* commits that a list names and that are not there */
 
-/* The versions of the only repository, as status.json has them. */
-static json_t *versions(struct mounted *mounted)
+static json_t *status_of(struct mounted *mounted)
 {
     char *text = status_make(&mounted->mount);
     assert_non_null(text);
+    assert_int_equal(strlen(text) % 4096, 0); /* the size seldom changes */
     json_t *status = json_loads(text, 0, NULL);
     assert_non_null(status);
+    free(text);
+    return status;
+}
+
+static int64_t number_of(json_t *json, const char *key)
+{
+    return json_integer_value(json_object_get(json, key));
+}
+
+/* The versions of the only repository, as status.json has them. */
+static json_t *versions(struct mounted *mounted)
+{
+    json_t *status = status_of(mounted);
     json_t *repo = json_array_get(json_object_get(status, "repositories"), 0);
     json_t *found = json_incref(json_object_get(repo, "versions"));
 
     json_decref(status);
-    free(text);
     assert_non_null(found);
     return found;
 }
@@ -70,6 +83,60 @@ static void test_commits_that_somebody_made_up_are_not_in_it(void **state)
     mounted_close(&mounted);
 }
 
+/* As Prometheus wants it: each class counts those below it, too. */
+static void test_how_long_fetches_took(void **state)
+{
+    static const int64_t took[] = {50, 51, 100, 60001}, counts[] = {1, 3, 3, 3, 3, 3, 3, 3};
+    struct mounted mounted;
+    json_t *bucket;
+    size_t i;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (i = 0; i < 4; i++)
+        state_count_fetch(mounted.mount.state, took[i]);
+    json_t *status = status_of(&mounted), *seconds = json_object_get(status, "fetch_seconds");
+    assert_int_equal(number_of(seconds, "count"), 4);
+    assert_true(json_real_value(json_object_get(seconds, "sum")) == 60.202);
+    assert_int_equal(json_array_size(json_object_get(seconds, "buckets")), 8);
+    json_array_foreach (json_object_get(seconds, "buckets"), i, bucket)
+        assert_int_equal(number_of(bucket, "count"), counts[i]);
+    json_decref(status);
+    mounted_close(&mounted);
+}
+
+/* A clock may have been set back since. */
+static void test_a_mount_is_up_for_nothing_at_least(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (int ahead = 0; ahead < 2; ahead++) {
+        mounted.mount.state->mounted_at += (ahead ? 2000 : -1000) * 1000ll;
+        json_t *status = status_of(&mounted);
+        if (ahead)
+            assert_int_equal(number_of(status, "uptime_seconds"), 0);
+        else
+            assert_in_range(number_of(status, "uptime_seconds"), 1000, 1100);
+        json_decref(status);
+    }
+    mounted_close(&mounted);
+}
+
+static void test_text_that_is_not_utf_8_is_shown_all_the_same(void **state)
+{
+    json_t *json = status_transfers_text("a\x80\xff"
+                                         "b"),
+           *good = status_transfers_text("\u00e4");
+
+    (void)state;
+    assert_string_equal(json_string_value(json), "a??b");
+    assert_string_equal(json_string_value(good), "\u00e4");
+    json_decref(json);
+    json_decref(good);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -78,6 +145,10 @@ int main(void)
             sandbox_close),
         cmocka_unit_test_setup_teardown(test_commits_that_somebody_made_up_are_not_in_it,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_how_long_fetches_took, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_mount_is_up_for_nothing_at_least, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test(test_text_that_is_not_utf_8_is_shown_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,0 +1,133 @@
+/* test_fence_reach.c - what a worker can reach behind its fence; and that something came since, which is looked for at most once a
+ * second for who asks often. The fence holds for good, so it is closed in a process of its own. */
+#include <fcntl.h>
+#include <sys/wait.h>
+
+#include "fs/settings.h"
+#include "fs/worker/fence.h"
+#include "fs/worker/fence_build.h"
+#include "tests/unit/clock_of_test.h"
+#include "tests/unit/sandbox.h"
+
+static const char *network_file;
+
+static int each_file(void *data, int (*visit)(void *visit_data, const char *path), void *visit_data)
+{
+    (void)data;
+    return visit(visit_data, network_file);
+}
+
+static void check(bool is_right, int line)
+{
+    if (!is_right)
+        _exit(line % 256 ? line % 256 : 1);
+}
+
+#define CHECK(condition) check(condition, __LINE__)
+
+static struct fence *close_fence(const struct sandbox *box, struct settings *settings)
+{
+    static char *operands[] = {(char *)"ours/a.list"};
+    static struct worker_start start = {.operands = operands, .operand_count = 1};
+    struct fence *fence;
+    struct error e = {0};
+
+    start.settings = settings;
+    start.folder = box->folder;
+    start.each_file = each_file;
+    network_file = "ours/file";
+    CHECK(chdir(box->folder) == 0 && settings_init(settings) == 0);
+    CHECK(fence_close(&fence, &start, "cache", NULL, &e) == 0);
+    return fence;
+}
+
+static void look_now_and_then(const struct sandbox *box)
+{
+    struct settings settings;
+    struct fence *fence = close_fence(box, &settings);
+
+    network_file = "theirs/file";
+    CHECK(fence_is_outdated(fence));
+    CHECK(!fence_is_outdated_now_and_then(fence)); /* it was looked at when it was closed */
+    test_now += 999;
+    CHECK(!fence_is_outdated_now_and_then(fence));
+    test_now += 1;
+    CHECK(fence_is_outdated_now_and_then(fence));
+    CHECK(!fence_is_outdated_now_and_then(fence));
+    test_now += 1000;
+    CHECK(fence_is_outdated_now_and_then(fence));
+    network_file = "ours/new";
+    CHECK(!fence_is_outdated(fence));
+    network_file = "theirs/none"; /* its folder alone is nothing to end for */
+    CHECK(!fence_is_outdated(fence));
+    fence_free(fence);
+    settings_release(&settings);
+}
+
+static int open_errno(const char *path, int flags)
+{
+    return open(path, flags) < 0 ? errno : 0;
+}
+
+static void reach(const struct sandbox *box)
+{
+    struct settings settings;
+
+    CHECK(setenv("KRB5CCNAME", "FILE:tickets/own", 1) == 0);
+    CHECK(setenv("KRB5_CLIENT_KTNAME", "DIR:tickets/keys", 1) == 0);
+    CHECK(setenv("KRB5_CONFIG", "KEYRING:tickets/other", 1) == 0);
+    CHECK(setenv("STARTPOINTFS_SETS", "sets", 1) == 0);
+    close_fence(box, &settings);
+    CHECK(open_errno("cache/file", O_RDWR) == 0);
+    CHECK(open_errno("ours/a.list", O_RDONLY) == 0);
+    CHECK(open_errno("ours/a.list", O_WRONLY) == EACCES);
+    CHECK(open_errno("theirs/file", O_RDONLY) == EACCES);
+    CHECK(open_errno("tickets/own", O_RDWR) == 0); /* a ticket for each server is added */
+    CHECK(open_errno("tickets/keys/file", O_RDONLY) == 0);
+    CHECK(open_errno("tickets/keys/file", O_WRONLY) == EACCES);
+    CHECK(open_errno("tickets/other", O_RDONLY) == EACCES);
+    CHECK(open_errno("/dev/null", O_WRONLY) == 0);
+    CHECK(open_errno("/etc/passwd", O_RDONLY) == 0);
+    CHECK(open_errno("/etc/shadow", O_RDONLY) == EACCES);
+    CHECK(open_errno(settings.sets, O_RDONLY) == 0);
+}
+
+static void run_behind_a_fence(void **state, void (*act)(const struct sandbox *box))
+{
+    int status;
+
+    if (FENCE_BUILD_SANITIZED) /* its reports go where the sandbox is: that can be written */
+        skip();
+    run(*state,
+        "mkdir -p cache ours theirs sets tickets/keys; touch cache/file ours/a.list ours/file"
+        " ours/new theirs/file tickets/own tickets/other tickets/keys/file");
+    pid_t child = fork();
+    if (child == 0) {
+        act(*state);
+        _exit(0);
+    }
+    assert_int_equal(waitpid(child, &status, 0), child);
+    assert_true(WIFEXITED(status));
+    if (WEXITSTATUS(status) != 0)
+        fail_msg("line %d", WEXITSTATUS(status));
+}
+
+static void test_what_is_new_is_looked_for_once_a_second(void **state)
+{
+    run_behind_a_fence(state, look_now_and_then);
+}
+
+static void test_what_a_worker_can_open(void **state)
+{
+    run_behind_a_fence(state, reach);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_is_new_is_looked_for_once_a_second, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_a_worker_can_open, sandbox_open, sandbox_close),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
