@@ -266,6 +266,8 @@ static void what_is_condemned_is_given_up_for_a_minute(void **state)
     assert_int_equal(crash_record_judge(record, 8), CRASH_GIVEN_UP);
     record->slots[4].died_at -= 10000;
     assert_int_equal(crash_record_judge(record, 8), CRASH_TRIAL);
+    crash_record_condemn(record, 10); /* of which no worker has died yet */
+    assert_int_equal(crash_record_judge(record, 10), CRASH_GIVEN_UP);
 }
 
 static void kills_are_counted_until_it_ends(void **state)

@@ -132,7 +132,7 @@ static void the_end_of_the_table_is_enospc(void **state)
     struct nodes *nodes = *state;
     struct node_spec spec = {.kind = NODE_FILE, .name = "f", .name_length = 1};
     const struct node_spec many[] = {spec, spec, spec};
-    uint32_t index, used;
+    uint32_t index, used, repo = add(nodes, NODE_REPO, "r", 0);
 
     while (nodes_used(nodes) < 4094)
         assert_int_equal(nodes_append(nodes, &spec, 1, &index), 0);
@@ -144,6 +144,9 @@ static void the_end_of_the_table_is_enospc(void **state)
     assert_int_equal(nodes_append(nodes, &spec, 1, &index), -ENOSPC);
     assert_int_equal(nodes_used(nodes), used);
     assert_non_null(node_get(nodes, used - 1));
+    spec.account = repo;
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), -ENOSPC);
+    assert_int_equal(nodes_charged(nodes, repo), 0);
 }
 
 static int note_child(void *data, uint32_t child)
@@ -205,6 +208,9 @@ static void a_repository_has_a_share(void **state)
     assert_int_equal(nodes_append(nodes, &spec, 1, &index), 0);
     spec.account = index; /* no repository: the table is damaged */
     assert_int_equal(nodes_append(nodes, &spec, 1, &index), -EIO);
+    nodes->node[greedy].checkout = UINT32_MAX; /* likewise */
+    spec.account = greedy;
+    assert_int_equal(nodes_append(nodes, &spec, 1, &index), -EDQUOT);
 }
 
 #define FOLDERS   2500
@@ -325,6 +331,9 @@ static void damaged_links_are_eio_and_not_a_crash(void **state)
     nodes->node[version].children = KNOWN | tree;
     assert_int_equal(node_lookup(nodes, version, "x", 1, &child), -EIO);
     nodes->node[tree].name = (1ull << 40) - 2;
+    assert_string_equal(node_name(nodes, node_get(nodes, tree)), "");
+    nodes->node[tree].name = nodes->max_names - 1; /* it would end just beyond */
+    nodes->names[nodes->max_names - 1] = 'x';
     assert_string_equal(node_name(nodes, node_get(nodes, tree)), "");
     assert_string_equal(node_string(nodes, UINT64_MAX), "");
     const struct node *named = node_get(nodes, repo);
@@ -552,9 +561,14 @@ static void damaged_nodes_are_none(void **state)
     assert_null(node_parent(nodes, node_get(nodes, b)));
     nodes->node[a].kind = NODE_KINDS;
     assert_null(node_get(nodes, a));
+    nodes->node[b].checkout = UINT32_MAX;
     assert_int_equal(nodes_charged(nodes, b), 0);
+    nodes->node[b].kind = NODE_FILE;
+    assert_int_equal(node_unit(nodes, b), NODE_ROOT_INDEX);
     assert_false(node_of_id(nodes, b + 2ull, &index));
     assert_false(node_of_id(nodes, 0, &index));
+    nodes->header->nodes_used = b;
+    assert_null(node_get(nodes, b));
     nodes->header->nodes_used = UINT32_MAX;
     assert_int_equal(nodes_used(nodes), 4096);
     struct node_spec spec = {.kind = NODE_FILE, .name = "f", .name_length = 1};
@@ -573,11 +587,12 @@ static void damage_is_said_once_for_a_node(void **state)
     struct nodes *nodes = *state;
     uint64_t said = 0;
 
-    nodes_report_damage(nodes, 3); /* to nobody */
     nodes_on_damage(nodes, note_damage, &said);
     for (uint32_t i = 0; i < 6; i++)
         nodes_report_damage(nodes, i / 2 % 2);
     assert_int_equal(said, 121);
+    nodes_on_damage(nodes, NULL, NULL);
+    nodes_report_damage(nodes, 3); /* to nobody */
 }
 
 static void strings_are_kept_and_end_in_the_table(void **state)

@@ -301,11 +301,50 @@ static void sets_and_strings_stay(void **state)
     struct node_spec spec = {
         .kind = NODE_VERSION, .name = "0", .name_length = 1, .parent = folder, .data = world->repo};
     assert_int_equal(nodes_append(nodes, &spec, 1, &version), 0);
-    assert_int_equal(nodes_keep_string(nodes, "https://example.org/a", &url), 0);
+    char text[200] = {0};
+    memset(text, 'x', sizeof text - 1);
+    assert_int_equal(nodes_keep_string(nodes, text, &url), 0);
     assert_int_equal(add_checkout(world, version, 10, &checkout), 0);
     assert_int_equal(sweep(world), 0);
     assert_int_equal(node_get(nodes, child_of(world, version, "a"))->size, 10);
-    assert_string_equal(node_string(nodes, url), "https://example.org/a");
+    for (size_t i = 0; i < 10; i++) /* which use what is free again */
+        add_name(world, world->repo, NODE_VERSION, "v");
+    assert_string_equal(node_string(nodes, url), text);
+}
+
+static void what_is_used_again_counts(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+
+    add_name(world, world->repo, NODE_VERSION, "a");
+    add_name(world, world->repo, NODE_VERSION, "b");
+    uint32_t taken = nodes_taken(nodes), used = nodes_used(nodes);
+    uint32_t names = nodes->header->names_used;
+    drop_name(world, world->repo, "b"); /* the last there is */
+    assert_int_equal(sweep(world), 1);
+    assert_int_equal(sweep(world), 0);
+    assert_int_equal(nodes_taken(nodes), taken - 1);
+    add_name(world, world->repo, NODE_VERSION, "c");
+    assert_int_equal(nodes_taken(nodes), taken);
+    assert_int_equal(nodes_used(nodes), used);
+    assert_int_equal(nodes->header->names_used, names);
+}
+
+static void a_name_that_is_held_between_the_halves_stays(void **state)
+{
+    struct world *world = *state;
+    uint32_t held = add_name(world, world->repo, NODE_VERSION, "held");
+
+    drop_name(world, world->repo, "held");
+    struct sweep *sweep = nodes_sweep_new(world->nodes);
+    nodes_sweep_look(sweep);
+    node_hold(world->nodes, held);
+    nodes_sweep_wait(sweep);
+    assert_int_equal(nodes_sweep_finish(sweep), 0);
+    nodes_sweep_free(sweep);
+    add_name(world, world->repo, NODE_VERSION, "other");
+    assert_string_equal(node_name(world->nodes, node_get(world->nodes, held)), "held");
 }
 
 struct other_thread {
@@ -434,10 +473,19 @@ static void each_half_looks_anew(void **state)
     nodes_sweep_look(sweep); /* whoever had it in hand has let it go */
     assert_true(nodes_sweep_is_dead(sweep, older));
     node_hold(nodes, old);
+    uint32_t late = add_name(world, world->repo, NODE_VERSION, "late");
+    nodes_sweep_free(sweep);
+    sweep = nodes_sweep_new(nodes);
+    nodes_sweep_look(sweep);
+    node_forget(nodes, node_id(nodes, old), 1); /* both only now */
+    drop_name(world, world->repo, "late");
     nodes_sweep_wait(sweep);
     assert_int_equal(nodes_sweep_finish(sweep), 3);
     nodes_sweep_free(sweep);
     assert_null(node_get(nodes, older));
+    for (size_t i = 0; i < 10; i++) /* which use what is free again */
+        add_name(world, world->repo, NODE_VERSION, "v");
+    assert_string_equal(node_name(nodes, node_get(nodes, late)), "late");
     assert_string_equal(node_name(nodes, node_get(nodes, old + 1)), "a");
 }
 
@@ -683,6 +731,8 @@ int main(void)
         TEST(what_a_thread_works_with_stays),
         TEST(names_that_are_gone_make_room),
         TEST(sets_and_strings_stay),
+        TEST(what_is_used_again_counts),
+        TEST(a_name_that_is_held_between_the_halves_stays),
         TEST(who_is_inside_is_waited_for),
         TEST(a_share_is_a_repositorys),
         TEST(who_came_in_late_is_waited_for),
