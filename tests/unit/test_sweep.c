@@ -306,6 +306,7 @@ static void sets_and_strings_stay(void **state)
     assert_int_equal(nodes_keep_string(nodes, text, &url), 0);
     assert_int_equal(add_checkout(world, version, 10, &checkout), 0);
     assert_int_equal(sweep(world), 0);
+    assert_int_equal(nodes_charged(nodes, world->repo), 3); /* not the set's own name */
     assert_int_equal(node_get(nodes, child_of(world, version, "a"))->size, 10);
     for (size_t i = 0; i < 10; i++) /* which use what is free again */
         add_name(world, world->repo, NODE_VERSION, "v");
@@ -470,8 +471,10 @@ static void each_half_looks_anew(void **state)
     nodes_sweep_look(sweep);
     assert_false(nodes_sweep_is_dead(sweep, older));
     assert_true(nodes_sweep_is_dead(sweep, old));
-    nodes_sweep_look(sweep); /* whoever had it in hand has let it go */
+    nodes_sweep_pin(sweep, old);
+    nodes_sweep_look(sweep); /* whoever had it in hand has let it go, and has another one */
     assert_true(nodes_sweep_is_dead(sweep, older));
+    assert_false(nodes_sweep_is_dead(sweep, old));
     node_hold(nodes, old);
     uint32_t late = add_name(world, world->repo, NODE_VERSION, "late");
     nodes_sweep_free(sweep);
