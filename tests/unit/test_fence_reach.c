@@ -43,6 +43,7 @@ static struct fence *close_fence(const struct sandbox *box, struct settings *set
 
 static void look_now_and_then(const struct sandbox *box)
 {
+    char none[200];
     struct settings settings;
     struct fence *fence = close_fence(box, &settings);
 
@@ -58,7 +59,8 @@ static void look_now_and_then(const struct sandbox *box)
     CHECK(fence_is_outdated_now_and_then(fence));
     network_file = "ours/new";
     CHECK(!fence_is_outdated(fence));
-    network_file = "theirs/none"; /* its folder alone is nothing to end for */
+    snprintf(none, sizeof none, "%s/theirs/none", box->folder);
+    network_file = none; /* its folder alone is nothing to end for */
     CHECK(!fence_is_outdated(fence));
     fence_free(fence);
     settings_release(&settings);
