@@ -38,6 +38,8 @@ struct supervisor {
     int pause;
     unsigned starts;   /* of workers, by this supervisor */
     bool has_answered; /* one of them has been ready */
+    bool
+        is_trial; /* the worker is the first of a new program; before it, the old one's goes on for a while */
     bool stopping;
     bool leaving; /* stopping, and the mount stays */
 };
@@ -72,6 +74,7 @@ static bool start_worker(struct supervisor *s)
     if (s->ready_fd >= 0)
         close(s->ready_fd);
     s->ready_at = 0;
+    s->is_trial = program_is_on_trial(&s->program);
     s->starts++;
     s->oom_kills = oom_kills();
     atomic_fetch_add(&s->mount.state->workers, 1);
@@ -106,7 +109,7 @@ static void on_death(struct supervisor *s)
     const char *cause = s->mount.state->last_cause;
 
     atomic_fetch_add(&s->mount.state->restarts, 1);
-    if (!s->ready_at && program_is_on_trial(&s->program))
+    if (!s->ready_at && s->is_trial)
         program_give_back(&s->program);
     int pause = s->has_answered ? next_pause(s) : 0;
     s->start_at += pause;
@@ -159,8 +162,9 @@ static void on_first_ready(struct supervisor *s)
     s->has_answered = true;
     atomic_store(&s->mount.state->answers, 1);
     s->ready_at = clock_now();
-    if (program_is_on_trial(&s->program))
+    if (s->is_trial)
         program_keep(&s->program);
+    s->is_trial = false;
 }
 
 /* The worker takes requests, or has read the lists again. */

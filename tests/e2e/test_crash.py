@@ -616,6 +616,15 @@ class Upgrade(Kills):
         eventually(lambda: state(worker) in (None, "Z"), 20 * SLOWNESS, "its end")
         eventually(lambda: mount.status()["reloads"] == 1, 20 * SLOWNESS, "the reload")
 
+    def test_a_worker_of_the_old_program_that_was_not_ready_says_nothing_of_the_new_one(self):
+        mount = self.mount(self.make_start_point().path, options="timeout=1", foreground=True)
+        first = self.worker(mount.foreground.pid)
+        os.kill(first, signal.SIGKILL)
+        os.kill(self.worker(mount.foreground.pid, not_this=first), signal.SIGSTOP)
+        mount.foreground.send_signal(signal.SIGUSR1)
+        eventually(lambda: mount.status()["reloads"] == 1, 20 * SLOWNESS, "the reload")
+        self.assertNotIn("its worker does not start", mount.log())
+
     def test_what_does_not_say_whether_it_can_is_refused(self):
         source, mute = self.folder / "mute.c", self.folder / "mute"
         source.write_text("#include <unistd.h>\nint main(void) { return pause(); }\n")

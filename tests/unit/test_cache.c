@@ -918,7 +918,7 @@ static void test_a_ref_that_the_record_lacks_is_recorded(void **state)
 }
 
 /* Who makes a repository's folder while another is about to. */
-static struct repository *faster;
+static _Thread_local struct repository *faster;
 
 char *__real_mkdtemp(char *template);
 char *__wrap_mkdtemp(char *template);

@@ -82,7 +82,7 @@ class EndToEnd(unittest.TestCase):
             "E2E_FOLDER": str(self.folder), "TMPDIR": str(self.folder),
             "GIT_CONFIG_GLOBAL": str(self.git_config), "GIT_CONFIG_NOSYSTEM": "1",
             "GIT_TERMINAL_PROMPT": "0", "PYTHONDONTWRITEBYTECODE": "1",
-            "ASAN_OPTIONS": f"log_path={report},handle_sigill=1,fast_unwind_on_malloc=0",
+            "ASAN_OPTIONS": f"log_path={report},handle_sigill=1",
             "TSAN_OPTIONS": f"log_path={report},suppressions={processes.PROJECT}/tests/e2e/tsan.supp",
             "LSAN_OPTIONS": "print_suppressions=0",
         }

@@ -11,6 +11,10 @@ import signal
 import subprocess
 import time
 
+# With vfork Python blocks all signals in the thread that starts a program. If another child of that thread ends then, its
+# SIGCHLD, which nobody wants, interrupts what another thread waits for in a mount: a server in a test's process must not.
+subprocess._USE_VFORK = False
+
 PROJECT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = pathlib.Path(os.environ.get("E2E_PROGRAM") or PROJECT / "build" / "startpointfs").resolve()
 
