@@ -1,8 +1,8 @@
 #!/usr/bin/python3
 """Measures everything that the README says of speed, beside git, ext4 and squashfuse, on a machine that does nothing else.
 
-    make bench                       every row; some minutes
-    BENCH_SHORT=1 make bench         within three minutes, with less material
+    make bench                       every row; some twenty minutes
+    BENCH_SHORT=1 make bench         three to five minutes, with less material
     BENCH_ROWS=walks,tags make bench only these (the functions of rows_*.py)
 
 Each row alternates with its peer, so that what else the machine does hits both; medians are compared. Prints one table, and
