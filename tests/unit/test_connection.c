@@ -86,7 +86,8 @@ static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const 
                                     .nodeid = node};
 
     memcpy(message, &header, sizeof header);
-    memcpy(message + sizeof header, what, size);
+    if (size > 0)
+        memcpy(message + sizeof header, what, size);
     assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
     if (opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET)
         return 0;
