@@ -10,8 +10,8 @@
 #include "gitcache/base/error.h"
 #include "gitcache/base/oid.h"
 
-/* Counted: each that succeeds needs a library_close; but the process keeps what the first has set up. library_open also sets what holds for the whole
- * process; threads that run beside others call library_start. */
+/* Counted: each that succeeds needs a library_close; but the process keeps what the first has set up. library_open
+ * also sets what holds for the whole process; threads that run beside others call library_start. */
 int library_open(struct error *e);
 int library_start(struct error *e);
 void library_close(void);

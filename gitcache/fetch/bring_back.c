@@ -38,8 +38,7 @@ int bring_back_new(struct bring_back **out, const char *cache_folder,
 
     if (hasty.connect_timeout > PATIENCE)
         hasty.connect_timeout = PATIENCE;
-    if (hasty.silence_timeout == 0 || hasty.silence_timeout > PATIENCE)
-        hasty.silence_timeout = PATIENCE;
+    hasty.silence_most = PATIENCE;
     if (bring_back && (bring_back->cache_folder = strdup(cache_folder)))
         r = remote_new(&bring_back->remote, &hasty, e);
     else

@@ -16,14 +16,20 @@ void net_settings_init(struct net_settings *settings)
     };
 }
 
-void net_settings_complete(struct net_settings *settings, const struct gitconfig *config)
+/* 0 is git's word for waiting for ever, which no call here does. */
+static unsigned silence_of_git(const struct gitconfig *config)
 {
     const char *text = getenv("GIT_HTTP_LOW_SPEED_TIME");
 
-    if (settings->silence_timeout > 0)
-        return;
     if (!text)
         text = gitconfig_get(config, "http.lowspeedtime");
-    /* 0 is git's word for waiting for ever, which no call here does. */
-    settings->silence_timeout = text && atoi(text) > 0 ? (unsigned)atoi(text) : SILENCE_TIMEOUT;
+    return text && atoi(text) > 0 ? (unsigned)atoi(text) : SILENCE_TIMEOUT;
+}
+
+void net_settings_complete(struct net_settings *settings, const struct gitconfig *config)
+{
+    if (settings->silence_timeout == 0)
+        settings->silence_timeout = silence_of_git(config);
+    if (settings->silence_most > 0 && settings->silence_timeout > settings->silence_most)
+        settings->silence_timeout = settings->silence_most;
 }

@@ -11,6 +11,7 @@ struct politeness;
 struct net_settings {
     unsigned connect_timeout; /* seconds until a connection must stand */
     unsigned silence_timeout; /* seconds without progress; 0: what git's configuration says */
+    unsigned silence_most;    /* seconds that the silence may last at most; 0: no bound */
     uint64_t max_pack;        /* bytes; a larger pack is refused while it streams */
     uint64_t max_listing;     /* bytes; likewise */
     unsigned rate;            /* requests a second to one host; 0: any number */

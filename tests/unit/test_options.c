@@ -128,6 +128,13 @@ static void test_given_again(void **state)
     assert_int_equal(settings.remote.silence_timeout, 100);
     net_settings_complete(&usual.remote, NULL);
     assert_int_equal(usual.remote.silence_timeout, 7);
+    usual.remote.silence_most = 5;
+    net_settings_complete(&usual.remote, NULL);
+    assert_int_equal(usual.remote.silence_timeout, 5);
+    usual.remote.silence_timeout = 0;
+    usual.remote.silence_most = 10;
+    net_settings_complete(&usual.remote, NULL);
+    assert_int_equal(usual.remote.silence_timeout, 7);
     unsetenv("GIT_HTTP_LOW_SPEED_TIME");
     assert_int_equal(settings.remote.connect_timeout, 3);
     settings_release(&settings);
