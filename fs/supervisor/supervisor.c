@@ -38,8 +38,7 @@ struct supervisor {
     int pause;
     unsigned starts;   /* of workers, by this supervisor */
     bool has_answered; /* one of them has been ready */
-    bool
-        is_trial; /* the worker is the first of a new program; before it, the old one's goes on for a while */
+    bool is_trial;     /* the worker is of a program on trial, and not the one before it */
     bool stopping;
     bool leaving; /* stopping, and the mount stays */
 };
@@ -164,7 +163,6 @@ static void on_first_ready(struct supervisor *s)
     s->ready_at = clock_now();
     if (s->is_trial)
         program_keep(&s->program);
-    s->is_trial = false;
 }
 
 /* The worker takes requests, or has read the lists again. */
