@@ -21,7 +21,9 @@
 
 static void put(FILE *out, const char *text)
 {
-    fprintf(out, "%c%s%c", text ? '+' : '-', text ? text : "", '\0');
+    fputc(text ? '+' : '-', out);
+    fputs(text ? text : "", out);
+    fputc('\0', out);
 }
 
 static void put_number(FILE *out, uint64_t number)
@@ -29,40 +31,33 @@ static void put_number(FILE *out, uint64_t number)
     fprintf(out, "+%llu%c", (unsigned long long)number, '\0');
 }
 
-static int put_source(FILE *out, const struct source *source, const char *given)
+static void put_source(FILE *out, const struct source *source, const char *given)
 {
-    char *spelling = source_format(source);
-
-    if (!spelling)
-        return -ENOMEM;
-    put(out, spelling);
+    fputc('+', out);
+    source_print(source, out);
+    fputc('\0', out);
     put(out, source->text);
     put(out, given);
     put(out, source->file);
     put_number(out, source->line);
-    free(spelling);
-    return 0;
 }
 
-static int put_set(FILE *out, const struct mounted_set *mounted)
+static void put_set(FILE *out, const struct mounted_set *mounted)
 {
     const struct set *set = &mounted->set;
-    int r = 0;
 
     put(out, set->name);
     put(out, mounted->path);
     put(out, mounted->found_in ? mounted->found_in->path : NULL);
     put(out, type_name(set->type));
     put_number(out, set->sources.count);
-    for (size_t i = 0; i < set->sources.count && r == 0; i++)
-        r = put_source(out, &set->sources.items[i], set->given ? set->given[i] : NULL);
-    return r;
+    for (size_t i = 0; i < set->sources.count; i++)
+        put_source(out, &set->sources.items[i], set->given ? set->given[i] : NULL);
 }
 
-static int put_lists(FILE *out, const struct lists *lists)
+static void put_lists(FILE *out, const struct lists *lists)
 {
     size_t folders = 0, sets = 0;
-    int r = 0;
 
     for (const struct list_folder *folder = lists->folders; folder; folder = folder->next)
         folders++;
@@ -76,10 +71,8 @@ static int put_lists(FILE *out, const struct lists *lists)
         put_number(out, folder->holds_sets);
     }
     put_number(out, sets);
-    for (const struct mounted_set *mounted = lists->first; mounted && r == 0;
-         mounted = mounted->next)
-        r = put_set(out, mounted);
-    return r;
+    for (const struct mounted_set *mounted = lists->first; mounted; mounted = mounted->next)
+        put_set(out, mounted);
 }
 
 int lists_saved_write(const struct lists *lists, int fd)
@@ -90,9 +83,8 @@ int lists_saved_write(const struct lists *lists, int fd)
 
     if (!out)
         return -ENOMEM;
-    int r = put_lists(out, lists);
-    if (fclose(out) != 0 && r == 0)
-        r = -ENOMEM;
+    put_lists(out, lists);
+    int r = fclose(out) == 0 ? 0 : -ENOMEM;
     if (r == 0)
         r = last_reading_put(fd, bytes, size);
     free(bytes);

@@ -4,6 +4,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "gitcache/base/hash.h"
+
 #define FIRST_ROOM 16
 
 void repos_init(struct repos *repos, struct nodes *nodes, struct cache *cache)
@@ -30,11 +32,7 @@ static struct repo **node_bucket(const struct repos *repos, uint32_t node)
 /* Folders' names differ within a list; only an alias that moved to another URL is found twice. */
 static struct repo **name_bucket(const struct repos *repos, const char *name)
 {
-    uint32_t hash = 0;
-
-    while (*name)
-        hash = hash * 31 + (unsigned char)*name++;
-    return &repos->by_name[hash * UINT32_C(2654435761) % repos->room];
+    return &repos->by_name[hash_string(HASH_BEGIN, name) % repos->room];
 }
 
 static void link_repo(struct repos *repos, struct repo *repo)

@@ -16,6 +16,7 @@
 #define PERIOD \
     60000 /* milliseconds between two looks at the cache, which others may fill as well */
 #define SOON         5000 /* the same while it is too large */
+#define FIRST        500  /* before the first one: who has waited for the mount reads first */
 #define GRACE        10   /* seconds for which what was read stays, unless the disk is full */
 #define LEAST        ((uint64_t)1 << 20) /* bytes: less is not worth the trouble */
 #define VAIN_SECONDS 5                   /* after an attempt that freed nothing, the next one */
@@ -275,13 +276,22 @@ static bool is_passed(const struct room *room)
     return limit > 0 && atomic_load(&room->size) + room->fetched > limit;
 }
 
-static void wait_for_change(struct room *room)
+static bool is_too_large(struct room *room)
 {
+    pthread_mutex_lock(&room->lock);
+    bool passed = is_passed(room);
+    pthread_mutex_unlock(&room->lock);
+    return passed;
+}
+
+/* Until it is filled too much, or no longer; at most so many milliseconds. */
+static void wait_for_change(struct room *room, int milliseconds)
+{
+    int64_t until = clock_now() + milliseconds;
     int r = 0;
 
     pthread_mutex_lock(&room->lock);
     bool was_passed = is_passed(room);
-    int64_t until = clock_now() + (was_passed ? SOON : PERIOD);
     while (r == 0 && !room->stopping && is_passed(room) == was_passed)
         r = thread_wait_until(&room->changed, &room->lock, until);
     room->fetched = 0;
@@ -294,9 +304,10 @@ static void *run(void *arg)
 
     if (may_make(room))
         gc_reserve_make(room->mount->cache);
+    wait_for_change(room, FIRST);
     while (!is_stopping(room)) {
         look(room);
-        wait_for_change(room);
+        wait_for_change(room, is_too_large(room) ? SOON : PERIOD);
     }
     return NULL;
 }

@@ -10,18 +10,19 @@
 #include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
 #include "fs/tree/lists.h"
+#include "gitcache/base/grow.h"
 #include "gitcache/base/hash.h"
 #include "gitcache/base/memory_file.h"
 
 /* The links of a folder while they are collected. */
 struct collecting {
     struct node_link *links;
-    size_t count;
+    size_t count, room;
 };
 
 static int collect(struct collecting *c, uint32_t node)
 {
-    struct node_link *links = realloc(c->links, (c->count + 1) * sizeof *links);
+    struct node_link *links = grow_items(c->links, c->count, 1, sizeof *links, &c->room);
 
     if (!links)
         return -ENOMEM;

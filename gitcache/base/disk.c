@@ -78,7 +78,8 @@ int disk_make_private_folder(const char *path, struct error *e)
     return r;
 }
 
-int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
+/* As disk_read_all, for a file that probably has so many bytes. */
+static int read_all(int fd, size_t expected, uint64_t max, char **out, size_t *size)
 {
     size_t room = 0, count = 0;
     char *bytes = NULL, *more;
@@ -86,7 +87,7 @@ int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
 
     while (r == 0) {
         if (count == room) {
-            room = room ? room * 2 : 4096;
+            room = room ? room * 2 : expected + 1;
             more = realloc(bytes, room + 1);
             if (!more) {
                 r = -ENOMEM;
@@ -113,6 +114,11 @@ int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
     return 0;
 }
 
+int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
+{
+    return read_all(fd, 4096, max, out, size);
+}
+
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e)
 {
     struct stat st;
@@ -120,7 +126,8 @@ int disk_read(const char *path, size_t max, char **out, size_t *size, struct err
 
     if (fd < 0)
         return fd;
-    if ((r = (uint64_t)st.st_size > max ? -EFBIG : disk_read_all(fd, max, out, size)) < 0)
+    r = (uint64_t)st.st_size > max ? -EFBIG : read_all(fd, (size_t)st.st_size, max, out, size);
+    if (r < 0)
         r = r == -EFBIG ? error_set(e, EFBIG, "%s is larger than %zu bytes", path, max)
                         : error_set(e, -r, "cannot read %s: %s", path, strerror(-r));
     close(fd);

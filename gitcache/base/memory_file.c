@@ -60,11 +60,14 @@ static int on_close(void *cookie)
 {
     struct memory_file *file = cookie;
     bool failed = file->failed;
+    char *fitted = failed ? NULL : realloc(*file->text, *file->size + 1);
 
     if (failed) {
         free(*file->text);
         *file->text = NULL;
         *file->size = 0;
+    } else if (fitted) {
+        *file->text = fitted;
     }
     free(file);
     return failed ? EOF : 0;

@@ -255,15 +255,10 @@ static bool is_renamed(const struct source *source)
     return renamed;
 }
 
-char *source_format(const struct source *source)
+void source_print(const struct source *source, FILE *out)
 {
-    char *line = NULL;
-    size_t size;
-    FILE *out = memory_file_open(&line, &size);
     char separator = '?';
 
-    if (!out)
-        return NULL;
     if (source->kind == SOURCE_COMMIT)
         fprintf(out, "%s@", source->version);
     fputs(source->url, out);
@@ -279,11 +274,17 @@ char *source_format(const struct source *source)
     }
     if (source->commit)
         fprintf(out, "%ccommit=%s", separator, source->commit);
-    if (fclose(out) != 0) {
-        free(line);
-        return NULL;
-    }
-    return line;
+}
+
+char *source_format(const struct source *source)
+{
+    char *line = NULL;
+    size_t size;
+    FILE *out = memory_file_open(&line, &size);
+
+    if (out)
+        source_print(source, out);
+    return out && fclose(out) == 0 ? line : NULL;
 }
 
 void source_release(struct source *source)

@@ -14,6 +14,7 @@
 
 #include <stdbool.h>
 #include <stddef.h>
+#include <stdio.h>
 
 #include "gitcache/base/error.h"
 
@@ -53,5 +54,7 @@ bool source_path_is_there(const char *path);
 /* The spelling of a source that means the same wherever it is parsed: without relative paths.
  * Malloc'd; NULL: out of memory. */
 char *source_format(const struct source *source);
+/* The same, to a stream; its errors are the stream's. */
+void source_print(const struct source *source, FILE *out);
 
 #endif

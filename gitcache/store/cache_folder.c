@@ -135,12 +135,13 @@ static void print_local(FILE *out, const char *url)
 
 char *cache_folder_of_url(const char *cache, const char *url)
 {
-    char *folder = NULL;
+    char *folder = NULL, buffer[512]; /* stdio's own is larger than all that a repository keeps */
     size_t size;
     FILE *out = memory_file_open(&folder, &size);
 
     if (!out)
         return NULL;
+    setvbuf(out, buffer, _IOFBF, sizeof buffer);
     fputs(cache, out);
     switch (url_scheme(url)) {
     case URL_SSH:

@@ -38,15 +38,16 @@ static int set_listing(struct repository *repository, struct listing *listing)
     return 0;
 }
 
-/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked again. */
-static void load_listing(struct repository *repository)
+/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked
+ * again. -ENOTDIR: the repository's folder, or one above it, is none. */
+static int load_listing(struct repository *repository)
 {
     char *path = disk_path(repository->folder, LISTING_FILE), *text = NULL;
     struct listing listing;
     size_t size;
+    int r = path ? disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) : -ENOMEM;
 
-    if (path && disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) == 0 &&
-        listing_parse(&listing, text, size, NULL) == 0) {
+    if (r == 0 && listing_parse(&listing, text, size, NULL) == 0) {
         if (clock_is_ahead(listing.listed_at))
             listing.listed_at = 0;
         if (set_listing(repository, &listing) < 0)
@@ -54,6 +55,7 @@ static void load_listing(struct repository *repository)
     }
     free(text);
     free(path);
+    return r;
 }
 
 /* Takes ownership of the folder's name. */
@@ -78,15 +80,14 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
     repository->folder = folder;
     if (!repository->url || !repository->shown || !repository->folder)
         r = error_no_memory(e);
-    else if (cache_is_read_only(cache) && stat(repository->folder, &st) == 0 &&
-             !S_ISDIR(st.st_mode))
+    else if (load_listing(repository) == -ENOTDIR && stat(repository->folder, &st) == 0 &&
+             cache_is_read_only(cache))
         r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
                       repository->folder);
     if (r < 0) {
         repository_close(repository);
         return r;
     }
-    load_listing(repository);
     *out = repository;
     return 0;
 }

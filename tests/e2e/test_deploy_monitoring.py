@@ -4,6 +4,7 @@ import re
 
 from support import servers
 from support.case import EndToEnd
+from support.processes import eventually
 
 
 class Status(EndToEnd):
@@ -55,7 +56,8 @@ class Status(EndToEnd):
         self.assertEqual(0, samples["moved_tags", "good"])
         self.assertEqual(0, samples["restarts_total",])
         self.assertGreater(samples["requests_total", "lookup"], 0)
-        self.assertGreater(samples["cache_bytes",], 1000)
+        # Not looked at before the mount answers.
+        eventually(lambda: self.metrics()[1]["cache_bytes",] > 1000, 10, "the cache's size")
 
     def test_a_row_for_each_repository_for_people(self):
         shown = self.program("status", self.mounted).stdout
