@@ -823,6 +823,32 @@ static void test_read_only_cache(void **state)
     close_setup(&setup);
 }
 
+/* A cache that may be written makes the repository anew; there, the fetch says what is in the way. */
+static void test_file_in_place_of_a_repository(void **state)
+{
+    struct setup setup;
+    struct error e = {0};
+    struct cache *cache;
+    struct repository *repository;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    char *folder = cache_folder_of_url(cache_folder(setup.cache), "https://h/in/the/way");
+    run(setup.box, "mkdir -p cache/https/h/in/the && echo x >cache/https/h/in/the/way.git");
+    assert_int_equal(repository_open(&repository, setup.cache, "https://h/in/the/way", &e), 0);
+    repository_close(repository);
+    assert_int_equal(cache_open(&cache, setup.cache_folder, true, &e), 0);
+    assert_int_equal(repository_open(&repository, cache, "https://h/in/the/way", &e), -EIO);
+    assert_non_null(strstr(e.text, folder));
+    assert_non_null(strstr(e.text, "is in the way"));
+    run(setup.box, "rm -r cache/https/h/in && echo x >cache/https/h/in");
+    assert_int_equal(repository_open(&repository, cache, "https://h/in/the/way", &e), 0);
+    repository_close(repository);
+    cache_close(cache);
+    free(folder);
+    close_setup(&setup);
+}
+
 static void test_versions_of_another_process_are_seen(void **state)
 {
     struct setup setup;
@@ -1353,6 +1379,7 @@ int main(void)
         TEST(test_long_part_of_a_url),
         TEST(test_ambiguous_abbreviation),
         TEST(test_read_only_cache),
+        TEST(test_file_in_place_of_a_repository),
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_a_name_is_a_whole_one),
         TEST(test_what_the_file_of_a_ref_may_hold),
