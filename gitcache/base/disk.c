@@ -17,6 +17,7 @@
 
 #define LOCK_POLL_NS 20000000L
 #define LEFTOVER_AGE 3600 /* seconds */
+#define UNKNOWN_SIZE 4096 /* bytes that are asked for first where nothing is known of the rest */
 
 static int failed(struct error *e, const char *what, const char *path)
 {
@@ -78,7 +79,8 @@ int disk_make_private_folder(const char *path, struct error *e)
     return r;
 }
 
-/* As disk_read_all, for a file that probably has so many bytes. */
+/* As disk_read_all, for a file that probably has so many bytes; 0: nothing is known of that, as of a file
+ * of proc(5). */
 static int read_all(int fd, size_t expected, uint64_t max, char **out, size_t *size)
 {
     size_t room = 0, count = 0;
@@ -87,7 +89,7 @@ static int read_all(int fd, size_t expected, uint64_t max, char **out, size_t *s
 
     while (r == 0) {
         if (count == room) {
-            room = room ? room * 2 : expected + 1;
+            room = room ? room * 2 : expected ? expected + 1 : UNKNOWN_SIZE;
             more = realloc(bytes, room + 1);
             if (!more) {
                 r = -ENOMEM;
@@ -116,7 +118,7 @@ static int read_all(int fd, size_t expected, uint64_t max, char **out, size_t *s
 
 int disk_read_all(int fd, uint64_t max, char **out, size_t *size)
 {
-    return read_all(fd, 4096, max, out, size);
+    return read_all(fd, 0, max, out, size);
 }
 
 int disk_read(const char *path, size_t max, char **out, size_t *size, struct error *e)
