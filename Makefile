@@ -62,6 +62,7 @@ $(B)/%.o: %.c
 # Tests that make an allocation fail, or look on.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath
+$(B)/tests/test_fence_calls: UNIT_LDFLAGS := -Wl,--wrap=seccomp_rule_add
 $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep
 $(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc

@@ -1,5 +1,6 @@
 """What a worker may not do: a process beside it starts programs for it, and it is fenced."""
 
+import ctypes
 import errno
 import os
 import pathlib
@@ -24,6 +25,12 @@ def name_of(pid):
         return pathlib.Path(f"/proc/{pid}/comm").read_text().strip()
     except OSError:
         return ""
+
+
+def has_landlock():
+    """Whether this kernel has it, in a version that we need: asked of the kernel, not of the program."""
+    create_ruleset, version = 444, 1
+    return ctypes.CDLL(None).syscall(create_ruleset, None, ctypes.c_size_t(0), version) >= 2
 
 
 class Fence(EndToEnd):
@@ -89,7 +96,7 @@ class Escape(Fence):
         self.assertEqual({}, allowed)
         # Of this machine, what it lacks is left out.
         wanted = dict(self.REFUSED)
-        if "no Landlock here" in mount.log():
+        if not has_landlock():
             self.skipTest("this kernel has no Landlock")
         if not self.scoped():
             del wanted["signal"]
@@ -106,7 +113,7 @@ class Escape(Fence):
             with self.subTest(name):
                 self.file.write_text("")
                 mount = self.mount(self.repository.path, env={**self.escape, "KRB5CCNAME": name})
-                if "no Landlock here" in mount.log():
+                if not has_landlock():
                     self.skipTest("this kernel has no Landlock")
                 self.file.write_text("go")
                 self.assertIn(":1", (mount / "python-unittest/1/manifest.json").read_text())

@@ -1,11 +1,11 @@
 /* test_fence_reach.c - what a worker can reach behind its fence; and that something came since, which is looked for at most once a
  * second for who asks often. The fence holds for good, so it is closed in a process of its own. */
 #include <fcntl.h>
-#include <sys/wait.h>
 
 #include "fs/settings.h"
 #include "fs/worker/fence.h"
 #include "fs/worker/fence_build.h"
+#include "tests/unit/apart.h"
 #include "tests/unit/clock_of_test.h"
 #include "tests/unit/sandbox.h"
 
@@ -16,14 +16,6 @@ static int each_file(void *data, int (*visit)(void *visit_data, const char *path
     (void)data;
     return visit(visit_data, network_file);
 }
-
-static void check(bool is_right, int line)
-{
-    if (!is_right)
-        _exit(line % 256 ? line % 256 : 1);
-}
-
-#define CHECK(condition) check(condition, __LINE__)
 
 static struct fence *close_fence(const struct sandbox *box, struct settings *settings)
 {
@@ -41,8 +33,9 @@ static struct fence *close_fence(const struct sandbox *box, struct settings *set
     return fence;
 }
 
-static void look_now_and_then(const struct sandbox *box)
+static void look_now_and_then(void *data)
 {
+    const struct sandbox *box = data;
     char none[200];
     struct settings settings;
     struct fence *fence = close_fence(box, &settings);
@@ -71,8 +64,9 @@ static int open_errno(const char *path, int flags)
     return open(path, flags) < 0 ? errno : 0;
 }
 
-static void reach(const struct sandbox *box)
+static void reach(void *data)
 {
+    const struct sandbox *box = data;
     struct settings settings;
 
     CHECK(setenv("KRB5CCNAME", "FILE:tickets/own", 1) == 0);
@@ -94,24 +88,14 @@ static void reach(const struct sandbox *box)
     CHECK(open_errno(settings.sets, O_RDONLY) == 0);
 }
 
-static void run_behind_a_fence(void **state, void (*act)(const struct sandbox *box))
+static void run_behind_a_fence(void **state, void (*act)(void *data))
 {
-    int status;
-
     if (FENCE_BUILD_SANITIZED) /* its reports go where the sandbox is: that can be written */
         skip();
     run(*state,
         "mkdir -p cache ours theirs sets tickets/keys; touch cache/file ours/a.list ours/file"
         " ours/new theirs/file tickets/own tickets/other tickets/keys/file");
-    pid_t child = fork();
-    if (child == 0) {
-        act(*state);
-        _exit(0);
-    }
-    assert_int_equal(waitpid(child, &status, 0), child);
-    assert_true(WIFEXITED(status));
-    if (WEXITSTATUS(status) != 0)
-        fail_msg("line %d", WEXITSTATUS(status));
+    run_apart(act, *state);
 }
 
 static void test_what_is_new_is_looked_for_once_a_second(void **state)
