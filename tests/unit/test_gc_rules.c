@@ -1,8 +1,16 @@
 /* What gc takes and what it leaves, of one repository. */
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/file.h>
+#include <sys/resource.h>
+
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/gc.h"
+#include "gitcache/store/gc_reserve.h"
 #include "gitcache/store/gc_room.h"
+#include "gitcache/store/last_read.h"
+#include "gitcache/store/lease.h"
 #include "tests/unit/sandbox.h"
 
 struct setup {
@@ -55,24 +63,65 @@ static void fetch(struct setup *setup, const char *name, int days)
         days, days, name);
 }
 
-static void collect_but(struct setup *setup, size_t removed, size_t skipped)
+/* So many versions, many0 and so on, each in a pack of its own. */
+static void fetch_many(struct setup *setup, unsigned first, unsigned count)
 {
-    const struct gc_options options = {.dry_run = false};
-    struct gc_report report;
+    for (unsigned i = first; i < first + count; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "many%u", i);
+        run(setup->box, "cd remote; echo %s >file; git commit -qam x; git tag %s", name, name);
+        fetch(setup, name, 0);
+    }
+}
+
+static struct gc *begin_gc(struct setup *setup)
+{
     struct error e = {0};
     struct gc *gc;
 
     run(setup->box, "rm -f here/objects/pack/*.seen");
     assert_int_equal(gc_begin(&gc, setup->cache, 1, &e), 0);
-    assert_int_equal(gc_run(gc, &options, &report, &e), 0);
+    return gc;
+}
+
+static struct gc_report end_gc(struct gc *gc, const struct gc_options *options)
+{
+    struct gc_report report;
+    struct error e = {0};
+
+    assert_int_equal(gc_run(gc, options, &report, &e), 0);
+    gc_end(gc);
+    return report;
+}
+
+static void collect_but(struct setup *setup, size_t removed, size_t skipped)
+{
+    const struct gc_options options = {.dry_run = false};
+    struct gc_report report = end_gc(begin_gc(setup), &options);
+
     assert_int_equal(report.removed, removed);
     assert_int_equal(report.skipped, skipped);
-    gc_end(gc);
 }
 
 static void collect(struct setup *setup, size_t removed)
 {
     collect_but(setup, removed, 0);
+}
+
+/* Frees so many bytes of what was not read in the last ten minutes. */
+static void make_room_with(struct setup *setup, uint64_t bytes, const struct gc_options *options,
+                           bool spares_mounts, size_t removed)
+{
+    struct gc_report report;
+    struct error e = {0};
+    struct gc *gc;
+
+    run(setup->box, "rm -f here/objects/pack/*.seen");
+    assert_int_equal(gc_room_begin(&gc, setup->cache, 600, spares_mounts, &e), 0);
+    assert_int_equal(gc_room_make(gc, bytes, options, &report, &e), 0);
+    assert_int_equal(report.removed, removed);
+    gc_end(gc);
 }
 
 static bool always(void *data, const char *folder, const char *ref, const struct oid *target)
@@ -81,19 +130,17 @@ static bool always(void *data, const char *folder, const char *ref, const struct
     return true;
 }
 
-/* Frees so many bytes of what was not read in the last ten minutes. */
+static const struct gc_options all_returns = {.returns = always};
+
 static void make_room(struct setup *setup, uint64_t bytes, size_t removed)
 {
-    const struct gc_options options = {.returns = always};
-    struct gc_report report;
-    struct error e = {0};
-    struct gc *gc;
+    make_room_with(setup, bytes, &all_returns, true, removed);
+}
 
-    run(setup->box, "rm -f here/objects/pack/*.seen");
-    assert_int_equal(gc_room_begin(&gc, setup->cache, 600, true, &e), 0);
-    assert_int_equal(gc_room_make(gc, bytes, &options, &report, &e), 0);
-    assert_int_equal(report.removed, removed);
-    gc_end(gc);
+static void expect_packs(const struct setup *setup, const char *packs)
+{
+    assert_string_equal(output(setup->box, "ls here/objects/pack | grep -c '[.]pack$' || true"),
+                        packs);
 }
 
 /* The names below refs/, and how many packs there are. */
@@ -101,8 +148,7 @@ static void expect(const struct setup *setup, const char *refs, const char *pack
 {
     assert_string_equal(
         output(setup->box, "cd here/refs; echo $(find . -type f -printf '%%P\\n' | sort)"), refs);
-    assert_string_equal(output(setup->box, "ls here/objects/pack | grep -c '[.]pack$' || true"),
-                        packs);
+    expect_packs(setup, packs);
 }
 
 static void test_what_was_not_read_for_long_goes(void **state)
@@ -238,6 +284,299 @@ static void test_room_takes_no_more_than_it_must(void **state)
     close_setup(&setup);
 }
 
+/* 20 of them; but none that is to be kept, that is large, or that goes anyway. */
+static void test_many_small_packs_become_one(void **state)
+{
+    const struct gc_options options = {.dry_run = false}, dry = {.dry_run = true};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "2", 3);
+    run(setup.box, "cd here/objects/pack; for p in *.pack; do : >${p%%.pack}.keep; done");
+    fetch(&setup, "1", 0);
+    run(setup.box, "cd here/objects/pack; for p in *.pack; do p=${p%%.pack}; test -e $p.keep || "
+                   "truncate -s 16M $p.bitmap; done");
+    fetch(&setup, "main", 3);
+    fetch_many(&setup, 0, 19);
+    collect(&setup, 2);
+    expect_packs(&setup, "21");
+    fetch_many(&setup, 19, 1);
+    end_gc(begin_gc(&setup), &dry);
+    expect_packs(&setup, "22");
+    uint64_t before = pack_bytes(&setup);
+    struct gc_report report = end_gc(begin_gc(&setup), &options);
+    expect_packs(&setup, "3");
+    assert_int_equal(report.bytes, before - pack_bytes(&setup));
+    run(setup.box, "cd here; for t in refs/tags/*; do git --git-dir=. cat-file -e $t:file; done");
+    close_setup(&setup);
+}
+
+/* A mount that has opened a branch before it moved may read on. */
+static void test_one_pack_of_many_has_what_may_be_open(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    struct lease *lease = lease_begin(cache_folder(setup.cache), LEASE_KEEPS);
+    fetch(&setup, "main", 0);
+    run(setup.box, "git -C remote rev-parse main >old; cd remote; git commit -qm 4 --allow-empty");
+    fetch(&setup, "main", 0);
+    fetch_many(&setup, 0, 18);
+    collect(&setup, 0);
+    expect_packs(&setup, "1");
+    run(setup.box, "git --git-dir=here cat-file -e $(cat old)");
+    lease_end(lease);
+    close_setup(&setup);
+}
+
+/* It would take room first. */
+static void test_room_is_not_made_by_packing_anew(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    fetch_many(&setup, 0, 20);
+    make_room(&setup, 1, 1);
+    expect_packs(&setup, "20");
+    close_setup(&setup);
+}
+
+/* Who uses the cache may have it open. */
+static void test_a_pack_in_use_is_not_packed_anew(void **state)
+{
+    struct version_request requests[] = {{.name = "1"}, {.name = "2"}};
+    struct error e = {0};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, requests, 2, NULL, NULL, &e),
+                     0);
+    run(setup.box, "touch -d '3 days ago' here/refs/tags/1; ls here/objects/pack >before");
+    struct lease *lease = lease_begin(cache_folder(setup.cache), LEASE_KEEPS);
+    collect(&setup, 1);
+    run(setup.box, "ls here/objects/pack | cmp - before");
+    lease_end(lease);
+    collect(&setup, 0);
+    run(setup.box, "if ls here/objects/pack | cmp - before; then exit 1; fi");
+    close_setup(&setup);
+}
+
+/* It stands in the record: so its objects are needed. */
+static void test_a_version_whose_ref_was_lost_stays(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 0);
+    fetch(&setup, "2", 0);
+    run(setup.box, "rm here/refs/tags/1");
+    collect(&setup, 0);
+    expect(&setup, "tags/1 tags/2", "2");
+    close_setup(&setup);
+}
+
+static void test_what_is_no_file_any_more_is_made_again(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "2", 3);
+    run(setup.box, "rm here/shallow; mkdir here/shallow");
+    collect(&setup, 1);
+    expect(&setup, "", "0");
+    close_setup(&setup);
+}
+
+/* That source's repository alone; and a reading of one packed ref is none of the others. */
+static void test_what_a_source_names_stays(void **state)
+{
+    const struct gc_options options = {.dry_run = false};
+    struct error e = {0};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    fetch(&setup, "2", 3);
+    run(setup.box, "git --git-dir=here pack-refs --all; touch -d '3 days ago' here/packed-refs");
+    struct gc *gc = begin_gc(&setup);
+    assert_int_equal(gc_keep(gc, repository_url(setup.repository), "2", NULL, &e), 0);
+    assert_int_equal(
+        gc_keep(gc, "https://h/other", NULL, output(setup.box, "git -C remote rev-parse 1"), &e),
+        0);
+    assert_int_equal(end_gc(gc, &options).removed, 1);
+    run(setup.box, "git --git-dir=here cat-file -e refs/tags/2:file");
+    collect(&setup, 1);
+    close_setup(&setup);
+}
+
+/* Only a gc of what was not read for long may say that it was read just now. */
+static void test_a_time_that_lies_ahead_is_set_right_by_gc_alone(void **state)
+{
+    const struct gc_options dry = {.dry_run = true};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", -30);
+    fetch(&setup, "2", 3);
+    end_gc(begin_gc(&setup), &dry);
+    make_room(&setup, 1, 1);
+    run(setup.box, "test $(stat -c %%Y here/refs/tags/1) -gt $(date +%%s)");
+    collect(&setup, 0);
+    run(setup.box, "test $(stat -c %%Y here/refs/tags/1) -le $(date +%%s)");
+    close_setup(&setup);
+}
+
+/* Reads a version when it has been decided that it goes. */
+static bool read_meanwhile(void *data, const char *folder, const char *ref,
+                           const struct oid *target)
+{
+    unsigned *asked = data;
+
+    (void)target;
+    if (++*asked == 2)
+        assert_true(last_read_touch(folder, ref));
+    return true;
+}
+
+static void test_what_is_read_meanwhile_stays(void **state)
+{
+    unsigned asked = 0;
+    const struct gc_options options = {.returns = read_meanwhile, .data = &asked};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    make_room_with(&setup, 1, &options, true, 0);
+    assert_int_equal(asked, 2);
+    expect(&setup, "tags/1", "1");
+    close_setup(&setup);
+}
+
+static void try_to_read(void *data, const char *repository, const char *name, int64_t last_read)
+{
+    struct setup *setup = data;
+
+    (void)repository, (void)name, (void)last_read;
+    run(setup->box, "if flock -s -n here/startpointfs-reads true; then exit 1; fi; : >tried");
+}
+
+static void test_nobody_begins_to_read_while_refs_go(void **state)
+{
+    struct setup setup;
+    const struct gc_options options = {.removed = try_to_read, .data = &setup};
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    assert_int_equal(end_gc(begin_gc(&setup), &options).removed, 1);
+    run(setup.box, "test -e tried");
+    close_setup(&setup);
+}
+
+static bool is_that_ref(void *data, const char *folder, const char *ref, const struct oid *target)
+{
+    (void)folder, (void)target;
+    return strcmp(ref, data) == 0;
+}
+
+/* Also if it was read longer ago than what goes. */
+static void test_room_takes_nothing_that_does_not_return(void **state)
+{
+    char that[] = "refs/tags/2";
+    const struct gc_options options = {.returns = is_that_ref, .data = that};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 5);
+    fetch(&setup, "2", 3);
+    make_room_with(&setup, UINT64_MAX, &options, true, 1);
+    expect(&setup, "tags/1", "1");
+    close_setup(&setup);
+}
+
+static void count_removed(void *data, const char *repository, const char *name, int64_t last_read)
+{
+    (void)repository, (void)name, (void)last_read;
+    ++*(unsigned *)data;
+}
+
+/* It goes from the longest unread to the others in steps, and must not count or tell anything twice. */
+static void test_a_dry_run_of_room_counts_each_once(void **state)
+{
+    unsigned told = 0;
+    const struct gc_options options = {
+        .dry_run = true, .returns = always, .removed = count_removed, .data = &told};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 5);
+    run(setup.box, "cd $(readlink here)/..; cp -a $(readlink ~/here) second.git;"
+                   "touch -d '4 days ago' second.git/refs/tags/1");
+    fetch(&setup, "2", 3);
+    make_room_with(&setup, UINT64_MAX, &options, true, 3);
+    assert_int_equal(told, 3);
+    expect(&setup, "tags/1 tags/2", "2");
+    close_setup(&setup);
+}
+
+/* What a mount has read can be fetched again; what `create` has found cannot be missed. */
+static void test_room_spares_what_others_have_read(void **state)
+{
+    static const struct {
+        enum lease_kind kind;
+        bool spares_mounts;
+        size_t removed;
+    } rows[] = {{LEASE_BRINGS, true, 0}, {LEASE_KEEPS, false, 0}, {LEASE_BRINGS, false, 1}};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct lease *lease = lease_begin(cache_folder(setup.cache), rows[i].kind);
+
+        run(setup.box, "touch -d '5 days ago' cache/startpointfs-users/*");
+        make_room_with(&setup, 1, &all_returns, rows[i].spares_mounts, rows[i].removed);
+        lease_end(lease);
+    }
+    close_setup(&setup);
+}
+
+/* Room for what must be written before anything can be removed: a gc uses it, and puts it back. */
+static void test_what_is_reserved_for_gc(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    gc_end(begin_gc(&setup));
+    run(setup.box, "test ! -e cache/startpointfs-reserve");
+    gc_reserve_make(setup.cache);
+    struct gc *gc = begin_gc(&setup);
+    run(setup.box, "test ! -e cache/startpointfs-reserve");
+    gc_end(gc);
+    run(setup.box,
+        "test $(stat -c '%%b * %%B' cache/startpointfs-reserve | xargs expr) -ge 262144");
+    run(setup.box, "ln -sf ~/elsewhere cache/startpointfs-reserve");
+    gc_reserve_make(setup.cache);
+    run(setup.box, "test ! -e elsewhere");
+    close_setup(&setup);
+}
+
+/* An empty file would say that something is. */
+static void test_nothing_can_be_reserved(void **state)
+{
+    const struct rlimit small = {4096, RLIM_INFINITY}, none = {RLIM_INFINITY, RLIM_INFINITY};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    gc_reserve_make(setup.cache);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    run(setup.box, "test ! -e cache/startpointfs-reserve");
+    close_setup(&setup);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -251,6 +590,21 @@ int main(void)
         TEST(test_room_spares_what_was_read_a_moment_ago),
         TEST(test_room_takes_what_a_branch_has_left),
         TEST(test_room_takes_no_more_than_it_must),
+        TEST(test_many_small_packs_become_one),
+        TEST(test_one_pack_of_many_has_what_may_be_open),
+        TEST(test_room_is_not_made_by_packing_anew),
+        TEST(test_a_pack_in_use_is_not_packed_anew),
+        TEST(test_a_version_whose_ref_was_lost_stays),
+        TEST(test_what_is_no_file_any_more_is_made_again),
+        TEST(test_what_a_source_names_stays),
+        TEST(test_a_time_that_lies_ahead_is_set_right_by_gc_alone),
+        TEST(test_what_is_read_meanwhile_stays),
+        TEST(test_nobody_begins_to_read_while_refs_go),
+        TEST(test_room_takes_nothing_that_does_not_return),
+        TEST(test_a_dry_run_of_room_counts_each_once),
+        TEST(test_room_spares_what_others_have_read),
+        TEST(test_what_is_reserved_for_gc),
+        TEST(test_nothing_can_be_reserved),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
