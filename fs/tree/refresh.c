@@ -237,7 +237,7 @@ void refresh_finish(struct mount *mount, struct repo_version *version,
         version->version = request->version;
         version->state = VERSION_READY;
     } else if (version->state != VERSION_READY) {
-        version->error = request->error;
+        error_keep(&version->error, &request->error);
         version->state = VERSION_FAILED;
         version->retry_at = clock_now() + FAILURE_KEPT;
     }
@@ -380,7 +380,7 @@ static void fail_queued(struct mount *mount, struct repo *repo)
             continue;
         v->queued = v->newest = v->again = false;
         if (v->state != VERSION_READY) {
-            v->error = error;
+            error_keep(&v->error, &error);
             v->state = VERSION_FAILED;
             v->retry_at = clock_now() + FAILURE_KEPT;
         }

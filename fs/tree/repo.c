@@ -15,6 +15,7 @@ static void version_free(struct repo_version *version)
     free(version->name);
     free(version->commit);
     free(version->nodes);
+    error_forget(&version->error);
     free(version);
 }
 
@@ -40,6 +41,7 @@ void repo_free(struct repo *repo)
     free(repo->name);
     free(repo->shown);
     free(repo->host);
+    error_forget(&repo->error);
     free(repo);
 }
 
@@ -239,7 +241,7 @@ bool repo_succeeded(struct repo *repo)
     bool news = repo->failures > 0;
     repo->failures = 0;
     repo->retry_at = 0;
-    repo->error.errnum = 0;
+    error_forget(&repo->error);
     pthread_mutex_unlock(&repo->lock);
     return news;
 }
@@ -249,11 +251,11 @@ bool repo_failed(struct repo *repo, const struct error *error)
     int64_t pause = BACKOFF_FIRST;
 
     pthread_mutex_lock(&repo->lock);
-    bool news = repo->failures == 0 || strcmp(repo->error.text, error->text) != 0;
+    bool news = repo->failures == 0 || strcmp(error_kept_text(&repo->error), error->text) != 0;
     for (unsigned i = 0; i < repo->failures && pause < BACKOFF_LAST; i++)
         pause *= 2;
     repo->failures++;
-    repo->error = *error;
+    error_keep(&repo->error, error);
     repo->retry_at = clock_now() + (pause < BACKOFF_LAST ? pause : BACKOFF_LAST);
     pthread_mutex_unlock(&repo->lock);
     return news;

@@ -42,7 +42,7 @@ struct repo_version {
     bool newest;            /* fetch what the branch is at the remote now */
     bool ahead;             /* to be fetched when nobody waits for anything (readahead.h) */
     struct version version; /* READY */
-    struct error error;     /* FAILED */
+    struct kept_error error; /* FAILED */
     int64_t retry_at;       /* FAILED: clock_now() before which the same error is answered */
     uint32_t *nodes;        /* version nodes that show it: a branch's are switched together */
     size_t node_count;
@@ -91,7 +91,7 @@ struct repo {
     uint64_t listing_hash;     /* of the refs that the remote listed last */
     int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
     int64_t missed_at;  /* clock_now() when a missing name last made us ask */
-    struct error error; /* why the last listing or fetch failed; errnum 0 after a success */
+    struct kept_error error; /* why the last listing or fetch failed; errnum 0 after a success */
     unsigned failures;  /* in a row */
     int64_t retry_at;
     struct repo *next_by_node, *next_by_name; /* private to repos.c */

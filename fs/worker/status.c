@@ -118,7 +118,7 @@ static void add_known(json_t *versions, struct repo *repo, const struct listing 
     for (const struct repo_version *w = repo->versions; w; w = w->next)
         if (w->state == VERSION_FETCHING || w->state == VERSION_FAILED)
             set_version(versions, repo_version_label(w), NULL, w->state,
-                        w->state == VERSION_FAILED ? w->error.text : NULL);
+                        w->state == VERSION_FAILED ? error_kept_text(&w->error) : NULL);
     for (size_t i = 0; i < repo->source_count; i++)
         if (repo->sources[i].was_missing && missing_is(repo, &repo->sources[i], listing))
             set_missing(versions, repo, &repo->sources[i], listing);
@@ -188,7 +188,7 @@ static json_t *repo_json(struct mount *mount, struct repo *repo)
                         listing ? json_integer(time_of_listing(listing)) : json_null());
     pthread_mutex_lock(&repo->lock);
     json_object_set_new(json, "error",
-                        repo->error.errnum ? status_transfers_text(repo->error.text)
+                        repo->error.errnum ? status_transfers_text(error_kept_text(&repo->error))
                                            : room_json(mount, repo));
     pthread_mutex_unlock(&repo->lock);
     json_object_set_new(json, "nodes", json_integer(nodes_charged(mount->nodes, repo->node)));

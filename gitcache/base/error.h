@@ -26,4 +26,16 @@ int error_vset(struct error *e, int errnum, const char *format, va_list args)
 /* ENOMEM: "out of memory". */
 int error_no_memory(struct error *e);
 
+/* An error that is kept for long, and so without room for the longest sentence. All zero: none. */
+struct kept_error {
+    int errnum; /* as above */
+    char *text; /* private */
+};
+
+/* Keeps a copy in place of what was kept. */
+void error_keep(struct kept_error *kept, const struct error *error);
+void error_forget(struct kept_error *kept);
+/* The sentence; where there was no memory for it, what strerror(3) says. Good until the next of these calls. */
+const char *error_kept_text(const struct kept_error *kept);
+
 #endif
