@@ -36,15 +36,15 @@ struct repo_version {
     struct repo_version *next; /* in its repository; constant once linked */
     /* under repo->lock: */
     enum repo_version_state state;
-    bool queued;            /* a fetch is queued for it, but has not begun */
-    bool again;             /* fetch although the cache has it: what it has is damaged */
-    bool searching;         /* its commit is to be looked for (searches.h) */
-    bool newest;            /* fetch what the branch is at the remote now */
-    bool ahead;             /* to be fetched when nobody waits for anything (readahead.h) */
-    struct version version; /* READY */
+    bool queued;             /* a fetch is queued for it, but has not begun */
+    bool again;              /* fetch although the cache has it: what it has is damaged */
+    bool searching;          /* its commit is to be looked for (searches.h) */
+    bool newest;             /* fetch what the branch is at the remote now */
+    bool ahead;              /* to be fetched when nobody waits for anything (readahead.h) */
+    struct version version;  /* READY */
     struct kept_error error; /* FAILED */
-    int64_t retry_at;       /* FAILED: clock_now() before which the same error is answered */
-    uint32_t *nodes;        /* version nodes that show it: a branch's are switched together */
+    int64_t retry_at;        /* FAILED: clock_now() before which the same error is answered */
+    uint32_t *nodes;         /* version nodes that show it: a branch's are switched together */
     size_t node_count;
 };
 
@@ -89,10 +89,10 @@ struct repo {
     size_t moved_count;
     struct searches *searches; /* for commits that no list names; NULL: none was looked for yet */
     uint64_t listing_hash;     /* of the refs that the remote listed last */
-    int64_t asked_at;   /* clock_now() when its remote was last asked for its refs; 0: never */
-    int64_t missed_at;  /* clock_now() when a missing name last made us ask */
+    int64_t asked_at;        /* clock_now() when its remote was last asked for its refs; 0: never */
+    int64_t missed_at;       /* clock_now() when a missing name last made us ask */
     struct kept_error error; /* why the last listing or fetch failed; errnum 0 after a success */
-    unsigned failures;  /* in a row */
+    unsigned failures;       /* in a row */
     int64_t retry_at;
     struct repo *next_by_node, *next_by_name; /* private to repos.c */
 };
