@@ -346,8 +346,6 @@ static void count_all(struct sweep *sweep)
     struct nodes *nodes = sweep->nodes;
     uint32_t used = nodes_used(nodes), used_pieces = places_used(&nodes->pieces);
 
-    memset(sweep->charges, 0, sweep->used * sizeof *sweep->charges);
-    memset(sweep->piece_charges, 0, sweep->used * sizeof *sweep->piece_charges);
     for (uint32_t i = 0; i < used; i++)
         if (kind_of(nodes, i) != NODE_NONE)
             count_place(sweep, i);

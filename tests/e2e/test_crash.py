@@ -656,6 +656,7 @@ class Upgrade(Kills):
         names.write_text(f"{repository.path}?tag=1\n")
         mount = self.mount(names, foreground=True)
         self.assertEqual(["python-unittest"], os.listdir(mount))
+        worker = mount.status()["pid"]
         file = os.open(names, os.O_WRONLY | os.O_APPEND)
         # Twice, as the first reading of a worker that has just begun may be late.
         for source, shown in ((f"{third.path}?tag=3\n", ["python-unittest", "third"]),
@@ -664,6 +665,7 @@ class Upgrade(Kills):
             mount.foreground.send_signal(signal.SIGHUP)
             eventually(lambda shown=shown: sorted(os.listdir(mount)) == shown, 10, "the new list")
         os.close(file)
+        self.assertEqual(worker, mount.status()["pid"])
         # One that comes while the worker starts must not kill it.
         worker = self.kill_worker(mount.foreground.pid)
         self.worker(mount.foreground.pid, not_this=worker)

@@ -131,6 +131,21 @@ class WithHolder(Outlive):
         self.assertEqual(0, self.end(alone.foreground, signal.SIGUSR2))
         self.assertFalse(alone.is_mounted())
 
+    def test_what_lies_in_its_place_by_now_stays(self):
+        """A supervisor that ends takes its own mount away, and none that somebody has made there since."""
+        for takes_over in (False, True):
+            mount = self.mount_held(name="mounted")
+            if takes_over:
+                self.kill(mount.status()["supervisor_pid"])
+                mount.again()
+            supervisor = mount.status()["supervisor_pid"]
+            with open(mount / VERSION / "manifest.json", "rb"):
+                self.assertEqual(0, ctypes.CDLL(None).umount2(os.fsencode(mount.path), 2))
+                self.call("mount", "-t", "tmpfs", "other", mount)
+                self.kill(supervisor, signal.SIGTERM)
+                self.assertTrue(mount.is_mounted(), f"takes over: {takes_over}")
+                self.call("umount", mount)
+
     def damaged(self, name, offset, value):
         """The next supervisor after that mount's memory was changed; what it says."""
         mount = self.mount_held(name="mounted")

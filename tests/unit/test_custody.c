@@ -93,6 +93,7 @@ static void expect(int client, enum holder_word word, unsigned count)
     assert_int_equal(came_count, count);
     for (unsigned i = 0; i < count; i++) {
         assert_int_equal(inode_of(came[i]), inode_of(fds[i]));
+        assert_int_equal(fcntl(came[i], F_GETFD), FD_CLOEXEC);
         close(came[i]);
     }
 }

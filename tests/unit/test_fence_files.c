@@ -1,11 +1,19 @@
 /* What can be opened once a list of files holds: each try is a process of its own, as it holds for good. */
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/landlock.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/syscall.h>
+#include <sys/sysmacros.h>
+#include <sys/un.h>
 #include <sys/wait.h>
 
 #include "fs/worker/fence_files.h"
+#include "tests/unit/apart.h"
 #include "tests/unit/sandbox.h"
 
 static bool is_failing;
@@ -13,10 +21,18 @@ static bool is_failing;
 char *__real_realpath(const char *path, char *resolved);
 char *__wrap_realpath(const char *path, char *resolved);
 
+static long landlock_version(void)
+{
+    return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+/* Two homes are links to a folder on another disk. */
 char *__wrap_realpath(const char *path, char *resolved)
 {
+    bool is_link = strcmp(path, "/home/somebody") == 0 || strcmp(path, "/homes/somebody") == 0;
+
     errno = ENOMEM;
-    return is_failing ? NULL : __real_realpath(path, resolved);
+    return is_failing ? NULL : __real_realpath(is_link ? "two" : path, resolved);
 }
 
 /* The errno of opening `path` behind a fence in which "ours" can be written, and "theirs" and "list" be read; 0: it
@@ -72,6 +88,63 @@ static void test_what_is_read_cannot_be_written(void **state)
     }
 }
 
+/* What else is done in a folder that can be written, and in one that can be read. */
+static void do_more(void *data)
+{
+    const struct sandbox *box = data;
+    struct fence_files *files = fence_files_new();
+
+    CHECK(chdir(box->folder) == 0 && files && fence_files_add(files, "ours", FENCE_FILES_WRITE));
+    CHECK(fence_files_add(files, "theirs", FENCE_FILES_READ));
+    CHECK(fence_files_add(files, "/usr", FENCE_FILES_READ)); /* what programs are loaded with */
+    CHECK(fence_files_add(files, "/lib64", FENCE_FILES_READ));
+    CHECK(fence_files_add(files, "/lib", FENCE_FILES_READ) && fence_files_close(files) == 0);
+    CHECK(mkdir("ours/new", 0700) == 0 && rename("ours/file", "ours/new/file") == 0);
+    CHECK(symlink("x", "ours/link") == 0 && unlink("ours/link") == 0);
+    CHECK(mkfifo("ours/pipe", 0600) == 0);
+    CHECK(mknod("ours/null", S_IFCHR | 0600, makedev(1, 3)) < 0 && errno == EACCES);
+    CHECK(execl("ours/program", "program", NULL) < 0 && errno == EACCES);
+    CHECK(execl("theirs/program", "program", NULL) < 0 && errno == EACCES);
+    CHECK(rename("theirs/file", "ours/theirs") < 0);
+    CHECK(mkdir("theirs/new", 0700) < 0 && errno == EACCES);
+    CHECK(unlink("theirs/file") < 0 && errno == EACCES);
+}
+
+static void test_what_else_is_done_there(void **state)
+{
+    run(*state, "mkdir ours theirs; touch ours/file theirs/file; cp /bin/false ours/program;"
+                "cp /bin/false theirs/program");
+    run_apart(do_more, *state);
+}
+
+/* A socket that has a name and no file. */
+static void connect_to_abstract(void *data)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    struct fence_files *files = fence_files_new();
+    int other = socket(AF_UNIX, SOCK_DGRAM, 0);
+
+    (void)data;
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "startpointfs-%d", (int)getppid());
+    CHECK(files && fence_files_close(files) == 0);
+    CHECK(connect(other, (struct sockaddr *)&address, sizeof address) < 0 && errno == EPERM);
+    CHECK(kill(getppid(), 0) < 0 && errno == EPERM);
+}
+
+static void test_no_word_to_others(void **state)
+{
+    struct sockaddr_un address = {.sun_family = AF_UNIX};
+    int other = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+    (void)state;
+    if (landlock_version() < 6)
+        skip();
+    snprintf(address.sun_path + 1, sizeof address.sun_path - 1, "startpointfs-%d", (int)getpid());
+    assert_int_equal(bind(other, (struct sockaddr *)&address, sizeof address), 0);
+    run_apart(connect_to_abstract, NULL);
+    close(other);
+}
+
 /* Whether a path would be lacking that came after "list" was fenced in. */
 static bool is_lacking(const struct sandbox *box, const char *path, bool fails)
 {
@@ -112,7 +185,8 @@ static int open_beside(const struct sandbox *box, const char *changing, const ch
     pid_t child = fork();
     int status;
 
-    snprintf(from, sizeof from, "%s/%s", box->folder, changing);
+    snprintf(from, sizeof from, "%s%s%s", *changing == '/' ? "" : box->folder,
+             *changing == '/' ? "" : "/", changing);
     snprintf(folder, sizeof folder, "%s/%s", box->folder, home);
     if (child == 0) {
         struct fence_files *files = fence_files_new();
@@ -132,12 +206,20 @@ static void test_what_may_be_replaced_is_read_with_its_folder(void **state)
         const char *changing, *home, *path;
         int errnum;
     } cases[] = {
-        {"one/file", "home", "one/file", 0},   {"one/file", "home", "one/new", 0},
-        {"one/none", "home", "one/new", 0},    {"one/file", "home", "two/new", EACCES},
-        {"one/link", "home", "one/new", 0},    {"one/link", "home", "two/new", 0},
-        {"one/file", "one", "one/file", 0},    {"one/file", "one", "one/new", EACCES},
-        {"one/link", "two", "two/file", 0},    {"one/link", "two", "two/new", EACCES},
+        {"one/file", "home", "one/file", 0},
+        {"one/file", "home", "one/new", 0},
+        {"one/none", "home", "one/new", 0},
+        {"one/file", "home", "two/new", EACCES},
+        {"one/link", "home", "one/new", 0},
+        {"one/link", "home", "two/new", 0},
+        {"one/file", "one", "one/file", 0},
+        {"one/file", "one", "one/new", EACCES},
+        {"one/link", "two", "two/file", 0},
+        {"one/link", "two", "two/new", EACCES},
         {"one/file", "one/two", "one/new", 0},
+        {"../list", "home", "one/new", EACCES},
+        {"/homes/somebody/list", "home", "two/new", 0},
+        {"/home/somebody/list", "home", "two/new", EACCES},
     };
 
     run(*state, "mkdir one two home; touch one/file one/new two/file two/new; ln -s ../two/file "
@@ -157,6 +239,8 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_may_be_replaced_is_read_with_its_folder,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_else_is_done_there, sandbox_open, sandbox_close),
+        cmocka_unit_test(test_no_word_to_others),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_looked_at_is_not_lacking, sandbox_open,
                                         sandbox_close),
     };

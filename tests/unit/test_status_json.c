@@ -83,6 +83,58 @@ static void test_commits_that_somebody_made_up_are_not_in_it(void **state)
     mounted_close(&mounted);
 }
 
+/* How many versions are shown of a repository that has so many tags more. */
+static size_t shown_with(void **state, unsigned tags)
+{
+    struct mounted mounted;
+
+    run(*state,
+        "seq -f \"$(cat repo/.git/refs/tags/2) refs/tags/t%%g\" %u | sort -k 2 "
+        ">repo/.git/packed-refs; rm -rf cache",
+        tags);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    json_t *found = versions(&mounted);
+    size_t count = json_array_size(found);
+    json_decref(found);
+    mounted_close(&mounted);
+    return count;
+}
+
+static void test_of_very_many_tags_only_those_that_somebody_wants(void **state)
+{
+    make_repository(*state);
+    assert_in_range(shown_with(state, 9990), 9990, 9993);
+    assert_in_range(shown_with(state, 10000), 1, 3);
+}
+
+/* All were begun in one moment. */
+static void test_of_a_large_transfer_the_first_versions_are_named(void **state)
+{
+    struct mounted mounted;
+    struct repo *repo;
+
+    make_repository(*state);
+    run(*state, "for i in $(seq %d); do printf '%%040x@./repo\n' $i; done >many.list", MANY);
+    mounted_open(&mounted, state, "./many.list");
+    ask_sources_later(&mounted.mount);
+    settle(&mounted);
+    repo = repos_at(&mounted.mount.repos, 0);
+    for (struct repo_version *v = repo->versions; v; v = v->next) {
+        atomic_store(&v->work.running, true);
+        atomic_store(&v->work.began_at, 1);
+    }
+    json_t *transfers = status_transfers_json(&mounted.mount);
+    assert_int_equal(json_array_size(transfers), 1);
+    json_t *transfer = json_array_get(transfers, 0);
+    assert_int_equal(number_of(transfer, "count"), MANY);
+    assert_int_equal(json_array_size(json_object_get(transfer, "versions")), 20);
+    json_decref(transfers);
+    for (struct repo_version *v = repo->versions; v; v = v->next)
+        atomic_store(&v->work.running, false);
+    mounted_close(&mounted);
+}
+
 /* As Prometheus wants it: each class counts those below it, too. */
 static void test_how_long_fetches_took(void **state)
 {
@@ -144,6 +196,10 @@ int main(void)
             test_each_commit_that_a_list_names_and_that_is_not_there_says_why, sandbox_open,
             sandbox_close),
         cmocka_unit_test_setup_teardown(test_commits_that_somebody_made_up_are_not_in_it,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_of_very_many_tags_only_those_that_somebody_wants,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_of_a_large_transfer_the_first_versions_are_named,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_how_long_fetches_took, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_mount_is_up_for_nothing_at_least, sandbox_open,

@@ -159,6 +159,32 @@ static void a_name_that_came_during_a_sweep_stays(void **state)
     assert_string_equal(node_name(nodes, node_get(nodes, version)), name);
 }
 
+/* Nodes, or long names: what a repository is charged with is what the next sweep finds. */
+static void what_comes_during_a_sweep_counts(void **state)
+{
+    struct world *world = *state;
+    struct nodes *nodes = world->nodes;
+    char name[NODE_NAME_MAX + 1] = {0};
+    uint32_t checkout;
+
+    for (int are_long = 0; are_long < 2; are_long++) {
+        struct sweep *half = nodes_sweep_new(nodes);
+        nodes_sweep_look(half);
+        nodes_sweep_wait(half);
+        for (int i = 0; i < 20; i++) {
+            memset(name, 'a' + i, are_long ? NODE_NAME_MAX : 1);
+            uint32_t version = add_name(world, world->repo, NODE_VERSION, name);
+            assert_int_equal(are_long ? 0 : add_checkout(world, version, 10, &checkout), 0);
+        }
+        nodes_sweep_finish(half);
+        nodes_sweep_free(half);
+        uint32_t charged = nodes_charged(nodes, world->repo);
+        assert_true(charged >= 80);
+        sweep(world);
+        assert_int_equal(charged, nodes_charged(nodes, world->repo));
+    }
+}
+
 static void a_branch_moves_ten_thousand_times(void **state)
 {
     struct world *world = *state;
@@ -549,11 +575,12 @@ static void what_only_the_kernel_keeps_is_named(void **state)
 {
     struct world *world = *state;
     struct nodes *nodes = world->nodes;
-    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new;
+    uint32_t branch = add_name(world, world->repo, NODE_VERSION, "main"), old, new, unknown;
     struct seen seen = {.nodes = nodes};
 
     assert_int_equal(add_checkout(world, branch, 10, &old), 0);
     node_hold(nodes, child_of(world, branch, "a"));
+    assert_int_equal(add_checkout(world, branch, 15, &unknown), 0);
     assert_int_equal(add_checkout(world, branch, 20, &new), 0);
     node_hold(nodes, new);
     struct sweep *sweep = nodes_sweep_new(nodes);
@@ -728,6 +755,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(a_name_that_came_during_a_sweep_stays),
+        TEST(what_comes_during_a_sweep_counts),
         TEST(a_branch_moves_ten_thousand_times),
         TEST(what_is_there_stays_whatever_is_done),
         TEST(what_the_kernel_knows_stays),

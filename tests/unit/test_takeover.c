@@ -30,7 +30,7 @@ static void leave(struct left *left, const char *fuse)
 
     custody_open(&left->custody, NULL, "/mnt/start-points", &nobody);
     found[HELD_FUSE] = open(fuse, O_RDWR | O_CLOEXEC);
-    found[HELD_NODES] = nodes_create(1000, 0, &error);
+    found[HELD_NODES] = nodes_create(1024, 0, &error);
     found[HELD_STATE] = state_create(&error);
     found[HELD_LISTS] = last_reading_create(&error);
     assert_int_equal(state_map(&left->state, found[HELD_STATE], &error), 0);
