@@ -211,7 +211,7 @@ static int learn_ref(void *data, const char *ref, const struct oid *target)
     if (r < 0 && r != -ENOENT)
         return r;
     bool differs = r == 0 && target && never_moves(ref) && !oid_equal(&recorded, target);
-    scan->damage = scan->damage || r == -ENOENT || differs;
+    scan->damage = scan->damage || r == -ENOENT;
     r = target && !differs ? learn(scan->repository, ref, target, &version, scan->e) : -EIO;
     if (r == -EIO) {
         scan->damage = true;

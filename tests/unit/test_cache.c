@@ -16,6 +16,8 @@
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/refs.h"
+#include "gitcache/store/shallow.h"
+#include "gitcache/store/skeleton.h"
 #include "tests/unit/sandbox.h"
 
 /* A remote repository, a cache, and what reads the one into the other. */
@@ -213,6 +215,104 @@ static void test_the_record_knows_better_than_a_ref(void **state)
     assert_int_equal(seen.count, 1);
     assert_int_equal(pins_find(other, "refs/tags/v1", &found, &e), -ENOENT);
     repository_close(other);
+    close_setup(&setup);
+}
+
+/* Also where all are read at once; and then the ref is as the record again. */
+static void test_a_ref_that_differs_from_the_record_is_mended(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct version one, five, found;
+    struct seen seen = {0};
+    struct error e = {0};
+    char hex[OID_HEX_SIZE];
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &one, &e, NULL), 0);
+    assert_int_equal(fetch(&setup, "v5", NULL, &five, &e, NULL), 0);
+    const char *folder = repository_folder(setup.repository);
+    run(*state, "cp %s/refs/tags/v5 %s/refs/tags/v1", folder, folder);
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(versions_find(other, "v1", NULL, &found, &e), 0);
+    assert_true(oid_equal(&found.commit, &one.commit));
+    assert_string_equal(output(*state, "cat %s/refs/tags/v1", folder),
+                        oid_format(&one.commit, hex));
+    repository_close(other);
+    close_setup(&setup);
+}
+
+/* Where it says nonsense it is written anew; what cannot be seen from it alone is found by shallow_mend. */
+static void test_what_says_where_history_is_cut_is_mended(void **state)
+{
+    static const char *const damage[] = {
+        "echo nonsense >shallow",
+        "printf '%040d\\n' 1 >shallow",
+        "printf '%040d\\n' 1 >>shallow",
+        "truncate -s -5 shallow",
+        "rm shallow",
+        "sed -i 1d shallow",
+    };
+    const size_t count = sizeof damage / sizeof *damage;
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "for i in 4 5; do git -C remote commit -q --allow-empty -m $i; done");
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
+    run(*state,
+        "ln -s %s here; git -C remote rev-parse main v5 | sort >cut;"
+        "sort here/shallow | cmp - cut",
+        repository_folder(setup.repository));
+    for (size_t i = 0; i < count; i++) {
+        run(*state, "cd here; %s", damage[i]);
+        if (i == count - 1)
+            assert_int_equal(shallow_mend(setup.repository, &e), 0);
+        else
+            assert_int_equal(shallow_add(setup.repository, NULL, 0, &e), 0);
+        run(*state, "sort here/shallow | cmp - cut");
+    }
+    close_setup(&setup);
+}
+
+/* What somebody wrote into it on purpose stays. */
+static void test_a_repository_is_mended(void **state)
+{
+    static const struct {
+        const char *damage, *after;
+    } rows[] = {
+        {"rm -r refs", "test $(stat -c %a refs/tags) = 755"},
+        {"mv refs x; ln -s x refs", "test ! -L refs; test -d refs/tags"},
+        {"echo x >objects/info/x; mv objects/info x; cp x/x objects/info", "test -d objects/info"},
+        {"sed -i s/bare/bard/ config", "grep 'bare = true' config"},
+        {"echo nonsense >config", "grep 'bare = true' config"},
+        {"printf '[user]\\n\\tname = x\\n' >>config", "grep 'name = x' config"},
+        {"echo ref: refs/heads/another >HEAD", "grep another HEAD"},
+        {"echo ref: refs/headt/master >HEAD", "grep refs/heads/master HEAD"},
+        {"truncate -s 257M packed-refs", "test ! -e packed-refs"},
+        {"truncate -s 255M packed-refs", "test -e packed-refs"},
+        {"ln -s HEAD packed-refs", "test ! -L packed-refs"},
+    };
+    struct setup setup;
+    struct error e = {0};
+
+    umask(022);
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    const char *folder = repository_folder(setup.repository);
+    run(*state, "test $(stat -c %%a %s) = 755; cp -a %s sound", folder, folder);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run(*state, "rm -r %s; cp -a sound %s; cd %s; %s", folder, folder, folder, rows[i].damage);
+        assert_int_equal(skeleton_mend(setup.cache, folder, "x", &e), 0);
+        assert_true(skeleton_is_sound(folder));
+        run(*state, "cd %s; %s", folder, rows[i].after);
+    }
     close_setup(&setup);
 }
 
@@ -1354,6 +1454,9 @@ int main(void)
         TEST(test_nothing_is_fetched_twice),
         TEST(test_a_pin_moves_only_if_it_is_a_branch),
         TEST(test_the_record_knows_better_than_a_ref),
+        TEST(test_a_ref_that_differs_from_the_record_is_mended),
+        TEST(test_what_says_where_history_is_cut_is_mended),
+        TEST(test_a_repository_is_mended),
         TEST(test_the_record_is_that_of_all_processes),
         TEST(test_a_damaged_record_is_not_believed),
         TEST(test_a_version_that_was_removed_is_missed_when_it_is_read),

@@ -16,6 +16,7 @@
 static char *events[EVENTS_MOST];
 static size_t event_count;
 static _Atomic int unlinks;
+static const char *fails = ""; /* no file gets a name that ends so */
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 
 static void note(const char *what, const char *path)
@@ -38,8 +39,14 @@ int fsync(int fd)
 
 int rename(const char *from, const char *to)
 {
+    size_t length = strlen(to), end_length = strlen(fails);
+
     note("from", from);
     note("name", to);
+    if (end_length && length > end_length && strcmp(to + length - end_length, fails) == 0) {
+        errno = EIO;
+        return -1;
+    }
     return (int)syscall(SYS_rename, from, to);
 }
 
@@ -103,6 +110,38 @@ static void test_a_version(void **state)
     mounted_close(&mounted);
 }
 
+/* That its history is cut there is said before its ref is. */
+static void test_a_version_that_is_cut(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=2");
+    forget_events();
+    walk(&mounted, "repo/2/file");
+    size_t cut = named_after_its_sync("/shallow");
+    find(find(cut, "sync", "/repo.git"), "name", "/refs/tags/2");
+    forget_events();
+    mounted_close(&mounted);
+}
+
+/* Half a pack is nothing. */
+static void test_a_pack_whose_index_cannot_be_named(void **state)
+{
+    struct mounted mounted;
+    uint32_t version;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    fails = ".idx";
+    assert_int_equal(look_up(&mounted, walk(&mounted, "repo"), "1", &version), 0);
+    assert_int_equal(open_folder(&mounted, version), -EIO);
+    fails = "";
+    assert_string_equal(output(*state, "find cache -name 'pack-*' | wc -l"), "0");
+    forget_events();
+    mounted_close(&mounted);
+}
+
 static void test_a_file_that_is_replaced(void **state)
 {
     struct sandbox *box = *state;
@@ -157,6 +196,9 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_a_version, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_version_that_is_cut, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_pack_whose_index_cannot_be_named, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_set, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_file_that_is_replaced, sandbox_open, sandbox_close),
     };

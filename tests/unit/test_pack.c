@@ -575,6 +575,30 @@ static void test_loose_objects_that_are_cut(void **state)
     close_packed(&packed);
 }
 
+/* It is whole, and not what its name says. */
+static void test_a_loose_object_under_anothers_name(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    char objects[128];
+    git_odb_object *object;
+    git_oid id;
+    git_odb *odb;
+
+    open_packed(&packed, state);
+    run(packed.box,
+        "git init -q loose; cd loose; echo one >1; echo two >2; git hash-object -w 1 2 >../ids;"
+        "cd .git/objects; sed 's,..,&/,' ../../../ids >paths; mv -f $(cat paths)");
+    assert_int_equal(git_oid_fromstr(&id, output(packed.box, "tail -n 1 ids")), 0);
+    snprintf(objects, sizeof objects, "%s/loose/.git/objects", packed.box->folder);
+    assert_int_equal(git_odb_new(&odb), 0);
+    assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
+    assert_true(git_odb_exists(odb, &id));
+    assert_int_equal(git_odb_read(&object, odb, &id), GIT_ERROR);
+    git_odb_free(odb);
+    close_packed(&packed);
+}
+
 /* Those that were used longest ago go; which pack one is of is not mixed up. */
 static void test_descriptors_of_packs(void **state)
 {
@@ -687,6 +711,7 @@ int main(void)
         TEST(test_every_object_is_gits),
         TEST(test_other_ways_to_pack),
         TEST(test_loose_objects_that_are_cut),
+        TEST(test_a_loose_object_under_anothers_name),
         TEST(test_no_flipped_bit_of_an_index_passes),
         TEST(test_an_index_with_a_good_checksum_is_checked_all_the_same),
         TEST(test_no_flipped_byte_of_a_pack_gives_a_wrong_byte_or_size),
