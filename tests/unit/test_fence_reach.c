@@ -1,6 +1,7 @@
 /* test_fence_reach.c - what a worker can reach behind its fence; and that something came since, which is looked for at most once a
  * second for who asks often. The fence holds for good, so it is closed in a process of its own. */
 #include <fcntl.h>
+#include <sys/stat.h>
 
 #include "fs/settings.h"
 #include "fs/worker/fence.h"
@@ -33,10 +34,30 @@ static struct fence *close_fence(const struct sandbox *box, struct settings *set
     return fence;
 }
 
+/* Somebody outside, who puts another folder in the place of ours when `ask` is closed. */
+static pid_t wait_outside(const struct sandbox *box, int *ask)
+{
+    int ends[2];
+    char byte;
+
+    CHECK(pipe(ends) == 0);
+    pid_t pid = fork();
+    if (pid == 0) {
+        close(ends[1]);
+        _exit(read(ends[0], &byte, 1) != 0 || chdir(box->folder) < 0 || rename("ours", "old") < 0 ||
+              mkdir("ours", 0700) < 0);
+    }
+    close(ends[0]);
+    *ask = ends[1];
+    return pid;
+}
+
 static void look_now_and_then(void *data)
 {
     const struct sandbox *box = data;
     char none[200];
+    int ask, status;
+    pid_t outside = wait_outside(box, &ask);
     struct settings settings;
     struct fence *fence = close_fence(box, &settings);
 
@@ -55,6 +76,9 @@ static void look_now_and_then(void *data)
     snprintf(none, sizeof none, "%s/theirs/none", box->folder);
     network_file = none; /* its folder alone is nothing to end for */
     CHECK(!fence_is_outdated(fence));
+    close(ask);
+    CHECK(waitpid(outside, &status, 0) == outside && status == 0);
+    CHECK(!fence_is_outdated(fence)); /* nor is another in its place */
     fence_free(fence);
     settings_release(&settings);
 }
