@@ -429,6 +429,11 @@ static void test_what_a_line_says(void **state)
     assert_false(conversion_by("#x ident", "#x").ident);
     assert_false(conversion_by(" #x ident", "#x").ident);
     assert_true(conversion_by("\"#x\" ident", "#x").ident);
+    /* git passes over a line with a name that can be none. */
+    assert_true(conversion_by("x ident y -z", "x").ident);
+    assert_false(conversion_by("x ident --y", "x").ident);
+    assert_false(conversion_by("x ident a*", "x").ident);
+    assert_false(conversion_by("x ident -", "x").ident);
     /* git passes over a line of 2048 bytes. */
     memset(line, ' ', sizeof line);
     line[0] = 'x';

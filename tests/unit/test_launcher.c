@@ -1,10 +1,14 @@
 /* The small process that starts programs for a worker, and what the two say to each other. */
 #include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
 
+#include "gitcache/net/helper.h"
 #include "gitcache/net/launcher.h"
 #include "gitcache/net/launcher_message.h"
+#include "gitcache/net/launcher_serve.h"
 #include "tests/unit/sandbox.h"
 
 static void count_lost(void *data)
@@ -114,6 +118,145 @@ static void descriptors_come_with_a_message(void **state)
     close(pair[1]);
 }
 
+static void *serve(void *socket)
+{
+    launcher_serve(*(int *)socket);
+    return NULL;
+}
+
+/* A launcher in a thread: what is said to it is said here. */
+struct served {
+    int pair[2];
+    pthread_t thread;
+};
+
+static void begin_served(struct served *served)
+{
+    assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, served->pair), 0);
+    assert_int_equal(pthread_create(&served->thread, NULL, serve, &served->pair[1]), 0);
+}
+
+static void end_served(struct served *served)
+{
+    close(served->pair[0]);
+    pthread_join(served->thread, NULL);
+    close(served->pair[1]);
+}
+
+static struct launcher_reply ask(struct served *served, const struct launcher_request *request,
+                                 int fds[LAUNCHER_FDS])
+{
+    struct launcher_reply reply;
+    size_t count;
+
+    assert_int_equal(
+        launcher_message_send(served->pair[0], request, sizeof *request, "ssh://h/x", 10, NULL, 0),
+        0);
+    assert_int_equal(
+        launcher_message_receive(served->pair[0], &reply, sizeof reply, NULL, 0, fds, &count),
+        sizeof reply);
+    return reply;
+}
+
+static int ask_of(struct served *served, enum launcher_question question, pid_t pid, int number)
+{
+    const struct launcher_request request = {.question = question, .pid = pid, .number = number};
+    int fds[LAUNCHER_FDS];
+
+    return ask(served, &request, fds).result;
+}
+
+static pid_t start_program(struct served *served, int fds[LAUNCHER_FDS])
+{
+    const struct launcher_request request = {.question = LAUNCHER_START, .kind = HELPER_SSH};
+    struct launcher_reply reply = ask(served, &request, fds);
+
+    assert_int_equal(reply.result, 0);
+    return reply.pid;
+}
+
+static void close_all(int fds[LAUNCHER_FDS])
+{
+    for (int i = 0; i < LAUNCHER_FDS; i++)
+        close(fds[i]);
+}
+
+static void wait_for(int fd)
+{
+    assert_int_equal(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 60000), 1);
+}
+
+/* A number may be another's by now, and most are nobody's here. */
+static void only_what_was_started_and_not_reaped_gets_a_signal(void **state)
+{
+    int first[LAUNCHER_FDS], second[LAUNCHER_FDS];
+    struct served served;
+
+    (void)state;
+    setenv("GIT_SSH_COMMAND", "sleep 1000 & read line; exit $line; :", 1);
+    begin_served(&served);
+    pid_t one = start_program(&served, first), two = start_program(&served, second);
+    assert_int_equal(ask_of(&served, LAUNCHER_KILL, getpgrp(), 0), -ESRCH);
+    assert_int_equal(ask_of(&served, LAUNCHER_REAP, getppid(), 0), -1);
+    assert_int_equal(ask_of(&served, LAUNCHER_REAP, one, 0), -EAGAIN);
+    assert_int_equal(write(first[0], "7\n", 2), 2);
+    wait_for(first[3]);
+    assert_int_equal(ask_of(&served, LAUNCHER_REAP, one, 0), 7);
+    assert_int_equal(ask_of(&served, LAUNCHER_REAP, one, 0), -1);
+    assert_int_equal(ask_of(&served, LAUNCHER_KILL, one, SIGKILL), -ESRCH);
+    assert_int_equal(kill(-one, SIGKILL), 0); /* its group is still there */
+    assert_int_equal(ask_of(&served, LAUNCHER_KILL, two, SIGKILL), 0);
+    wait_for(second[3]);
+    assert_int_equal(ask_of(&served, LAUNCHER_REAP, two, 0), -1);
+    assert_int_equal(ask_of(&served, LAUNCHER_KILL, two, SIGKILL), -ESRCH);
+    unsetenv("GIT_SSH_COMMAND");
+    end_served(&served);
+    close_all(first);
+    close_all(second);
+}
+
+/* With all that they have started. */
+static void what_runs_when_the_worker_has_gone_is_ended(void **state)
+{
+    struct served served;
+    int fds[LAUNCHER_FDS];
+    char byte;
+
+    (void)state;
+    setenv("GIT_SSH_COMMAND", "sleep 1000 & echo; wait; :", 1);
+    begin_served(&served);
+    pid_t pid = start_program(&served, fds);
+    wait_for(fds[1]);
+    assert_int_equal(read(fds[1], &byte, 1), 1);
+    end_served(&served);
+    unsetenv("GIT_SSH_COMMAND");
+    wait_for(fds[1]);
+    assert_int_equal(read(fds[1], &byte, 1), 0); /* nobody has it open any more */
+    assert_int_equal(process_reap(pid, 0), -1);
+    close_all(fds);
+}
+
+static void *start_sleep(void *process)
+{
+    static const char *const argv[] = {"sleep", "1000", NULL}, *const variables[] = {NULL};
+    struct error e;
+
+    assert_int_equal(process_start(process, argv, variables, &e), 0);
+    return NULL;
+}
+
+static void a_program_ends_with_the_thread_that_started_it(void **state)
+{
+    struct process process;
+    pthread_t thread;
+
+    (void)state;
+    assert_int_equal(pthread_create(&thread, NULL, start_sleep, &process), 0);
+    pthread_join(thread, NULL);
+    wait_for(process.ended);
+    process_end(&process, 0);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -123,6 +266,9 @@ int main(void)
         TEST(what_cannot_be_started_is_said),
         TEST(git_s_configuration_is_handed_over),
         TEST(descriptors_come_with_a_message),
+        TEST(only_what_was_started_and_not_reaped_gets_a_signal),
+        TEST(what_runs_when_the_worker_has_gone_is_ended),
+        TEST(a_program_ends_with_the_thread_that_started_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

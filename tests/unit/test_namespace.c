@@ -117,6 +117,49 @@ static void test_offline_asks_nobody(void **state)
     mounted_close(&mounted);
 }
 
+/* Nothing is known of it: so its folder is not an empty one. */
+static void test_the_folder_of_a_repository_that_is_gone(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo");
+    run(*state, "mv repo gone");
+    uint32_t repo = walk(&mounted, "repo");
+    int r = open_folder(&mounted, repo);
+    assert_true(r < 0);
+    /* While it backs off nobody is asked. */
+    assert_int_equal(namespace_open_folder(&mounted.mount, repo, &ask), r);
+    assert_null(ask.work);
+    mounted_close(&mounted);
+}
+
+/* Also when more have been looked for than can be at once. */
+static void test_made_up_commits_are_missing_however_many(void **state)
+{
+    struct mounted mounted;
+    char name[20];
+    uint32_t node;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t repo = walk(&mounted, "repo");
+    walk(&mounted, "repo/1");
+    for (int i = 0; i < 40; i++) {
+        struct ask ask = {0};
+        int r, times = 0;
+
+        snprintf(name, sizeof name, "abc%05d", i);
+        while ((r = namespace_lookup(&mounted.mount, repo, name, &ask, &node)) == -EAGAIN &&
+               times++ < 5)
+            wait_for_work(&mounted, &ask);
+        assert_int_equal(r, -ENOENT);
+    }
+    assert_int_equal(look_up(&mounted, repo, output(*state, "git -C repo rev-parse 2^"), &node), 0);
+    mounted_close(&mounted);
+}
+
 /* As where gc takes a version away again and again before its reader has opened it. */
 static void test_a_version_that_no_fetch_brings_is_given_up(void **state)
 {
@@ -237,6 +280,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_offline_asks_nobody, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_only_who_can_be_shown_an_old_listing_is_impatient,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_the_folder_of_a_repository_that_is_gone, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_made_up_commits_are_missing_however_many, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_version_that_no_fetch_brings_is_given_up,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,

@@ -198,38 +198,77 @@ static bool never(void *data)
     return false;
 }
 
+static void make_two(const struct sandbox *box)
+{
+    run(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
+             "echo x >one; echo y >two; git add .; git commit -qm 1; git tag 1");
+}
+
+/* Reads a file; then all turns are taken, and what is read of its repository waits for one, as for a while
+ * after something that took long. */
+static struct turns *take_all_turns(struct mounted *mounted, uint32_t file)
+{
+    struct ask ask = {0};
+    struct blob *blob;
+
+    assert_int_equal(readings_get_blob(&mounted->mount, file, &ask, &blob), -EAGAIN);
+    struct turns *turns = ((struct reading *)ask.work)->turns;
+    assert_int_equal(get_blob(mounted, file, &ask, &blob), 0);
+    blobs_put(mounted->mount.blobs, blob);
+    for (unsigned i = 0; i < turns->most; i++)
+        assert_true(turns_take(turns, never, NULL));
+    atomic_store(&repos_at(&mounted->mount.repos, 0)->slow_at, clock_now() + 3600000);
+    return turns;
+}
+
+static void give_all_back(struct turns *turns)
+{
+    for (unsigned i = 0; i < turns->most; i++)
+        turns_give_back(turns);
+}
+
 static void test_what_is_slow_waits_for_its_turn(void **state)
 {
     struct mounted mounted;
-    struct ask ask = {0}, slow = {0};
+    struct ask slow = {0};
     struct blob *blob;
 
-    run(*state, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
-                "echo x >one; echo y >two; git add .; git commit -qm 1; git tag 1");
+    make_two(*state);
     mounted_open(&mounted, state, "./repo?tag=1");
-    uint32_t one = walk(&mounted, "repo/1/one"), two = walk(&mounted, "repo/1/two");
-    assert_int_equal(readings_get_blob(&mounted.mount, one, &ask, &blob), -EAGAIN);
-    struct turns *turns = ((struct reading *)ask.work)->turns;
-    assert_int_equal(get_blob(&mounted, one, &ask, &blob), 0);
-    blobs_put(mounted.mount.blobs, blob);
-    for (unsigned i = 0; i < turns->most; i++)
-        assert_true(turns_take(turns, never, NULL));
-    /* As for a while after one that took long. */
-    atomic_store(&repos_at(&mounted.mount.repos, 0)->slow_at, clock_now() + 3600000);
+    uint32_t two = walk(&mounted, "repo/1/two");
+    struct turns *turns = take_all_turns(&mounted, walk(&mounted, "repo/1/one"));
     assert_int_equal(readings_get_blob(&mounted.mount, two, &slow, &blob), -EAGAIN);
     atomic_fetch_add(&slow.work->waiting, 1); /* as of a request that is parked */
-    while (!turns_are_wanted(turns)) {
+    int64_t until = clock_now() + 500;        /* nobody else's reading would last so long */
+    while (!turns_are_wanted(turns) || clock_now() < until) {
         assert_true(atomic_load(&slow.work->running));
         usleep(1000);
     }
-    for (unsigned i = 0; i < turns->most; i++)
-        turns_give_back(turns);
+    give_all_back(turns);
     settle(&mounted);
     atomic_fetch_sub(&slow.work->waiting, 1);
     assert_int_equal(turns->taken, 0);
     assert_int_equal(get_blob(&mounted, two, &slow, &blob), 0);
     assert_memory_equal(blobs_content(blob)->data, "y\r\n", 3);
     blobs_put(mounted.mount.blobs, blob);
+    mounted_close(&mounted);
+}
+
+static void test_what_nobody_waits_for_ends(void **state)
+{
+    struct mounted mounted;
+    struct ask left = {0};
+    struct blob *blob;
+
+    make_two(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t two = walk(&mounted, "repo/1/two");
+    struct turns *turns = take_all_turns(&mounted, walk(&mounted, "repo/1/one"));
+    assert_int_equal(readings_get_blob(&mounted.mount, two, &left, &blob), -EAGAIN);
+    alarm(60);
+    settle(&mounted); /* though it has had no turn */
+    alarm(0);
+    give_all_back(turns);
     mounted_close(&mounted);
 }
 
@@ -307,6 +346,8 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_a_worker_has_died_of_is_not_read_at_once,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_nobody_waits_for_ends, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_slow_waits_for_its_turn, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_request_never_sweeps, sandbox_open, sandbox_close),

@@ -64,11 +64,9 @@ static void begin(struct server *server, const char *const *says)
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
-/* Lists it; how many connections that took. */
-static unsigned list(const char *const *says, struct listing *listing, int *r, struct error *e)
+static int list_url(const char *url, struct listing *listing, struct error *e)
 {
     struct net_settings settings;
-    struct server server;
     struct remote *remote;
 
     signal(SIGPIPE, SIG_IGN);
@@ -76,10 +74,19 @@ static unsigned list(const char *const *says, struct listing *listing, int *r, s
     setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
     net_settings_init(&settings);
     settings.silence_timeout = 60;
-    begin(&server, says);
     assert_int_equal(remote_new(&remote, &settings, e), 0);
-    *r = remote_list(remote, server.url, NULL, 0, NULL, listing, e);
+    int r = remote_list(remote, url, NULL, 0, NULL, listing, e);
     remote_free(remote);
+    return r;
+}
+
+/* Lists it; how many connections that took. */
+static unsigned list(const char *const *says, struct listing *listing, int *r, struct error *e)
+{
+    struct server server;
+
+    begin(&server, says);
+    *r = list_url(server.url, listing, e);
     shutdown(server.socket, SHUT_RD);
     pthread_join(server.thread, NULL);
     close(server.socket);
@@ -113,11 +120,27 @@ static void one_that_breaks_off_is_not(void **state)
     assert_int_equal(r, -EIO);
 }
 
+/* It may have said all that was wanted, or why it hung up. */
+static void one_that_does_not_listen_is_heard(void **state)
+{
+    struct listing listing;
+    struct error e = {0};
+
+    (void)state;
+    setenv("GIT_SSH_COMMAND", "exec <&-; printf %s '" VERSION2 REF "0000'; :", 1);
+    if (list_url("ssh://h/x", &listing, &e) != 0)
+        fail_msg("%s", e.text);
+    unsetenv("GIT_SSH_COMMAND");
+    assert_int_equal(listing.count, 1);
+    listing_release(&listing);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(one_that_says_nothing_is_asked_once_more),
         cmocka_unit_test(one_that_breaks_off_is_not),
+        cmocka_unit_test(one_that_does_not_listen_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
