@@ -196,7 +196,6 @@ static bool run_job(struct pool *pool, struct pool_job *job, struct remote *remo
     job->host->running--;
     pool->running--;
     free(job);
-    pthread_cond_broadcast(&pool->changed);
     return good;
 }
 

@@ -4,6 +4,7 @@
 
 #include "gitcache/base/spool.h"
 #include "gitcache/checkout/blob.h"
+#include "gitcache/checkout/convert.h"
 #include "gitcache/checkout/tree.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "tests/unit/sandbox.h"
@@ -602,6 +603,30 @@ static void test_errors(void **state)
     close_setup(&setup);
 }
 
+/* Whatever converts it: it ends, and is not cut. */
+static void test_what_gets_too_large_is_an_error(void **state)
+{
+    static const struct conversion conversions[] = {
+        {.eol = EOL_CRLF}, {.ident = true}, {.encoding = "UTF-16"}};
+    const struct oid id = {{1}};
+    char text[50000];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof text; i += 5)
+        memcpy(text + i, "$Id$\n", 5);
+    const struct convert_input input = {.data = text, .size = sizeof text, .blob = &id};
+    for (size_t i = 0; i < sizeof conversions / sizeof *conversions; i++) {
+        const struct version_reader reader = {.max_file = sizeof text + 5000,
+                                              .spool_above = SPOOL_ABOVE};
+        struct budget budget = {.watch = NULL};
+        struct output output;
+
+        output_init(&output, &reader);
+        assert_int_equal(convert_bytes(&input, &conversions[i], &output, &budget), -EFBIG);
+        output_release(&output);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -616,6 +641,7 @@ int main(void)
         TEST(test_objects_are_read_once),
         TEST(test_many_names_of_one_blob),
         TEST(test_conversion_is_bounded),
+        TEST(test_what_gets_too_large_is_an_error),
         TEST(test_large_files),
         TEST(test_a_damaged_large_file),
         TEST(test_odd_trees),

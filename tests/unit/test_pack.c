@@ -10,6 +10,7 @@
 #include "gitcache/store/checked_packs.h"
 #include "gitcache/store/deflated.h"
 #include "gitcache/store/object_writer.h"
+#include "gitcache/store/pack_bases.h"
 #include "gitcache/store/pack_delta.h"
 #include "gitcache/store/pack_descriptors.h"
 #include "gitcache/store/pack_file.h"
@@ -588,6 +589,7 @@ static void test_a_loose_object_under_anothers_name(void **state)
     open_packed(&packed, state);
     run(packed.box,
         "git init -q loose; cd loose; echo one >1; echo two >2; git hash-object -w 1 2 >../ids;"
+        "git add 1; git write-tree >../tree;"
         "cd .git/objects; sed 's,..,&/,' ../../../ids >paths; mv -f $(cat paths)");
     assert_int_equal(git_oid_fromstr(&id, output(packed.box, "tail -n 1 ids")), 0);
     snprintf(objects, sizeof objects, "%s/loose/.git/objects", packed.box->folder);
@@ -595,6 +597,10 @@ static void test_a_loose_object_under_anothers_name(void **state)
     assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
     assert_true(git_odb_exists(odb, &id));
     assert_int_equal(git_odb_read(&object, odb, &id), GIT_ERROR);
+    assert_int_equal(git_oid_fromstr(&id, output(packed.box, "cat tree")), 0);
+    assert_int_equal(git_odb_read(&object, odb, &id), 0); /* another, which is whole */
+    assert_int_equal(git_odb_object_type(object), GIT_OBJECT_TREE);
+    git_odb_object_free(object);
     git_odb_free(odb);
     close_packed(&packed);
 }
@@ -660,6 +666,45 @@ static void test_an_object_that_does_not_fit(void **state)
     fclose(file);
 }
 
+static bool is_kept(struct pack_bases *bases, uint32_t position)
+{
+    static const unsigned char pack[SHA1_SIZE];
+    struct pack_base *base = pack_bases_get(bases, pack, position);
+
+    pack_base_put(base);
+    return base != NULL;
+}
+
+static void keep_base(struct pack_bases *bases, uint32_t position, size_t size)
+{
+    static const unsigned char pack[SHA1_SIZE];
+    struct pack_base *base = pack_base_new(size);
+
+    assert_non_null(base);
+    pack_bases_keep(bases, pack, position, base);
+    pack_base_put(base);
+}
+
+/* Those that share a bucket (their positions differ by a multiple of 4096) can be found still. */
+static void test_the_base_that_was_used_longest_ago_goes(void **state)
+{
+    const size_t mib = (size_t)1 << 20;
+    struct pack_bases *bases = pack_bases_new();
+
+    (void)state;
+    assert_non_null(bases);
+    keep_base(bases, 0, 1);
+    keep_base(bases, 4096, mib);
+    keep_base(bases, 8192, 1);
+    assert_true(is_kept(bases, 0)); /* which makes it the newest */
+    for (uint32_t i = 1; i <= 12; i++)
+        keep_base(bases, i, i < 12 ? 2 * mib : mib); /* 24 MiB and 2 bytes in all */
+    assert_false(is_kept(bases, 4096));
+    assert_true(is_kept(bases, 0));
+    assert_true(is_kept(bases, 8192));
+    pack_bases_free(bases);
+}
+
 static size_t packs_in(struct pack_folder *folder)
 {
     struct error e = {0};
@@ -718,6 +763,7 @@ int main(void)
         TEST(test_the_sizes_of_a_folder_take_few_reads),
         TEST(test_packs_that_change_while_they_are_open),
         TEST(test_packs_of_a_folder_that_was_away),
+        TEST(test_the_base_that_was_used_longest_ago_goes),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
