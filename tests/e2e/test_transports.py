@@ -3,6 +3,7 @@
 import errno
 import json
 import os
+import pathlib
 
 from support import servers, trees
 from support.case import EndToEnd
@@ -53,7 +54,8 @@ class Transports(EndToEnd):
         self.assertNotEqual(errno.ENOENT, failure.exception.errno)
         self.assertIn("certificate", distrusting.version("python-unittest", "1")["error"])
         distrusting.unmount()
-        self.git_configure("http.sslCAInfo", server.certificate.authority)
+        pathlib.Path(self.env["HOME"], "authority").symlink_to(server.certificate.authority)
+        self.git_configure("http.sslCAInfo", "~/authority")
         self.check(server.url("python-unittest"))
 
     def test_https_without_verification(self):

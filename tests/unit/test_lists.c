@@ -175,6 +175,35 @@ static void a_folder_loses_lists_only_while_it_is_there(void **state)
     assert_string_equal(shown(world), "");
 }
 
+/* Once, and so is its end. */
+static void a_fault_is_said(void **state)
+{
+    struct world *world = *state;
+    char path[100];
+
+    snprintf(path, sizeof path, "%s/said", world->box->folder);
+    assert_int_equal(log_open(&world->mount.log, LOG_LEVEL_INFO, path, 0), 0);
+    run(world->box, "mkdir lists; echo https://h/a >lists/a.list");
+    open_operand(world, "lists");
+    for (int i = 0; i < 3; i++) {
+        run(world->box, i % 2 ? "mv lists gone" : "test ! -e gone || mv gone lists");
+        for (int times = 0; times < 2; times++)
+            assert_int_equal(lists_reload(&world->mount), i % 2);
+    }
+    run(world->box, "echo nonsense >lists/a.list");
+    lists_reload(&world->mount);
+    lists_reload(&world->mount);
+    run(world->box, "echo https://h/a >lists/a.list");
+    lists_reload(&world->mount);
+    lists_reload(&world->mount);
+    log_close(world->mount.log);
+    world->mount.log = NULL;
+    assert_string_equal(
+        output(world->box,
+               "echo $(grep -o 'stays in use\\|can be read again\\|in order again' said)"),
+        "stays in use can be read again in order again stays in use in order again");
+}
+
 /* Where nothing is kept, a worker shows what can be read, and remembers what cannot. */
 static void nothing_kept(void **state)
 {
@@ -300,6 +329,7 @@ int main(void)
         TEST(each_change_makes_the_root_later),
         TEST(a_list_that_is_gone_stays),
         TEST(a_folder_loses_lists_only_while_it_is_there),
+        TEST(a_fault_is_said),
         TEST(nothing_kept),
         TEST(a_list_is_named_after_its_file),
         TEST(each_repository_is_found),
