@@ -8,6 +8,7 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/fetch/bring_back.h"
 #include "gitcache/fetch/commit_search.h"
 #include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/repository_fetch.h"
@@ -1236,6 +1237,28 @@ static void test_leftovers_are_cleaned(void **state)
     close_setup(&setup);
 }
 
+/* What others may be searching in stays. */
+static void test_what_a_search_has_left_is_cleaned(void **state)
+{
+    struct setup setup;
+    struct incoming incoming;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box,
+        "cd %s; mkdir startpointfs-search.1 startpointfs-search.2;"
+        "touch -d '2 hours ago' startpointfs-search.1",
+        repository_folder(setup.repository));
+    assert_int_equal(incoming_open_beside(&incoming, setup.repository, &e), 0);
+    incoming_close(&incoming);
+    assert_string_equal(
+        output(setup.box, "cd %s; echo startpointfs-s*", repository_folder(setup.repository)),
+        "startpointfs-search.2");
+    close_setup(&setup);
+}
+
 static void *fetch_all_tags(void *data)
 {
     const char *const names[] = {"v1", "v2", "v3", "deep/er/v4", "v5", "main"};
@@ -1374,6 +1397,76 @@ static void test_local_remotes(void **state)
 }
 
 /* Out of memory is told to every request: a status of 0 means that the version is there. */
+static bool comes_back(const struct setup *setup, const char *ref, const char *target)
+{
+    const char *hex = output(setup->box, "cat id-%s", target);
+    struct net_settings settings;
+    struct bring_back *bring_back;
+    struct error e = {0};
+    struct oid oid;
+
+    net_settings_init(&settings);
+    assert_true(oid_parse(&oid, hex, strlen(hex)));
+    assert_int_equal(bring_back_new(&bring_back, setup->cache_folder, &settings, NULL, &e), 0);
+    bool comes =
+        bring_back_can(bring_back, repository_folder(setup->repository), setup->url, ref, &oid);
+    bring_back_free(bring_back);
+    return comes;
+}
+
+/* Room is made of what its remote still has, and of nothing else. */
+static void test_what_comes_back(void **state)
+{
+    static const struct {
+        const char *ref, *target;
+        bool comes;
+    } rows[] = {
+        {"refs/tags/v1", "v1", true},     {"refs/tags/v1", "v5", false},
+        {"refs/tags/v2", "v2", true},     {"refs/tags/v2", "v1", true},
+        {"refs/tags/v9", "v1", false},    {"refs/heads/main", "v5", true},
+        {"refs/heads/main", "v1", false}, {"refs/heads/side", "v1", true},
+        {"refs/heads/gone", "v1", false}, {"refs/startpointfs/x", "v1", true},
+    };
+    struct setup setup;
+
+    make_remote(state);
+    run(*state, "git -C remote branch side v1;"
+                "for v in v1 v2 v5; do git -C remote rev-parse $v >id-$v; done");
+    open_setup(&setup, state);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (comes_back(&setup, rows[i].ref, rows[i].target) != rows[i].comes)
+            fail_msg("%s at %s", rows[i].ref, rows[i].target);
+    run(*state, "mv remote gone");
+    assert_false(comes_back(&setup, "refs/tags/v1", "v1"));
+    assert_false(comes_back(&setup, "refs/startpointfs/x", "v1"));
+    close_setup(&setup);
+}
+
+/* Somebody waits for the room. */
+static void test_a_remote_is_not_asked_for_long_whether_it_has_something(void **state)
+{
+    static const unsigned timeouts[][2] = {{60, 10}, {5, 5}};
+    const struct sandbox *box = *state;
+    struct error e = {0};
+    struct oid oid = {{1}};
+
+    for (size_t i = 0; i < 2; i++) {
+        struct net_settings settings;
+        struct bring_back *bring_back;
+        char command[200];
+
+        snprintf(command, sizeof command, "printf '%%s ' >%s/said", box->folder);
+        setenv("GIT_SSH_COMMAND", command, 1);
+        net_settings_init(&settings);
+        settings.connect_timeout = timeouts[i][0];
+        assert_int_equal(bring_back_new(&bring_back, box->folder, &settings, NULL, &e), 0);
+        assert_false(bring_back_can(bring_back, "x", "ssh://h/x", "refs/tags/1", &oid));
+        bring_back_free(bring_back);
+        unsetenv("GIT_SSH_COMMAND");
+        run(box, "grep ' ConnectTimeout=%u ' said", timeouts[i][1]);
+    }
+}
+
 static void test_out_of_memory_is_no_success(void **state)
 {
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
@@ -1448,6 +1541,9 @@ static void test_a_damaged_ref_is_not_a_missing_one(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        TEST(test_what_a_search_has_left_is_cleaned),
+        TEST(test_what_comes_back),
+        TEST(test_a_remote_is_not_asked_for_long_whether_it_has_something),
         TEST(test_out_of_memory_is_no_success),
         TEST(test_a_damaged_ref_is_not_a_missing_one),
         TEST(test_every_kind_of_version),
