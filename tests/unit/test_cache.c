@@ -1204,6 +1204,63 @@ static void test_damage_is_repaired(void **state)
     close_setup(&setup);
 }
 
+#define SPOIL_PACKS                                                                                \
+    "chmod u+w objects/pack/*.pack; for p in objects/pack/*.pack; do printf XXXX | dd of=$p bs=1 " \
+    "seek=100 conv=notrunc status=none; done"
+
+/* Not even what is damaged: some of it may be good. */
+static void test_a_repair_that_fails_removes_nothing(void **state)
+{
+    struct version_request request = {.name = "v1", .again = true};
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(*state, "ln -s %s here; mv remote gone; cd here; rm shallow; " SPOIL_PACKS,
+        repository_folder(setup.repository));
+    close_setup(&setup); /* with its connection */
+    open_setup(&setup, state);
+    assert_true(repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e) < 0);
+    assert_string_equal(output(*state, "ls here/objects/pack/*.pack | wc -l"), "2");
+    run(*state, "mv gone remote");
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e),
+                     0);
+    assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+/* The remote has it elsewhere by now. It never moves; but if nobody knows for sure where it was, it is taken anew. */
+static void test_what_is_nowhere_is_given_up_only_if_it_is_not_recorded(void **state)
+{
+    struct version_request request = {.name = "v1", .again = true};
+    char before[41], hex[OID_HEX_SIZE];
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(*state, "ln -s %s here; cd here; " SPOIL_PACKS, repository_folder(setup.repository));
+    strcpy(before, output(*state, "cat here/refs/tags/v1"));
+    run(*state, "rm -rf remote; git init -q remote; cd remote; echo other >top; git add .;"
+                "git commit -qm other; git tag v1");
+    close_setup(&setup);
+    open_setup(&setup, state);
+    assert_true(repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e) < 0);
+    assert_string_equal(output(*state, "cat here/refs/tags/v1"), before);
+    close_setup(&setup);
+    run(*state, "rm here/startpointfs-pins");
+    open_setup(&setup, state);
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e),
+                     0);
+    assert_string_equal(oid_format(&request.version.commit, hex),
+                        output(*state, "git -C remote rev-parse v1"));
+    close_setup(&setup);
+}
+
 static void test_leftovers_are_cleaned(void **state)
 {
     struct setup setup;
@@ -1590,6 +1647,8 @@ int main(void)
         TEST(test_a_remote_that_changed_is_listed_again),
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
+        TEST(test_a_repair_that_fails_removes_nothing),
+        TEST(test_what_is_nowhere_is_given_up_only_if_it_is_not_recorded),
         TEST(test_leftovers_are_cleaned),
         TEST(test_many_at_once),
         TEST(test_what_two_ask_for_at_once_is_fetched_once),

@@ -217,6 +217,22 @@ static void test_nothing_goes_beside_a_ref_that_names_no_commit(void **state)
     close_setup(&setup);
 }
 
+/* A file of the version that stays is missing. */
+static void test_nothing_goes_beside_a_version_that_is_not_whole(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "2", 0);
+    run(setup.box, "rm -f here/objects/pack/*.seen; mv here/objects/pack/* .; cd here;"
+                   "git --git-dir=. unpack-objects -q <$(ls ~/*.pack);"
+                   "rm -f objects/$(git -C ~/remote rev-parse 2:file | sed 's,..,&/,')");
+    fetch(&setup, "1", 3);
+    collect_but(&setup, 0, 1);
+    expect(&setup, "tags/1 tags/2", "1");
+    close_setup(&setup);
+}
+
 static void test_what_somebody_else_named_stays(void **state)
 {
     struct setup setup;
@@ -585,6 +601,7 @@ int main(void)
         TEST(test_what_was_not_read_for_long_goes),
         TEST(test_what_is_freed_of_a_pack_that_two_share),
         TEST(test_nothing_goes_beside_a_ref_that_names_no_commit),
+        TEST(test_nothing_goes_beside_a_version_that_is_not_whole),
         TEST(test_what_somebody_else_named_stays),
         TEST(test_a_pack_that_is_to_be_kept_stays),
         TEST(test_room_spares_what_was_read_a_moment_ago),
