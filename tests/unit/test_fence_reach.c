@@ -1,6 +1,7 @@
 /* test_fence_reach.c - what a worker can reach behind its fence; and that something came since, which is looked for at most once a
  * second for who asks often. The fence holds for good, so it is closed in a process of its own. */
 #include <fcntl.h>
+#include <sched.h>
 #include <sys/stat.h>
 
 #include "fs/settings.h"
@@ -20,8 +21,8 @@ static int each_file(void *data, int (*visit)(void *visit_data, const char *path
 
 static struct fence *close_fence(const struct sandbox *box, struct settings *settings)
 {
-    static char *operands[] = {(char *)"ours/a.list"};
-    static struct worker_start start = {.operands = operands, .operand_count = 1};
+    static char *operands[] = {(char *)"ours/a.list", (char *)"lists"};
+    static struct worker_start start = {.operands = operands, .operand_count = 2};
     struct fence *fence;
     struct error e = {0};
 
@@ -97,10 +98,12 @@ static void reach(void *data)
     CHECK(setenv("KRB5_CLIENT_KTNAME", "DIR:tickets/keys", 1) == 0);
     CHECK(setenv("KRB5_CONFIG", "KEYRING:tickets/other", 1) == 0);
     CHECK(setenv("STARTPOINTFS_SETS", "sets", 1) == 0);
+    CHECK(setenv("HOME", "/nowhere", 1) == 0 && setenv("TMPDIR", "theirs", 1) == 0);
     close_fence(box, &settings);
     CHECK(open_errno("cache/file", O_RDWR) == 0);
     CHECK(open_errno("ours/a.list", O_RDONLY) == 0);
     CHECK(open_errno("ours/a.list", O_WRONLY) == EACCES);
+    CHECK(open_errno("lists/b.list", O_RDONLY) == 0);
     CHECK(open_errno("theirs/file", O_RDONLY) == EACCES);
     CHECK(open_errno("tickets/own", O_RDWR) == 0); /* a ticket for each server is added */
     CHECK(open_errno("tickets/keys/file", O_RDONLY) == 0);
@@ -109,16 +112,21 @@ static void reach(void *data)
     CHECK(open_errno("/dev/null", O_WRONLY) == 0);
     CHECK(open_errno("/etc/passwd", O_RDONLY) == 0);
     CHECK(open_errno("/etc/shadow", O_RDONLY) == EACCES);
+    CHECK(open_errno("/etc/passwd", O_WRONLY) == EACCES);
+    CHECK(open_errno("/proc/self/comm", O_RDONLY) == 0);
+    CHECK(open_errno("/proc/self/comm", O_WRONLY) == EACCES);
     CHECK(open_errno(settings.sets, O_RDONLY) == 0);
+    CHECK(mkdir("sets/new", 0700) < 0 && errno == EACCES);
+    CHECK(setns(-1, 0) < 0 && errno == EPERM); /* and which calls it can make: test_fence_calls */
 }
 
 static void run_behind_a_fence(void **state, void (*act)(void *data))
 {
     if (FENCE_BUILD_SANITIZED) /* its reports go where the sandbox is: that can be written */
         skip();
-    run(*state,
-        "mkdir -p cache ours theirs sets tickets/keys; touch cache/file ours/a.list ours/file"
-        " ours/new theirs/file tickets/own tickets/other tickets/keys/file");
+    run(*state, "mkdir -p cache ours lists theirs sets tickets/keys; touch cache/file ours/a.list "
+                "lists/b.list ours/file"
+                " ours/new theirs/file tickets/own tickets/other tickets/keys/file");
     run_apart(act, *state);
 }
 
