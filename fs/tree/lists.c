@@ -9,7 +9,6 @@
 #include "fs/sets/set.h"
 #include "fs/tree/ask.h"
 #include "fs/tree/lists_saved.h"
-#include "fs/tree/missing.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/set_folders.h"
 
@@ -102,8 +101,6 @@ int lists_show(struct mount *mount, struct error *e)
     free(all.items);
     if (r == 0)
         r = set_folders_publish(mount, e);
-    if (r == 0)
-        missing_ask_later(mount);
     if (r == 0 && mount->settings->prefetch)
         ask_sources_later(mount);
     if (r == 0 && mount->last_reading >= 0) {

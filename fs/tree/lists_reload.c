@@ -9,6 +9,7 @@
 #include "fs/sets/list_folder.h"
 #include "fs/sets/sets.h"
 #include "fs/tree/lists.h"
+#include "fs/tree/missing.h"
 #include "gitcache/base/memory_file.h"
 
 /* Keeps the newest fault in *fault. True if it is news. */
@@ -269,8 +270,11 @@ size_t lists_reload(struct mount *mount)
     size_t unread = 0;
 
     pthread_mutex_lock(&mount->lists->lock);
-    if (reread_all(mount, &unread) && lists_show(mount, &error) < 0)
+    bool changed = reread_all(mount, &unread);
+    if (changed && lists_show(mount, &error) < 0)
         log_error(mount->log, "%s", error.text);
+    else if (changed)
+        missing_ask_later(mount);
     pthread_mutex_unlock(&mount->lists->lock);
     return unread;
 }

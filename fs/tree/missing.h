@@ -14,7 +14,7 @@ char *missing_text(const struct repo *repo, const struct repo_source *source,
                    const struct listing *listing);
 
 /* Asks, in the background, for a new listing of each repository whose known one lacks what a source names: a tag may be newer
- * than that, and only then it is known to be missing. */
+ * than that, and only then it is known to be missing. Call it once the lists are shown, and nobody waits for them. */
 void missing_ask_later(struct mount *mount);
 
 /* Logs what is missing now, each once. */

@@ -13,6 +13,7 @@
 #include "fs/tree/files_ahead.h"
 #include "fs/tree/lists.h"
 #include "fs/tree/lists_open.h"
+#include "fs/tree/missing.h"
 #include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/readahead.h"
@@ -220,6 +221,7 @@ static void on_ready(void *data)
     worker->has_signals = signals_start(&worker->signals, worker) == 0;
     log_info(mount->log, "serving, worker %d", (int)getpid());
     worker->start->ready(worker->start->data);
+    missing_ask_later(mount);
 }
 
 /* What is large (a listing of very many refs, a file) goes back to the system when it is freed. Left to
