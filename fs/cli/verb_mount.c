@@ -163,13 +163,21 @@ static int supervise_in_background(const struct arguments *arguments, struct mou
     return WEXITSTATUS(status) ? WEXITSTATUS(status) : EXIT_FAILED; /* it has said why */
 }
 
+/* Of an absolute path. What is still to be made lies where the folder above it is, links and all. */
 static bool is_within(const char *path, const char *folder)
 {
-    char real[PATH_MAX];
+    char real[PATH_MAX], there[PATH_MAX];
     size_t length = strlen(folder);
 
-    if (!realpath(path, real))
-        snprintf(real, sizeof real, "%s", path);
+    snprintf(there, sizeof there, "%s", path);
+    while (!realpath(there, real)) {
+        char *slash = strrchr(there, '/');
+        if (errno != ENOENT || !slash || slash == there) { /* as of a mount that nobody answers */
+            snprintf(real, sizeof real, "%s", path);
+            break;
+        }
+        *slash = '\0';
+    }
     return strncmp(real, folder, length) == 0 && (real[length] == '/' || !real[length]);
 }
 

@@ -136,7 +136,8 @@ class Folders(EndToEnd):
         point.mkdir()
         (self.folder / "link").symlink_to("mnt")
         sets = self.folder / "sets"
-        for cache, others in ((point, sets), (point / "cache", sets), (self.folder / "link", sets), (self.folder / "c", point / "s")):
+        for cache, others in ((point, sets), (point / "cache", sets), (self.folder / "link", sets), (self.folder / "link/not/yet", sets),
+                              (self.folder / "c", point / "s")):
             said = self.refused("mount", "--cache", cache, "--sets", others, repository.path, point, status=1)
             self.assertEqual(f"startpointfs: the cache {cache} and the sets {others} must not lie in the mount point {point}\n", said)
         self.mount(repository.path, name="mnt", cache=self.folder / "mnt-cache")
