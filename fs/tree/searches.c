@@ -416,17 +416,21 @@ static bool has_more(struct repo *repo)
     return more;
 }
 
-/* Those that nobody can look for: their requests end with this errno. */
+/* Those that nobody can look for: their requests end with this errno. The caller does not hold the lock. */
 static void fail_queued(struct mount *mount, struct repo *repo, int r)
 {
     for (size_t i = 0; i < SLOTS; i++) {
         struct search_slot *slot = &repo->searches->slots[i];
-        if (slot->state != SLOT_QUEUED)
-            continue;
-        slot->state = SLOT_DONE;
-        slot->status = r;
-        atomic_store(&slot->work.running, false);
-        parked_wake(mount->parked, &slot->work);
+        pthread_mutex_lock(&repo->lock);
+        bool is_queued = slot->state == SLOT_QUEUED;
+        if (is_queued) {
+            slot->state = SLOT_DONE;
+            slot->status = r;
+            atomic_store(&slot->work.running, false);
+        }
+        pthread_mutex_unlock(&repo->lock);
+        if (is_queued)
+            parked_wake(mount->parked, &slot->work);
     }
 }
 
