@@ -213,6 +213,7 @@ class Limit(Room):
         self.assertNotIn("3", kept)
         self.assertRegex(self.program("status", mount.path).stdout, r"cache .*: \d.\d+ \w+ of at most 6")
         self.expect_version(mount, 3)
+        self.assertNotIn("is not watched", mount.log())
         mount.unmount()
         self.expect_sound()
 

@@ -469,7 +469,7 @@ class Logins(Servers):
         passwords.pop(0)
         token.write_text("second")
         self.assertIn("manifest.json", os.listdir(mount / "python-unittest/2"))
-        self.assertIn("erase\nget", log.read_text())
+        self.assertIn("erase\nget\nstore", log.read_text())
 
 
 class SshVariants(Servers):

@@ -376,6 +376,35 @@ static void test_it_ends_when_told(void **state)
     free(path);
 }
 
+/* Patterns that fit nothing, each within less time than is looked up after. */
+static void test_what_does_not_fit_takes_time_too(void **state)
+{
+    struct looks looks = {.end = 1000000};
+    struct watch watch = {.cancelled = look, .data = &looks};
+    struct budget budget = {.watch = &watch};
+    char text[20000] = "", path[5001], letters[101];
+    struct attributes *attributes;
+    struct conversion conversion;
+    struct error e = {0};
+    size_t size = 0;
+
+    (void)state;
+    memset(letters, 'a', 100);
+    letters[100] = '\0';
+    for (unsigned i = 0; i < 100; i++)
+        size += (size_t)sprintf(text + size, "*%s[c]*/d eol=crlf\n", letters);
+    memset(path, 'a', 5000);
+    memcpy(path + 4997, "b/d", 4);
+    assert_int_equal(attributes_new(&attributes, NULL, "", text, size, &budget, &e), 0);
+    struct attribute_values *values = attributes_values_new(attributes);
+    assert_non_null(values);
+    assert_int_equal(attributes_conversion(attributes, values, path, &budget, &conversion), 0);
+    assert_int_equal(conversion.eol, EOL_AS_IS);
+    assert_in_range(looks.count, 20, 100);
+    attributes_values_free(values);
+    attributes_put(attributes);
+}
+
 static void test_bounds(void **state)
 {
     struct budget budget = {.watch = NULL};
@@ -449,8 +478,13 @@ static void test_what_a_line_says(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_random_ones_as_git), TEST(test_many_lines), TEST(test_many_stars),
-        TEST(test_it_ends_when_told),  TEST(test_bounds),     TEST(test_what_a_line_says),
+        TEST(test_random_ones_as_git),
+        TEST(test_many_lines),
+        TEST(test_many_stars),
+        TEST(test_it_ends_when_told),
+        TEST(test_what_does_not_fit_takes_time_too),
+        TEST(test_bounds),
+        TEST(test_what_a_line_says),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -106,8 +106,11 @@ static void test_what_is_borrowed_stays(void **state)
     assert_non_null(blob);
     add(blobs, 2, 100);
     assert_int_equal(blobs_content(blob)->data[99], 1);
+    add(blobs, 3, 100); /* another one goes in its place */
+    assert_false(is_there(blobs, 2, 100));
+    assert_true(is_there(blobs, 1, 100));
     blobs_put(blobs, blob);
-    add(blobs, 3, 100);
+    add(blobs, 4, 100);
     assert_false(is_there(blobs, 1, 100));
     blobs_free(blobs);
 }

@@ -1021,6 +1021,33 @@ static void test_what_the_file_of_a_ref_may_hold(void **state)
         run(box, "printf '%s' >refs/tags/x", rows[i].text);
         assert_int_equal(refs_read(box->folder, "refs/tags/x", &target, &e), rows[i].result);
     }
+    /* The last line of the file of many may have no end. */
+    run(box, "rm refs/tags/x; printf '%%s\n%%s' '" ONES " refs/tags/w' '" ONES
+             " refs/tags/x' >packed-refs");
+    assert_int_equal(refs_read(box->folder, "refs/tags/x", &target, &e), 0);
+    assert_int_equal(refs_read(box->folder, "refs/tags/y", &target, &e), -ENOENT);
+}
+
+static int add_to_text(void *data, const char *ref, const struct oid *target)
+{
+    (void)target;
+    strcat(strcat(data, ref), " ");
+    return 0;
+}
+
+/* Beside them may lie what git was writing when it was killed. */
+static void test_which_files_are_refs(void **state)
+{
+    const struct sandbox *box = *state;
+    char seen[200] = "";
+    struct error e = {0};
+
+    run(box, "mkdir -p refs/tags/deep; for i in x deep/x.lock x.lock .x lock; do echo " ONES
+             " >refs/tags/$i; done");
+    assert_int_equal(refs_each(box->folder, add_to_text, seen, &e), 0);
+    assert_int_equal(strlen(seen), strlen("refs/tags/x refs/tags/lock "));
+    assert_non_null(strstr(seen, "refs/tags/x "));
+    assert_non_null(strstr(seen, "refs/tags/lock "));
 }
 
 /* As another git writes it. */
@@ -1639,6 +1666,7 @@ int main(void)
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_a_name_is_a_whole_one),
         TEST(test_what_the_file_of_a_ref_may_hold),
+        TEST(test_which_files_are_refs),
         TEST(test_a_ref_that_the_record_lacks_is_recorded),
         TEST(test_two_make_one_repository),
         TEST(test_tag_of_a_tree_is_no_version),

@@ -116,6 +116,36 @@ static void test_answer(void **state)
         assert_int_equal(read_answer(text, n, 4, &seen, &e), -EAGAIN);
 }
 
+/* Of a pack, what has come of a packet counts as well; messages never do. */
+static void test_what_is_getting_on(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t useful;
+    } cases[] = {
+        {"00", 0},
+        {SHALLOW PACK, 0},
+        {PACK "0400\2Counting objects, as ever", 0},
+        {PACK "0009\1PACK", 4},
+        {PACK "0009\1PACK0400\1abc", 7},
+        {PACK "0009\1PACK0400\2abc", 4},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct seen seen = {0};
+        struct watch watch = {.progress = progress, .data = &seen};
+        struct fetch_command fetch;
+        struct error e = {0};
+
+        fetch_command_init(&fetch, "it", 100, take, &seen, &watch);
+        struct answer answer = fetch_command_answer(&fetch);
+        assert_int_equal(feed_in_pieces(answer, cases[i].text, strlen(cases[i].text), 5, &e), 0);
+        assert_int_equal(answer.useful(answer.parser), cases[i].useful);
+        fetch_command_release(&fetch);
+    }
+}
+
 static void test_other_sections(void **state)
 {
     static const char text[] =
@@ -242,9 +272,13 @@ static void test_endless_talk(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request),        cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_other_sections), cmocka_unit_test(test_bad_answers),
-        cmocka_unit_test(test_bounds),         cmocka_unit_test(test_sink_ends_the_transfer),
+        cmocka_unit_test(test_request),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_what_is_getting_on),
+        cmocka_unit_test(test_other_sections),
+        cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_bounds),
+        cmocka_unit_test(test_sink_ends_the_transfer),
         cmocka_unit_test(test_endless_talk),
     };
 

@@ -94,10 +94,44 @@ static void test_each_status(void **state)
     }
 }
 
+/* Titles as they were seen. */
+static void test_pages_that_keep_git_out(void **state)
+{
+    static const struct {
+        const char *title, *says;
+    } pages[] = {
+        {"Just a moment...", "a page against bots"},
+        {"Attention Required! | Cloudflare", "a page against bots"},
+        {"Making sure you're not a bot!", "a page against bots"},
+        {"Are you a human?", "a page against bots"},
+        {"Protected by Anubis", "a page against bots"},
+        {"Captcha", "a page against bots"},
+        {"Checking your browser before accessing h", "a page against bots"},
+        {"DDoS-Guard", "a page against bots"},
+        {"Sign in \302\267 GitLab", "a login page"},
+        {"SignIn", "a login page"},
+        {"Log in to continue", "a login page"},
+        {"Login", "a login page"},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        struct http_response response = {.status = 200, .type = "text/html"};
+        struct error e = {0};
+
+        snprintf(response.text, sizeof response.text, "<title>%s</title>", pages[i].title);
+        assert_int_equal(http_message_error(&e, WHO, &response), -EACCES);
+        if (!strstr(e.text, pages[i].says) || !strstr(e.text, pages[i].title))
+            fail_msg("%s: %s", pages[i].title, e.text);
+    }
+}
+
 static void test_urls_of_browsers(void **state)
 {
-    static const char *const urls[] = {"https://h/x/tree/main", "https://h/g/-/x",
-                                       "https://h/x/blob/main/a"};
+    static const char *const urls[] = {"https://h/x/tree/main",    "https://h/g/-/x",
+                                       "https://h/x/blob/main/a",  "https://h/x/src/branch/a",
+                                       "https://h/x/src/commit/1", "https://h/x/src/master",
+                                       "https://h/x/src/main/a"};
     const struct http_response missing = {.status = 404}, page = {.status = 200,
                                                                   .type = "text/html",
                                                                   .text = "<title>x</title>"};
@@ -151,6 +185,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_each_status),
+        cmocka_unit_test(test_pages_that_keep_git_out),
         cmocka_unit_test(test_urls_of_browsers),
         cmocka_unit_test(test_when_a_host_wants_to_be_left_alone),
         cmocka_unit_test(test_what_the_get_may_help),

@@ -186,6 +186,32 @@ static void wait_for(int fd)
     assert_int_equal(poll(&(struct pollfd){fd, POLLIN, 0}, 1, 60000), 1);
 }
 
+/* No worker of ours sends any: they are closed, or one that was taken over would use them up. */
+static void descriptors_that_a_worker_sends_are_not_kept(void **state)
+{
+    const struct launcher_request request = {.question = 99};
+    struct launcher_reply reply;
+    struct served served;
+    int fds[LAUNCHER_FDS];
+    size_t count;
+
+    (void)state;
+    begin_served(&served);
+    size_t before = open_descriptors();
+    for (size_t sent = 0; sent <= LAUNCHER_FDS; sent++) {
+        const int all[LAUNCHER_FDS] = {0, 1, 2, served.pair[0]};
+
+        assert_int_equal(
+            launcher_message_send(served.pair[0], &request, sizeof request, NULL, 0, all, sent), 0);
+        assert_int_equal(
+            launcher_message_receive(served.pair[0], &reply, sizeof reply, NULL, 0, fds, &count),
+            sizeof reply);
+        assert_int_equal(reply.result, -EINVAL);
+        assert_int_equal(open_descriptors(), before);
+    }
+    end_served(&served);
+}
+
 /* A number may be another's by now, and most are nobody's here. */
 static void only_what_was_started_and_not_reaped_gets_a_signal(void **state)
 {
@@ -266,6 +292,7 @@ int main(void)
         TEST(what_cannot_be_started_is_said),
         TEST(git_s_configuration_is_handed_over),
         TEST(descriptors_come_with_a_message),
+        TEST(descriptors_that_a_worker_sends_are_not_kept),
         TEST(only_what_was_started_and_not_reaped_gets_a_signal),
         TEST(what_runs_when_the_worker_has_gone_is_ended),
         TEST(a_program_ends_with_the_thread_that_started_it),

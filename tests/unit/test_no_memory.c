@@ -1,6 +1,7 @@
 /* What is said when there is no memory: each allocation made to fail once. */
 #include <errno.h>
 #include <git2.h>
+#include <jansson.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,9 +11,11 @@
 
 #include <cmocka.h>
 
+#include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
 #include "gitcache/base/url.h"
 #include "gitcache/store/incoming.h"
+#include "manifest/document.h"
 
 /* How many allocations succeed before one fails; -1: all do. */
 static int left = -1;
@@ -73,6 +76,28 @@ static void a_url_is_whole_or_none(void **state)
     assert_in_range(failures, 2, 9);
 }
 
+/* Of this one nobody knows the size before, so its room grows. */
+static void a_file_is_read_whole_or_not(void **state)
+{
+    int failures = 0;
+
+    (void)state;
+    for (int at = 0; at < 20; at++) {
+        struct error e = {0};
+        char *text = NULL;
+        size_t size;
+
+        left = at;
+        int r = disk_read("/proc/self/smaps", 1 << 20, &text, &size, &e);
+        bool failed = has_failed();
+        assert_int_equal(r, failed ? -ENOMEM : 0);
+        assert_int_equal(e.errnum, -r);
+        failures += failed;
+        free(text);
+    }
+    assert_in_range(failures, 2, 19);
+}
+
 static void a_pack_is_not_begun(void **state)
 {
     struct incoming incoming = {.folder = strdup("/nowhere")};
@@ -85,6 +110,32 @@ static void a_pack_is_not_begun(void **state)
     assert_int_equal(r, -ENOMEM);
     assert_int_equal(e.errnum, ENOMEM);
     incoming_close(&incoming);
+}
+
+/* jansson does not always say that it was the memory: then it is a finding. */
+static void a_manifest_is_read_whole_or_not(void **state)
+{
+    static const char text[] = "{\"a\": [1, 2, 3], \"b\": {\"c\": \"d\"}, \"e\": true}";
+    const struct where where = {.source = "it", .file = "manifest.json"};
+    int failures = 0;
+
+    (void)state;
+    json_set_alloc_funcs(__wrap_malloc, free);
+    for (int at = 0; at < 200; at++) {
+        struct findings findings = {0};
+        struct document document;
+
+        left = at;
+        bool good = document_load(&document, text, strlen(text), &where, &findings);
+        bool failed = has_failed();
+        assert_int_equal(good, !failed);
+        assert_int_equal(findings.error == -ENOMEM || findings.count > 0, failed);
+        failures += failed;
+        document_release(&document);
+        findings_release(&findings);
+    }
+    json_set_alloc_funcs(malloc, free);
+    assert_in_range(failures, 20, 199);
 }
 
 /* libgit2 would end the process, or worse. It gets what was laid by. */
@@ -114,8 +165,8 @@ static void libgit2_is_helped_out(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(a_url_is_whole_or_none),
-        cmocka_unit_test(a_pack_is_not_begun),
+        cmocka_unit_test(a_url_is_whole_or_none), cmocka_unit_test(a_file_is_read_whole_or_not),
+        cmocka_unit_test(a_pack_is_not_begun),    cmocka_unit_test(a_manifest_is_read_whole_or_not),
         cmocka_unit_test(libgit2_is_helped_out),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

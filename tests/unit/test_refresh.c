@@ -33,6 +33,28 @@ static void test_out_of_memory_is_not_for_ever(void **state)
     mounted_close(&mounted);
 }
 
+static void test_what_the_root_folder_lacks_is_said(void **state)
+{
+    struct mounted mounted;
+    struct source_list sources = {0};
+    struct error e = {0};
+    char source[50];
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (int i = 0; i < 100; i++) {
+        snprintf(source, sizeof source, "./repo?tag=1&name=r%d", i);
+        assert_int_equal(source_list_add_source(&sources, source, mounted.box->folder, &e), 0);
+    }
+    assert_int_equal(publish_sources(&mounted.mount, &sources, &e), 0);
+    atomic_store(&refused, 100 * sizeof(struct node_link));
+    assert_int_equal(publish_sources(&mounted.mount, &sources, &e), -ENOMEM);
+    assert_string_equal(e.text, "cannot make the root folder: Cannot allocate memory");
+    assert_int_equal(publish_sources(&mounted.mount, &sources, &e), 0);
+    source_list_release(&sources);
+    mounted_close(&mounted);
+}
+
 static void test_all_that_a_list_names_is_fetched_before(void **state)
 {
     struct mounted mounted;
@@ -196,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_out_of_memory_is_not_for_ever, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_the_root_folder_lacks_is_said, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_all_that_a_list_names_is_fetched_before, sandbox_open,
                                         sandbox_close),

@@ -114,7 +114,8 @@ static void test_refusals(void **state)
         {"abc@https://h/r", "7 to 40 hex digits"},
         {"abcdef@https://h/r", "7 to 40 hex digits"},
         {SHA "0@https://h/r", "7 to 40 hex digits"},
-        {"abcdef1@host:path", "a commit or a user name"},
+        {"abcdef1@host:path", "abcdef1 could be a commit or a user name here; write "
+                              "abcdef1@ssh://HOST/PATH or ssh://abcdef1@HOST/PATH"},
         {"-x", "dash"},
         {"--upload-pack=x", "dash"},
         {"abcdef1@-x", "dash"},

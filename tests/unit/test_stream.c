@@ -83,6 +83,19 @@ static void silence_ends(void **state)
     close(pair[1]);
 }
 
+static void what_ends_a_connection_is_said(void **state)
+{
+    struct stream stream;
+    struct error e = {0};
+
+    (void)state;
+    stream_init_socket(&stream, open("/", O_RDONLY | O_CLOEXEC)); /* reading it is an error */
+    stream.who = "it";
+    assert_int_equal(read_to_the_end(&stream, &e), -EIO);
+    assert_string_equal(e.text, "it: the connection was lost: Is a directory");
+    stream_close(&stream);
+}
+
 static void a_server_that_takes_nothing_ends(void **state)
 {
     static const char bytes[4 << 20];
@@ -155,6 +168,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(single_bytes_are_no_progress),
         cmocka_unit_test(silence_ends),
+        cmocka_unit_test(what_ends_a_connection_is_said),
         cmocka_unit_test(a_server_that_takes_nothing_ends),
         cmocka_unit_test(what_ssh_said_last_is_said),
     };
