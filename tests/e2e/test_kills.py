@@ -219,10 +219,11 @@ class Kills(EndToEnd):
                 self.problems.append(f"a worker was ended by signal {number}")
 
     def check_caches(self):
-        for head in self.cache.rglob("HEAD"):
-            repository = head.parent
+        # os.walk: folders that the mount makes and removes meanwhile may be gone.
+        for folder, _, files in os.walk(self.cache):
+            repository = pathlib.Path(folder)
             # What somebody who was killed had begun to make is no repository yet.
-            if not (repository / "objects").is_dir() or repository.name.startswith(".new-"):
+            if "HEAD" not in files or not (repository / "objects").is_dir() or repository.name.startswith(".new-"):
                 continue
             # The mount goes on fetching: without its lock git may read `shallow`, and then a ref that is newer.
             with open(repository / "startpointfs-lock", "a", encoding="ascii") as lock:

@@ -28,8 +28,10 @@ static inline const char *fuzz_file(const char *name, const uint8_t *data, size_
 
     snprintf(path, sizeof path, "%s/%s", fuzz_folder(), name);
     fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-    if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd))
+    if (fd < 0 || write(fd, data, size) != (ssize_t)size || close(fd)) {
+        perror(path);
         abort();
+    }
     return path;
 }
 

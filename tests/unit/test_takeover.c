@@ -1,12 +1,14 @@
 /* test_takeover.c - what of a mount that was left to others cannot be gone on with, and why. */
 #include <errno.h>
 #include <fcntl.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mount.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -14,7 +16,9 @@
 #include "fs/shared/fuse_message.h"
 #include "fs/shared/last_reading.h"
 #include "fs/shared/nodes.h"
+#include "fs/supervisor/mount_table.h"
 #include "fs/supervisor/takeover.h"
+#include "tests/unit/apart.h"
 
 /* What a supervisor has left, in good order but for the descriptor of /dev/fuse; and what is then spoilt. */
 struct left {
@@ -22,20 +26,25 @@ struct left {
     struct state *state;
 };
 
-static void leave(struct left *left, const char *fuse)
+static void leave_at(struct left *left, const char *fuse, const char *place)
 {
     static const struct notify nobody = {-1};
     struct error error;
     int *found = left->custody.found;
 
-    custody_open(&left->custody, NULL, "/mnt/start-points", &nobody);
+    custody_open(&left->custody, NULL, place, &nobody);
     found[HELD_FUSE] = open(fuse, O_RDWR | O_CLOEXEC);
     found[HELD_NODES] = nodes_create(1024, 0, &error);
     found[HELD_STATE] = state_create(&error);
     found[HELD_LISTS] = last_reading_create(&error);
     assert_int_equal(state_map(&left->state, found[HELD_STATE], &error), 0);
     left->state->init_size = sizeof(struct init_request);
-    strcpy(left->state->mountpoint, "/mnt/start-points");
+    strcpy(left->state->mountpoint, place);
+}
+
+static void leave(struct left *left, const char *fuse)
+{
+    leave_at(left, fuse, "/mnt/start-points");
 }
 
 static void assert_refused(struct left *left, int expected, const char *said)
@@ -90,11 +99,41 @@ static void a_mount_that_is_elsewhere_or_nowhere(void **state)
     assert_refused(&left, -ENOTCONN, "the held mount has been unmounted");
 }
 
+/* In a mount namespace of its own. */
+static void mount_in_its_place(void *data)
+{
+    struct mount_row theirs, row;
+    struct error error;
+    struct left left;
+
+    (void)data;
+    CHECK(unshare(CLONE_NEWNS) == 0);
+    CHECK(mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    CHECK(mount("test", "/mnt", "tmpfs", 0, NULL) == 0);
+    CHECK(mount_table_find("/mnt", &theirs) == 1);
+    leave_at(&left, "/dev/null", "/mnt");
+    left.state->device = theirs.device + 1;
+    CHECK(takeover_check(&left.custody, "", &error) == -EXDEV);
+    CHECK(mount_table_find("/mnt", &row) == 1 && row.device == theirs.device);
+    /* One that is its own is taken away, if it cannot be gone on with. */
+    leave_at(&left, "/dev/null", "/mnt");
+    left.state->device = theirs.device;
+    CHECK(takeover_check(&left.custody, "", &error) == -EPROTO);
+    CHECK(mount_table_find("/mnt", &row) == 0 || row.device != theirs.device);
+}
+
+static void what_somebody_else_has_mounted_there_stays(void **state)
+{
+    (void)state;
+    run_apart(mount_in_its_place, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_that_cannot_be),
         cmocka_unit_test(a_mount_that_is_elsewhere_or_nowhere),
+        cmocka_unit_test(what_somebody_else_has_mounted_there_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
