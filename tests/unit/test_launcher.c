@@ -197,6 +197,7 @@ static void descriptors_that_a_worker_sends_are_not_kept(void **state)
 
     (void)state;
     begin_served(&served);
+    assert_int_equal(ask_of(&served, 99, 0, 0), -EINVAL); /* it has started by now */
     size_t before = open_descriptors();
     for (size_t sent = 0; sent <= LAUNCHER_FDS; sent++) {
         const int all[LAUNCHER_FDS] = {0, 1, 2, served.pair[0]};
