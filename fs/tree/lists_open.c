@@ -165,7 +165,7 @@ int lists_open(struct mount *mount, const char *folder, char *const *operands, s
     if (r == 0)
         r = lists_show(mount, e);
     if (r == 0 && count == 0)
-        lists_reload(mount);
+        lists_load(mount);
     return r;
 }
 
@@ -281,7 +281,7 @@ static int salvage(struct mount *mount, const char *folder, char *const *operand
     for (size_t i = 0; i < count && r == 0; i++)
         r = salvage_operand(mount, folder, operands[i], e);
     if (r == 0)
-        lists_reload(mount);
+        lists_load(mount);
     return r;
 }
 

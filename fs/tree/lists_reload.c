@@ -264,16 +264,34 @@ static bool reread_all(struct mount *mount, size_t *unread)
     return changed;
 }
 
-size_t lists_reload(struct mount *mount)
+/* True if something has changed, and is shown. */
+static bool reload(struct mount *mount, size_t *unread)
 {
     struct error error;
+
+    if (!reread_all(mount, unread))
+        return false;
+    if (lists_show(mount, &error) == 0)
+        return true;
+    log_error(mount->log, "%s", error.text);
+    return false;
+}
+
+void lists_load(struct mount *mount)
+{
     size_t unread = 0;
 
     pthread_mutex_lock(&mount->lists->lock);
-    bool changed = reread_all(mount, &unread);
-    if (changed && lists_show(mount, &error) < 0)
-        log_error(mount->log, "%s", error.text);
-    else if (changed)
+    reload(mount, &unread);
+    pthread_mutex_unlock(&mount->lists->lock);
+}
+
+size_t lists_reload(struct mount *mount)
+{
+    size_t unread = 0;
+
+    pthread_mutex_lock(&mount->lists->lock);
+    if (reload(mount, &unread))
         missing_ask_later(mount);
     pthread_mutex_unlock(&mount->lists->lock);
     return unread;

@@ -8,5 +8,7 @@
  * status.json. Returns how many lists and folders could not be read, so that it is
  * worth trying again before anybody says that they have changed. */
 size_t lists_reload(struct mount *mount);
+/* The same for a mount that does not answer yet: what its sources lack is asked for once it does (missing.h). */
+void lists_load(struct mount *mount);
 
 #endif

@@ -276,22 +276,13 @@ static bool is_passed(const struct room *room)
     return limit > 0 && atomic_load(&room->size) + room->fetched > limit;
 }
 
-static bool is_too_large(struct room *room)
+static void wait_for_change(struct room *room, bool is_first)
 {
-    pthread_mutex_lock(&room->lock);
-    bool passed = is_passed(room);
-    pthread_mutex_unlock(&room->lock);
-    return passed;
-}
-
-/* Until it is filled too much, or no longer; at most so many milliseconds. */
-static void wait_for_change(struct room *room, int milliseconds)
-{
-    int64_t until = clock_now() + milliseconds;
     int r = 0;
 
     pthread_mutex_lock(&room->lock);
     bool was_passed = is_passed(room);
+    int64_t until = clock_now() + (is_first ? FIRST : was_passed ? SOON : PERIOD);
     while (r == 0 && !room->stopping && is_passed(room) == was_passed)
         r = thread_wait_until(&room->changed, &room->lock, until);
     room->fetched = 0;
@@ -304,10 +295,10 @@ static void *run(void *arg)
 
     if (may_make(room))
         gc_reserve_make(room->mount->cache);
-    wait_for_change(room, FIRST);
+    wait_for_change(room, true);
     while (!is_stopping(room)) {
         look(room);
-        wait_for_change(room, is_too_large(room) ? SOON : PERIOD);
+        wait_for_change(room, false);
     }
     return NULL;
 }

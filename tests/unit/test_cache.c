@@ -1202,6 +1202,10 @@ static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
     close_setup(&setup);
 }
 
+#define SPOIL_PACKS                                                                                \
+    "chmod u+w objects/pack/*.pack; for p in objects/pack/*.pack; do printf XXXX | dd of=$p bs=1 " \
+    "seek=100 conv=notrunc status=none; done"
+
 static void test_damage_is_repaired(void **state)
 {
     struct version_request request = {.name = "v1", .again = true};
@@ -1215,10 +1219,7 @@ static void test_damage_is_repaired(void **state)
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     assert_fetched(&setup, "v5", VERSION_TAG, "v5");
     strcpy(before, output(setup.box, "git -C remote rev-parse v1"));
-    run(setup.box,
-        "git -C remote tag -f v1 main >/dev/null; cd %s/objects/pack; chmod u+w *.pack;"
-        "for p in *.pack; do printf XXXX | dd of=$p bs=1 seek=100 conv=notrunc "
-        "status=none; done",
+    run(setup.box, "git -C remote tag -f v1 main >/dev/null; cd %s; " SPOIL_PACKS,
         repository_folder(setup.repository));
     assert_int_equal(
         repository_fetch(setup.repository, setup.remote, &request, 1, NULL, &packs, &e), 0);
@@ -1230,10 +1231,6 @@ static void test_damage_is_repaired(void **state)
     assert_int_equal(packs, 0);
     close_setup(&setup);
 }
-
-#define SPOIL_PACKS                                                                                \
-    "chmod u+w objects/pack/*.pack; for p in objects/pack/*.pack; do printf XXXX | dd of=$p bs=1 " \
-    "seek=100 conv=notrunc status=none; done"
 
 /* Not even what is damaged: some of it may be good. */
 static void test_a_repair_that_fails_removes_nothing(void **state)
