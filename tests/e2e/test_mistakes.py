@@ -121,6 +121,19 @@ class Missing(EndToEnd):
         eventually(lambda: "1.2.0-9" in os.listdir(mount / "bash-bats"), 10, "the tag that was pushed")
         self.assertNotEqual("missing", mount.version("bash-bats", "1.2.0-9")["state"])
 
+    def test_a_tag_that_a_kept_listing_lacks_is_asked_for_unasked(self):
+        """When the mount begins, and when its list changes: a listing that is older than the tag says nothing of it."""
+        bats, lines = self.make_start_point("bash-bats", tags=["1"]), self.folder / "pp.list"
+        cache = self.folder / "cache"
+        self.program("fetch", "--cache", cache, f"{bats.path}?tag=1")
+        bats.commit(start_point("2"), tag="2")
+        lines.write_text(f"{bats.path}?tag=2\n")
+        mount = self.mount(lines, cache=cache, options="refs_ttl=3600")
+        eventually(lambda: mount.status()["listings"] == 1, 10, "a new listing")
+        bats.commit(start_point("4"), tag="4")
+        lines.write_text(f"{bats.path}?tag=4\n")
+        eventually(lambda: mount.status()["listings"] == 2, 10, "another")
+
 
 class Words(EndToEnd):
     def test_did_you_mean(self):
