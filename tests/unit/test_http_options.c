@@ -1,0 +1,172 @@
+/* test_http_options.c - the header of a request, as git's configuration and the environment want it. */
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "gitcache/net/remote.h"
+#include "tests/unit/sandbox.h"
+#include "tests/unit/web_server.h"
+
+#define MISSING "404 Not Found\r\n\r\n"
+#define LISTING "200 OK\r\nContent-Type: application/x-git-upload-pack-result\r\n\r\n0000"
+
+/* In what follows PORT stands for the server's port. */
+struct wish {
+    const char *config, *variable, *url;
+    const char *line; /* of the header; NULL: see without */
+    const char *without;
+};
+
+static void list(const char *url)
+{
+    struct listing listing = {0};
+    struct net_settings settings;
+    struct remote *remote;
+    struct error e = {0};
+
+    net_settings_init(&settings);
+    settings.silence_timeout = 60;
+    assert_int_equal(remote_new(&remote, &settings, &e), 0);
+    if (remote_list(remote, url, NULL, 0, NULL, &listing, &e) == 0)
+        listing_release(&listing);
+    remote_free(remote);
+}
+
+static void with_port(char out[400], const char *text, unsigned port)
+{
+    const char *place = text ? strstr(text, "PORT") : NULL;
+
+    if (place)
+        snprintf(out, 400, "%.*s%u%s", (int)(place - text), text, port, place + 4);
+    else
+        snprintf(out, 400, "%s", text ? text : "");
+}
+
+/* Lists that URL; the header of the last request. */
+static void ask(const struct sandbox *box, struct web_server *server, const char *config,
+                const char *url, const char *const *says)
+{
+    char path[100], text[400];
+    FILE *file;
+
+    web_open(server);
+    snprintf(path, sizeof path, "%s/config", box->folder);
+    setenv("GIT_CONFIG_GLOBAL", path, 1);
+    file = fopen(path, "w");
+    assert_non_null(file);
+    with_port(text, config, server->port);
+    fputs(text, file);
+    fclose(file);
+    with_port(text, url, server->port);
+    web_begin(server, says);
+    list(text);
+    web_end(server);
+    unsetenv("GIT_CONFIG_GLOBAL");
+}
+
+static bool has_line(const struct web_server *server, const char *line)
+{
+    char text[400];
+
+    snprintf(text, sizeof text, "\r\n%s\r\n", line);
+    return strstr(server->head, text) != NULL;
+}
+
+static void each_is_followed(void **state)
+{
+    static const char *const says[] = {LISTING, NULL};
+    static const struct wish wishes[] = {
+        {NULL, NULL, NULL, "User-Agent: git/2.40 (startpointfs)", "Expect:"},
+        {NULL, NULL, NULL, "Accept-Encoding: gzip, deflate", "Authorization:"},
+        {NULL, NULL, NULL, "Accept: application/x-git-upload-pack-result", NULL},
+        {NULL, NULL, NULL, "Content-Type: application/x-git-upload-pack-request", NULL},
+        {NULL, NULL, NULL, "Git-Protocol: version=2", NULL},
+        {"[http]\nuserAgent = me\n", NULL, NULL, "User-Agent: me", NULL},
+        {"[http]\nuserAgent = me\n", "GIT_HTTP_USER_AGENT=you", NULL, "User-Agent: you", NULL},
+        {"[http]\nextraHeader = A: 1\nextraHeader = B: 2\n", NULL, NULL, "A: 1", NULL},
+        {"[http]\nextraHeader = A: 1\nextraHeader = B: 2\n", NULL, NULL, "B: 2", NULL},
+        {"[http]\nextraHeader = A: 1\nextraHeader =\nextraHeader = B: 2\n", NULL, NULL, "B: 2",
+         "A: 1"},
+        {"[http \"http://elsewhere\"]\nextraHeader = A: 1\n", NULL, NULL, NULL, "A: 1"},
+        {NULL, NULL, "http://me:secret@127.0.0.1:PORT/x", "Authorization: Basic bWU6c2VjcmV0",
+         NULL},
+        {"[http]\ncookieFile = ~/cookies\n", NULL, NULL, "Cookie: a=b", NULL},
+        {"[http]\nproxy = http://127.0.0.1:PORT\n", NULL, "http://h/x", "Host: h",
+         "Proxy-Authorization:"},
+        {"[http]\nproxy = http://me:secret@127.0.0.1:PORT\nproxyAuthMethod = basic\n", NULL,
+         "http://h/x", "Proxy-Authorization: Basic bWU6c2VjcmV0", NULL},
+        {"[http]\nproxy = http://me:secret@127.0.0.1:PORT\nproxyAuthMethod = digest\n", NULL,
+         "http://h/x", NULL, "Proxy-Authorization: Basic"},
+        {"[http]\nproxy = http://me:secret@127.0.0.1:PORT\nproxyAuthMethod = basic\n",
+         "GIT_HTTP_PROXY_AUTHMETHOD=digest", "http://h/x", NULL, "Proxy-Authorization: Basic"},
+    };
+    const struct sandbox *box = *state;
+
+    run(box, "printf '127.0.0.1\\tFALSE\\t/\\tFALSE\\t0\\ta\\tb\\n' >cookies");
+    for (size_t i = 0; i < sizeof wishes / sizeof *wishes; i++) {
+        const struct wish *wish = &wishes[i];
+        struct web_server server;
+        char *variable = wish->variable ? strdup(wish->variable) : NULL;
+
+        if (variable)
+            putenv(variable);
+        ask(box, &server, wish->config, wish->url ? wish->url : "http://127.0.0.1:PORT/x", says);
+        if (variable) {
+            *strchr(variable, '=') = '\0';
+            unsetenv(variable);
+        }
+        free(variable);
+        if (!*server.head || (wish->line && !has_line(&server, wish->line)) ||
+            (wish->without && strstr(server.head, wish->without)))
+            fail_msg("%s %s: %s", wish->config, wish->line ? wish->line : wish->without,
+                     server.head);
+    }
+}
+
+static void a_get_has_no_body(void **state)
+{
+    static const char *const says[] = {MISSING, NULL};
+    struct web_server server;
+
+    ask(*state, &server, NULL, "http://127.0.0.1:PORT/x", says);
+    assert_string_equal(server.asked, "|P/x G/x");
+    assert_true(has_line(&server, "Accept: application/x-git-upload-pack-advertisement"));
+    assert_null(strstr(server.head, "Content-"));
+    assert_string_equal(server.body, "");
+}
+
+static void what_is_for_one_host_goes_to_no_other(void **state)
+{
+    static const char *const here[] = {"302 Found\r\nLocation: http://h/y/git-upload-pack\r\n\r\n",
+                                       LISTING, NULL};
+    static const char *const there[] = {
+        "302 Found\r\nLocation: http://other/y/git-upload-pack\r\n\r\n", LISTING, NULL};
+    static const char config[] = "[http]\nproxy = http://127.0.0.1:PORT\nextraHeader = A: 1\n";
+    struct web_server server;
+
+    ask(*state, &server, config, "http://me:secret@h/x", here);
+    assert_string_equal(server.asked, "|Phttp://h/x Phttp://h/y");
+    assert_true(has_line(&server, "A: 1"));
+    assert_true(has_line(&server, "Authorization: Basic bWU6c2VjcmV0"));
+    ask(*state, &server, config, "http://me:secret@h/x", there);
+    assert_string_equal(server.asked, "|Phttp://h/x Phttp://other/y");
+    assert_false(has_line(&server, "A: 1"));
+    assert_null(strstr(server.head, "Authorization"));
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(each_is_followed),
+        cmocka_unit_test(a_get_has_no_body),
+        cmocka_unit_test(what_is_for_one_host_goes_to_no_other),
+    };
+    return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);
+}
