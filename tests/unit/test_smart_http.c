@@ -103,8 +103,8 @@ static void hold(const struct sandbox *box, const struct talk *talk)
     web_end(&server);
     if (r != -talk->errnum || strcmp(server.asked, talk->asked) != 0 ||
         (talk->errnum && (e.errnum != talk->errnum || !strstr(e.text, talk->sentence))))
-        fail_msg("%s; %s; %.300s: it was asked %s, and the end was %d, %s", talk->calls, talk->asked,
-                 *talk->says, server.asked, r, e.text);
+        fail_msg("%s; %s; %.300s: it was asked %s, and the end was %d, %s", talk->calls,
+                 talk->asked, *talk->says, server.asked, r, e.text);
 }
 
 static void hold_all(void **state, const struct talk *talks, size_t count)
