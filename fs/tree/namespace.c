@@ -16,6 +16,9 @@
 
 #define LISTED_WITH_NODES \
     10000 /* names of a folder; where there are more, each gets one when looked up */
+/* Repositories of the root; of more only the names are told. With their attributes the kernel would make as many
+ * inodes, four times the work of a listing, and ask for them again a second later: the root can change. */
+#define LISTED_WITH_ATTRIBUTES 1000
 
 #define MISS_INTERVAL 1000 /* milliseconds between two questions for names that are not there */
 
@@ -331,9 +334,9 @@ static int next_version(struct mount *mount, struct repo *repo, uint32_t folder,
         r = version_nodes_find(mount, repo, folder, &spec, &out->node);
         if (r == -ENOENT && may_make_nodes(mount, repo, shown_count(shown, path)))
             r = version_nodes_get(mount, repo, folder, &spec, &out->node);
-        out->has_node = r == 0;
-        out->inode = out->has_node ? node_id(mount->nodes, out->node)
-                                   : NAMESPACE_UNKNOWN_INODES + child.number;
+        out->with_attributes = r == 0;
+        out->inode = out->with_attributes ? node_id(mount->nodes, out->node)
+                                          : NAMESPACE_UNKNOWN_INODES + child.number;
         memcpy(out->name, child.name, child.length);
         out->name[child.length] = '\0';
         r = r == -ENOENT || r == -ENOSPC || r == -EDQUOT ? 0 : r;
@@ -359,7 +362,8 @@ int namespace_next(struct mount *mount, uint32_t folder, uint64_t *offset,
     if (r < 0)
         return r;
     node = node_get(mount->nodes, out->node);
-    out->has_node = true;
+    out->with_attributes =
+        folder != NODE_ROOT_INDEX || !repos_at(&mount->repos, LISTED_WITH_ATTRIBUTES);
     out->inode = node_id(mount->nodes, out->node);
     memcpy(out->name, node_name(mount->nodes, node), node->name_length);
     out->name[node->name_length] = '\0';

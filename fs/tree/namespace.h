@@ -21,12 +21,13 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
  * errno. */
 int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask);
 
-/* A child of a folder, as readdir shows it. A version need not have a node before it is looked up: what a
- * server lists takes no space in the table. Then the inode number is one that no node has. */
+/* A child of a folder, as readdir shows it: with its node's attributes, or as a name alone. A version need not have a
+ * node before it is looked up: what a server lists takes no space in the table. Then the inode number is one that no
+ * node has. */
 struct namespace_entry {
     char name[NODE_NAME_MAX + 1];
-    bool has_node;
-    uint32_t node;
+    bool with_attributes;
+    uint32_t node; /* with attributes */
     uint64_t inode;
 };
 #define NAMESPACE_UNKNOWN_INODES (1ull << 31) /* above all that nodes have, and within 32 bits */

@@ -267,7 +267,7 @@ static int add_children(struct listing_reply *reply)
     while ((r = namespace_next(mount, request->node, &offset, &child)) == 0) {
         /* For ino 0 the kernel makes no inode: it looks the name up when somebody needs it. */
         entry = (struct fuse_entry_param){.attr = {.st_mode = S_IFDIR, .st_ino = child.inode}};
-        if (child.has_node)
+        if (child.with_attributes)
             r = entry_of(request->worker, request->node, child.node, NULL, &entry);
         if (r < 0)
             return r;

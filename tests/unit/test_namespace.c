@@ -264,6 +264,34 @@ static void test_only_who_can_be_shown_an_old_listing_is_impatient(void **state)
     mounted_close(&mounted);
 }
 
+/* Of how many names that the root lists the attributes are told, too. */
+static size_t told_with_attributes(void **state, size_t repositories)
+{
+    struct mounted mounted;
+    struct namespace_entry entry;
+    uint64_t offset = 0;
+    size_t listed = 0, told = 0;
+
+    run(*state, "seq -f 'https://example.invalid/%%g?tag=1' %zu >many.list", repositories);
+    mounted_open(&mounted, state, "./many.list");
+    for (; namespace_next(&mounted.mount, NODE_ROOT_INDEX, &offset, &entry) == 0; listed++) {
+        uint32_t node;
+        assert_int_equal(look_up(&mounted, NODE_ROOT_INDEX, entry.name, &node), 0);
+        assert_int_equal(entry.inode, node_id(mounted.mount.nodes, node));
+        assert_true(!entry.with_attributes || entry.node == node);
+        told += entry.with_attributes;
+    }
+    assert_int_equal(listed, repositories);
+    mounted_close(&mounted);
+    return told;
+}
+
+static void test_of_very_many_repositories_names_are_told(void **state)
+{
+    assert_int_equal(told_with_attributes(state, 1000), 1000);
+    assert_int_equal(told_with_attributes(state, 1001), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -289,6 +317,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_new_worker_follows_a_branch, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_of_very_many_repositories_names_are_told, sandbox_open,
                                         sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
