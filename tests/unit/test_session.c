@@ -1,4 +1,4 @@
-/* test_session.c - a conversation with a git daemon that hangs up: when it is asked once more, and when not. */
+/* test_session.c - conversations with git daemons of all kinds: what each is asked, on which connection, and what comes of it. */
 #include <errno.h>
 #include <netinet/in.h>
 #include <pthread.h>
@@ -11,6 +11,8 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
@@ -19,31 +21,113 @@
 
 #define ONE      "1111111111111111111111111111111111111111"
 #define VERSION2 "000eversion 2\n000cls-refs\n0012fetch=shallow\n0000"
+#define FILTER   "000eversion 2\n000cls-refs\n0019fetch=shallow filter\n0000"
+#define VERSION0 "004f" ONE " refs/heads/main~multi_ack shallow\n0000"
 #define REF      "003a" ONE " refs/tags/v1\n"
+#define LISTING  REF "0000"
+#define PACK     "000dpackfile\n0009\1PACK0000"
+#define PACK0                 \
+    "0034shallow " ONE "0000" \
+    "0008NAK\nPACK"
 
-/* Says one thing on each connection, and hangs up. */
+/* The true time, and what a test has let pass. */
+static int64_t skipped; /* seconds */
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, out);
+
+    out->tv_sec += skipped;
+    return r;
+}
+
 struct server {
-    const char *const *says; /* up to NULL; more connections are refused */
-    unsigned connections;
+    /* The first is said on a new connection, the next after each request, up to NULL; ~ stands for NUL. */
+    const char *const *says;
+    char asked[100]; /* | at a new connection, and a letter for each request: list, fetch, want */
+    char greeting[500]; /* the last */
     int socket;
     pthread_t thread;
     char url[60];
 };
 
+#define LATE "late " /* in front: not before a request has come */
+#define CUT  "cut "  /* in front: hangs up after it */
+
+/* One packet, in which ~ stands for NUL; a flush is "", a delimiter "-". False at the end. */
+static bool read_packet(int fd, char out[500])
+{
+    char head[5] = "";
+    unsigned length;
+
+    if (recv(fd, head, 4, MSG_WAITALL) != 4)
+        return false;
+    length = (unsigned)strtoul(head, NULL, 16);
+    memset(out, 0, 500);
+    out[0] = length == 1 ? '-' : '\0';
+    length -= length > 4 ? 4 : length;
+    if (length > 0 && recv(fd, out, length, MSG_WAITALL) != (ssize_t)length)
+        return false;
+    for (unsigned i = 0; i < length; i++)
+        out[i] = out[i] ? out[i] : '~';
+    return true;
+}
+
+/* A command ends with a flush; what begins with a want, with done. */
+static bool read_request(struct server *server, int fd)
+{
+    char line[500], letter = '\0';
+    bool more;
+
+    while ((more = read_packet(fd, line))) {
+        if (!letter)
+            letter = strncmp(line, "command=", 8) == 0 ? line[8] : *line;
+        if (strcmp(line, letter == 'w' ? "done\n" : "") == 0)
+            break;
+    }
+    server->asked[strlen(server->asked)] = letter;
+    return more;
+}
+
+/* False: it hangs up. */
+static bool say(int fd, const char *text)
+{
+    bool cut = strncmp(text, CUT, strlen(CUT)) == 0;
+    char bytes[500];
+    size_t size;
+
+    text += cut ? strlen(CUT) : 0;
+    size = strlen(text);
+    for (size_t i = 0; i < size; i++)
+        bytes[i] = text[i] == '~' ? '\0' : text[i];
+    return write(fd, bytes, size) == (ssize_t)size && !cut;
+}
+
+static void converse(struct server *server, int fd)
+{
+    bool late = strncmp(*server->says, LATE, strlen(LATE)) == 0, on = true;
+
+    if (!read_packet(fd, server->greeting))
+        return;
+    strcat(server->asked, "|");
+    if (late)
+        on = read_request(server, fd);
+    while (on && *server->says) {
+        on = say(fd, *server->says++ + (late ? strlen(LATE) : 0)) && read_request(server, fd);
+        late = false;
+    }
+    shutdown(fd, SHUT_WR);
+    while (read_request(server, fd))
+        ;
+}
+
 static void *serve(void *data)
 {
     struct server *server = data;
-    char bytes[1000];
     int fd;
 
-    while (server->says[server->connections] && (fd = accept(server->socket, NULL, NULL)) >= 0) {
-        const char *text = server->says[server->connections++];
-
-        assert_true(read(fd, bytes, sizeof bytes) > 0);
-        assert_int_equal(write(fd, text, strlen(text)), strlen(text));
-        shutdown(fd, SHUT_WR);
-        while (read(fd, bytes, sizeof bytes) > 0)
-            ;
+    while (*server->says && (fd = accept(server->socket, NULL, NULL)) >= 0) {
+        converse(server, fd);
         close(fd);
     }
     shutdown(server->socket, SHUT_RD);
@@ -64,82 +148,185 @@ static void begin(struct server *server, const char *const *says)
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
-static int list_url(const char *url, struct listing *listing, struct error *e)
+static void end(struct server *server)
+{
+    shutdown(server->socket, SHUT_RD);
+    pthread_join(server->thread, NULL);
+    close(server->socket);
+}
+
+static int take(void *data, const void *bytes, size_t size)
+{
+    (void)data;
+    (void)bytes;
+    (void)size;
+    return 0;
+}
+
+static int fetch(struct remote *remote, const char *url, bool commits_only, struct error *e)
+{
+    struct oid want;
+    const struct fetch_command_request request = {
+        .wants = &want, .count = 1, .depth = 1, .commits_only = commits_only};
+
+    assert_true(oid_parse(&want, ONE, OID_HEX));
+    return remote_fetch(remote, url, &request, take, NULL, NULL, e);
+}
+
+static int list(struct remote *remote, const char *url, size_t *count, struct error *e)
+{
+    struct listing listing = {0};
+    int r = remote_list(remote, url, NULL, 0, NULL, &listing, e);
+
+    *count = listing.count;
+    listing_release(&listing);
+    return r;
+}
+
+/* One after the other with one remote: l lists, f fetches, c fetches commits only; a digit lets as many seconds pass.
+ * What became of the last. */
+static int call_all(const char *calls, const char *url, size_t *count, struct error *e)
 {
     struct net_settings settings;
     struct remote *remote;
+    int r = 0;
 
     signal(SIGPIPE, SIG_IGN);
     setenv("GIT_CONFIG_GLOBAL", "/dev/null", 1);
     setenv("GIT_CONFIG_NOSYSTEM", "1", 1);
     net_settings_init(&settings);
-    settings.silence_timeout = 60;
+    settings.silence_timeout = 20;
     assert_int_equal(remote_new(&remote, &settings, e), 0);
-    int r = remote_list(remote, url, NULL, 0, NULL, listing, e);
+    for (; *calls; calls++) {
+        *e = (struct error){0};
+        if (*calls <= '9')
+            skipped += *calls - '0';
+        else
+            r = *calls == 'l' ? list(remote, url, count, e) : fetch(remote, url, *calls == 'c', e);
+    }
     remote_free(remote);
     return r;
 }
 
-/* Lists it; how many connections that took. */
-static unsigned list(const char *const *says, struct listing *listing, int *r, struct error *e)
+struct talk {
+    const char *calls, *says[7], *asked;
+    int errnum;
+    const char *sentence;
+};
+
+/* Of a talk that ends well. */
+#define FINE 0, NULL
+
+static void hold_all(const struct talk *talks, size_t count)
 {
+    for (const struct talk *talk = talks; talk < talks + count; talk++) {
+        struct server server;
+        struct error e = {0};
+        size_t refs = 1;
+        int r;
+
+        begin(&server, talk->says);
+        r = call_all(talk->calls, server.url, &refs, &e);
+        end(&server);
+        if (r != -talk->errnum || strcmp(server.asked, talk->asked) != 0 || (r == 0 && refs != 1) ||
+            (r < 0 && (e.errnum != talk->errnum || !strstr(e.text, talk->sentence))))
+            fail_msg("%s, %s: it was asked %s, and the end was %d, %s", talk->calls, talk->asked,
+                     server.asked, r, e.text);
+    }
+}
+
+#define HOLD_ALL(talks) hold_all(talks, sizeof talks / sizeof *talks)
+
+static void a_connection_is_kept(void **state)
+{
+    static const struct talk talks[] = {
+        {"l", {VERSION2, LISTING}, "|l", FINE},
+        {"lff", {VERSION2, LISTING, PACK, PACK}, "|lff", FINE},
+        {"fl", {VERSION2, PACK, LISTING}, "|fl", FINE},
+        /* What has read its refs may keep what it read. */
+        {"lfl", {VERSION2, LISTING, PACK, VERSION2, LISTING}, "|lf|l", FINE},
+        {"c", {FILTER, PACK}, "|f", FINE},
+        {"f4f", {VERSION2, PACK, PACK}, "|ff", FINE},
+        {"f6f", {VERSION2, PACK, VERSION2, PACK}, "|f|f", FINE},
+        {"lf", {VERSION2, LISTING, CUT, VERSION2, PACK}, "|lf|f", FINE},
+        {"lf", {VERSION2, LISTING, CUT PACK0}, "|lf", EIO, "not git's protocol"},
+        {"lf", {VERSION2, LISTING, CUT "000dpackfile\n"}, "|lf", EIO, "cut off"},
+    };
+
+    (void)state;
+    HOLD_ALL(talks);
+}
+
+/* A request is sent along with the greeting, but in no wrong language. */
+static void nobody_waits_for_what_is_known(void **state)
+{
+    static const struct talk talks[] = {
+        {"l", {LATE VERSION2 LISTING}, "|l", FINE},
+        {"f", {LATE VERSION2 PACK}, "|f", FINE},
+        {"lfl", {LATE VERSION2 LISTING, PACK, LATE VERSION2 LISTING}, "|lf|l", FINE},
+        {"l", {VERSION0}, "|l", FINE},
+        {"lf", {CUT VERSION0, VERSION0, CUT PACK0}, "|l|w", FINE},
+        {"f", {CUT VERSION0, VERSION0, CUT PACK0}, "|f|w", FINE},
+        {"fl", {CUT VERSION0, VERSION0, CUT PACK0, VERSION0}, "|f|w|", FINE},
+    };
+
+    (void)state;
+    HOLD_ALL(talks);
+}
+
+static void one_that_hangs_up_is_asked_once_more(void **state)
+{
+    static const struct talk talks[] = {
+        {"l", {CUT, VERSION2, LISTING}, "|l|l", FINE},
+        {"l", {CUT, CUT}, "|l|", EIO, "closed without an answer"},
+        {"l", {CUT VERSION2, CUT VERSION2}, "|l|l", EIO, "cut off"},
+        {"l", {CUT VERSION2 REF, VERSION2, LISTING}, "|l", EIO, "cut off"},
+        {"l", {"0017ERR no such project"}, "|l", EHOSTUNREACH, "no such project"},
+        {"f", {VERSION2, "0013ERR not our ref"}, "|f", ENOENT, "not our ref"},
+    };
+
+    (void)state;
+    HOLD_ALL(talks);
+}
+
+static void it_is_greeted_as_git_does(void **state)
+{
+    static const char *const says[] = {VERSION2, LISTING, NULL};
     struct server server;
+    struct error e = {0};
+    char greeting[100];
+    size_t count;
 
+    (void)state;
     begin(&server, says);
-    *r = list_url(server.url, listing, e);
-    shutdown(server.socket, SHUT_RD);
-    pthread_join(server.thread, NULL);
-    close(server.socket);
-    return server.connections;
-}
-
-/* As one that does not like to be asked in version 2. */
-static void one_that_says_nothing_is_asked_once_more(void **state)
-{
-    static const char *const says[] = {"", VERSION2 REF "0000", NULL};
-    struct listing listing;
-    struct error e = {0};
-    int r;
-
-    (void)state;
-    assert_int_equal(list(says, &listing, &r, &e), 2);
-    assert_int_equal(r, 0);
-    assert_int_equal(listing.count, 1);
-    listing_release(&listing);
-}
-
-static void one_that_breaks_off_is_not(void **state)
-{
-    static const char *const says[] = {VERSION2 REF, VERSION2 REF "0000", NULL};
-    struct listing listing;
-    struct error e = {0};
-    int r;
-
-    (void)state;
-    assert_int_equal(list(says, &listing, &r, &e), 1);
-    assert_int_equal(r, -EIO);
+    assert_int_equal(call_all("l", server.url, &count, &e), 0);
+    end(&server);
+    snprintf(greeting, sizeof greeting, "git-upload-pack /x~host=%.*s~~version=2~",
+             (int)strcspn(server.url + 6, "/"), server.url + 6);
+    assert_string_equal(server.greeting, greeting);
 }
 
 /* It may have said all that was wanted, or why it hung up. */
 static void one_that_does_not_listen_is_heard(void **state)
 {
-    struct listing listing;
     struct error e = {0};
+    size_t count;
 
     (void)state;
-    setenv("GIT_SSH_COMMAND", "exec <&-; printf %s '" VERSION2 REF "0000'; :", 1);
-    if (list_url("ssh://h/x", &listing, &e) != 0)
+    setenv("GIT_SSH_COMMAND", "exec <&-; printf %s '" VERSION2 LISTING "'; :", 1);
+    if (call_all("l", "ssh://h/x", &count, &e) != 0)
         fail_msg("%s", e.text);
     unsetenv("GIT_SSH_COMMAND");
-    assert_int_equal(listing.count, 1);
-    listing_release(&listing);
+    assert_int_equal(count, 1);
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(one_that_says_nothing_is_asked_once_more),
-        cmocka_unit_test(one_that_breaks_off_is_not),
+        cmocka_unit_test(a_connection_is_kept),
+        cmocka_unit_test(nobody_waits_for_what_is_known),
+        cmocka_unit_test(one_that_hangs_up_is_asked_once_more),
+        cmocka_unit_test(it_is_greeted_as_git_does),
         cmocka_unit_test(one_that_does_not_listen_is_heard),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
