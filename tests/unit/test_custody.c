@@ -305,6 +305,7 @@ static void what_a_holder_has(void **state)
     assert_int_equal(custody_find(&custody, &error), 0);
     custody_give(&custody, fds, lines);
     assert_null(custody_holder(&custody));
+    assert_int_equal(custody.look_again_at, 0); /* there is nobody to look for */
     custody_close(&custody);
 }
 
@@ -462,6 +463,8 @@ static void what_systemd_is_given(void **state)
         snprintf(expected, sizeof expected, "FDSTOREREMOVE=1\nFDNAME=%s\n", names[i]);
         assert_string_equal(text, expected);
     }
+    assert_true(recv(manager, text, 1, MSG_DONTWAIT) < 0);
+    assert_int_equal(atoi(output(*state, "grep -c 'cannot be reached to hold' said; true")), 0);
     custody_close(&custody);
     notify_close(&notify);
     close(manager);

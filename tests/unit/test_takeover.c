@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
@@ -122,6 +123,92 @@ static void mount_in_its_place(void *data)
     CHECK(mount_table_find("/mnt", &row) == 0 || row.device != theirs.device);
 }
 
+static void spoil_nothing(struct left *left)
+{
+    (void)left;
+}
+
+static void spoil_the_root(struct left *left)
+{
+    struct nodes *nodes;
+    struct error error;
+
+    CHECK(nodes_map(&nodes, left->custody.found[HELD_NODES], &error) == 0);
+    ((struct node *)node_get(nodes, NODE_ROOT_INDEX))->kind = NODE_REPO;
+    nodes_unmap(nodes);
+}
+
+static void spoil_the_name_of_the_root(struct left *left)
+{
+    struct nodes *nodes;
+    struct error error;
+
+    CHECK(nodes_map(&nodes, left->custody.found[HELD_NODES], &error) == 0);
+    struct node *root = (struct node *)node_get(nodes, NODE_ROOT_INDEX);
+    char *name = (char *)node_name(nodes, root);
+    strcpy(name, "x");
+    root->name_length = 1;
+    nodes_unmap(nodes);
+}
+
+static void spoil_the_lists(struct left *left)
+{
+    CHECK(dup2(left->custody.found[HELD_FUSE], left->custody.found[HELD_LISTS]) >= 0);
+}
+
+static void spoil_the_options(struct left *left)
+{
+    strcpy(left->state->options, "ro");
+}
+
+/* A mount of FUSE that nobody answers yet, again and again, in a mount namespace of its own. */
+static void go_on_with_it(void *data)
+{
+    static const struct {
+        void (*spoil)(struct left *left);
+        int expected;
+        const char *said;
+    } rows[] = {
+        {spoil_nothing, 0, ""},
+        {spoil_the_root, -EPROTO, "the held node table is damaged: it has no root"},
+        {spoil_the_name_of_the_root, -EPROTO, "the held node table is damaged: it has no root"},
+        {spoil_the_lists, -EPROTO, "the held lists are not in shared memory"},
+        {spoil_the_options, -EINVAL, "it was mounted with other options (ro)"},
+    };
+
+    (void)data;
+    CHECK(unshare(CLONE_NEWNS) == 0 && mount(NULL, "/", NULL, MS_REC | MS_PRIVATE, NULL) == 0);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct mount_row row;
+        struct error error = {0};
+        struct left left;
+        char options[100];
+
+        leave_at(&left, "/dev/fuse", "/mnt");
+        snprintf(options, sizeof options, "fd=%d,rootmode=40000,user_id=0,group_id=0",
+                 left.custody.found[HELD_FUSE]);
+        CHECK(mount("test", "/mnt", "fuse", 0, options) == 0);
+        CHECK(mount_table_find("/mnt", &row) == 1);
+        left.state->device = row.device;
+        rows[i].spoil(&left);
+        CHECK(takeover_check(&left.custody, "", &error) == rows[i].expected);
+        CHECK(strcmp(error.text, rows[i].said) == 0);
+        bool is_left = left.custody.found[HELD_FUSE] >= 0;
+        CHECK(is_left == (rows[i].expected == 0));
+        CHECK(mount_table_find("/mnt", &row) == is_left); /* else it is taken away */
+        custody_close(&left.custody);
+        umount2("/mnt", MNT_DETACH);
+    }
+}
+
+static void what_can_be_gone_on_with_and_what_cannot(void **state)
+{
+    (void)state;
+    if (access("/dev/fuse", R_OK | W_OK) < 0)
+        skip();
+    run_apart(go_on_with_it, NULL);
+}
+
 static void what_somebody_else_has_mounted_there_stays(void **state)
 {
     (void)state;
@@ -133,6 +220,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_state_that_cannot_be),
         cmocka_unit_test(a_mount_that_is_elsewhere_or_nowhere),
+        cmocka_unit_test(what_can_be_gone_on_with_and_what_cannot),
         cmocka_unit_test(what_somebody_else_has_mounted_there_stays),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
