@@ -13,21 +13,20 @@
 static const char url[] = "https://host/one.git", same_host[] = "https://HOST/two.git",
                   other[] = "https://other/one.git";
 
-/* Each look at a wait lets time pass: waiting ends at once, and how long it was is known. */
-static bool pass_time(void *data)
+/* Waiting ends at once, and how long it was is known. */
+int nanosleep(const struct timespec *pause, struct timespec *left)
 {
-    (void)data;
-    test_now += 10;
-    return false;
+    (void)left;
+    test_now += pause->tv_nsec / 1000000;
+    return 0;
 }
 
 /* How long a request waits for its turn; -1: the host wants to be left alone. */
 static int64_t wait_for_turn(struct politeness *politeness, const char *of)
 {
-    const struct watch watch = {.cancelled = pass_time};
     struct error e = {0};
     int64_t begun = test_now;
-    int r = politeness_wait(politeness, of, "h", &watch, &e);
+    int r = politeness_wait(politeness, of, "h", NULL, &e);
 
     if (r == -EBUSY) {
         assert_non_null(strstr(e.text, "wants to be left alone until"));
@@ -48,12 +47,12 @@ static void test_the_first_two_hundred_go_at_once(void **state)
     begun = test_now;
     for (int i = 0; i < 50; i++)
         wait_for_turn(politeness, url);
-    assert_in_range(test_now - begun, 4900, 5200);
+    assert_int_equal(test_now - begun, 5000);
     assert_int_equal(wait_for_turn(politeness, other), 0);
     test_now += 60000; /* and after a rest again */
     for (int i = 0; i < 200; i++)
         assert_int_equal(wait_for_turn(politeness, url), 0);
-    assert_in_range(wait_for_turn(politeness, url), 50, 150);
+    assert_int_equal(wait_for_turn(politeness, url), 100);
     politeness_free(politeness);
 }
 
@@ -95,48 +94,101 @@ static void test_a_host_that_wants_to_be_left_alone_is(void **state)
     politeness_free(politeness);
 }
 
-/* How many may be under way at once. */
+static bool is_cancelled(void *data)
+{
+    (void)data;
+    return true;
+}
+
+static void who_waits_can_be_called_off(void **state)
+{
+    const struct watch watch = {.cancelled = is_cancelled};
+    struct politeness *politeness = politeness_new(10);
+    struct error e = {0};
+
+    (void)state;
+    for (int i = 0; i < 200; i++) /* which need not wait */
+        assert_int_equal(politeness_wait(politeness, url, "h", &watch, &e), 0);
+    assert_int_equal(politeness_wait(politeness, url, "h", &watch, &e), -ECANCELED);
+    assert_string_equal(e.text, "h: cancelled");
+    politeness_free(politeness);
+}
+
+static void enter(struct politeness *politeness, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_true(politeness_may_enter(politeness, url));
+}
+
+static void leave(struct politeness *politeness, int count)
+{
+    for (int i = 0; i < count; i++)
+        assert_false(politeness_leave(politeness, url, false));
+}
+
+/* How many may be under way at once, while none is. */
 static int count_at_once(struct politeness *politeness)
 {
     int count = 0;
 
     while (count < 1000 && politeness_may_enter(politeness, url))
         count++;
-    for (int i = 0; i < count; i++)
-        politeness_leave(politeness, url, false);
+    leave(politeness, count);
     return count;
 }
 
-static void test_who_drops_connections_gets_fewer_and_more_again(void **state)
+static void one_alone_that_is_dropped_says_nothing_of_crowds(void **state)
 {
     struct politeness *politeness = politeness_new(0);
 
     (void)state;
-    assert_int_equal(count_at_once(politeness), 1000);
-    assert_false(politeness_is_crowded(politeness, url));
-    /* One alone that is dropped says nothing of crowds. */
-    assert_true(politeness_may_enter(politeness, url));
+    enter(politeness, 1);
     assert_false(politeness_leave(politeness, url, true));
     assert_false(politeness_is_crowded(politeness, url));
-    for (int i = 0; i < 8; i++)
-        assert_true(politeness_may_enter(politeness, url));
+    assert_int_equal(count_at_once(politeness), 1000);
+    politeness_free(politeness);
+}
+
+static void who_drops_connections_gets_half_as_many(void **state)
+{
+    struct politeness *politeness = politeness_new(0);
+
+    (void)state;
+    enter(politeness, 7);
     assert_true(politeness_leave(politeness, url, true));
     assert_true(politeness_is_crowded(politeness, url));
     assert_false(politeness_is_crowded(politeness, other));
+    assert_true(politeness_may_enter(politeness, other));
+    assert_false(politeness_may_enter(politeness, url));  /* six are under way, and four may be */
+    assert_true(politeness_leave(politeness, url, true)); /* one too many of old */
+    leave(politeness, 2);
+    enter(politeness, 1);
     assert_false(politeness_may_enter(politeness, url));
-    for (int i = 0; i < 4; i++)
-        politeness_leave(politeness, url, false);
-    assert_true(politeness_may_enter(politeness, url)); /* three and this are four */
-    assert_false(politeness_may_enter(politeness, url));
-    for (int i = 0; i < 4; i++)
-        politeness_leave(politeness, url, false);
-    int before = count_at_once(politeness);
-    assert_in_range(before, 4, 5);
-    for (int i = 0; i < 20 * 5; i++) {
-        assert_true(politeness_may_enter(politeness, url));
-        politeness_leave(politeness, url, false);
+    leave(politeness, 3);
+    assert_true(politeness_leave(politeness, url, true)); /* alone, and still worth another try */
+    assert_int_equal(count_at_once(politeness), 4);
+    politeness_free(politeness);
+}
+
+static void who_drops_none_gets_one_more_after_a_while(void **state)
+{
+    struct politeness *politeness = politeness_new(0);
+
+    (void)state;
+    enter(politeness, 2);
+    politeness_leave(politeness, url, true);
+    leave(politeness, 1);
+    for (int at_once = 1; at_once <= 64; at_once++) { /* after sixteen for each of them */
+        assert_true(politeness_is_crowded(politeness, url));
+        enter(politeness, at_once);
+        assert_false(politeness_may_enter(politeness, url));
+        leave(politeness, at_once);
+        for (int i = at_once == 1; i < 15 * at_once; i++) {
+            enter(politeness, 1);
+            leave(politeness, 1);
+        }
     }
-    assert_in_range(count_at_once(politeness), before + 1, before + 2);
+    assert_false(politeness_is_crowded(politeness, url));
     politeness_free(politeness);
 }
 
@@ -146,7 +198,10 @@ int main(void)
         cmocka_unit_test(test_the_first_two_hundred_go_at_once),
         cmocka_unit_test(test_any_number),
         cmocka_unit_test(test_a_host_that_wants_to_be_left_alone_is),
-        cmocka_unit_test(test_who_drops_connections_gets_fewer_and_more_again),
+        cmocka_unit_test(who_waits_can_be_called_off),
+        cmocka_unit_test(one_alone_that_is_dropped_says_nothing_of_crowds),
+        cmocka_unit_test(who_drops_connections_gets_half_as_many),
+        cmocka_unit_test(who_drops_none_gets_one_more_after_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
