@@ -161,11 +161,26 @@ static void what_is_for_one_host_goes_to_no_other(void **state)
     assert_null(strstr(server.head, "Authorization"));
 }
 
+/* A host that takes no Basic is asked in the way that it offers; libcurl knows how. */
+static void another_method_is_used_where_basic_is_not_offered(void **state)
+{
+    static const char *const says[] = {
+        "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\r\n",
+        "401 No\r\nWWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"\r\n\r\n",
+        LISTING, NULL};
+    struct web_server server;
+
+    ask(*state, &server, NULL, "http://me:secret@127.0.0.1:PORT/x", says);
+    assert_string_equal(server.asked, "|P/x P/x P/x");
+    assert_non_null(strstr(server.head, "\r\nAuthorization: Digest username=\"me\""));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_followed),
         cmocka_unit_test(a_get_has_no_body),
+        cmocka_unit_test(another_method_is_used_where_basic_is_not_offered),
         cmocka_unit_test(what_is_for_one_host_goes_to_no_other),
     };
     return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);

@@ -1,5 +1,6 @@
 /* test_smart_http.c - conversations with web servers of all kinds: what each is asked, on which connection, and what comes of it. */
 #include <errno.h>
+#include <fcntl.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -275,6 +276,72 @@ static void a_page_is_read_to_its_end(void **state)
     free(longer);
 }
 
+static bool is_cancelled(void *data)
+{
+    (void)data;
+    return true;
+}
+
+/* Lists with that watch a server that says nothing. */
+static int wait_in_vain(const struct watch *watch, struct error *e)
+{
+    static const char *const says[] = {SILENT, NULL};
+    struct listing listing;
+    struct net_settings settings;
+    struct web_server server;
+    struct remote *remote;
+    char url[100];
+    int r;
+
+    web_open(&server);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", server.port);
+    web_begin(&server, says);
+    net_settings_init(&settings);
+    settings.silence_timeout = 1;
+    assert_int_equal(remote_new(&remote, &settings, e), 0);
+    r = remote_list(remote, url, NULL, 0, watch, &listing, e);
+    remote_free(remote);
+    web_end(&server);
+    return r;
+}
+
+static void nobody_waits_for_ever(void **state)
+{
+    const struct watch watch = {.cancelled = is_cancelled};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(wait_in_vain(&watch, &e), -ECANCELED);
+    assert_int_equal(wait_in_vain(NULL, &e), -ETIMEDOUT);
+    assert_non_null(strstr(e.text, "sent nothing for 1 seconds"));
+}
+
+/* No program that another thread starts meanwhile gets a connection. */
+static void a_connection_is_not_inherited(void **state)
+{
+    static const char *const says[] = {LISTING, NULL};
+    struct net_settings settings;
+    struct web_server server;
+    struct error e = {0};
+    struct remote *remote;
+    char url[100];
+
+    (void)state;
+    web_open(&server);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", server.port);
+    net_settings_init(&settings);
+    web_begin(&server, says);
+    assert_int_equal(remote_new(&remote, &settings, &e), 0);
+    assert_int_equal(list(remote, url, &e), 0);
+    for (int fd = 3; fd < 100; fd++) {
+        int domain = 0;
+        getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof domain});
+        assert_true(domain != AF_INET || fcntl(fd, F_GETFD) == FD_CLOEXEC);
+    }
+    remote_free(remote);
+    web_end(&server);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -285,6 +352,8 @@ int main(void)
         cmocka_unit_test(of_an_answer_that_has_begun_nothing_comes_twice),
         cmocka_unit_test(a_long_answer_was_no_refusal),
         cmocka_unit_test(a_page_is_read_to_its_end),
+        cmocka_unit_test(nobody_waits_for_ever),
+        cmocka_unit_test(a_connection_is_not_inherited),
     };
     return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);
 }

@@ -124,7 +124,7 @@ static void *web_serve(void *data)
         for (size_t i = 0; i < WEB_CONNECTIONS; i++) {
             int *fd = &server->fds[i];
             if (*fd < 0 && fds[0].revents) {
-                *fd = accept(server->socket, NULL, NULL);
+                *fd = accept4(server->socket, NULL, NULL, SOCK_CLOEXEC);
                 fds[0].revents = 0;
             } else if (*fd >= 0 && fds[1 + i].revents && !web_take(server, *fd)) {
                 server->last = *fd == server->last ? -1 : server->last;
