@@ -12,6 +12,8 @@
 #include "tests/unit/sandbox.h"
 
 static const char *network_file;
+static char ticket[40]; /* the usual one: of this user, in the folder for temporary files */
+static bool has_made_ticket;
 
 static int each_file(void *data, int (*visit)(void *visit_data, const char *path), void *visit_data)
 {
@@ -120,6 +122,34 @@ static void reach(void *data)
     CHECK(setns(-1, 0) < 0 && errno == EPERM); /* and which calls it can make: test_fence_calls */
 }
 
+/* Of the system, what names are resolved and certificates are checked with. */
+static void reach_the_system(void *data)
+{
+    static const char *const paths[] = {"/etc/ssl/certs", "/etc/resolv.conf",
+                                        "/etc/hosts",     "/etc/nsswitch.conf",
+                                        "/etc/services",  "/etc/passwd",
+                                        "/etc/localtime", "/etc/ld.so.cache",
+                                        "/usr/lib",       "/lib",
+                                        "/usr/share",     "/dev/urandom"};
+    bool is_there[sizeof paths / sizeof *paths];
+    struct settings settings;
+
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        is_there[i] = open_errno(paths[i], O_RDONLY) == 0;
+    close_fence(data, &settings);
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++)
+        CHECK(!is_there[i] || open_errno(paths[i], O_RDONLY) == 0);
+}
+
+static void reach_the_usual_ticket(void *data)
+{
+    struct settings settings;
+
+    unsetenv("KRB5CCNAME");
+    close_fence(data, &settings);
+    CHECK(open_errno(ticket, O_RDWR) == 0);
+}
+
 static void run_behind_a_fence(void **state, void (*act)(void *data))
 {
     if (FENCE_BUILD_SANITIZED) /* its reports go where the sandbox is: that can be written */
@@ -140,12 +170,43 @@ static void test_what_a_worker_can_open(void **state)
     run_behind_a_fence(state, reach);
 }
 
+static void test_what_a_worker_can_open_of_the_system(void **state)
+{
+    run_behind_a_fence(state, reach_the_system);
+}
+
+static void test_a_worker_can_open_the_usual_ticket(void **state)
+{
+    run_behind_a_fence(state, reach_the_usual_ticket);
+}
+
+static int make_ticket(void **state)
+{
+    snprintf(ticket, sizeof ticket, "/tmp/krb5cc_%u", (unsigned)geteuid());
+    int fd = open(ticket, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+    has_made_ticket = fd >= 0;
+    if (has_made_ticket)
+        close(fd);
+    return sandbox_open(state);
+}
+
+static int remove_ticket(void **state)
+{
+    if (has_made_ticket)
+        unlink(ticket);
+    return sandbox_close(state);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_what_is_new_is_looked_for_once_a_second, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_a_worker_can_open, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_a_worker_can_open_of_the_system, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_worker_can_open_the_usual_ticket, make_ticket,
+                                        remove_ticket),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

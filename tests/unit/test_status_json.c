@@ -176,6 +176,103 @@ static void test_a_mount_is_up_for_nothing_at_least(void **state)
     mounted_close(&mounted);
 }
 
+/* Takes both over. What it says is in `json` as it is there. */
+static void assert_says(json_t *json, json_t *expected)
+{
+    const char *key;
+    json_t *value;
+
+    assert_non_null(expected);
+    json_object_foreach (expected, key, value) {
+        char *says = json_dumps(json_object_get(json, key), JSON_COMPACT | JSON_ENCODE_ANY);
+        char *is_to = json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+        if (!says || strcmp(says, is_to) != 0)
+            fail_msg("%s: %s, not %s", key, says ? says : "nothing", is_to);
+        free(says);
+        free(is_to);
+    }
+    json_decref(expected);
+    json_decref(json);
+}
+
+static void test_what_is_said_of_the_mount(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    run(*state, "echo ./repo?tag=1 >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    struct state *counts = mounted.mount.state;
+    assert_says(status_of(&mounted),
+                json_pack("{s:n, s:n, s:n, s:n, s:[]}", "held_by", "last_restart_cause",
+                          "reload_refusal", "cache_max", "transfers"));
+    strcpy(counts->held_by, "systemd");
+    strcpy(counts->last_cause, "killed by signal 9 (KILL)");
+    strcpy(counts->reload_refusal, "it says no");
+    counts->takeovers = 1;
+    counts->restarts = 2;
+    counts->reloads = 3;
+    counts->reloads_refused = 4;
+    counts->cache_freed = 5;
+    counts->cache_removed = 6;
+    counts->listings = 7;
+    counts->fetches = 8;
+    counts->fetches_failed = 9;
+    counts->bytes_fetched = 10;
+    counts->requests[OPERATION_LOOKUP] = 11;
+    counts->requests[OPERATION_OTHER] = 12;
+    mounted.settings.cache_max = 13;
+    assert_says(
+        status_of(&mounted),
+        json_pack(
+            "{s:s, s:i, s:i, s:s, s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i,"
+            " s:i, s:s, s:b, s:i, s:i, s:i, s:o, s:o}",
+            "version", VERSION, "pid", getpid(), "supervisor_pid", getppid(), "held_by", "systemd",
+            "last_restart_cause", "killed by signal 9 (KILL)", "reload_refusal", "it says no",
+            "takeovers", 1, "restarts", 2, "reloads", 3, "reloads_refused", 4, "cache_freed_bytes",
+            5, "cache_removed_versions", 6, "listings", 7, "fetches", 8, "fetches_failed", 9,
+            "bytes_fetched", 10, "cache_max", 13, "cache", mounted.settings.cache, "offline", 0,
+            "waiting", 0, "max_nodes", 100000, "nodes", (int)nodes_taken(mounted.mount.nodes),
+            "requests",
+            json_pack("{s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i}", "init",
+                      0, "lookup", 11, "getattr", 0, "readlink", 0, "read", 0, "readdir", 0,
+                      "readdirplus", 0, "open", 0, "opendir", 0, "statfs", 0, "forget", 0, "other",
+                      12, "total", 23),
+            "sets",
+            json_pack("[{s:s, s:n, s:i, s:n}]", "name", "some", "type", "sources", 1, "error")));
+    mounted_close(&mounted);
+}
+
+static void test_what_is_said_of_a_repository(void **state)
+{
+    struct mounted mounted;
+    char commits[2][OID_HEX_SIZE], url[100];
+
+    make_repository(*state);
+    snprintf(commits[0], OID_HEX_SIZE, "%s", output(*state, "git -C repo rev-parse 1"));
+    snprintf(commits[1], OID_HEX_SIZE, "%s", output(*state, "git -C repo rev-parse 2"));
+    snprintf(url, sizeof url, "%s/repo", ((struct sandbox *)*state)->folder);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    int64_t now = time(NULL);
+    json_t *status = status_of(&mounted);
+    json_t *json = json_array_get(json_object_get(status, "repositories"), 0);
+    assert_in_range(number_of(json, "listed_at"), now - 20, now);
+    assert_says(
+        json_incref(json),
+        json_pack("{s:s, s:s, s:n, s:i, s:i, s:[], s:o}", "name", "repo", "url", url, "error",
+                  "nodes", (int)nodes_charged(mounted.mount.nodes, repo->node), "refs", 5, "moved",
+                  "versions",
+                  json_pack("[{s:s, s:s, s:s, s:n}, {s:s, s:s, s:s, s:n},"
+                            " {s:s, s:s, s:s, s:n}]",
+                            "name", "1", "commit", commits[0], "state", "ready", "error", "name",
+                            "2", "commit", commits[1], "state", "listed", "error", "name",
+                            "release/3", "commit", commits[1], "state", "listed", "error")));
+    json_decref(status);
+    mounted_close(&mounted);
+}
+
 static void test_text_that_is_not_utf_8_is_shown_all_the_same(void **state)
 {
     json_t *json = status_transfers_text("a\x80\xff"
@@ -203,6 +300,10 @@ int main(void)
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_how_long_fetches_took, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_mount_is_up_for_nothing_at_least, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_said_of_the_mount, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_said_of_a_repository, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test(test_text_that_is_not_utf_8_is_shown_all_the_same),
     };
