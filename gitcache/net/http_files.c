@@ -29,7 +29,8 @@ static int visit_path(const struct files_visit *to, const char *path)
 
 static int visit_entry(void *data, const char *key, const char *value)
 {
-    static const char *const variables[] = {"sslcainfo", "sslcapath", "sslcert", "sslkey"};
+    static const char *const variables[] = {"sslcainfo", "sslcapath", "sslcert", "sslkey",
+                                            "cookiefile"};
     const char *last = strrchr(key, '.');
 
     if (strncmp(key, "http.", 5) != 0)

@@ -308,7 +308,7 @@ class HttpOptions(EndToEnd):
         cookies.write_text("127.0.0.1\tFALSE\t/\tFALSE\t0\tsession\tsecret\n"
                            "example.org\tFALSE\t/\tFALSE\t0\tother\tsecret\n")
         self.git_configure("http.cookieFile", cookies)
-        self.program("fetch", "--cache", self.folder / "cache", server.url() + "?tag=1")
+        os.listdir(self.mount(server.url() + "?tag=1") / "repository/1")
         self.assertEqual({"session=secret"}, {request.headers.get("cookie") for request in server.requests})
 
     def test_the_method_of_a_proxy(self):

@@ -10,6 +10,7 @@
 
 #include <cmocka.h>
 
+#include "gitcache/net/http_files.h"
 #include "gitcache/net/remote.h"
 #include "tests/unit/sandbox.h"
 #include "tests/unit/web_server.h"
@@ -49,26 +50,32 @@ static void with_port(char out[400], const char *text, unsigned port)
         snprintf(out, 400, "%s", text ? text : "");
 }
 
-/* Lists that URL; the header of the last request. */
-static void ask(const struct sandbox *box, struct web_server *server, const char *config,
-                const char *url, const char *const *says)
+static void configure(const struct sandbox *box, const char *text)
 {
-    char path[100], text[400];
+    char path[100];
     FILE *file;
 
-    web_open(server);
     snprintf(path, sizeof path, "%s/config", box->folder);
     setenv("GIT_CONFIG_GLOBAL", path, 1);
     file = fopen(path, "w");
     assert_non_null(file);
-    with_port(text, config, server->port);
     fputs(text, file);
     fclose(file);
+}
+
+/* Lists that URL; the header of the last request. */
+static void ask(const struct sandbox *box, struct web_server *server, const char *config,
+                const char *url, const char *const *says)
+{
+    char text[400];
+
+    web_open(server);
+    with_port(text, config, server->port);
+    configure(box, text);
     with_port(text, url, server->port);
     web_begin(server, says);
     list(text);
     web_end(server);
-    unsetenv("GIT_CONFIG_GLOBAL");
 }
 
 static bool has_line(const struct web_server *server, const char *line)
@@ -175,6 +182,53 @@ static void another_method_is_used_where_basic_is_not_offered(void **state)
     assert_non_null(strstr(server.head, "\r\nAuthorization: Digest username=\"me\""));
 }
 
+struct visit {
+    char paths[500];
+    unsigned left; /* until it wants no more */
+};
+
+static int note_path(void *data, const char *path)
+{
+    struct visit *visit = data;
+
+    snprintf(visit->paths + strlen(visit->paths), sizeof visit->paths - strlen(visit->paths), "%s ",
+             path);
+    return --visit->left == 0 ? -ECANCELED : 0;
+}
+
+/* A worker is let see these, and no others. */
+static void the_files_that_may_be_read_are_named(void **state)
+{
+    static const char config[] = "[http]\nsslCAInfo = ~/ca\nsslCAPath = /cas\nproxy = /no\n"
+                                 "[http \"https://h\"]\nsslCert = /cert\nsslKey =\n"
+                                 "cookieFile = /cookies\n"
+                                 "[url \"x\"]\nsslKey = /no\n";
+    static const char expected[] =
+        "/home/.netrc /1 /2 /3 /4 /5 /6 /home/7 /home/ca /cas /cert /cookies ";
+    struct visit all = {.left = 100}, some = {.left = 5};
+    const struct sandbox *box = *state;
+    struct gitconfig *loaded;
+    struct error e = {0};
+
+    configure(box, config);
+    setenv("HOME", "/home", 1);
+    for (unsigned i = 0; i < 7; i++) {
+        static const char *const names[] = {"GIT_SSL_CAINFO", "GIT_SSL_CAPATH", "GIT_SSL_CERT",
+                                            "GIT_SSL_KEY",    "SSL_CERT_FILE",  "SSL_CERT_DIR",
+                                            "NETRC"};
+        char path[10];
+
+        snprintf(path, sizeof path, i < 6 ? "/%u" : "~/%u", i + 1);
+        setenv(names[i], path, 1);
+    }
+    assert_int_equal(gitconfig_load(&loaded, &e), 0);
+    assert_int_equal(http_files_each(loaded, note_path, &all), 0);
+    assert_string_equal(all.paths, expected);
+    assert_int_equal(http_files_each(loaded, note_path, &some), -ECANCELED);
+    assert_string_equal(some.paths, "/home/.netrc /1 /2 /3 /4 ");
+    gitconfig_free(loaded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -182,6 +236,8 @@ int main(void)
         cmocka_unit_test(a_get_has_no_body),
         cmocka_unit_test(another_method_is_used_where_basic_is_not_offered),
         cmocka_unit_test(what_is_for_one_host_goes_to_no_other),
+        cmocka_unit_test(
+            the_files_that_may_be_read_are_named), /* last, since it sets what the others would read */
     };
     return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);
 }
