@@ -177,6 +177,12 @@ static void test_bad_answers(void **state)
         {"0012packfile-uris\n", "\"packfile-uris\"", -EIO},
         {"0001", "not git's protocol", -EIO},
         {PACK "0001", "not git's protocol", -EIO},
+        {"0010wanted-refs\n0001"
+         "0001",
+         "a delimiter within a section", -EIO},
+        {"0010wanted-refs\n0005x", "\"x\"", -EIO},
+        {"0014acknowledgments\n000bACK 111", "\"ACK 111\"", -EIO},
+        {"0014acknowledgments\n0032ACK " ONE "1\n", "\"ACK 1", -EIO},
         {PACK "0004", "not git's protocol", -EIO},
         {PACK "0006\4x", "sideband", -EIO},
         {PACK "0009\1PACK00000009\1PACK", "went on after the end", -EIO},
@@ -240,22 +246,24 @@ static void test_sink_ends_the_transfer(void **state)
     assert_int_equal(e.errnum, ENOSPC);
 }
 
-/* Feeds one packet for ever; returns what ended it. */
-static int feed_endlessly(const char *start, const char *packet, size_t size, struct error *e)
+/* Feeds one packet for ever; how many it took until that ended, 0 if nothing did. */
+static size_t feed_endlessly(const char *start, const char *packet, size_t size, struct error *e)
 {
     struct fetch_command fetch;
     struct seen seen = {0};
+    size_t count = 0;
     int r;
 
     fetch_command_init(&fetch, "it", 100, take, &seen, NULL);
     struct answer answer = fetch_command_answer(&fetch);
     r = answer.feed(answer.parser, start, strlen(start), e);
-    for (uint64_t fed = 0; r == 0 && fed < UINT64_C(64) << 20; fed += size)
+    for (; r == 0 && count * size < UINT64_C(64) << 20; count++)
         r = answer.feed(answer.parser, packet, size, e);
     fetch_command_release(&fetch);
-    return r;
+    return r == -EIO ? count : 0;
 }
 
+/* 16 MiB of it. */
 static void test_endless_talk(void **state)
 {
     static char progress_packet[4096] = "1000\2";
@@ -263,10 +271,84 @@ static void test_endless_talk(void **state)
 
     (void)state;
     memset(progress_packet + 5, 'x', sizeof progress_packet - 5);
-    assert_int_equal(feed_endlessly(PACK, progress_packet, sizeof progress_packet, &e), -EIO);
-    assert_non_null(strstr(e.text, "endless"));
-    assert_int_equal(feed_endlessly(PACK, "0005\1", 5, &e), -EIO);
-    assert_int_equal(feed_endlessly("0014acknowledgments\n", "0008NAK\n", 8, &e), -EIO);
+    /* Thirteen bytes have come before it. */
+    assert_int_equal(feed_endlessly(PACK, progress_packet, sizeof progress_packet, &e), 4096);
+    assert_string_equal(e.text, "it: the server sends endless messages beside its pack");
+    assert_int_equal(feed_endlessly(PACK, "0005\1", 5, &e), ((16 << 20) - 13) / 5 + 1);
+    assert_int_equal(feed_endlessly("0014acknowledgments\n", "0008NAK\n", 8, &e),
+                     ((16 << 20) - 20) / 8 + 1);
+}
+
+/* What a server says is shown, but no more than a sentence has room for. */
+static void test_long_words(void **state)
+{
+    struct seen seen = {0};
+    struct error e = {0};
+    char text[1000];
+
+    (void)state;
+    snprintf(text, sizeof text, "%04x%0*d", 4 + 101, 101, 1);
+    assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), -EIO);
+    assert_null(strchr(e.text, '1'));
+    snprintf(text, sizeof text, "%04x%0*d", 4 + 100, 100, 1);
+    assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), -EIO);
+    assert_non_null(strstr(e.text, "01\""));
+    /* Of a line of progress the beginning is kept, and its end is still its end. */
+    snprintf(text, sizeof text, PACK "%04x\2%0*d\r%04x\2next\n0009\1PACK0000", 5 + 251, 250, 1, 10);
+    assert_int_equal(read_answer(text, strlen(text), 10, &seen, &e), 0);
+    assert_int_equal(strspn(seen.lines, "0"), 199);
+    assert_string_equal(seen.lines + 199, "|next|");
+}
+
+static void test_a_partial_clone_says_what_to_do(void **state)
+{
+    static const char text[] = PACK "0033\2fatal: could not fetch x from promisor remote\n"
+                                    "000d\3no more\n";
+    struct seen seen = {0};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(read_answer(text, sizeof text - 1, 10, &seen, &e), -EIO);
+    assert_string_equal(
+        e.text, "it: a partial clone that lacks an object of what is asked for (could not fetch x "
+                "from promisor remote); name the repository that it was cloned from");
+}
+
+/* Also where nobody wants to know the reason, or how far it is. */
+static void test_nobody_has_to_listen(void **state)
+{
+    struct fetch_command fetch;
+    struct seen seen = {.sink_answer = -ENOSPC};
+
+    (void)state;
+    fetch_command_init(&fetch, "it", 100, take, &seen, NULL);
+    struct answer answer = fetch_command_answer(&fetch);
+    assert_int_equal(feed_in_pieces(answer, PACK "0009\1PACK0000", 26, 26, NULL), -ENOSPC);
+    fetch_command_release(&fetch);
+}
+
+/* What the sink says is kept; where it says nothing, the errno is. */
+static int say(void *data, const void *bytes, size_t size)
+{
+    (void)bytes;
+    (void)size;
+    return error_set(data, ENOSPC, "no room here");
+}
+
+static void test_the_sink_s_sentence_is_kept(void **state)
+{
+    struct fetch_command fetch;
+    struct seen seen = {.sink_answer = -ENOSPC};
+    struct error e = {.errnum = ENOSPC};
+
+    (void)state;
+    assert_int_equal(read_answer(PACK "0009\1PACK0000", 26, 26, &seen, &e), -ENOSPC);
+    assert_string_equal(e.text, "it: the arriving pack cannot be stored: No space left on device");
+    fetch_command_init(&fetch, "it", 100, say, &e, NULL);
+    assert_int_equal(
+        feed_in_pieces(fetch_command_answer(&fetch), PACK "0009\1PACK0000", 26, 26, &e), -ENOSPC);
+    assert_string_equal(e.text, "no room here");
+    fetch_command_release(&fetch);
 }
 
 int main(void)
@@ -280,6 +362,10 @@ int main(void)
         cmocka_unit_test(test_bounds),
         cmocka_unit_test(test_sink_ends_the_transfer),
         cmocka_unit_test(test_endless_talk),
+        cmocka_unit_test(test_long_words),
+        cmocka_unit_test(test_a_partial_clone_says_what_to_do),
+        cmocka_unit_test(test_nobody_has_to_listen),
+        cmocka_unit_test(test_the_sink_s_sentence_is_kept),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -159,7 +159,8 @@ static void test_bad_answers(void **state)
             count++;
         make_answer(&bytes, cases[i].lines, count);
         int r = read_answer(bytes.bytes, bytes.length, 9, &listing, &e);
-        if (r != cases[i].r || !strstr(e.text, cases[i].sentence))
+        if (r != cases[i].r || strncmp(e.text, "it: ", 4) != 0 ||
+            !strstr(e.text, cases[i].sentence))
             fail_msg("%s: %d, %s", cases[i].lines[0], r, e.text);
         pktline_buffer_release(&bytes);
     }
@@ -175,31 +176,107 @@ static void test_name_with_a_nul(void **state)
     assert_int_equal(read_answer(bytes, sizeof bytes - 1, 100, &listing, &e), -EIO);
 }
 
+/* Counts what it is told. */
+static void progress(void *data, uint64_t bytes, const char *line)
+{
+    assert_null(line);
+    *(uint64_t *)data = bytes;
+}
+
 static void test_too_long(void **state)
 {
-    struct lsrefs_command lsrefs;
-    struct error e = {0};
-    uint64_t fed = 0;
-    int r = 0;
+    static const char text[] = "003a" ONE " refs/tags/v1\n0000";
 
     (void)state;
-    lsrefs_command_init(&lsrefs, "it", &branches, 100000, NULL);
-    struct answer answer = lsrefs_command_answer(&lsrefs);
-    while (r == 0 && fed < 200000) {
-        r = answer.feed(answer.parser, "0038" ONE " refs/tags/1", 56, &e);
-        fed += 56;
+    for (uint64_t most = sizeof text - 2; most < sizeof text; most++) {
+        uint64_t seen = 0;
+        const struct watch watch = {.progress = progress, .data = &seen};
+        struct lsrefs_command lsrefs;
+        struct error e = {0};
+
+        lsrefs_command_init(&lsrefs, "it", &branches, most, &watch);
+        struct answer answer = lsrefs_command_answer(&lsrefs);
+        int r = feed_in_pieces(answer, text, sizeof text - 1, 10, &e);
+        assert_int_equal(answer.useful(answer.parser), sizeof text - 1);
+        assert_int_equal(r, most < sizeof text - 1 ? -EIO : 0);
+        assert_int_equal(seen, most < sizeof text - 1 ? 60 : sizeof text - 1);
+        if (r < 0)
+            assert_string_equal(e.text, "it: the listing has more than 61 bytes, which is refused");
+        lsrefs_command_release(&lsrefs);
     }
-    assert_int_equal(r, -EIO);
-    assert_in_range(fed, 100001, 100056);
+}
+
+/* A request that is sent again, since the first was not answered, has its own answer. */
+static void test_what_came_before_is_forgotten(void **state)
+{
+    static const char begun[] =
+        "005f" ONE " HEAD symref-target:refs/heads/develop\n003a" ONE " refs/tags/v1\n00";
+    static const char whole[] = "003a" ONE " refs/tags/v2\n0000";
+    struct lsrefs_command lsrefs;
+    struct error e = {0};
+
+    (void)state;
+    lsrefs_command_init(&lsrefs, "it", &branches, 200, NULL);
+    struct answer answer = lsrefs_command_answer(&lsrefs);
+    for (int i = 0; i < 3; i++) {
+        const char *text = i < 2 ? begun : whole;
+        lsrefs_command_reset(&lsrefs);
+        assert_int_equal(feed_in_pieces(answer, text, strlen(text), 100, &e), 0);
+        assert_int_equal(answer.is_whole(answer.parser), i == 2);
+    }
+    assert_int_equal(lsrefs.listing.count, 1);
+    assert_string_equal(lsrefs.listing.refs->name, "refs/tags/v2");
+    assert_null(lsrefs.listing.head);
+    lsrefs_command_reset(&lsrefs);
+    assert_false(answer.is_whole(answer.parser));
     lsrefs_command_release(&lsrefs);
+}
+
+/* Only a branch that could be a folder's name, and the first that is said. */
+static void test_where_head_leads_to(void **state)
+{
+    static const struct {
+        const char *attributes, *head;
+    } cases[] = {
+        {" symref-target:refs/heads/x", "refs/heads/x"},
+        {" peeled:" TWO " symref-target:refs/heads/x more", "refs/heads/x"},
+        {" symref-target:refs/heads/x symref-target:refs/heads/y", "refs/heads/x"},
+        {" symref-target:refs/tags/x", NULL},
+        {" symref-target:refs/heads/../x", NULL},
+        {" symref-target:", NULL},
+        {"", NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pktline_buffer bytes = {0};
+        struct listing listing;
+        struct error e = {0};
+
+        pktline_add(&bytes, ONE " HEAD%s", cases[i].attributes);
+        pktline_add_flush(&bytes);
+        assert_int_equal(read_answer(bytes.bytes, bytes.length, 1000, &listing, &e), 0);
+        assert_int_equal(listing.count, cases[i].head ? 2 : 1);
+        if (cases[i].head)
+            assert_string_equal(listing.head, cases[i].head);
+        else
+            assert_null(listing.head);
+        listing_release(&listing);
+        pktline_buffer_release(&bytes);
+    }
 }
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_request),          cmocka_unit_test(test_answer),
-        cmocka_unit_test(test_empty_repository), cmocka_unit_test(test_bad_answers),
-        cmocka_unit_test(test_name_with_a_nul),  cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_request),
+        cmocka_unit_test(test_answer),
+        cmocka_unit_test(test_empty_repository),
+        cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_name_with_a_nul),
+        cmocka_unit_test(test_too_long),
+        cmocka_unit_test(test_what_came_before_is_forgotten),
+        cmocka_unit_test(test_where_head_leads_to),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

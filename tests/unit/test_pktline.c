@@ -199,6 +199,9 @@ static void test_capabilities(void **state)
         assert_int_equal(read_capabilities(text, n, 1000, &found, &e), -EAGAIN);
         assert_false(found.known);
     }
+    static const char more[] = "000eversion 2\n000cls-refs\n000afetch\n00000000";
+    assert_int_equal(read_capabilities(more, sizeof more - 1, 1000, &found, &e), -EIO);
+    assert_string_equal(e.text, "it: the server went on after the end of its capabilities");
 }
 
 static void test_servers_that_cannot_be_used(void **state)
@@ -211,9 +214,12 @@ static void test_servers_that_cannot_be_used(void **state)
         {"0032" ID " HEAD\n", "", -EAGAIN},
         {"000eversion 1\n", "", -EAGAIN},
         {"0008moin", "begin as git's protocol does, but with \"moin\"", -EIO},
+        {"0009moin\n", "begin as git's protocol does, but with \"moin\"", -EIO},
+        {"0001", "begin as git's protocol does, but with \"\"", -EIO},
+        {"000eversion 2\n000afetch\n0000", "no listing or no fetch", -EIO},
         {"0017ERR no such project", "the server refused: no such project", -EHOSTUNREACH},
         {"000eversion 2\n0019object-format=sha256\n0000", "SHA-256", -EIO},
-        {"000eversion 2\n000bls-refs0000", "no fetch", -EIO},
+        {"000eversion 2\n000cls-refs\n0000", "no listing or no fetch", -EIO},
         {"<html>", "not git's protocol", -EIO},
     };
     struct capabilities found;
@@ -222,7 +228,8 @@ static void test_servers_that_cannot_be_used(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct error e = {0};
         int r = read_capabilities(cases[i].text, strlen(cases[i].text), 5, &found, &e);
-        if (r != cases[i].r || (r != -EAGAIN && !strstr(e.text, cases[i].sentence)))
+        if (r != cases[i].r || !strstr(e.text, cases[i].sentence) ||
+            (*e.text && strncmp(e.text, "it: ", 4) != 0))
             fail_msg("%s: %d, %s", cases[i].text, r, e.text);
         assert_false(found.known);
     }
@@ -232,15 +239,17 @@ static void test_endless_capabilities(void **state)
 {
     struct advertisement advertisement;
     struct error e = {0};
-    int r;
+    int r, count = 0;
 
     (void)state;
     advertisement_init(&advertisement, "it", NULL, 10000);
     struct answer answer = advertisement_answer(&advertisement);
     r = answer.feed(answer.parser, "000eversion 2\n", 14, &e);
-    for (int i = 0; i < 100000 && r == 0; i++)
+    for (; count < 100000 && r == 0; count++)
         r = answer.feed(answer.parser, "000ananana", 10, &e);
     assert_int_equal(r, -EIO);
+    assert_string_equal(e.text, "it: the server's capabilities never end");
+    assert_int_equal(count, (65536 - 14) / 10 + 2); /* the first to find more there already */
     advertisement_release(&advertisement);
 }
 

@@ -141,6 +141,31 @@ static void test_other_beginnings(void **state)
     listing_release(&listing);
 }
 
+/* A byte at a time, so that one more is one too many. */
+static void test_its_length_is_bounded(void **state)
+{
+    static const char first[] = ONE " HEAD\0" WORDS "\n";
+    char text[2000];
+    size_t size = make_advertisement(text, first, sizeof first - 1);
+
+    (void)state;
+    for (size_t most = size - 1; most <= size; most++) {
+        struct lsrefs_command lsrefs;
+        struct advertisement advertisement;
+        struct error e = {0};
+
+        lsrefs_command_init(&lsrefs, "it", &branches, 100000, NULL);
+        advertisement_init(&advertisement, "it", &lsrefs, most);
+        struct answer answer = advertisement_answer(&advertisement);
+        assert_int_equal(feed_in_pieces(answer, text, size, 1, &e), most < size ? -EIO : 0);
+        assert_int_equal(answer.useful(answer.parser), size);
+        if (most < size)
+            assert_non_null(strstr(e.text, "it: the listing has more than"));
+        advertisement_release(&advertisement);
+        lsrefs_command_release(&lsrefs);
+    }
+}
+
 static void assert_request(const struct fetch_command_request *request,
                            const struct capabilities *can, const char *expected)
 {
@@ -312,6 +337,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_advertisement),
         cmocka_unit_test(test_other_beginnings),
+        cmocka_unit_test(test_its_length_is_bounded),
         cmocka_unit_test(test_request),
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_bad_answers),
