@@ -8,14 +8,13 @@
 #define UNSAID 60 /* seconds that a host is left alone that does not say for how long */
 
 /* What a server's "text/plain" says, for the end of a sentence. */
-static const char *said(const struct http_response *response, char out[320])
+static void said(const struct http_response *response, char out[320])
 {
     size_t length = strcspn(response->text, "\r\n");
 
     *out = '\0';
     if (length && !http_message_is_page(response))
         snprintf(out, 320, ": %.*s", (int)length, response->text);
-    return out;
 }
 
 static bool is_type(const struct http_response *response, const char *type)

@@ -164,6 +164,58 @@ static void test_environment(void **state)
     gitconfig_free(config);
 }
 
+static int append_entry(void *data, const char *key, const char *value)
+{
+    strcat(strcat(strcat(strcat(data, key), "="), value), ";");
+    return strcmp(value, "last") == 0 ? -ECANCELED : 0;
+}
+
+static void test_what_is_kept(void **state)
+{
+    struct gitconfig *config = load(
+        state,
+        "[user]\n name = x\n[core]\n askPass = a\n editor = e\n sshCommand = s\n"
+        "[versionsort]\n suffix = -b\n suffix = -rc\n prereleaseSuffix = -c\n[ssh]\n variant = v\n"
+        "[protocol \"file\"]\n allow = always\n[remote \"o\"]\n url = u\n"
+        "[credential]\n helper = h\n[url \"A/\"]\n insteadOf = last\n[http]\n proxy = p\n");
+    char text[300] = "";
+    size_t count;
+
+    assert_int_equal(gitconfig_each(config, append_entry, text), -ECANCELED);
+    assert_string_equal(
+        text, "core.askpass=a;core.sshcommand=s;versionsort.suffix=-b;versionsort.suffix=-rc;"
+              "ssh.variant=v;protocol.file.allow=always;url.A/.insteadof=last;");
+    const char **values = gitconfig_get_all(config, "versionsort.suffix", &count);
+    assert_int_equal(count, 2);
+    assert_string_equal(values[0], "-b");
+    assert_string_equal(values[1], "-rc");
+    free(values);
+    gitconfig_free(config);
+}
+
+/* The system's comes before the user's, and may be left out. */
+static void test_the_system_s_file(void **state)
+{
+    struct gitconfig *config;
+    char path[100];
+
+    snprintf(path, sizeof path, "%s-system", (const char *)*state);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    fputs("[http]\n proxy = system\n userAgent = system\n", file);
+    fclose(file);
+    setenv("GIT_CONFIG_SYSTEM", path, 1);
+    for (int with = 0; with < 2; with++) {
+        setenv("GIT_CONFIG_NOSYSTEM", with ? "0" : "1", 1);
+        config = load(state, "[http]\n proxy = user\n");
+        assert_string_equal(gitconfig_get(config, "http.proxy"), "user");
+        assert_true(!gitconfig_get(config, "http.useragent") == !with);
+        gitconfig_free(config);
+    }
+    unsetenv("GIT_CONFIG_SYSTEM");
+    unlink(path);
+}
+
 static void test_damage(void **state)
 {
     struct gitconfig *config;
@@ -201,6 +253,8 @@ int main(void)
         WITH_FILE(test_http_for_a_url),
         WITH_FILE(test_several_values),
         WITH_FILE(test_environment),
+        WITH_FILE(test_what_is_kept),
+        WITH_FILE(test_the_system_s_file),
         WITH_FILE(test_damage),
         WITH_FILE(test_packed),
         cmocka_unit_test(test_booleans),

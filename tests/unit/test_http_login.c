@@ -95,6 +95,82 @@ static void an_answer_in_pieces_is_whole(void **state)
     http_login_release(&login);
 }
 
+static void each_is_told_only_what_is_for_it(void **state)
+{
+    static const struct {
+        const char *asked, *url, *user, *password;
+        bool own_headers, any_auth;
+    } cases[] = {
+        {"https://me:mine@h/x", "https://h/y", "me", "mine", true, true},
+        {"https://me:mine@h/x", "https://H:443/x", "me", "mine", true, true},
+        {"https://me:mine@h:443/x", "https://h/x", "me", "mine", true, true},
+        {"http://me:mine@h/x", "http://h:80/x", "me", "mine", true, false},
+        {"https://me:mine@h/x", "http://h/x", NULL, NULL, false, false},
+        {"https://me:mine@h/x", "https://h:444/x", NULL, NULL, false, false},
+        {"https://me:mine@h/x", "https://other/x", NULL, NULL, false, false},
+        {"https://me@h/x", "https://h/x", NULL, NULL, true, true},
+        {"https://me:mine@other/x", "https://h/x", NULL, NULL, false, true},
+        /* What the helper gave is for its host, whoever redirects there; but for nobody else. */
+        {"https://helped/x", "https://helped/y", "me", "0", true, false},
+        {"https://me@helped/x", "https://helped/y", "me", "0", true, false},
+        {"https://other/x", "https://helped/y", "me", "0", false, false},
+        {"https://you@helped/x", "https://helped/y", NULL, NULL, true, false},
+        {"https://you:yours@helped/x", "https://helped/y", "you", "yours", true, false},
+        {"https://helped/x", "https://h/x", NULL, NULL, false, true},
+    };
+    const struct http_response digest = {.status = 401, .auth_offered = 2};
+    struct http_login login = {0};
+    struct http_request request = {.url = "https://helped/x"};
+
+    use_helper(*state);
+    run(*state, "echo 0 >password");
+    http_login_prepare(&login, request.url, &request);
+    assert_true(http_login_again(&login, &request, &refused, 60));
+    request.url = "https://h/x";
+    http_login_prepare(&login, "https://me:mine@h/x", &request);
+    assert_true(
+        http_login_again(&login, &request, &digest, 60)); /* by another method, from now on */
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        request = (struct http_request){.url = cases[i].url};
+        http_login_prepare(&login, cases[i].asked, &request);
+        if (!request.user != !cases[i].user ||
+            (request.user && (strcmp(request.user, cases[i].user) != 0 ||
+                              strcmp(request.password, cases[i].password) != 0)) ||
+            request.own_headers != cases[i].own_headers || request.any_auth != cases[i].any_auth)
+            fail_msg("%s, asked for %s: %s %s", cases[i].url, cases[i].asked, request.user,
+                     request.password);
+    }
+    http_login_release(&login);
+}
+
+/* A password that is refused in the way that is offered is asked for in no other; without one nothing is tried. */
+static void another_method_is_tried_once(void **state)
+{
+    static const struct {
+        const char *asked;
+        long offered;
+        bool basic, again;
+    } cases[] = {
+        {"https://me:mine@h/x", 2, false, true},
+        {"https://me:mine@h/x", 2, false, false}, /* once more */
+        {"https://me:mine@i/x", 3, true, false},
+        {"https://me:mine@i/x", 0, false, false},
+        {"https://i/x", 2, false, false},
+    };
+    struct http_login login = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        const struct http_response response = {
+            .status = 401, .auth_offered = cases[i].offered, .basic_offered = cases[i].basic};
+        struct http_request request = {.url = cases[i].asked};
+        http_login_prepare(&login, cases[i].asked, &request);
+        if (http_login_again(&login, &request, &response, 60) != cases[i].again)
+            fail_msg("case %zu", i);
+    }
+    http_login_release(&login);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -103,6 +179,8 @@ int main(void)
         TEST(one_that_has_expired_is_asked_for_again),
         TEST(one_that_never_worked_is_not),
         TEST(an_answer_in_pieces_is_whole),
+        TEST(each_is_told_only_what_is_for_it),
+        TEST(another_method_is_tried_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
