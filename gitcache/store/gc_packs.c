@@ -247,6 +247,8 @@ int gc_packs(struct repository *repository, const struct gc_packs *request, uint
         }
     if (r == 0 && dropped && !request->dry_run)
         r = drop(&collection, e);
+    if (r == 0 && !request->dry_run)
+        r = pack_remove_leftovers(repository, e);
     if (r == 0 && freed > 0)
         *bytes += (uint64_t)freed;
     pack_close_all(&collection.packs);

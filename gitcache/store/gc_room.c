@@ -95,12 +95,9 @@ static int compare_times(const void *a, const void *b)
 static int add_packs(struct gc_candidates *candidates, const char *folder, struct error *e)
 {
     const struct repository place = {.folder = (char *)folder};
-    int r;
 
     candidates->pack_count = 0;
-    r = pack_each(&place, ".pack", note_pack, candidates, e);
-    if (r == -ENOENT)
-        r = 0;
+    int r = pack_each(&place, ".pack", note_pack, candidates, e);
     if (candidates->pack_count > candidates->versions)
         qsort(candidates->packs, candidates->pack_count, sizeof *candidates->packs, compare_times);
     for (size_t i = candidates->versions; i < candidates->pack_count && r == 0; i++) {

@@ -110,11 +110,45 @@ int pack_each(const struct repository *repository, const char *suffix,
     return r;
 }
 
+/* Also where that cannot be known. */
+static bool may_have(const struct pack *pack, const char *suffix)
+{
+    char *path = file_of(pack, suffix);
+    bool may = !path || access(path, F_OK) == 0 || errno != ENOENT;
+
+    free(path);
+    return may;
+}
+
+static int remove_leftovers(void *data, const char *base, struct error *e)
+{
+    const struct pack pack = {.base = (char *)base};
+    char *prefix;
+
+    if (may_have(&pack, ".idx") || may_have(&pack, ".keep"))
+        return 0;
+    if (asprintf(&prefix, "%s.", strrchr(base, '/') + 1) < 0)
+        return error_no_memory(e);
+    disk_remove_leftovers(data, prefix);
+    free(prefix);
+    return 0;
+}
+
+int pack_remove_leftovers(const struct repository *repository, struct error *e)
+{
+    char *folder = disk_path(repository->folder, "objects/pack");
+    int r = folder ? 0 : error_no_memory(e);
+
+    for (size_t i = 1; i < SUFFIX_COUNT && r == 0; i++)
+        r = pack_each(repository, suffixes[i], remove_leftovers, folder, e);
+    free(folder);
+    return r;
+}
+
 static int add_pack(void *data, const char *base, struct error *e)
 {
     struct packs *packs = data;
     struct pack *items = reallocarray(packs->items, packs->count + 1, sizeof *items), *pack;
-    char *keep;
 
     if (!items)
         return error_no_memory(e);
@@ -124,9 +158,7 @@ static int add_pack(void *data, const char *base, struct error *e)
     if (!pack->base)
         return error_no_memory(e);
     packs->count++;
-    keep = file_of(pack, ".keep");
-    pack->keep = !keep || access(keep, F_OK) == 0 || errno != ENOENT;
-    free(keep);
+    pack->keep = may_have(pack, ".keep");
     measure(pack);
     if (git_odb_new(&pack->odb))
         return error_no_memory(e);

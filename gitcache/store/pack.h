@@ -49,6 +49,10 @@ int pack_write(git_odb *from, const struct oid_set *objects, struct repository *
 /* Removes its files, the index first: without it, git passes a pack over. */
 int pack_remove(const struct pack *pack, struct error *e);
 
+/* Removes what is left of packs without an index, which are none: a removal was interrupted, or a writing. What is to be
+ * kept stays, and what is younger than an hour: git may be writing it. */
+int pack_remove_leftovers(const struct repository *repository, struct error *e);
+
 /* Removes what git derives from packs, when somebody lets it maintain the cache: it would be wrong once a
  * pack has gone. */
 int pack_remove_derived(const struct repository *repository, struct error *e);

@@ -261,6 +261,28 @@ static void test_a_pack_that_is_to_be_kept_stays(void **state)
     close_setup(&setup);
 }
 
+#define LIST_ODD_PACKS "cd here/objects/pack; ls | sed -n 's/^pack-\\(.[.]\\)/\\1/p' | xargs"
+
+/* A gc was killed that removed it: a pack without its index is none. But git may be writing one just now. */
+static void test_what_is_left_of_a_pack_goes(void **state)
+{
+    const struct gc_options dry = {.dry_run = true};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 0);
+    run(setup.box, "rm -f here/objects/pack/*.seen; cd here/objects/pack;"
+                   "for f in a.pack a.rev b.rev c.pack c.keep d.pack; do : >pack-$f; done;"
+                   "touch -d '61 minutes ago' pack-[abc].*; touch -d '59 minutes ago' pack-d.*");
+    end_gc(begin_gc(&setup), &dry);
+    assert_string_equal(output(setup.box, LIST_ODD_PACKS),
+                        "a.pack a.rev b.rev c.keep c.pack d.pack");
+    collect(&setup, 0);
+    assert_string_equal(output(setup.box, LIST_ODD_PACKS), "c.keep c.pack d.pack");
+    run(setup.box, "git --git-dir=here cat-file -e refs/tags/1:file");
+    close_setup(&setup);
+}
+
 static void test_room_spares_what_was_read_a_moment_ago(void **state)
 {
     struct setup setup;
@@ -593,6 +615,185 @@ static void test_nothing_can_be_reserved(void **state)
     close_setup(&setup);
 }
 
+/* The branch main moves so often; each time its pack was written so many days ago. */
+static void move_branch(struct setup *setup, const int *days, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        run(setup->box, "cd remote; echo moved%zu >>file; git commit -qam moved", i);
+        fetch(setup, "main", days[i]);
+    }
+}
+
+/* Each pack's age in days, the oldest first. */
+static const char *ages(const struct setup *setup)
+{
+    return output(setup->box, "for p in here/objects/pack/*.pack; do "
+                              "expr '(' $(date +%%s) - $(stat -c %%Y $p) ')' / 86400; "
+                              "done | sort -nr | xargs");
+}
+
+static void test_what_a_branch_has_left_goes_oldest_first(void **state)
+{
+    static const int days[] = {5, 9, 3, 7, 8, 0};
+    static const char *const left[] = {"8 7 5 3 0", "7 5 3 0", "5 3 0"};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    move_branch(&setup, days, sizeof days / sizeof *days);
+    struct lease *lease = lease_begin(cache_folder(setup.cache), LEASE_BRINGS);
+    for (size_t i = 0; i < sizeof left / sizeof *left; i++) {
+        make_room_with(&setup, 1, &all_returns, false, 0);
+        assert_string_equal(ages(&setup), left[i]);
+    }
+    lease_end(lease);
+    close_setup(&setup);
+}
+
+static void test_room_spares_what_a_branch_left_a_moment_ago(void **state)
+{
+    static const int days[] = {0, 0};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    move_branch(&setup, days, 2);
+    make_room(&setup, UINT64_MAX, 0);
+    assert_string_equal(ages(&setup), "0 0");
+    close_setup(&setup);
+}
+
+static void copy_repository(const struct setup *setup, const char *name)
+{
+    run(setup->box,
+        "rm -f here/objects/pack/*.seen; cd $(readlink here)/..; cp -a $(readlink ~/here) %s.git;"
+        "ln -s $PWD/%s.git ~/%s",
+        name, name, name);
+}
+
+/* Whichever is looked at first: what there was in the other does not count. */
+static void test_what_a_branch_has_left_goes_in_each_repository(void **state)
+{
+    static const int days[] = {5, 0};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    move_branch(&setup, days, 2);
+    copy_repository(&setup, "second");
+    make_room(&setup, UINT64_MAX, 0);
+    expect_packs(&setup, "1");
+    run(setup.box, "test $(ls second/objects/pack/*.pack | wc -l) = 1");
+    close_setup(&setup);
+}
+
+static void test_room_passes_over_what_cannot_be_read(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 5);
+    copy_repository(&setup, "second");
+    run(setup.box, "rm -r second/refs; ln -s refs second/refs");
+    make_room(&setup, UINT64_MAX, 1);
+    expect(&setup, "", "0");
+    close_setup(&setup);
+}
+
+/* The first alone, then as many as seem to be needed by what those before have freed; but never more than a
+ * quarter of all at once. */
+static void test_in_which_steps_room_is_made(void **state)
+{
+    static const unsigned sizes[] = {10, 20000, 20000, 20000, 10, 10, 10, 20000, 20000};
+    static const struct {
+        uint64_t bytes;
+        size_t removed;
+    } rows[] = {{1, 1}, {2000, 2}, {25000, 4}, {66300, 5}, {69000, 7}, {UINT64_MAX, 9}};
+    const struct gc_options dry = {.dry_run = true, .returns = always};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        char name[16];
+
+        snprintf(name, sizeof name, "size%zu", i);
+        run(setup.box, "cd remote; head -c %u /dev/urandom >file; git commit -qam x; git tag %s",
+            sizes[i], name);
+        fetch(&setup, name, 50 - (int)i);
+    }
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        make_room_with(&setup, rows[i].bytes, &dry, true, rows[i].removed);
+    close_setup(&setup);
+}
+
+/* So many bytes for the cache; false where nothing can be mounted. */
+static bool mount_cache(void **state, const char *size)
+{
+    run(*state, "mkdir cache; mount -t tmpfs -o size=%s none cache 2>/dev/null || touch no-mount",
+        size);
+    return strcmp(output(*state, "ls no-mount 2>/dev/null || true"), "") == 0;
+}
+
+/* Leaves so many kB. */
+static void fill_cache(struct setup *setup, unsigned left)
+{
+    run(setup->box,
+        "fallocate -l $(expr $(df -k --output=avail cache | tail -n 1) - %u)KiB "
+        "cache/filler",
+        left);
+}
+
+/* A pack of which something stays cannot be written anew; what goes as a whole goes all the same. */
+static void test_what_cannot_be_packed_anew_stays(void **state)
+{
+    struct version_request requests[] = {{.name = "1"}, {.name = "large"}};
+    struct error e = {0};
+    struct setup setup;
+
+    if (!mount_cache(state, "4m"))
+        skip();
+    open_setup(&setup, state);
+    run(setup.box, "cd remote; head -c 500000 /dev/urandom >file; git commit -qam large;"
+                   "git tag large");
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, requests, 2, NULL, NULL, &e),
+                     0);
+    run(setup.box, "touch -d '5 days ago' here/refs/tags/1; rm -f here/objects/pack/*.seen");
+    fetch(&setup, "2", 3);
+    fill_cache(&setup, 300);
+    make_room(&setup, UINT64_MAX, 2);
+    expect(&setup, "tags/large", "1");
+    run(setup.box, "rm cache/filler; git --git-dir=here cat-file -e refs/tags/large:file");
+    close_setup(&setup);
+    run(*state, "umount cache");
+}
+
+/* What gc keeps for itself is enough for it; without that it says so at once, and touches nothing. */
+static void test_room_on_a_full_disk(void **state)
+{
+    const struct gc_options dry = {.dry_run = true, .returns = always};
+    struct gc_report report;
+    struct error e = {0};
+    struct setup setup;
+    struct gc *gc;
+
+    if (!mount_cache(state, "4m"))
+        skip();
+    open_setup(&setup, state);
+    fetch(&setup, "1", 5);
+    run(setup.box, "rm -f here/objects/pack/*.seen");
+    fill_cache(&setup, 20);
+    make_room_with(&setup, UINT64_MAX, &dry, true, 1);
+    assert_int_equal(gc_room_begin(&gc, setup.cache, 600, true, &e), 0);
+    assert_int_equal(gc_room_make(gc, 1, &all_returns, &report, &e), -ENOSPC);
+    assert_non_null(strstr(e.text, "no room"));
+    gc_end(gc);
+    expect(&setup, "tags/1", "1");
+    run(setup.box, "rm cache/filler");
+    gc_reserve_make(setup.cache);
+    fill_cache(&setup, 20);
+    make_room(&setup, UINT64_MAX, 1);
+    expect(&setup, "", "0");
+    close_setup(&setup);
+    run(*state, "umount cache");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -604,6 +805,7 @@ int main(void)
         TEST(test_nothing_goes_beside_a_version_that_is_not_whole),
         TEST(test_what_somebody_else_named_stays),
         TEST(test_a_pack_that_is_to_be_kept_stays),
+        TEST(test_what_is_left_of_a_pack_goes),
         TEST(test_room_spares_what_was_read_a_moment_ago),
         TEST(test_room_takes_what_a_branch_has_left),
         TEST(test_room_takes_no_more_than_it_must),
@@ -622,6 +824,13 @@ int main(void)
         TEST(test_room_spares_what_others_have_read),
         TEST(test_what_is_reserved_for_gc),
         TEST(test_nothing_can_be_reserved),
+        TEST(test_what_a_branch_has_left_goes_oldest_first),
+        TEST(test_room_spares_what_a_branch_left_a_moment_ago),
+        TEST(test_what_a_branch_has_left_goes_in_each_repository),
+        TEST(test_room_passes_over_what_cannot_be_read),
+        TEST(test_in_which_steps_room_is_made),
+        TEST(test_what_cannot_be_packed_anew_stays),
+        TEST(test_room_on_a_full_disk),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);
