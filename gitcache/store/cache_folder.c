@@ -123,7 +123,8 @@ static void print_network(FILE *out, const char *url)
     print_path(out, rest + authority, false);
 }
 
-static void print_local(FILE *out, const char *url)
+/* False: out of memory. */
+static bool print_local(FILE *out, const char *url)
 {
     char *path = url_local_path(url);
 
@@ -131,6 +132,7 @@ static void print_local(FILE *out, const char *url)
     if (path)
         print_path(out, path, true);
     free(path);
+    return path;
 }
 
 char *cache_folder_of_url(const char *cache, const char *url)
@@ -138,6 +140,7 @@ char *cache_folder_of_url(const char *cache, const char *url)
     char *folder = NULL, buffer[512]; /* stdio's own is larger than all that a repository keeps */
     size_t size;
     FILE *out = memory_file_open(&folder, &size);
+    bool is_whole = true;
 
     if (!out)
         return NULL;
@@ -154,10 +157,10 @@ char *cache_folder_of_url(const char *cache, const char *url)
         break;
     case URL_LOCAL:
     case URL_REFUSED:
-        print_local(out, url);
+        is_whole = print_local(out, url);
         break;
     }
-    if (fclose(out)) {
+    if (fclose(out) || !is_whole) {
         free(folder);
         return NULL;
     }

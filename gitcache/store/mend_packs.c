@@ -62,13 +62,19 @@ void mend_packs_release(struct mend_packs *packs)
     *packs = (struct mend_packs){.repository = packs->repository};
 }
 
-/* Only what is known to be bad goes: out of memory says nothing of a pack. */
-static bool is_known_to_be_bad(const struct bad_pack *bad)
+/* EIO: it is known to be bad. Any other errno says nothing of it. */
+static int check_file(const char *base, struct error *e)
 {
     struct error why = {0};
 
-    return bad->is_aside ||
-           (!pack_file_is_good(bad->base, &why) && (why.errnum == EIO || why.errnum == ENOENT));
+    if (pack_file_is_good(base, &why))
+        return 0;
+    return error_set(e, why.errnum == ENOENT ? EIO : why.errnum, "%s", why.text);
+}
+
+static bool is_known_to_be_bad(const struct bad_pack *bad)
+{
+    return bad->is_aside || check_file(bad->base, NULL) == -EIO;
 }
 
 int mend_packs_remove(const struct mend_packs *packs, struct error *e)
@@ -155,8 +161,8 @@ static int replace_index(const char *scratch, const char *base, struct error *e)
         disk_remove(index);
         if (rename(made, index) < 0)
             r = error_set(e, errno, "cannot write %s: %s", index, strerror(errno));
-        else if (!pack_file_is_good(base, e))
-            r = -EIO;
+        else
+            r = check_file(base, e);
         free(made);
     }
     free(index);
@@ -195,11 +201,11 @@ static int check_pack(void *data, const char *base, struct error *e)
     const struct packs_check *check = data;
     const struct repository *repository = check->packs->repository;
     struct error why = {0};
-    int r;
+    int r = check_file(base, &why);
 
-    if (pack_file_is_good(base, &why))
+    if (r == 0)
         return 0;
-    if (why.errnum != EIO && why.errnum != ENOENT)
+    if (r != -EIO)
         return error_set(e, why.errnum, "%s", why.text);
     r = replace_index(check->scratch, base, e);
     if (r < 0 && r != -EIO)

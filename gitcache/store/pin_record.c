@@ -114,6 +114,8 @@ int pin_record_load(struct pin_record *out, const char *folder, struct error *e)
     r = path ? disk_read(path, SKELETON_FILE_MOST, &text, &size, e) : error_no_memory(e);
     if (r == 0)
         r = parse(out, text, size);
+    if (r == -ENOMEM)
+        error_no_memory(e);
     if (r == -ENOTDIR)
         r = -ENOENT;
     if (r == -EIO || r == -EFBIG)

@@ -363,12 +363,14 @@ int pins_remove(struct repository *repository, const char *ref, struct error *e)
     /* The record first: a pin that stands in it alone would be taken for one whose ref was lost. */
     pthread_mutex_lock(&repository->record_lock);
     r = load_record(repository, e);
+    if (r == -ENOENT || r == -EIO)
+        r = 0; /* it is empty now */
     if (r == 0 && pin_record_find(&repository->record, ref)) {
         pin_record_remove(&repository->record, ref);
         r = save_record(repository, e);
     }
     pthread_mutex_unlock(&repository->record_lock);
-    if (r == 0 || r == -ENOENT || r == -EIO)
+    if (r == 0)
         r = refs_remove(repository->folder, ref, e);
     if (r == 0)
         known_pins_forget(repository, ref);

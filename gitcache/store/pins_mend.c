@@ -93,8 +93,6 @@ int pins_mend(struct repository *repository, struct error *e)
     struct mending mending = {.repository = repository, .e = e};
     int r = pin_record_load(&mending.record, repository->folder, e);
 
-    if (r == -ENOMEM)
-        error_no_memory(e);
     if (r == -ENOENT || r == -EIO) {
         mending.changed = true;
         r = 0;
