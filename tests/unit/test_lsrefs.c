@@ -166,6 +166,25 @@ static void test_bad_answers(void **state)
     }
 }
 
+/* Without its newline, and as much of it as a sentence has room for. */
+static void test_a_refusal_is_quoted(void **state)
+{
+    static const char before[] = "it: the server refused: ";
+    char packet[500] = "ERR ";
+
+    (void)state;
+    for (size_t length = 399; length <= 401; length++) {
+        struct error e = {0};
+
+        memset(packet + 4, 'x', length);
+        packet[4 + length] = '\n';
+        assert_int_equal(answer_refused(&e, "it", packet, 4 + length + 1), -EIO);
+        assert_memory_equal(e.text, before, sizeof before - 1);
+        assert_int_equal(strspn(e.text + sizeof before - 1, "x"), length < 400 ? length : 400);
+        assert_null(strchr(e.text, '?')); /* what the newline would be shown as */
+    }
+}
+
 static void test_name_with_a_nul(void **state)
 {
     static const char bytes[] = "003a" ONE " refs/tags/1\0x";
@@ -273,6 +292,7 @@ int main(void)
         cmocka_unit_test(test_answer),
         cmocka_unit_test(test_empty_repository),
         cmocka_unit_test(test_bad_answers),
+        cmocka_unit_test(test_a_refusal_is_quoted),
         cmocka_unit_test(test_name_with_a_nul),
         cmocka_unit_test(test_too_long),
         cmocka_unit_test(test_what_came_before_is_forgotten),

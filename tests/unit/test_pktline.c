@@ -204,6 +204,40 @@ static void test_capabilities(void **state)
     assert_string_equal(e.text, "it: the server went on after the end of its capabilities");
 }
 
+/* Words that only begin like it, or end, are others. */
+static void test_what_a_fetch_can_do(void **state)
+{
+    static const struct {
+        const char *features;
+        bool shallow, filter;
+    } cases[] = {
+        {"=shallow filter", true, true},
+        {"=filter shallow", true, true},
+        {"=wait-for-done filter", false, true},
+        {"=shallow", true, false},
+        {"=shallower filters", false, false},
+        {"=unshallow x-filter", false, false},
+        {"=", false, false},
+        {"", false, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct pktline_buffer buffer = {0};
+        struct capabilities found;
+        struct error e = {0};
+
+        pktline_add(&buffer, "version 2");
+        pktline_add(&buffer, "ls-refs=unborn");
+        pktline_add(&buffer, "fetch%s", cases[i].features);
+        pktline_add_flush(&buffer);
+        assert_int_equal(read_capabilities(buffer.bytes, buffer.length, 1000, &found, &e), 0);
+        if (found.shallow != cases[i].shallow || found.filter != cases[i].filter || found.agent)
+            fail_msg("fetch%s", cases[i].features);
+        pktline_buffer_release(&buffer);
+    }
+}
+
 static void test_servers_that_cannot_be_used(void **state)
 {
     static const struct {
@@ -263,6 +297,7 @@ int main(void)
         cmocka_unit_test(test_handler_ends_the_reading),
         cmocka_unit_test(test_writing),
         cmocka_unit_test(test_capabilities),
+        cmocka_unit_test(test_what_a_fetch_can_do),
         cmocka_unit_test(test_servers_that_cannot_be_used),
         cmocka_unit_test(test_endless_capabilities),
     };
