@@ -17,6 +17,7 @@
 
 #include <cmocka.h>
 
+#include "gitcache/net/politeness.h"
 #include "gitcache/net/remote.h"
 
 #define ONE      "1111111111111111111111111111111111111111"
@@ -30,15 +31,24 @@
     "0034shallow " ONE "0000" \
     "0008NAK\nPACK"
 
-/* The true time, and what a test has let pass. */
-static int64_t skipped; /* seconds */
+/* The true time, and what a test has let pass: sleeping takes none. */
+static int64_t skipped; /* milliseconds */
 
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
     int r = (int)syscall(SYS_clock_gettime, clock, out);
+    int64_t nanoseconds = out->tv_nsec + skipped % 1000 * 1000000;
 
-    out->tv_sec += skipped;
+    out->tv_sec += skipped / 1000 + nanoseconds / 1000000000;
+    out->tv_nsec = nanoseconds % 1000000000;
     return r;
+}
+
+int nanosleep(const struct timespec *pause, struct timespec *left)
+{
+    (void)left;
+    skipped += pause->tv_nsec / 1000000;
+    return 0;
 }
 
 struct server {
@@ -200,7 +210,7 @@ static int call_all(const char *calls, const char *url, size_t *count, struct er
     for (; *calls; calls++) {
         *e = (struct error){0};
         if (*calls <= '9')
-            skipped += *calls - '0';
+            skipped += (*calls - '0') * 1000;
         else
             r = *calls == 'l' ? list(remote, url, count, e) : fetch(remote, url, *calls == 'c', e);
     }
@@ -320,6 +330,74 @@ static void one_that_does_not_listen_is_heard(void **state)
     assert_int_equal(count, 1);
 }
 
+/* Somebody else who asks the same host, until it is known to have too many. */
+struct company {
+    struct politeness *politeness;
+    const char *url;
+    bool has_left;
+};
+
+static bool leave_a_crowd(void *data)
+{
+    struct company *company = data;
+
+    if (!company->has_left && politeness_is_crowded(company->politeness, company->url)) {
+        politeness_leave(company->politeness, company->url, false);
+        company->has_left = true;
+    }
+    return false;
+}
+
+/* Lists it beside somebody else; how long that took beside the asking. */
+static int list_in_company(const char *const *says, char asked[100], int64_t *waited)
+{
+    struct company company = {.politeness = politeness_new(0)};
+    const struct watch watch = {.cancelled = leave_a_crowd, .data = &company};
+    struct net_settings settings;
+    struct listing listing;
+    struct server server;
+    struct remote *remote;
+    struct error e = {0};
+    int64_t before = skipped;
+
+    begin(&server, says);
+    company.url = server.url;
+    assert_true(politeness_may_enter(company.politeness, server.url));
+    net_settings_init(&settings);
+    settings.silence_timeout = 20;
+    settings.politeness = company.politeness;
+    assert_int_equal(remote_new(&remote, &settings, &e), 0);
+    int r = remote_list(remote, server.url, NULL, 0, &watch, &listing, &e);
+    end(&server);
+    remote_free(remote);
+    politeness_free(company.politeness);
+    if (r == 0)
+        listing_release(&listing);
+    else
+        assert_int_equal(e.errnum, -r);
+    strcpy(asked, server.asked);
+    *waited = skipped - before;
+    return r;
+}
+
+/* As one that has too many: it is asked again, beside fewer others, and later each time. */
+static void one_that_drops_many_is_asked_eight_times(void **state)
+{
+    static const char *const twice[] = {CUT, CUT, CUT, CUT, VERSION2, LISTING, NULL};
+    static const char *const always[] = {CUT, CUT, CUT, CUT, CUT, CUT, CUT, CUT, CUT,
+                                         CUT, CUT, CUT, CUT, CUT, CUT, CUT, CUT, NULL};
+    char asked[100];
+    int64_t waited;
+
+    (void)state;
+    assert_int_equal(list_in_company(twice, asked, &waited), 0);
+    assert_string_equal(asked, "|l||l||l");
+    assert_in_range(waited, 100 + 200, 100 + 200 + 2 * 70);
+    assert_int_equal(list_in_company(always, asked, &waited), -EIO);
+    assert_string_equal(asked, "|l||l||l||l||l||l||l||l|");
+    assert_in_range(waited, 12700, 12700 + 7 * 70);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +406,7 @@ int main(void)
         cmocka_unit_test(one_that_hangs_up_is_asked_once_more),
         cmocka_unit_test(it_is_greeted_as_git_does),
         cmocka_unit_test(one_that_does_not_listen_is_heard),
+        cmocka_unit_test(one_that_drops_many_is_asked_eight_times),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
