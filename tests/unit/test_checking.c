@@ -26,10 +26,13 @@ static void end_taking(int fd, int kept, FILE *file, char *text, size_t size)
     fclose(file);
 }
 
+static bool online; /* for local repositories, which `git upload-pack` gives */
+
 /* Checks these folders of the sandbox, whose names blanks part, or URLs; without a network. */
 static int check(const struct sandbox *box, const char *sources, bool strict, bool quiet, bool json)
 {
-    const struct checking_options options = {.folders = true, .strict = strict};
+    const struct checking_options options = {
+        .folders = true, .strict = strict, .gather.listings = online};
     struct settings settings;
     struct set set = {.type = TYPE_LANGUAGES};
     struct checking checking;
@@ -38,7 +41,7 @@ static int check(const struct sandbox *box, const char *sources, bool strict, bo
     FILE *files[2];
 
     assert_int_equal(settings_init(&settings), 0);
-    settings.offline = true;
+    settings.offline = !online;
     settings.quiet = quiet;
     free(settings.cache);
     assert_true(asprintf(&settings.cache, "%s/cache", box->folder) > 0);
@@ -152,6 +155,68 @@ static void what_cannot_be_looked_at_ends_it(void **state)
                      on_stderr);
 }
 
+/* A repository with the start-point at two tags; the second has another image. */
+static void make_repository(const struct sandbox *box)
+{
+    make(box, "repo", "C", "");
+    run(box, "cd repo; git init -q; sed -i s,a/b,a/b:1, manifest.json; git add .; git commit -qm "
+             "1; git tag 1;"
+             "sed -i s,a/b:1,a/b:7, manifest.json; git commit -qam 2; git tag 2");
+}
+
+static void a_version_of_a_repository_is_checked(void **state)
+{
+    struct sandbox *box = *state;
+
+    make_repository(box);
+    online = true;
+    assert_int_equal(check(box, "./repo?tag=1", false, false, false), 0);
+    assert_string_equal(on_stderr, "");
+    assert_int_equal(check(box, "./repo?tag=2", false, false, false), 0);
+    assert_non_null(strstr(on_stderr, "7"));
+    assert_non_null(strstr(on_stderr, "\n1 warning\n"));
+    /* A commit has no tag that its image could differ from. */
+    const char *commit = output(box, "cd repo; git rev-parse 2");
+    char source[100];
+    snprintf(source, sizeof source, "%s@./repo", commit);
+    assert_int_equal(check(box, source, false, false, false), 0);
+    assert_string_equal(on_stderr, "");
+    online = false;
+}
+
+static void a_tag_that_has_moved_is_told(void **state)
+{
+    struct sandbox *box = *state;
+
+    make_repository(box);
+    online = true;
+    assert_int_equal(check(box, "./repo?tag=1", false, false, false), 0);
+    run(box, "cd repo; git tag -f 1 2");
+    assert_int_equal(check(box, "./repo?tag=1", false, false, false), 0);
+    assert_non_null(strstr(on_stderr, "the tag 1 has moved at the remote, from "));
+    assert_non_null(strstr(on_stderr, "\n1 warning\n"));
+    assert_int_equal(check(box, "./repo?tag=1", true, false, false), 3);
+    assert_non_null(strstr(on_stderr, "\n1 error\n"));
+    online = false;
+}
+
+/* What cannot be read is no finding about the start-point. */
+static void what_is_damaged_ends_it(void **state)
+{
+    struct sandbox *box = *state;
+
+    make_repository(box);
+    online = true;
+    assert_int_equal(check(box, "./repo?tag=1", false, false, false), 0);
+    online = false;
+    run(box,
+        "cd cache/file/$PWD/repo.git; mv objects/pack/*.pack ..; rm objects/pack/*;"
+        "git unpack-objects -q <$(ls ../*.pack); file=$(git rev-parse refs/tags/1:manifest.json);"
+        "rm -f objects/$(echo $file | sed s,..,\\&/,)");
+    assert_int_equal(check(box, "./repo?tag=1", false, false, false), -EIO);
+    assert_ptr_equal(strstr(on_stderr, "./repo?tag=1: "), on_stderr);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, sandbox_open, sandbox_close)
 
 int main(void)
@@ -160,6 +225,9 @@ int main(void)
         TEST(findings_are_counted),
         TEST(what_cannot_be_fetched_is_a_finding),
         TEST(what_cannot_be_looked_at_ends_it),
+        TEST(a_version_of_a_repository_is_checked),
+        TEST(a_tag_that_has_moved_is_told),
+        TEST(what_is_damaged_ends_it),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
