@@ -99,7 +99,7 @@ int lists_show(struct mount *mount, struct error *e)
         return error_no_memory(e);
     int r = publish_sources(mount, &all, e);
     free(all.items);
-    if (r == 0)
+    if (r == 0 && mount->lists->is_published)
         r = set_folders_publish(mount, e);
     if (r == 0 && mount->settings->prefetch)
         ask_sources_later(mount);
@@ -161,10 +161,17 @@ int lists_publish(struct mount *mount)
 
     pthread_mutex_lock(&mount->lists->lock);
     int r = set_folders_publish(mount, &error);
+    if (r == 0)
+        mount->lists->is_published = true;
     pthread_mutex_unlock(&mount->lists->lock);
     if (r < 0)
         log_error(mount->log, "%s", error.text);
     return r;
+}
+
+int lists_publish_once(struct mount *mount)
+{
+    return mount->lists->is_published ? 0 : lists_publish(mount);
 }
 
 /* The folder that a list's name stands in, and the one that its bytes do. */

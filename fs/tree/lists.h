@@ -11,6 +11,8 @@
 #ifndef FS_TREE_LISTS_H
 #define FS_TREE_LISTS_H
 
+#include <stdatomic.h>
+
 #include "fs/tree/mount.h"
 #include "fs/tree/mounted_set.h"
 
@@ -29,6 +31,7 @@ struct lists {
                              of a version */
     struct mounted_set *first;
     struct list_folder *folders;
+    atomic_bool is_published; /* the sets' folders are there */
 };
 
 void lists_close(struct mount *mount);
@@ -40,6 +43,9 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
 /* Makes or updates the sets' folders, after a repository's listing has told more of its branches.
  */
 int lists_publish(struct mount *mount);
+/* The same, unless they are there: a first worker serves the root before it has looked into ten thousand listings for
+ * branches. */
+int lists_publish_once(struct mount *mount);
 
 /* ---- for lists_*.c; the caller holds the lock ---- */
 
@@ -57,7 +63,7 @@ void lists_append(struct lists *lists, struct mounted_set *mounted);
 /* Whether all sources agree, with `instead` in the place of `of` (both may be NULL): EINVAL. */
 int lists_check(const struct lists *lists, const struct mounted_set *of,
                 const struct mounted_set *instead, struct error *e);
-/* Makes the mount's folders what the lists say now, and keeps that for the next worker. */
+/* Makes the mount's folders what the lists say now, the sets' only if they are there, and keeps that for the next worker. */
 int lists_show(struct mount *mount, struct error *e);
 
 #endif

@@ -300,5 +300,7 @@ int lists_resume(struct mount *mount, const char *folder, char *const *operands,
     }
     if (r == 0 && lists_show(mount, &why) < 0)
         log_error(mount->log, "%s", why.text);
+    if (r == 0) /* now: the kernel knows these folders */
+        lists_publish(mount);
     return r;
 }

@@ -6,7 +6,9 @@
 
 #include "fs/shared/children.h"
 #include "fs/tree/checkout.h"
+#include "fs/tree/control_folder.h"
 #include "fs/tree/folders.h"
+#include "fs/tree/lists.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/readings.h"
 #include "fs/tree/searches.h"
@@ -247,9 +249,19 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
     return r < 0 ? r : -ENOENT;
 }
 
+/* Nobody comes to a set's folder but through this one. */
+static bool is_folder_of_sets(const struct mount *mount, uint32_t folder)
+{
+    uint32_t sets;
+
+    return control_folder_sets(mount, &sets) == 0 && sets == folder;
+}
+
 /* A repository's folder is made when somebody first looks into it, or into a folder of its tags. */
 static int prepare_folder(struct mount *mount, uint32_t folder, const struct node *node)
 {
+    if (node->kind == NODE_CONTROL && is_folder_of_sets(mount, folder))
+        return lists_publish_once(mount);
     if (node->kind != NODE_REPO && node->kind != NODE_PREFIX)
         return 0;
     struct repo *repo = repos_of_node(&mount->repos, folder);

@@ -16,44 +16,66 @@
 #include "gitcache/store/repository_state.h"
 #include "gitcache/store/skeleton.h"
 
-#define LISTING_FILE "startpointfs-listing"
-#define NEW_PREFIX   ".new-" /* no part of a URL begins with a dot there */
-#define SHOWN_SIZE   600
+#define LISTING_FILE  "startpointfs-listing"
+#define LISTING_SMALL 65536   /* bytes; they are read within a millisecond */
+#define NEW_PREFIX    ".new-" /* no part of a URL begins with a dot there */
+#define SHOWN_SIZE    600
 
-/* Takes ownership of the listing on success. */
-static int set_listing(struct repository *repository, struct listing *listing)
+/* Takes ownership of the listing on success; NULL: there is none. `is_read`: it is what the cache has, and if another
+ * one is known by now, that one is newer. */
+static int know_listing(struct repository *repository, struct listing *listing, bool is_read)
 {
-    struct shared_listing *shared = malloc(sizeof *shared), *old;
+    struct shared_listing *shared = listing ? malloc(sizeof *shared) : NULL, *old = shared;
 
-    if (!shared)
+    if (listing && !shared)
         return -ENOMEM;
-    shared->listing = *listing;
-    atomic_init(&shared->users, 1);
+    if (listing) {
+        shared->listing = *listing;
+        atomic_init(&shared->users, 1);
+    }
     pthread_rwlock_wrlock(&repository->lock);
-    old = repository->listing;
-    repository->listing = shared;
+    if (!is_read || !repository->listing_known) {
+        old = repository->listing;
+        repository->listing = shared;
+        repository->listing_known = true;
+    }
     pthread_rwlock_unlock(&repository->lock);
     if (old)
         repository_listing_put(repository, &old->listing);
     return 0;
 }
 
-/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked
- * again. -ENOTDIR: the repository's folder, or one above it, is none. */
-static int load_listing(struct repository *repository)
+/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked again. */
+static void read_listing(struct repository *repository)
 {
     char *path = disk_path(repository->folder, LISTING_FILE), *text = NULL;
     struct listing listing;
     size_t size;
-    int r = path ? disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) : -ENOMEM;
+    bool is_there = path && disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) == 0 &&
+                    listing_parse(&listing, text, size, NULL) == 0;
 
-    if (r == 0 && listing_parse(&listing, text, size, NULL) == 0) {
-        if (clock_is_ahead(listing.listed_at))
-            listing.listed_at = 0;
-        if (set_listing(repository, &listing) < 0)
-            listing_release(&listing);
+    if (is_there && clock_is_ahead(listing.listed_at))
+        listing.listed_at = 0;
+    if (know_listing(repository, is_there ? &listing : NULL, true) < 0) {
+        listing_release(&listing);
+        know_listing(repository, NULL, true);
     }
     free(text);
+    free(path);
+}
+
+/* A small listing is read when somebody needs it: who opens ten thousand repositories does not wait for theirs. A large
+ * one is read now, as a request must not. -ENOTDIR: the repository's folder, or one above it, is none. */
+static int look_for_listing(struct repository *repository)
+{
+    char *path = disk_path(repository->folder, LISTING_FILE);
+    struct stat st;
+    int r = !path ? -ENOMEM : lstat(path, &st) < 0 ? -errno : 0;
+
+    if (r == -ENOENT)
+        know_listing(repository, NULL, true);
+    else if (r == 0 && st.st_size > LISTING_SMALL)
+        read_listing(repository);
     free(path);
     return r;
 }
@@ -80,7 +102,7 @@ static int open_at(struct repository **out, struct cache *cache, const char *url
     repository->folder = folder;
     if (!repository->url || !repository->shown || !repository->folder)
         r = error_no_memory(e);
-    else if (load_listing(repository) == -ENOTDIR && stat(repository->folder, &st) == 0 &&
+    else if (look_for_listing(repository) == -ENOTDIR && stat(repository->folder, &st) == 0 &&
              cache_is_read_only(cache))
         r = error_set(e, EIO, "%s is in the way of the cached repository; remove it",
                       repository->folder);
@@ -200,6 +222,11 @@ const struct listing *repository_listing_get(struct repository *repository)
     struct shared_listing *shared;
 
     pthread_rwlock_rdlock(&repository->lock);
+    bool is_known = repository->listing_known;
+    pthread_rwlock_unlock(&repository->lock);
+    if (!is_known)
+        read_listing(repository);
+    pthread_rwlock_rdlock(&repository->lock);
     shared = repository->listing;
     if (shared)
         atomic_fetch_add(&shared->users, 1);
@@ -314,7 +341,7 @@ int repository_keep_listing(struct repository *repository, struct listing *listi
                       repository->shown, why.text);
         atomic_store(&repository->listing_unkept, lost);
     }
-    return set_listing(repository, listing) < 0 ? error_no_memory(e) : 0;
+    return know_listing(repository, listing, false) < 0 ? error_no_memory(e) : 0;
 }
 
 int repository_lock(struct repository *repository, const struct watch *watch, struct error *e)

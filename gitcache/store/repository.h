@@ -37,7 +37,7 @@ int repository_copy_branches(struct repository *repository, char ***out, size_t 
 void repository_free_branches(char **branches, size_t count);
 
 /* The newest listing that is known: kept by this process, else from the cache, else NULL. Counted:
- * give it back with repository_listing_put. Never waits. */
+ * give it back with repository_listing_put. Never waits, but for a small file of the cache the first time. */
 const struct listing *repository_listing_get(struct repository *repository);
 void repository_listing_put(struct repository *repository, const struct listing *listing);
 /* Keeps what the remote has answered, in memory and (unless read-only) on disk; a disk that fails

@@ -29,7 +29,8 @@ struct repository {
     struct pin *pins;      /* sorted by ref; what this process has seen of the refs on disk */
     size_t pin_count, pin_room;
     struct shared_listing *listing;
-    char **branches; /* that listings shall include */
+    bool listing_known; /* false: it has not been read from the cache yet */
+    char **branches;    /* that listings shall include */
     size_t branch_count;
 
     pthread_mutex_t record_lock; /* protects what follows */

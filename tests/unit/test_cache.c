@@ -531,6 +531,75 @@ static void test_damaged_listing_counts_as_none(void **state)
     close_setup(&setup);
 }
 
+/* The tags in the listing that the cache has, written by whoever else uses it. */
+static void write_listing_of(const struct setup *setup, size_t tags)
+{
+    run(setup->box,
+        "(echo startpointfs listing 1; echo time 1; for i in $(seq 1000 %zu); do "
+        "echo $(printf %%040d 1) refs/tags/v$i; done; echo end) >listing.new; "
+        "mv listing.new %s/startpointfs-listing",
+        999 + tags, repository_folder(setup->repository));
+}
+
+static size_t tags_listed(const struct setup *setup)
+{
+    const struct listing *listing = repository_listing_get(setup->repository);
+    size_t count = listing ? listing->count : 0;
+
+    repository_listing_put(setup->repository, listing);
+    return count;
+}
+
+static void test_a_listing_is_read_when_it_is_needed_unless_it_is_large(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    write_listing_of(&setup, 2);
+    close_setup(&setup);
+    open_setup(&setup, state);
+    write_listing_of(&setup, 1200);
+    assert_int_equal(tags_listed(&setup), 1200);
+    write_listing_of(&setup, 3);
+    assert_int_equal(tags_listed(&setup), 1200); /* once */
+    write_listing_of(&setup, 1200);
+    close_setup(&setup);
+    open_setup(&setup, state); /* some 70 KiB: a request is not to read them */
+    write_listing_of(&setup, 3);
+    assert_int_equal(tags_listed(&setup), 1200);
+    close_setup(&setup);
+}
+
+static struct repository *listed_meanwhile;
+
+int __real_listing_parse(struct listing *out, const char *text, size_t size, struct error *e);
+int __wrap_listing_parse(struct listing *out, const char *text, size_t size, struct error *e);
+int __wrap_listing_parse(struct listing *out, const char *text, size_t size, struct error *e)
+{
+    struct listing newer = {.listed_at = 1};
+
+    if (listed_meanwhile)
+        assert_int_equal(repository_keep_listing(listed_meanwhile, &newer, NULL), 0);
+    return __real_listing_parse(out, text, size, e);
+}
+
+static void test_what_a_remote_says_while_the_cache_is_read_is_newer(void **state)
+{
+    struct setup setup;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    close_setup(&setup);
+    open_setup(&setup, state);
+    listed_meanwhile = setup.repository;
+    assert_int_equal(tags_listed(&setup), 0);
+    listed_meanwhile = NULL;
+    close_setup(&setup);
+}
+
 /* It was written by a clock that was wrong, and would count as new for a year. */
 static void test_a_listing_from_a_time_that_lies_ahead_is_old(void **state)
 {
@@ -1645,6 +1714,8 @@ int main(void)
         TEST(test_remote_gone),
         TEST(test_damaged_listing_counts_as_none),
         TEST(test_a_listing_from_a_time_that_lies_ahead_is_old),
+        TEST(test_a_listing_is_read_when_it_is_needed_unless_it_is_large),
+        TEST(test_what_a_remote_says_while_the_cache_is_read_is_newer),
         TEST(test_moved_tag_keeps_its_first_commit),
         TEST(test_commit_wins_over_a_tag_that_moved_before),
         TEST(test_branch_follows),

@@ -321,6 +321,38 @@ static void a_list_is_another_when_it_says_something_else(void **state)
     mounted_set_free(one);
 }
 
+static bool sets_have_folders(struct world *world)
+{
+    uint32_t folder;
+
+    assert_int_equal(control_folder_sets(&world->mount, &folder), 0);
+    return node_has_children(node_get(world->mount.nodes, folder));
+}
+
+static void a_first_worker_makes_the_folders_of_sets_when_they_are_needed(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    assert_false(sets_have_folders(world));
+    run(world->box, "echo https://h/b >>pp.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_false(sets_have_folders(world));
+    assert_int_equal(lists_publish_once(&world->mount), 0);
+    assert_true(sets_have_folders(world));
+}
+
+static void a_later_worker_has_the_folders_of_sets_before_it_serves(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    resume_operand(world, "pp.list");
+    assert_true(sets_have_folders(world));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -335,6 +367,8 @@ int main(void)
         TEST(each_repository_is_found),
         TEST(two_lists_have_two_names),
         TEST(a_version_is_one_by_its_name_and_its_commit),
+        TEST(a_first_worker_makes_the_folders_of_sets_when_they_are_needed),
+        TEST(a_later_worker_has_the_folders_of_sets_before_it_serves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

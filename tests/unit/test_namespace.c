@@ -264,6 +264,24 @@ static void test_only_who_can_be_shown_an_old_listing_is_impatient(void **state)
     mounted_close(&mounted);
 }
 
+static void test_a_set_is_there_once_somebody_looks(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    uint32_t sets;
+
+    make_repository(*state);
+    run(*state, "echo ./repo?tag=1 >pp.list");
+    mounted_open(&mounted, state, "./pp.list");
+    assert_int_equal(control_folder_sets(&mounted.mount, &sets), 0);
+    assert_int_equal(namespace_open_folder(&mounted.mount, sets, &ask), 0);
+    assert_string_equal(listed(&mounted, sets), "pp");
+    mounted_close(&mounted);
+    mounted_open(&mounted, state, "./pp.list");
+    assert_string_equal(listed(&mounted, walk(&mounted, ".startpointfs/sets/pp/0")), "file folder");
+    mounted_close(&mounted);
+}
+
 /* Of how many names that the root lists the attributes are told, too. */
 static size_t told_with_attributes(void **state, size_t repositories)
 {
@@ -317,6 +335,8 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_a_branch_is_followed_by_looking_it_up, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_new_worker_follows_a_branch, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_set_is_there_once_somebody_looks, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_of_very_many_repositories_names_are_told, sandbox_open,
                                         sandbox_close),
