@@ -20,7 +20,7 @@ bool source_list_is(const char *path);
  * nothing is appended. */
 int source_list_add_list(struct source_list *list, const char *path, struct error *e);
 
-/* Appends one source as it is written on a command line, relative to the folder `base`. ENOENT: it
+/* Appends one source as it is written on a command line, relative to the folder `base` (absolute). ENOENT: it
  * seems to be a path, and nothing is there. */
 int source_list_add_source(struct source_list *list, const char *text, const char *base,
                            struct error *e);
@@ -28,10 +28,6 @@ int source_list_add_source(struct source_list *list, const char *text, const cha
 /* Appends what one command-line argument means, relative to the current folder: a list, or else a
  * source. */
 int source_list_add(struct source_list *list, const char *argument, struct error *e);
-
-/* Appends one source; `base` is the folder that a relative path is relative to (absolute). */
-int source_list_add_source(struct source_list *list, const char *text, const char *base,
-                           struct error *e);
 
 /* EINVAL if one repository name is claimed by two different URLs; the sentence names both places.
  */
