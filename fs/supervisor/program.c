@@ -17,7 +17,6 @@ int program_open(struct program *program, struct state *state, struct log *log)
     program->fd = spawn_move_fd(open("/proc/self/exe", O_RDONLY | O_CLOEXEC));
     if (length < 0 || program->fd < 0)
         return exit_fail(EXIT_FAILED, "cannot find this program: %s", strerror(errno));
-    program->path[length] = '\0';
     return EXIT_OK;
 }
 

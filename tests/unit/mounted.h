@@ -71,7 +71,7 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     assert_non_null(mount->pool);
     assert_int_equal(publish_root(mount, &e), 0);
     assert_int_equal(control_folder_open(mount, &e), 0);
-    if (lists_open(mount, mounted->box->folder, operands, 1, &e) != 0)
+    if (lists_open(mount, mounted->box->folder, operands, source ? 1 : 0, &e) != 0)
         fail_msg("%s", e.text);
 }
 
@@ -107,7 +107,7 @@ static void mounted_prepare(struct mounted *mounted, void **state)
     assert_int_equal(settings_folder(&mounted->settings.cache, cache), 0);
 }
 
-/* Mounts a source; relative paths are relative to the sandbox. */
+/* Mounts a source (NULL: the sets); relative paths are relative to the sandbox. */
 __attribute__((unused)) static void mounted_open(struct mounted *mounted, void **state,
                                                  const char *source)
 {

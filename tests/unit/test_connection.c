@@ -1,5 +1,6 @@
 /* test_connection.c - a worker's conversation with the kernel, which is the other end of a socket here: what it agrees on,
  * answers and tells. */
+#include <fcntl.h>
 #include <linux/fuse.h>
 #include <semaphore.h>
 #include <stddef.h>
@@ -26,6 +27,9 @@ struct kernel {
     struct worker worker;
     int fd; /* the kernel's end */
     uint64_t unique;
+    bool again; /* it goes on with what the last worker left */
+    int ended;  /* how the conversation has */
+    struct error error;
     pthread_t thread;
     sem_t ready;
     struct {
@@ -58,11 +62,10 @@ static void on_ready(void *data)
 static void *serve(void *data)
 {
     struct kernel *kernel = data;
-    struct error e = {0};
 
-    if (connection_run(kernel->worker.connection, false, on_ready, &kernel->ready, &e) !=
-        CONNECTION_DRAINED)
-        fail_msg("%s", e.text);
+    kernel->ended = connection_run(kernel->worker.connection, kernel->again, on_ready,
+                                   &kernel->ready, &kernel->error);
+    sem_post(&kernel->ready); /* also if it never was */
     return NULL;
 }
 
@@ -116,13 +119,12 @@ static uint64_t look_along(struct kernel *kernel, const char *path)
     return node;
 }
 
-/* A worker of a repository's mount, which has said what it takes of this kernel's offer. */
-static void kernel_open(struct kernel *kernel, void **state, enum epochs epochs, uint64_t device)
+/* A repository's mount, and what this kernel offers. */
+static void kernel_prepare(struct kernel *kernel, void **state, enum epochs epochs, uint64_t device)
 {
     struct first_request first = {
         .header = {.len = sizeof first, .opcode = FUSE_INIT, .unique = 2},
         .init = {.major = 7, .minor = 38, .flags = OFFERED, .flags2 = ALLOW_IDMAP}};
-    int fds[2];
 
     run(*state, "export GIT_AUTHOR_DATE=1234567890+0000 GIT_COMMITTER_DATE=1234567890+0000; git "
                 "init -q -b main repo;"
@@ -140,8 +142,17 @@ static void kernel_open(struct kernel *kernel, void **state, enum epochs epochs,
     walk(&kernel->mounted, "repo/release/3/file");
     walk(&kernel->mounted, "repo/main/folder/file");
     settle(&kernel->mounted);
+}
+
+/* Its worker begins, which says what it takes of that offer. */
+static void kernel_begin(struct kernel *kernel)
+{
+    const struct timeval patience = {.tv_sec = 20};
+    int fds[2];
+
     assert_int_equal(socketpair(AF_UNIX, SOCK_SEQPACKET | SOCK_CLOEXEC, 0, fds), 0);
     kernel->fd = fds[0];
+    setsockopt(kernel->fd, SOL_SOCKET, SO_RCVTIMEO, &patience, sizeof patience);
     kernel->worker.mount = kernel->mounted.mount;
     kernel->worker.texts = texts_new(make_text, NULL);
     kernel->worker.connection = connection_new(&kernel->worker, fds[1]);
@@ -152,14 +163,28 @@ static void kernel_open(struct kernel *kernel, void **state, enum epochs epochs,
     sem_wait(&kernel->ready);
 }
 
-static void kernel_close(struct kernel *kernel)
+static void kernel_open(struct kernel *kernel, void **state, enum epochs epochs, uint64_t device)
 {
-    connection_drain(kernel->worker.connection);
+    kernel_prepare(kernel, state, epochs, device);
+    kernel_begin(kernel);
+}
+
+/* The conversation has ended. */
+static void kernel_free(struct kernel *kernel)
+{
     pthread_join(kernel->thread, NULL);
     connection_free(kernel->worker.connection);
     texts_free(kernel->worker.texts);
     close(kernel->fd);
     mounted_close(&kernel->mounted);
+}
+
+static void kernel_close(struct kernel *kernel)
+{
+    connection_drain(kernel->worker.connection);
+    kernel_free(kernel);
+    if (kernel->ended != CONNECTION_DRAINED)
+        fail_msg("%d: %s", kernel->ended, kernel->error.text);
 }
 
 static void test_what_is_agreed_on(void **state)
@@ -489,6 +514,121 @@ static void test_requests_are_counted(void **state)
     kernel_close(&kernel);
 }
 
+#define LEFT_READ 7001 /* two requests that the last worker left: read only, and begun */
+#define LEFT_WORK 7003
+
+static struct first_request *first_request(const struct kernel *kernel)
+{
+    return (struct first_request *)kernel->mounted.mount.state->init;
+}
+
+static void leave_requests(struct kernel *kernel)
+{
+    struct inflight *inflight = &kernel->mounted.mount.state->inflight;
+
+    inflight->heads[3] = (struct request_header){.opcode = OP_LOOKUP, .unique = LEFT_READ};
+    crash_record_work(&inflight->requests, LEFT_WORK);
+    kernel->again = true;
+}
+
+/* A kernel that can send again what was not answered is asked to. */
+static void test_what_the_last_worker_left_is_sent_again(void **state)
+{
+    struct kernel kernel;
+
+    kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+    first_request(&kernel)->init.flags2 |= HAS_RESEND;
+    leave_requests(&kernel);
+    kernel_begin(&kernel);
+    hear(&kernel);
+    assert_int_equal(kernel.said.header.error, NOTIFY_RESEND);
+    assert_int_equal(kernel.said.header.unique, 0);
+    struct crash_record *requests = &kernel.worker.mount.state->inflight.requests;
+    assert_int_equal(crash_record_deaths(requests, LEFT_WORK), 1);
+    assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    kernel_close(&kernel);
+}
+
+/* Any other one waits for answers. */
+static void test_what_the_last_worker_left_is_refused(void **state)
+{
+    for (int how = 0; how < 3; how++) {
+        struct kernel kernel;
+        kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+        if (how == 1) /* that would be flags2, if there were one */
+            first_request(&kernel)->init.flags &= ~INIT_EXT;
+        if (how > 0)
+            first_request(&kernel)->init.flags2 |= HAS_RESEND;
+        if (how == 2)
+            kernel.mounted.settings.no_resend = true;
+        leave_requests(&kernel);
+        kernel_begin(&kernel);
+        for (int i = 0; i < 2; i++) {
+            hear(&kernel);
+            assert_int_equal(kernel.said.header.error, -EIO);
+            assert_int_equal(kernel.said.header.unique, i ? LEFT_READ : LEFT_WORK);
+        }
+        assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+        kernel_close(&kernel);
+        run(*state, "rm -rf repo cache");
+    }
+}
+
+static void test_a_first_worker_recovers_nothing(void **state)
+{
+    struct kernel kernel;
+
+    kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+    leave_requests(&kernel);
+    kernel.again = false;
+    kernel_begin(&kernel);
+    assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    crash_record_end(&kernel.worker.mount.state->inflight.requests, LEFT_WORK);
+    kernel_close(&kernel);
+}
+
+/* Whether it takes epochs is asked once in the life of a mount. */
+static void test_a_kernel_is_asked_for_epochs_once(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_UNASKED, 1);
+    hear(&kernel);
+    assert_int_equal(kernel.said.header.error, NOTIFY_INC_EPOCH);
+    assert_int_equal(kernel.worker.mount.state->has_epochs, EPOCHS_KNOWN);
+    kernel_close(&kernel);
+}
+
+static void test_a_conversation_that_breaks(void **state)
+{
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    shutdown(kernel.fd, SHUT_WR);
+    kernel_free(&kernel);
+    assert_int_equal(kernel.ended, -EIO);
+    assert_string_equal(kernel.error.text, "cannot read the kernel's requests: Input/output error");
+}
+
+static void test_a_first_request_that_cannot_be(void **state)
+{
+    for (int how = 0; how < 2; how++) {
+        struct kernel kernel;
+        kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+        kernel.mounted.mount.state->init_size =
+            how ? sizeof kernel.mounted.mount.state->init + 1 : sizeof(struct init_request) - 1;
+        kernel.worker.mount = kernel.mounted.mount;
+        kernel.worker.texts = texts_new(make_text, NULL);
+        kernel.fd = open("/dev/null", O_RDWR | O_CLOEXEC);
+        kernel.worker.connection = connection_new(&kernel.worker, kernel.fd);
+        assert_int_equal(pthread_create(&kernel.thread, NULL, serve, &kernel), 0);
+        kernel_free(&kernel);
+        assert_int_equal(kernel.ended, -EIO);
+        assert_non_null(strstr(kernel.error.text, "the mount's state is damaged"));
+        run(*state, "rm -rf repo cache");
+    }
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -507,6 +647,12 @@ int main(void)
         TEST(test_df),
         TEST(test_what_workers_died_of_is_refused),
         TEST(test_requests_are_counted),
+        TEST(test_what_the_last_worker_left_is_sent_again),
+        TEST(test_what_the_last_worker_left_is_refused),
+        TEST(test_a_first_worker_recovers_nothing),
+        TEST(test_a_kernel_is_asked_for_epochs_once),
+        TEST(test_a_conversation_that_breaks),
+        TEST(test_a_first_request_that_cannot_be),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

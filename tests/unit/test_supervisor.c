@@ -666,14 +666,38 @@ static void a_program_that_cannot_be_asked(void **state)
 {
     (void)state;
     begin();
-    pid_t worker = ready_worker();
+    ready_worker();
     limit_descriptors(3);
     kill(supervisor, SIGUSR1);
     refused(1, "cannot be opened");
     limit_descriptors(1024);
-    tell(ask_for_a_reload(), EXIT_OK);
-    child("SIGUSR2");
-    (void)worker;
+    go_on_with_it();
+}
+
+static bool somebody_says_something(void)
+{
+    char byte;
+    return recv(says[0], &byte, 1, MSG_PEEK | MSG_DONTWAIT) > 0;
+}
+
+/* With ever more descriptors: at first it cannot be opened, then not started. */
+static void a_program_that_cannot_be_started(void **state)
+{
+    rlim_t limit = 3;
+    bool was_opened = false;
+
+    (void)state;
+    begin();
+    ready_worker();
+    while (!somebody_says_something()) {
+        unsigned refused_before = mount->reloads_refused;
+        limit_descriptors(limit++);
+        kill(supervisor, SIGUSR1);
+        EVENTUALLY(mount->reloads_refused > refused_before || somebody_says_something());
+        was_opened = was_opened || strstr(mount->reload_refusal, ": cannot be started");
+    }
+    assert_true(was_opened);
+    child("probe");
 }
 
 int main(int argc, char **argv)
@@ -699,6 +723,7 @@ int main(int argc, char **argv)
         TEST(a_worker_that_does_not_end_for_the_next_program),
         TEST(a_program_whose_worker_does_not_start),
         TEST(a_program_that_cannot_be_asked),
+        TEST(a_program_that_cannot_be_started),
     };
 
     if (argc == 2 && strcmp(argv[0], "startpointfs") == 0)
