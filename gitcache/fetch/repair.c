@@ -31,8 +31,8 @@ static int receive(const struct repairing *repairing, size_t first, size_t count
     r = reception_run(&incoming, repairing->remote, &request, repairing->watch, e);
     if (r == 0)
         ++*repairing->fetched;
-    for (size_t i = 0; i < count && r == 0; i++)
-        r = mend_check(mend, &incoming, first + i, e);
+    if (r == 0)
+        r = mend_check(mend, &incoming, first, count, e);
     if (r == 0)
         r = incoming_publish(&incoming, e);
     incoming_close(&incoming);

@@ -148,12 +148,19 @@ int mend_begin(struct mend **out, struct repository *repository, struct error *e
     return r;
 }
 
-int mend_check(const struct mend *mend, const struct incoming *incoming, size_t want,
+/* What is damaged says of objects that it has them: so that is left out. */
+int mend_check(const struct mend *mend, const struct incoming *incoming, size_t first, size_t count,
                struct error *e)
 {
-    struct version version;
+    git_odb *odb = NULL;
+    int r = open_good(mend, &odb, e);
 
-    return incoming_check(incoming, &mend->wants[want].target, &version, e);
+    if (r == 0)
+        r = checked_odb_add(odb, mend->repository->cache, incoming->folder, e);
+    for (size_t i = first; i < first + count && r == 0; i++)
+        r = check_version(odb, &mend->wants[i].target, e);
+    git_odb_free(odb);
+    return r;
 }
 
 int mend_give_up(struct mend *mend, size_t want, struct error *e)

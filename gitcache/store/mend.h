@@ -6,7 +6,7 @@
  * commits that are pinned:
  *
  *     mend_begin(&mend, repository, &error)
- *     receive mend->wants, if there are any; look at each with mend_check
+ *     receive mend->wants, if there are any; look at them with mend_check
  *     publish them; mend_give_up what cannot be had and was never recorded
  *     mend_end(mend, whether all that could be had is there)
  *
@@ -36,8 +36,8 @@ struct mend {
 
 int mend_begin(struct mend **out, struct repository *repository, struct error *e);
 
-/* EIO with a sentence, unless what is received makes this version whole. */
-int mend_check(const struct mend *mend, const struct incoming *incoming, size_t want,
+/* EIO with a sentence, unless what is received makes these versions whole. */
+int mend_check(const struct mend *mend, const struct incoming *incoming, size_t first, size_t count,
                struct error *e);
 
 /* Removes a pin of which the remote has nothing: the version is a new one then. */

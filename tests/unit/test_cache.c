@@ -15,6 +15,7 @@
 #include "gitcache/store/cache_folder.h"
 #include "gitcache/store/incoming.h"
 #include "gitcache/store/last_read.h"
+#include "gitcache/store/mend.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/refs.h"
 #include "gitcache/store/shallow.h"
@@ -1066,59 +1067,6 @@ static void test_a_name_is_a_whole_one(void **state)
     close_setup(&setup);
 }
 
-static void test_what_the_file_of_a_ref_may_hold(void **state)
-{
-#define ONES "1111111111111111111111111111111111111111"
-    static const struct {
-        const char *text;
-        int result;
-    } rows[] = {
-        {ONES "\\n", 0},
-        {ONES, 0},
-        {ONES "x", -EIO},
-        {ONES "\\n\\0", -EIO},
-        {ONES "%5000d", -EIO}, /* more than a ref's file has */
-        {"", -EIO},
-        {"ref: refs/heads/x", -ENOENT},
-    };
-    const struct sandbox *box = *state;
-    struct oid target;
-    struct error e = {0};
-
-    run(box, "mkdir -p refs/tags");
-    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        run(box, "printf '%s' >refs/tags/x", rows[i].text);
-        assert_int_equal(refs_read(box->folder, "refs/tags/x", &target, &e), rows[i].result);
-    }
-    /* The last line of the file of many may have no end. */
-    run(box, "rm refs/tags/x; printf '%%s\n%%s' '" ONES " refs/tags/w' '" ONES
-             " refs/tags/x' >packed-refs");
-    assert_int_equal(refs_read(box->folder, "refs/tags/x", &target, &e), 0);
-    assert_int_equal(refs_read(box->folder, "refs/tags/y", &target, &e), -ENOENT);
-}
-
-static int add_to_text(void *data, const char *ref, const struct oid *target)
-{
-    (void)target;
-    strcat(strcat(data, ref), " ");
-    return 0;
-}
-
-/* Beside them may lie what git was writing when it was killed. */
-static void test_which_files_are_refs(void **state)
-{
-    const struct sandbox *box = *state;
-    char seen[200] = "";
-    struct error e = {0};
-
-    run(box, "mkdir -p refs/tags/deep; for i in x deep/x.lock x.lock .x lock; do echo " ONES
-             " >refs/tags/$i; done");
-    assert_int_equal(refs_each(box->folder, add_to_text, seen, &e), 0);
-    assert_int_equal(strlen(seen), strlen("refs/tags/x refs/tags/lock "));
-    assert_non_null(strstr(seen, "refs/tags/x "));
-    assert_non_null(strstr(seen, "refs/tags/lock "));
-}
-
 /* As another git writes it. */
 static void test_a_ref_that_the_record_lacks_is_recorded(void **state)
 {
@@ -1322,6 +1270,61 @@ static void test_a_repair_that_fails_removes_nothing(void **state)
     assert_int_equal(repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e),
                      0);
     assert_git_is_content(&setup);
+    close_setup(&setup);
+}
+
+/* A pack with these objects comes from the remote of a repair. */
+static void receive_pack(struct setup *setup, struct incoming *incoming, const char *objects)
+{
+    struct error e = {0};
+    char *bytes, path[150];
+    size_t size;
+
+    run(setup->box, "cd remote; git rev-parse %s | git pack-objects -q --stdout >../sent", objects);
+    snprintf(path, sizeof path, "%s/sent", setup->box->folder);
+    assert_int_equal(disk_read(path, 1 << 20, &bytes, &size, &e), 0);
+    assert_int_equal(incoming_begin(incoming, &e), 0);
+    assert_int_equal(incoming_write(incoming, bytes, size, &e), 0);
+    assert_int_equal(incoming_finish(incoming, &e), 0);
+    free(bytes);
+}
+
+/* What a remote sends is looked at, whatever it says that it is. Until all is there nothing is removed. */
+static void test_a_repair_takes_only_what_is_whole(void **state)
+{
+    struct incoming incoming;
+    struct mend *mend;
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(setup.box, "ln -s %s here; cd here; " SPOIL_PACKS, repository_folder(setup.repository));
+    int lock = repository_lock(setup.repository, NULL, &e);
+    assert_true(lock >= 0);
+    assert_int_equal(mend_begin(&mend, setup.repository, &e), 0);
+    assert_int_equal(mend->count, 2);
+    size_t v1 = strcmp(mend->wants[0].ref, "refs/tags/v1") == 0 ? 0 : 1;
+    assert_true(mend->wants[0].recorded && mend->wants[1].recorded);
+    assert_int_equal(incoming_open(&incoming, setup.repository, &e), 0);
+    receive_pack(&setup, &incoming, "v1 v1^{tree} v1:top v1:a");
+    assert_int_equal(mend_check(mend, &incoming, v1, 1, &e), -EIO);
+    assert_non_null(strstr(e.text, "missing"));
+    receive_pack(&setup, &incoming, "v1 v1^{tree} v1:top v1:a v1:a/b v1:a/b/file");
+    assert_int_equal(mend_check(mend, &incoming, v1, 1, &e), 0);
+    assert_int_equal(mend_check(mend, &incoming, 1 - v1, 1, &e), -EIO);
+    assert_int_equal(mend_check(mend, &incoming, 0, 2, &e), -EIO);
+    assert_int_equal(incoming_publish(&incoming, &e), 0);
+    incoming_close(&incoming);
+    assert_int_equal(mend_end(mend, false, &e), 0);
+    assert_string_equal(output(*state, "ls here/objects/pack/*.pack | wc -l"), "4");
+    assert_int_equal(mend_begin(&mend, setup.repository, &e), 0);
+    assert_int_equal(mend->count, 1);
+    assert_string_equal(mend->wants[0].ref, "refs/tags/v5");
+    assert_int_equal(mend_end(mend, false, &e), 0);
+    close(lock);
     close_setup(&setup);
 }
 
@@ -1733,8 +1736,6 @@ int main(void)
         TEST(test_file_in_place_of_a_repository),
         TEST(test_versions_of_another_process_are_seen),
         TEST(test_a_name_is_a_whole_one),
-        TEST(test_what_the_file_of_a_ref_may_hold),
-        TEST(test_which_files_are_refs),
         TEST(test_a_ref_that_the_record_lacks_is_recorded),
         TEST(test_two_make_one_repository),
         TEST(test_tag_of_a_tree_is_no_version),
@@ -1744,6 +1745,7 @@ int main(void)
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
         TEST(test_a_repair_that_fails_removes_nothing),
+        TEST(test_a_repair_takes_only_what_is_whole),
         TEST(test_what_is_nowhere_is_given_up_only_if_it_is_not_recorded),
         TEST(test_leftovers_are_cleaned),
         TEST(test_many_at_once),
