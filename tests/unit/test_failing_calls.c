@@ -45,6 +45,7 @@ FAILING(ENOMEM, NULL, void *, reallocarray, (void *old, size_t count, size_t siz
 FAILING(ENOMEM, NULL, char *, strdup, (const char *text), (text))
 FAILING(ENOMEM, NULL, char *, strndup, (const char *text, size_t size), (text, size))
 FAILING(EMFILE, NULL, DIR *, opendir, (const char *path), (path))
+FAILING(EIO, NULL, struct dirent64 *, readdir64, (DIR * folder), (folder))
 FAILING(EMFILE, -1, int, mkostemp64, (char *path, int flags), (path, flags))
 FAILING(ENOSPC, -1, int, rename, (const char *from, const char *to), (from, to))
 FAILING(EIO, -1, int, unlink, (const char *path), (path))
@@ -290,13 +291,13 @@ static int collect(struct setup *setup, struct error *e)
     return -why.errnum;
 }
 
-/* Four times more stays: who cannot see what others use, or whether a pack is to be kept, lets it be. */
+/* Eight times more stays: who cannot see what others use, or whether a pack is to be kept, lets it be. */
 static void test_gc(void **state)
 {
     struct setup setup;
 
     open_setup(&setup, state);
-    fail_each(&setup, collect, 4);
+    fail_each(&setup, collect, 8);
     close_setup(&setup);
 }
 
