@@ -1,0 +1,139 @@
+/* test_making_room.c - what goes from a mount's cache when the disk is full, or it is larger than it may be, and what stays. */
+#include "tests/unit/mounted.h"
+
+#define TAGS 6 /* of 400 kB each: three of them are more than the least that is made room for */
+
+static struct log *lines;
+
+/* All are in the cache; a list names the first. */
+static void open_full(struct mounted *mounted, void **state)
+{
+    char path[100];
+
+    run(*state,
+        "git init -q repo; cd repo; git config uploadpack.allowAnySHA1InWant true;"
+        "for i in $(seq %d); do head -c 400000 /dev/urandom >file; git add .; git commit -qm $i;"
+        "git tag $i; done",
+        TAGS);
+    mounted_open(mounted, state, "./repo?tag=1");
+    for (int i = 1; i <= TAGS; i++) {
+        snprintf(path, sizeof path, "repo/%d/file", i);
+        walk(mounted, path);
+    }
+    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
+    assert_int_equal(log_open(&lines, LOG_LEVEL_DEBUG, path, 1), 0);
+    mounted->mount.log = lines;
+}
+
+static void close_it(struct mounted *mounted)
+{
+    mounted_close(mounted);
+    log_close(lines);
+}
+
+/* The tags that the cache has. */
+static const char *cached(void **state)
+{
+    return output(*state, "git -C $(dirname $(find cache -name startpointfs-pins)) for-each-ref "
+                          "--format='%%(refname:short)' refs/tags | tr -d '\\n'");
+}
+
+static int said(void **state, const char *what)
+{
+    return atoi(output(*state, "grep -c '%s' said; true", what));
+}
+
+static void what_a_list_names_stays(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    assert_string_equal(cached(state), "123456");
+    assert_true(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_string_equal(cached(state), "1");
+    assert_int_equal(mounted.mount.state->cache_removed, TAGS - 1);
+    assert_in_range(mounted.mount.state->cache_freed, 5 * 400000, 5 * 410000);
+    assert_int_equal(said(state, "was removed from the cache to make room"), TAGS - 1);
+    assert_false(room_make(&mounted.mount, 1, NULL));
+    assert_false(room_make(&mounted.mount, 1, NULL)); /* not tried again at once */
+    assert_int_equal(said(state, "is full, and nothing can be removed"), 1);
+    close_it(&mounted);
+}
+
+static void little_is_not_worth_the_trouble(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    assert_true(room_make(&mounted.mount, 1, NULL));
+    assert_int_equal(mounted.mount.state->cache_removed, 3);
+    assert_true(room_make(&mounted.mount, 1200001, NULL));
+    assert_int_equal(mounted.mount.state->cache_removed, 5);
+    close_it(&mounted);
+}
+
+static void what_room_is_made_for_stays(void **state)
+{
+    struct mounted mounted;
+    struct room_spared spared;
+
+    open_full(&mounted, state);
+    spared.repo = repos_at(&mounted.mount.repos, 0);
+    const char *commit = output(*state, "git -C repo rev-parse 3");
+    assert_true(oid_parse(&spared.commit, commit, strlen(commit)));
+    assert_true(room_make(&mounted.mount, 1ull << 40, &spared));
+    assert_string_equal(cached(state), "13");
+    close_it(&mounted);
+}
+
+static void what_its_remote_cannot_bring_back_stays(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    run(*state, "git -C repo tag -d 2; git -C repo tag -f 4 1");
+    assert_true(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_non_null(strstr(cached(state), "2"));
+    assert_int_equal(mounted.mount.state->cache_removed, 3);
+    run(*state, "mv repo gone");
+    assert_false(room_make(&mounted.mount, 1, NULL));
+    close_it(&mounted);
+}
+
+static void offline_nothing_goes(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    mounted.settings.offline = true;
+    assert_false(room_make(&mounted.mount, 1, NULL));
+    assert_string_equal(cached(state), "123456");
+    close_it(&mounted);
+}
+
+/* What was read a moment ago stays, as long as the disk is not full. */
+static void a_cache_that_is_too_large(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    run(*state, "find cache -name '*' -type f -exec touch -d '1 hour ago' {} +");
+    mounted.settings.cache_max = 1500000;
+    assert_int_equal(room_size(&mounted.mount), 0);
+    room_start(mounted.mount.room);
+    while (room_size(&mounted.mount) == 0)
+        sched_yield();
+    assert_in_range(room_size(&mounted.mount), 1, 1500000);
+    close_it(&mounted);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+    const struct CMUnitTest tests[] = {
+        TEST(what_a_list_names_stays),     TEST(little_is_not_worth_the_trouble),
+        TEST(what_room_is_made_for_stays), TEST(what_its_remote_cannot_bring_back_stays),
+        TEST(offline_nothing_goes),        TEST(a_cache_that_is_too_large),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
