@@ -1,0 +1,169 @@
+/* test_mountpoint.c - what a verb says of a place where nothing is mounted; and the cache's mode, and the environment that a
+ * helper of mount(8) is given. */
+#include <sys/stat.h>
+
+#include "fs/cli/cache_mode.h"
+#include "fs/cli/environment.h"
+#include "fs/cli/mountpoint.h"
+#include "fs/supervisor/fuse_mount.h"
+#include "sandbox.h"
+
+/* In the folder of the sandbox, so that paths are short. */
+static int enter(void **state)
+{
+    return sandbox_open(state) == 0 && chdir(((struct sandbox *)*state)->folder) == 0 ? 0 : -1;
+}
+
+static int leave(void **state)
+{
+    assert_int_equal(chdir("/"), 0);
+    return sandbox_close(state);
+}
+
+static void a_mount_point_is_a_folder_by_its_whole_path(void **state)
+{
+    static const struct {
+        const char *given, *found; /* in the sandbox */
+    } cases[] = {
+        {"folder", "folder"}, {"folder//", "folder"}, {"./link/", "folder"}, {"folder/..", ""}};
+    const struct sandbox *box = *state;
+    char expected[200], *found = NULL;
+    struct error e;
+
+    run(box, "mkdir folder; ln -s folder link; touch file");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        snprintf(expected, sizeof expected, "%s%s%s", box->folder, *cases[i].found ? "/" : "",
+                 cases[i].found);
+        assert_int_equal(mountpoint_find(cases[i].given, &found, &e), 0);
+        assert_string_equal(found, expected);
+        free(found);
+    }
+    assert_int_equal(mountpoint_find(FUSE_MOUNT_INHERITED "7", &found, &e), 0);
+    assert_string_equal(found, FUSE_MOUNT_INHERITED "7");
+    free(found);
+    assert_int_equal(mountpoint_find("nothing", &found, &e), -ENOENT);
+    assert_string_equal(e.text,
+                        "mount point nothing: No such file or directory (make it with mkdir)");
+    assert_int_equal(mountpoint_find("file/x", &found, &e), -ENOTDIR);
+    assert_string_equal(e.text, "mount point file/x: Not a directory");
+    assert_int_equal(mountpoint_find("file", &found, &e), -ENOTDIR);
+    assert_string_equal(e.text, "mount point file: not a folder");
+    free(found);
+}
+
+static void what_is_no_mount_is_said(void **state)
+{
+    static const struct {
+        const char *path;
+        int errnum;
+        const char *sentence;
+    } cases[] = {
+        {"folder", ENOENT, "no startpointfs is mounted on folder"},
+        {"nothing", ENOENT, "there is no folder nothing"},
+        {"file/x", ENOTDIR, "there is no folder file/x"},
+    };
+    const struct sandbox *box = *state;
+    struct error e;
+
+    run(box, "mkdir -p folder odd/" MOUNTPOINT_STATUS "; touch file");
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_null(mountpoint_status(cases[i].path, &e));
+        if (e.errnum != cases[i].errnum || strcmp(e.text, cases[i].sentence) != 0)
+            fail_msg("%s: %d, %s", cases[i].path, e.errnum, e.text);
+    }
+    assert_null(mountpoint_status("odd", &e)); /* whose file of that name is none */
+    assert_ptr_equal(strstr(e.text, "the mount on odd does not answer: "), e.text);
+    assert_int_equal(mountpoint_unmount("folder", false, &e), -EINVAL);
+    assert_string_equal(e.text, "nothing is mounted on folder");
+    assert_int_equal(mountpoint_unmount("nothing", false, &e), -ENOENT);
+    assert_string_equal(e.text, "there is no folder nothing");
+}
+
+static void a_place_without_a_mount_is_bare(void **state)
+{
+    const struct sandbox *box = *state;
+    struct error e;
+    bool is_bare;
+
+    run(box, "mkdir folder; touch folder/a folder/.b");
+    assert_int_equal(mountpoint_clear(output(box, "realpath folder"), &is_bare, &e), 0);
+    assert_true(is_bare);
+    assert_int_equal(mountpoint_clear("/proc", &is_bare, &e), 0); /* somebody else's */
+    assert_false(is_bare);
+    assert_int_equal(mountpoint_clear(FUSE_MOUNT_INHERITED "7", &is_bare, &e), 0);
+    assert_false(is_bare);
+    assert_true(mountpoint_device("folder") == 0);
+    assert_true(mountpoint_device("/proc/") != 0);
+    assert_true(mountpoint_answers("folder"));
+    assert_false(mountpoint_answers("nothing"));
+    assert_int_equal(mountpoint_entries("folder"), 2);
+    assert_int_equal(mountpoint_entries("nothing"), 0);
+}
+
+static void the_cache_s_mode_is_as_it_is_asked_for(void **state)
+{
+    static const struct {
+        enum cache_mode asked;
+        mode_t before, after; /* 0: it is not there */
+    } cases[] = {
+        {CACHE_MODE_AS_IT_IS, 0, 0}, {CACHE_MODE_AS_IT_IS, 0711, 0711},
+        {CACHE_MODE_OWNER, 0, 0700}, {CACHE_MODE_OWNER, 0755, 0700},
+        {CACHE_MODE_ALL, 0, 0755},   {CACHE_MODE_ALL, 0700, 0755},
+    };
+    struct settings settings = {.cache = (char *)"cache"};
+    struct error e;
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct stat st = {0};
+
+        settings.cache_mode = cases[i].asked;
+        if (cases[i].before)
+            run(*state, "mkdir cache; chmod %o cache", cases[i].before);
+        assert_int_equal(cache_mode_apply(&settings, &e), 0);
+        assert_int_equal(stat("cache", &st) == 0 ? st.st_mode & 07777 : 0, cases[i].after);
+        run(*state, "rm -rf cache");
+    }
+    run(*state, "touch file");
+    settings.cache = (char *)"file/cache";
+    assert_int_equal(cache_mode_apply(&settings, &e), -ENOTDIR);
+}
+
+/* mount(8) and systemd may give none. */
+static void home_and_path_are_found(void **state)
+{
+    char *home = strdup(getenv("HOME")), *path = strdup(getenv("PATH"));
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        if (i == 0)
+            unsetenv("HOME"), unsetenv("PATH");
+        else
+            setenv("HOME", "", 1), setenv("PATH", "", 1);
+        environment_complete();
+        assert_int_equal(*getenv("HOME"), '/');
+        assert_string_not_equal(getenv("HOME"), home);
+        assert_string_equal(getenv("PATH"),
+                            "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin");
+    }
+    setenv("HOME", home, 1);
+    setenv("PATH", path, 1);
+    environment_complete();
+    assert_string_equal(getenv("HOME"), home);
+    assert_string_equal(getenv("PATH"), path);
+    free(home);
+    free(path);
+}
+
+#define TEST(function) cmocka_unit_test_setup_teardown(function, enter, leave)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(a_mount_point_is_a_folder_by_its_whole_path),
+        TEST(what_is_no_mount_is_said),
+        TEST(a_place_without_a_mount_is_bare),
+        TEST(the_cache_s_mode_is_as_it_is_asked_for),
+        TEST(home_and_path_are_found),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
