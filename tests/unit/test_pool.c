@@ -6,9 +6,11 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/fetch/pool.h"
 
 /* What ran, and a gate that jobs wait at while it is closed. */
@@ -18,7 +20,10 @@ struct trace {
     bool open;
     char order[100];
     unsigned running, most, begun;
+    pid_t thread; /* of the last */
 };
+
+#define LAST 9 /* the kind of a job after which its thread is of no more use */
 
 static bool run_job(void *data, void *subject, int kind, struct remote *remote)
 {
@@ -27,6 +32,7 @@ static bool run_job(void *data, void *subject, int kind, struct remote *remote)
     (void)remote;
     pthread_mutex_lock(&trace->lock);
     trace->begun++;
+    trace->thread = gettid();
     if (++trace->running > trace->most)
         trace->most = trace->running;
     snprintf(trace->order + strlen(trace->order), sizeof trace->order - strlen(trace->order),
@@ -36,7 +42,7 @@ static bool run_job(void *data, void *subject, int kind, struct remote *remote)
         pthread_cond_wait(&trace->changed, &trace->lock);
     trace->running--;
     pthread_mutex_unlock(&trace->lock);
-    return true;
+    return kind != LAST;
 }
 
 static void trace_init(struct trace *trace)
@@ -125,12 +131,89 @@ static void what_has_not_begun_is_forgotten(void **state)
     assert_string_equal(trace.order, "a0");
 }
 
+/* A thread that rests would wake by itself after five seconds. */
+static void one_that_rests_takes_the_next_at_once(void **state)
+{
+    struct trace trace;
+    struct pool *pool;
+    pid_t first = 0;
+
+    (void)state;
+    trace_init(&trace);
+    open_gate(&trace);
+    pool = pool_new(4, NULL, run_job, &trace);
+    assert_non_null(pool);
+    for (unsigned i = 1; i <= 5; i++) {
+        int64_t begun = clock_now();
+        assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
+        wait_until_begun(&trace, i);
+        assert_in_range(clock_now() - begun, 0, 4000);
+        pool_drain(pool);
+        first = first ? first : trace.thread;
+        assert_int_equal(trace.thread, first);
+    }
+    assert_true(pool_stop(pool, 10000));
+}
+
+static void one_of_no_more_use_is_replaced(void **state)
+{
+    struct trace trace;
+    struct pool *pool;
+    pid_t first;
+
+    (void)state;
+    trace_init(&trace);
+    pool = pool_new(1, NULL, run_job, &trace);
+    assert_non_null(pool);
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", LAST), 0);
+    wait_until_begun(&trace, 1);
+    first = trace.thread;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 1), 0);
+    open_gate(&trace);
+    pool_drain(pool);
+    assert_string_equal(trace.order, "a9a1");
+    assert_int_not_equal(trace.thread, first);
+    assert_true(pool_stop(pool, 10000));
+}
+
+/* A host that is slow holds up nobody else, unless there may be no other thread. */
+static void each_host_has_its_own_places(void **state)
+{
+    (void)state;
+    for (unsigned most = 1; most <= 2; most++) {
+        struct trace trace;
+        struct pool *pool;
+
+        trace_init(&trace);
+        pool = pool_new(1, NULL, run_job, &trace);
+        assert_non_null(pool);
+        pool_limit_threads(pool, most);
+        assert_int_equal(pool_queue(pool, "slow", (char *)"s", 0), 0);
+        wait_until_begun(&trace, 1);
+        assert_int_equal(pool_queue(pool, "slow", (char *)"s", 1), 0);
+        assert_int_equal(pool_queue(pool, "quick", (char *)"q", 0), 0);
+        assert_int_equal(pool_queue(pool, "third", (char *)"t", 0), 0);
+        if (most == 2)
+            wait_until_begun(&trace, 2);
+        assert_string_equal(trace.order, most == 2 ? "s0q0" : "s0");
+        open_gate(&trace);
+        pool_drain(pool);
+        assert_int_equal(trace.begun, 4);
+        assert_int_equal(trace.most, most);
+        assert_false(pool_is_stopping(pool));
+        assert_true(pool_stop(pool, 10000));
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_nobody_waits_for_comes_last),
         cmocka_unit_test(it_leaves_one_place_of_its_host),
         cmocka_unit_test(what_has_not_begun_is_forgotten),
+        cmocka_unit_test(one_that_rests_takes_the_next_at_once),
+        cmocka_unit_test(one_of_no_more_use_is_replaced),
+        cmocka_unit_test(each_host_has_its_own_places),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
