@@ -173,6 +173,14 @@ static void one_of_no_more_use_is_replaced(void **state)
     pool_drain(pool);
     assert_string_equal(trace.order, "a9a1");
     assert_int_not_equal(trace.thread, first);
+    /* Also where nothing waits: it takes nothing that comes later. */
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", LAST), 0);
+    pool_drain(pool);
+    first = trace.thread;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 1), 0);
+    pool_drain(pool);
+    assert_string_equal(trace.order, "a9a1a9a1");
+    assert_int_not_equal(trace.thread, first);
     assert_true(pool_stop(pool, 10000));
 }
 
