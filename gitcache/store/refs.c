@@ -335,16 +335,26 @@ static int remove_packed(const char *folder, const char *ref, struct error *e)
     return r;
 }
 
+/* A folder is no ref, and stays. */
+static int remove_loose(const char *path, struct error *e)
+{
+    struct stat st;
+
+    if (lstat(path, &st) == 0 && (S_ISDIR(st.st_mode) || unlink(path) == 0))
+        return 0;
+    if (errno == ENOENT || errno == ENOTDIR)
+        return 0;
+    return error_set(e, errno, "cannot remove %s: %s", path, strerror(errno));
+}
+
 int refs_remove(const char *folder, const char *ref, struct error *e)
 {
     char *path = disk_path(folder, ref);
-    struct stat st;
     /* Packed first: else what is there would be seen again in between. */
     int r = path ? remove_packed(folder, ref, e) : error_no_memory(e);
 
-    if (r == 0 && lstat(path, &st) == 0 && !S_ISDIR(st.st_mode) && unlink(path) < 0 &&
-        errno != ENOENT)
-        r = error_set(e, errno, "cannot remove %s: %s", path, strerror(errno));
+    if (r == 0)
+        r = remove_loose(path, e);
     free(path);
     return r;
 }

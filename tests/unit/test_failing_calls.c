@@ -46,6 +46,10 @@ FAILING(ENOMEM, NULL, char *, strdup, (const char *text), (text))
 FAILING(ENOMEM, NULL, char *, strndup, (const char *text, size_t size), (text, size))
 FAILING(EMFILE, NULL, DIR *, opendir, (const char *path), (path))
 FAILING(EIO, NULL, struct dirent64 *, readdir64, (DIR * folder), (folder))
+FAILING(ENOMEM, -1, int, lstat64, (const char *path, struct stat64 *st), (path, st))
+FAILING(ENOMEM, -1, int, stat64, (const char *path, struct stat64 *st), (path, st))
+FAILING(ENOMEM, -1, int, fstatat64, (int fd, const char *path, struct stat64 *st, int flags),
+        (fd, path, st, flags))
 FAILING(EMFILE, -1, int, mkostemp64, (char *path, int flags), (path, flags))
 FAILING(ENOSPC, -1, int, rename, (const char *from, const char *to), (from, to))
 FAILING(EIO, -1, int, unlink, (const char *path), (path))
@@ -253,7 +257,8 @@ static void fail_each(struct setup *setup, int (*act)(struct setup *setup, struc
             free(now);
             now = picture_of(setup);
             if (strcmp(now, after) != 0)
-                fail_msg("%s %d: something is left:\n%.700s\n---\n%.700s", failed, at, now, after);
+                fail_msg("%s %d: something is left:\n%.1500s\n---\n%.1500s", failed, at, now,
+                         after);
         }
         free(now);
         if (is_changed || r == 0)
