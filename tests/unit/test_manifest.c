@@ -313,6 +313,61 @@ static void test_inspect_nothing(void **state)
     manifest_list_release(&list);
 }
 
+/* "Language, Framework" of each, as the services do it: all or none. */
+static void test_names_that_the_services_show(void **state)
+{
+#define L       "\"language\": [\"C\", \"1\"], "
+#define F(name) "\"test_framework\": [\"" name "\", \"\"], "
+#define LACKS   "lacks \"language\" or \"test_framework\", which "
+#define REST                                                                                    \
+    " manifests of this list have: the services show \"Language, Framework\" only if all have " \
+    "them, and will "                                                                           \
+    "show every display_name [35]\n"
+#define SAME                                                                                     \
+    "\"C, t\" is also the language and framework of s: a/manifest.json; the services will show " \
+    "every "                                                                                     \
+    "display_name of this list instead [35]\n"
+    static const struct {
+        const char *pairs[3];
+        bool strict;
+        const char *said; /* behind the place */
+    } cases[] = {
+        {{"", "", ""}, false, ""},
+        {{L F("t"), L F("u"), L F("v")}, false, ""},
+        {{L F("t"), "", L F("u")}, false, "s: b/manifest.json:1:18: warning: " LACKS "2 of 3" REST},
+        {{L F("t"), "", ""}, false, "s: b/manifest.json:1:18: warning: " LACKS "1 of 3" REST},
+        {{L F("t"), L F("u"), ""}, true, "s: c/manifest.json:1:18: " LACKS "2 of 3" REST},
+        {{L F("t"), L F("u"), L F("t")},
+         false,
+         "s: c/manifest.json:1:18: warning: /language: " SAME},
+        {{L F("t"), L F("t"), L F("u")}, true, "s: b/manifest.json:1:18: /language: " SAME},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct manifest_list list;
+        char texts[3][300];
+        struct memory_file files[] = {{.path = "a/manifest.json", .bytes = texts[0]},
+                                      {.path = "a/cyber-dojo.sh", .bytes = ""},
+                                      {.path = "b/manifest.json", .bytes = texts[1]},
+                                      {.path = "b/cyber-dojo.sh", .bytes = ""},
+                                      {.path = "c/manifest.json", .bytes = texts[2]},
+                                      {.path = "c/cyber-dojo.sh", .bytes = ""},
+                                      {0}};
+
+        for (int j = 0; j < 3; j++)
+            snprintf(texts[j], sizeof texts[j],
+                     "{\"display_name\": \"%d\", %s\"image_name\": \"gcc:1\", "
+                     "\"visible_filenames\": [\"cyber-dojo.sh\"], \"filename_extension\": \".c\"}",
+                     j, cases[i].pairs[j]);
+        manifest_list_init(&list, TYPE_LANGUAGES, cases[i].strict);
+        assert_int_equal(add(&list, "s", files), 0);
+        assert_int_equal(manifest_list_finish(&list), 0);
+        expect_findings(&list, cases[i].said);
+        manifest_list_release(&list);
+    }
+}
+
 static void test_type_names(void **state)
 {
     (void)state;
@@ -337,6 +392,7 @@ int main(void)
         cmocka_unit_test(test_inspect),
         cmocka_unit_test(test_inspect_exercises),
         cmocka_unit_test(test_inspect_nothing),
+        cmocka_unit_test(test_names_that_the_services_show),
         cmocka_unit_test(test_type_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

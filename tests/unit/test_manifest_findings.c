@@ -63,6 +63,37 @@ static void test_text(void **state)
     free(text);
 }
 
+static void test_in_the_order_of_lines(void **state)
+{
+    static const struct {
+        const char *source, *file;
+        size_t line, column;
+    } found[] =
+        {
+            {"s", "a", 2, 1}, {"s", "a", 1, 9},  {"s", "a", 1, 3},
+            {"s", "a", 1, 3}, /* each in its file alone */
+            {"s", "b", 1, 1}, {"s", NULL, 0, 0}, {"s", "a", 9, 1},
+            {"t", "a", 5, 1}, {"t", "a", 4, 2},
+        };
+    struct findings findings = {0};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof found / sizeof *found; i++) {
+        struct where where = {.source = found[i].source,
+                              .file = found[i].file,
+                              .line = found[i].line,
+                              .column = found[i].column};
+        findings_add(&findings, SEVERITY_ERROR, 41, &where, "%zu", i);
+    }
+    char *text = findings_format_by_line(&findings);
+    assert_string_equal(text,
+                        "s: a:1:3: 2 [41]\ns: a:1:3: 3 [41]\ns: a:1:9: 1 [41]\ns: a:2:1: 0 [41]\n"
+                        "s: b:1:1: 4 [41]\ns: 5 [41]\ns: a:9:1: 6 [41]\n"
+                        "t: a:4:2: 8 [41]\nt: a:5:1: 7 [41]\n");
+    free(text);
+    findings_release(&findings);
+}
+
 static void test_json(void **state)
 {
     (void)state;
@@ -139,8 +170,11 @@ static void test_shown_clip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exit_code),  cmocka_unit_test(test_text),
-        cmocka_unit_test(test_json),       cmocka_unit_test(test_shown_clean),
+        cmocka_unit_test(test_exit_code),
+        cmocka_unit_test(test_text),
+        cmocka_unit_test(test_in_the_order_of_lines),
+        cmocka_unit_test(test_json),
+        cmocka_unit_test(test_shown_clean),
         cmocka_unit_test(test_shown_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
