@@ -56,6 +56,8 @@ static const char *const accepted[] = {
     "\\u00e9",
     "\\u{e9}",
     "\\u{1F600 61}",
+    "\\u{10FFFF}",
+    "\\u{0000e9}",
     "\\u{ 61\t62 }",
     "[\\u{61 62}]",
     "\\xc3\\xa9",
