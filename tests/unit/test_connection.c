@@ -17,6 +17,21 @@
      FUSE_READDIRPLUS_AUTO | FUSE_NO_OPEN_SUPPORT | FUSE_PARALLEL_DIROPS | FUSE_MAX_PAGES | \
      FUSE_CACHE_SYMLINKS | FUSE_NO_OPENDIR_SUPPORT | INIT_EXT)
 
+static atomic_int refused; /* how the next answer is */
+
+ssize_t __real_writev(int fd, const struct iovec *parts, int count);
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count);
+
+ssize_t __wrap_writev(int fd, const struct iovec *parts, int count)
+{
+    int refusal = atomic_exchange(&refused, 0);
+
+    if (!refusal)
+        return __real_writev(fd, parts, count);
+    errno = refusal;
+    return -1;
+}
+
 struct first_request {
     struct fuse_in_header header;
     struct fuse_init_in init;
@@ -91,8 +106,9 @@ static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const 
     memcpy(message, &header, sizeof header);
     if (size > 0)
         memcpy(message + sizeof header, what, size);
+    bool is_answered = opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && !refused;
     assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
-    if (opcode == FUSE_FORGET || opcode == FUSE_BATCH_FORGET)
+    if (!is_answered)
         return 0;
     hear(kernel);
     assert_true(kernel->said.header.unique == header.unique);
@@ -157,8 +173,10 @@ static void kernel_begin(struct kernel *kernel)
     kernel->worker.texts = texts_new(make_text, NULL);
     kernel->worker.connection = connection_new(&kernel->worker, fds[1]);
     assert_non_null(kernel->worker.connection);
+    bool is_answered = !refused;
     assert_int_equal(pthread_create(&kernel->thread, NULL, serve, kernel), 0);
-    hear(kernel);
+    if (is_answered)
+        hear(kernel);
     assert_int_equal(kernel->said.header.error, 0);
     sem_wait(&kernel->ready);
 }
@@ -469,6 +487,48 @@ static void test_bytes_from_any_offset_on(void **state)
     kernel_close(&kernel);
 }
 
+static void wait_for_holds(const struct kernel *kernel, uint64_t id, uint64_t holds)
+{
+    time_t end = time(NULL) + 20;
+
+    while (refused || node_holds(kernel->worker.mount.nodes, (uint32_t)id - 1) != holds) {
+        assert_true(time(NULL) < end);
+        sched_yield();
+    }
+}
+
+/* The kernel holds what it has been told, and the answer to a request that is over it does not take. */
+static void test_what_is_not_taken_is_not_held(void **state)
+{
+    const struct fuse_read_in read = {.size = 4096};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t repo = look_along(&kernel, "repo"), prefix = look_along(&kernel, "repo/release");
+    uint64_t before = node_holds(kernel.worker.mount.nodes, (uint32_t)prefix - 1);
+    refused = ENOENT;
+    look(&kernel, repo, "release");
+    wait_for_holds(&kernel, prefix, before);
+    uint64_t folder = look_along(&kernel, "repo/1"), file = look_along(&kernel, "repo/1/file");
+    before = node_holds(kernel.worker.mount.nodes, (uint32_t)file - 1);
+    refused = ENOENT;
+    ask_for(&kernel, FUSE_READDIRPLUS, folder, &read, sizeof read);
+    wait_for_holds(&kernel, file, before);
+    kernel_close(&kernel);
+}
+
+/* A later worker's answer to the first request: the kernel has had it. */
+static void test_the_first_request_is_answered_once(void **state)
+{
+    struct kernel kernel;
+
+    kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+    refused = ENOENT;
+    kernel_begin(&kernel);
+    assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    kernel_close(&kernel);
+}
+
 static void test_df(void **state)
 {
     struct kernel kernel;
@@ -644,6 +704,8 @@ int main(void)
         TEST(test_a_folder_is_listed_from_any_entry_on),
         TEST(test_a_listing_tells_the_same_numbers),
         TEST(test_bytes_from_any_offset_on),
+        TEST(test_what_is_not_taken_is_not_held),
+        TEST(test_the_first_request_is_answered_once),
         TEST(test_df),
         TEST(test_what_workers_died_of_is_refused),
         TEST(test_requests_are_counted),
