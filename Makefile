@@ -68,6 +68,7 @@ $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=con
 $(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll
 $(B)/tests/test_connection: UNIT_LDFLAGS := -Wl,--wrap=writev
 $(B)/tests/test_supervisor: UNIT_LDFLAGS := -Wl,--wrap=poll,--wrap=oom_kills
+$(B)/tests/test_lists: UNIT_LDFLAGS := -Wl,--wrap=set_folders_publish
 $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep
 $(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc

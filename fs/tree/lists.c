@@ -9,6 +9,7 @@
 #include "fs/sets/set.h"
 #include "fs/tree/ask.h"
 #include "fs/tree/lists_saved.h"
+#include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 #include "fs/tree/set_folders.h"
 
@@ -99,7 +100,7 @@ int lists_show(struct mount *mount, struct error *e)
         return error_no_memory(e);
     int r = publish_sources(mount, &all, e);
     free(all.items);
-    if (r == 0 && mount->lists->is_published)
+    if (r == 0 && !atomic_load(&mount->lists->publishing.running))
         r = set_folders_publish(mount, e);
     if (r == 0 && mount->settings->prefetch)
         ask_sources_later(mount);
@@ -161,17 +162,29 @@ int lists_publish(struct mount *mount)
 
     pthread_mutex_lock(&mount->lists->lock);
     int r = set_folders_publish(mount, &error);
-    if (r == 0)
-        mount->lists->is_published = true;
+    bool is_first = atomic_exchange(&mount->lists->publishing.running, false);
+    if (is_first || r == 0)
+        atomic_store(&mount->lists->published, r);
     pthread_mutex_unlock(&mount->lists->lock);
     if (r < 0)
         log_error(mount->log, "%s", error.text);
+    if (is_first)
+        parked_wake(mount->parked, &mount->lists->publishing);
     return r;
 }
 
-int lists_publish_once(struct mount *mount)
+void lists_publish_first(struct mount *mount)
 {
-    return mount->lists->is_published ? 0 : lists_publish(mount);
+    if (atomic_load(&mount->lists->publishing.running))
+        lists_publish(mount);
+}
+
+int lists_published(struct mount *mount, struct ask *ask)
+{
+    if (!atomic_load(&mount->lists->publishing.running))
+        return atomic_load(&mount->lists->published);
+    ask->work = &mount->lists->publishing;
+    return -EAGAIN;
 }
 
 /* The folder that a list's name stands in, and the one that its bytes do. */

@@ -13,8 +13,10 @@
 
 #include <stdatomic.h>
 
+#include "fs/tree/ask.h"
 #include "fs/tree/mount.h"
 #include "fs/tree/mounted_set.h"
+#include "fs/tree/work.h"
 
 /* A folder whose lists (or sets) come and go. */
 struct list_folder {
@@ -31,7 +33,8 @@ struct lists {
                              of a version */
     struct mounted_set *first;
     struct list_folder *folders;
-    atomic_bool is_published; /* the sets' folders are there */
+    struct work publishing; /* of a first worker: runs until the sets' folders are there */
+    atomic_int published;   /* 0, or why they could not be made */
 };
 
 void lists_close(struct mount *mount);
@@ -43,9 +46,11 @@ void lists_each_folder(struct mount *mount, void (*visit)(void *data, const char
 /* Makes or updates the sets' folders, after a repository's listing has told more of its branches.
  */
 int lists_publish(struct mount *mount);
-/* The same, unless they are there: a first worker serves the root before it has looked into ten thousand listings for
- * branches. */
-int lists_publish_once(struct mount *mount);
+/* The same for the first time: a first worker serves the root before it has looked into ten thousand listings for
+ * branches. Does nothing in a later one, which has them before it serves. */
+void lists_publish_first(struct mount *mount);
+/* Whether they are there: 0; -EAGAIN: soon, wait for ask->work; or why not. */
+int lists_published(struct mount *mount, struct ask *ask);
 
 /* ---- for lists_*.c; the caller holds the lock ---- */
 

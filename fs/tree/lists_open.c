@@ -156,6 +156,8 @@ int lists_open(struct mount *mount, const char *folder, char *const *operands, s
 {
     int r = begin(mount, e);
 
+    if (r == 0)
+        work_begin(&mount->lists->publishing);
     if (r == 0 && count == 0)
         r = add_sets(mount, e);
     for (size_t i = 0; i < count && r == 0; i++)
@@ -300,7 +302,5 @@ int lists_resume(struct mount *mount, const char *folder, char *const *operands,
     }
     if (r == 0 && lists_show(mount, &why) < 0)
         log_error(mount->log, "%s", why.text);
-    if (r == 0) /* now: the kernel knows these folders */
-        lists_publish(mount);
     return r;
 }

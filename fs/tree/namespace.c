@@ -258,10 +258,11 @@ static bool is_folder_of_sets(const struct mount *mount, uint32_t folder)
 }
 
 /* A repository's folder is made when somebody first looks into it, or into a folder of its tags. */
-static int prepare_folder(struct mount *mount, uint32_t folder, const struct node *node)
+static int prepare_folder(struct mount *mount, uint32_t folder, const struct node *node,
+                          struct ask *ask)
 {
     if (node->kind == NODE_CONTROL && is_folder_of_sets(mount, folder))
-        return lists_publish_once(mount);
+        return lists_published(mount, ask);
     if (node->kind != NODE_REPO && node->kind != NODE_PREFIX)
         return 0;
     struct repo *repo = repos_of_node(&mount->repos, folder);
@@ -300,7 +301,7 @@ int namespace_lookup(struct mount *mount, uint32_t folder, const char *name, str
 
     if (!node)
         return -EIO;
-    r = prepare_folder(mount, folder, node);
+    r = prepare_folder(mount, folder, node, ask);
     if (r < 0)
         return r;
     if (node->kind == NODE_REPO || node->kind == NODE_PREFIX)
@@ -412,7 +413,7 @@ int namespace_open_folder(struct mount *mount, uint32_t folder, struct ask *ask)
 
     if (!node)
         return -EIO;
-    int r = prepare_folder(mount, folder, node);
+    int r = prepare_folder(mount, folder, node, ask);
     if (r < 0)
         return r;
     switch ((unsigned)node->kind) {

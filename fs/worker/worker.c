@@ -221,7 +221,7 @@ static void on_ready(void *data)
     worker->has_signals = signals_start(&worker->signals, worker) == 0;
     log_info(mount->log, "serving, worker %d", (int)getpid());
     worker->start->ready(worker->start->data);
-    lists_publish_once(mount);
+    lists_publish_first(mount);
     missing_ask_later(mount);
 }
 

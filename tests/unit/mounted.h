@@ -119,6 +119,7 @@ __attribute__((unused)) static void mounted_open(struct mounted *mounted, void *
     state_fd = state_create(&e);
     assert_true(nodes_fd >= 0 && state_fd >= 0);
     worker_begins(mounted, nodes_fd, state_fd, source);
+    lists_publish_first(&mounted->mount);
     close(nodes_fd);
     close(state_fd);
 }

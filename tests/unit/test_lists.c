@@ -9,6 +9,7 @@
 #include "fs/tree/lists_open.h"
 #include "fs/tree/lists_reload.h"
 #include "fs/tree/mounted_set.h"
+#include "fs/tree/parked.h"
 #include "fs/tree/publish.h"
 
 /* The memory outlives a worker; the mount is one worker's. */
@@ -30,6 +31,8 @@ static void begin_worker(struct world *world)
     assert_int_equal(state_map(&mount->state, world->state_fd, &error), 0);
     assert_int_equal(cache_open(&mount->cache, world->settings.cache, false, &error), 0);
     repos_init(&mount->repos, mount->nodes, mount->cache);
+    mount->parked = parked_new(30000);
+    assert_non_null(mount->parked);
     assert_int_equal(publish_root(mount, &error), 0);
     assert_int_equal(control_folder_open(mount, &error), 0);
 }
@@ -38,6 +41,7 @@ static void end_worker(struct world *world)
 {
     struct mount *mount = &world->mount;
 
+    parked_free(mount->parked);
     lists_close(mount);
     repos_release(&mount->repos);
     cache_close(mount->cache);
@@ -329,18 +333,72 @@ static bool sets_have_folders(struct world *world)
     return node_has_children(node_get(world->mount.nodes, folder));
 }
 
-static void a_first_worker_makes_the_folders_of_sets_when_they_are_needed(void **state)
+/* A request that waits for the folders of sets. */
+struct waiting {
+    struct parked parked;
+    unsigned replayed;
+};
+
+static void end_waiting(struct parked *parked, enum parked_end how)
+{
+    assert_int_equal(how, PARKED_REPLAY);
+    ((struct waiting *)parked)->replayed++;
+}
+
+static int is_not_interrupted(void *data)
+{
+    (void)data;
+    return 0;
+}
+
+static void a_first_worker_serves_before_it_has_the_folders_of_sets(void **state)
 {
     struct world *world = *state;
+    struct waiting waiting = {.parked = {.end = end_waiting}};
+    struct ask ask = {0};
 
     run(world->box, "echo https://h/a >pp.list");
     open_operand(world, "pp.list");
+    assert_string_equal(shown(world), "a ");
     assert_false(sets_have_folders(world));
     run(world->box, "echo https://h/b >>pp.list");
     assert_int_equal(lists_reload(&world->mount), 0);
     assert_false(sets_have_folders(world));
-    assert_int_equal(lists_publish_once(&world->mount), 0);
+    assert_int_equal(lists_published(&world->mount, &ask), -EAGAIN);
+    assert_int_equal(
+        parked_wait(world->mount.parked, &waiting.parked, ask.work, is_not_interrupted, NULL), 0);
+    lists_publish_first(&world->mount);
+    assert_int_equal(waiting.replayed, 1);
+    assert_int_equal(lists_published(&world->mount, &ask), 0);
     assert_true(sets_have_folders(world));
+}
+
+static bool has_no_room;
+
+int __real_set_folders_publish(struct mount *mount, struct error *e);
+int __wrap_set_folders_publish(struct mount *mount, struct error *e);
+int __wrap_set_folders_publish(struct mount *mount, struct error *e)
+{
+    return has_no_room ? error_set(e, ENOSPC, "no room") : __real_set_folders_publish(mount, e);
+}
+
+static void folders_of_sets_that_cannot_be_made_are_no_empty_ones(void **state)
+{
+    struct world *world = *state;
+    struct ask ask = {0};
+
+    run(world->box, "echo https://h/a >pp.list");
+    open_operand(world, "pp.list");
+    has_no_room = true;
+    lists_publish_first(&world->mount);
+    assert_int_equal(lists_published(&world->mount, &ask), -ENOSPC);
+    has_no_room = false;
+    assert_int_equal(lists_publish(&world->mount), 0);
+    assert_int_equal(lists_published(&world->mount, &ask), 0);
+    has_no_room = true; /* those of before are there still */
+    assert_int_equal(lists_publish(&world->mount), -ENOSPC);
+    assert_int_equal(lists_published(&world->mount, &ask), 0);
+    has_no_room = false;
 }
 
 static void a_later_worker_has_the_folders_of_sets_before_it_serves(void **state)
@@ -367,7 +425,8 @@ int main(void)
         TEST(each_repository_is_found),
         TEST(two_lists_have_two_names),
         TEST(a_version_is_one_by_its_name_and_its_commit),
-        TEST(a_first_worker_makes_the_folders_of_sets_when_they_are_needed),
+        TEST(a_first_worker_serves_before_it_has_the_folders_of_sets),
+        TEST(folders_of_sets_that_cannot_be_made_are_no_empty_ones),
         TEST(a_later_worker_has_the_folders_of_sets_before_it_serves),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

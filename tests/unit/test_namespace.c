@@ -264,20 +264,24 @@ static void test_only_who_can_be_shown_an_old_listing_is_impatient(void **state)
     mounted_close(&mounted);
 }
 
-static void test_a_set_is_there_once_somebody_looks(void **state)
+/* As a first worker does, which answers before its lists' sets have folders. */
+static void test_the_folders_of_sets_are_waited_for(void **state)
 {
     struct mounted mounted;
-    struct ask ask = {0};
-    uint32_t sets;
+    struct ask looked = {0}, listed_them = {0};
+    uint32_t sets, child;
 
     make_repository(*state);
     run(*state, "echo ./repo?tag=1 >pp.list");
     mounted_open(&mounted, state, "./pp.list");
+    struct work *publishing = &mounted.mount.lists->publishing;
     assert_int_equal(control_folder_sets(&mounted.mount, &sets), 0);
-    assert_int_equal(namespace_open_folder(&mounted.mount, sets, &ask), 0);
-    assert_string_equal(listed(&mounted, sets), "pp");
-    mounted_close(&mounted);
-    mounted_open(&mounted, state, "./pp.list");
+    work_begin(publishing);
+    assert_int_equal(namespace_lookup(&mounted.mount, sets, "pp", &looked, &child), -EAGAIN);
+    assert_ptr_equal(looked.work, publishing);
+    assert_int_equal(namespace_open_folder(&mounted.mount, sets, &listed_them), -EAGAIN);
+    assert_ptr_equal(listed_them.work, publishing);
+    lists_publish_first(&mounted.mount);
     assert_string_equal(listed(&mounted, walk(&mounted, ".startpointfs/sets/pp/0")), "file folder");
     mounted_close(&mounted);
 }
@@ -336,7 +340,7 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_new_worker_follows_a_branch, sandbox_open,
                                         sandbox_close),
-        cmocka_unit_test_setup_teardown(test_a_set_is_there_once_somebody_looks, sandbox_open,
+        cmocka_unit_test_setup_teardown(test_the_folders_of_sets_are_waited_for, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_of_very_many_repositories_names_are_told, sandbox_open,
                                         sandbox_close),
