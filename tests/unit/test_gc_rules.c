@@ -199,6 +199,25 @@ static void test_what_is_freed_of_a_pack_that_two_share(void **state)
     close_setup(&setup);
 }
 
+/* Of what is there twice the emptier packs go, so that few stay. */
+static void test_the_emptiest_packs_go_first(void **state)
+{
+    struct version_request requests[] = {{.name = "1"}, {.name = "2"}};
+    struct error e = {0};
+    struct setup setup;
+
+    open_setup(&setup, state);
+    assert_int_equal(repository_fetch(setup.repository, setup.remote, requests, 2, NULL, NULL, &e),
+                     0);
+    run(setup.box,
+        "ls here/objects/pack >before; cd here; for i in 1 2; do git --git-dir=. rev-list "
+        "--objects --no-walk $i | git --git-dir=. pack-objects -q objects/pack/pack; done");
+    expect_packs(&setup, "3");
+    collect(&setup, 0);
+    run(setup.box, "ls here/objects/pack | cmp - before");
+    close_setup(&setup);
+}
+
 /* It may be all that names what cannot be read now, or is no version. */
 static void test_nothing_goes_beside_a_ref_that_names_no_commit(void **state)
 {
@@ -801,6 +820,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_what_was_not_read_for_long_goes),
         TEST(test_what_is_freed_of_a_pack_that_two_share),
+        TEST(test_the_emptiest_packs_go_first),
         TEST(test_nothing_goes_beside_a_ref_that_names_no_commit),
         TEST(test_nothing_goes_beside_a_version_that_is_not_whole),
         TEST(test_what_somebody_else_named_stays),
