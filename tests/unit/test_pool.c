@@ -1,17 +1,42 @@
 /* The order of a pool's jobs, and how many of a host run at once. */
 #include <pthread.h>
+#include <semaphore.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
 #include "gitcache/base/clock.h"
 #include "gitcache/fetch/pool.h"
+
+/* A clock that a test can set back: what ends at a time then ends sooner. */
+static int64_t set_back; /* milliseconds */
+
+int clock_gettime(clockid_t clock, struct timespec *out)
+{
+    int r = (int)syscall(SYS_clock_gettime, clock, out);
+
+    out->tv_sec -= set_back / 1000;
+    return r;
+}
+
+static sem_t has_rested;
+
+void __real_remote_rest(struct remote *remote);
+void __wrap_remote_rest(struct remote *remote);
+
+void __wrap_remote_rest(struct remote *remote)
+{
+    __real_remote_rest(remote);
+    sem_post(&has_rested);
+}
 
 /* What ran, and a gate that jobs wait at while it is closed. */
 struct trace {
@@ -21,6 +46,7 @@ struct trace {
     char order[100];
     unsigned running, most, begun;
     pid_t thread; /* of the last */
+    struct remote *remote;
 };
 
 #define LAST 9 /* the kind of a job after which its thread is of no more use */
@@ -29,8 +55,8 @@ static bool run_job(void *data, void *subject, int kind, struct remote *remote)
 {
     struct trace *trace = data;
 
-    (void)remote;
     pthread_mutex_lock(&trace->lock);
+    trace->remote = remote;
     trace->begun++;
     trace->thread = gettid();
     if (++trace->running > trace->most)
@@ -155,6 +181,31 @@ static void one_that_rests_takes_the_next_at_once(void **state)
     assert_true(pool_stop(pool, 10000));
 }
 
+/* After five seconds a thread closes its connections. */
+static void one_that_rests_for_long_keeps_no_connection(void **state)
+{
+    struct net_settings settings;
+    struct trace trace;
+    struct pool *pool;
+
+    (void)state;
+    trace_init(&trace);
+    open_gate(&trace);
+    sem_init(&has_rested, 0, 0);
+    net_settings_init(&settings);
+    pool = pool_new(1, &settings, run_job, &trace);
+    assert_non_null(pool);
+    set_back = 5000;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
+    sem_wait(&has_rested);
+    set_back = 0;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
+    wait_until_begun(&trace, 2);
+    pool_drain(pool);
+    assert_non_null(trace.remote);
+    assert_true(pool_stop(pool, 10000));
+}
+
 static void one_of_no_more_use_is_replaced(void **state)
 {
     struct trace trace;
@@ -220,6 +271,7 @@ int main(void)
         cmocka_unit_test(it_leaves_one_place_of_its_host),
         cmocka_unit_test(what_has_not_begun_is_forgotten),
         cmocka_unit_test(one_that_rests_takes_the_next_at_once),
+        cmocka_unit_test(one_that_rests_for_long_keeps_no_connection),
         cmocka_unit_test(one_of_no_more_use_is_replaced),
         cmocka_unit_test(each_host_has_its_own_places),
     };
