@@ -197,7 +197,9 @@ static void one_that_rests_for_long_keeps_no_connection(void **state)
     assert_non_null(pool);
     set_back = 5000;
     assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
+    alarm(60);
     sem_wait(&has_rested);
+    alarm(0);
     set_back = 0;
     assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
     wait_until_begun(&trace, 2);

@@ -316,6 +316,26 @@ static void it_is_greeted_as_git_does(void **state)
     assert_string_equal(server.greeting, greeting);
 }
 
+/* A greeting is one packet. */
+static void a_path_that_is_too_long_is_said(void **state)
+{
+    static const char *const says[] = {VERSION2, LISTING, NULL};
+    char *url = malloc(70000);
+    struct server server;
+    struct error e = {0};
+    size_t count;
+
+    (void)state;
+    begin(&server, says);
+    memset(stpcpy(url, server.url), 'x', 66000);
+    url[strlen(server.url) + 66000] = '\0';
+    assert_int_equal(call_all("l", url, &count, &e), -EINVAL);
+    end(&server);
+    assert_memory_equal(e.text, server.url, strlen(server.url));
+    assert_non_null(strstr(e.text, ": the path is too long"));
+    free(url);
+}
+
 /* It may have said all that was wanted, or why it hung up. */
 static void one_that_does_not_listen_is_heard(void **state)
 {
@@ -405,6 +425,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_what_is_known),
         cmocka_unit_test(one_that_hangs_up_is_asked_once_more),
         cmocka_unit_test(it_is_greeted_as_git_does),
+        cmocka_unit_test(a_path_that_is_too_long_is_said),
         cmocka_unit_test(one_that_does_not_listen_is_heard),
         cmocka_unit_test(one_that_drops_many_is_asked_eight_times),
     };
