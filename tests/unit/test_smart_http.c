@@ -316,6 +316,23 @@ static void nobody_waits_for_ever(void **state)
     assert_non_null(strstr(e.text, "sent nothing for 1 seconds"));
 }
 
+static void what_cannot_be_talked_to_is_said(void **state)
+{
+    static const char *const says[] = {RAW "\x15\x03\x01\x02\x02P", NULL};
+    struct web_server server;
+    struct error e = {0};
+    char url[100];
+
+    (void)state;
+    web_open(&server);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", server.port);
+    web_begin(&server, says);
+    assert_int_equal(call_all("l", url, &e), -EIO);
+    assert_non_null(strstr(e.text, "; is it a port for https?"));
+    web_end(&server);
+    assert_int_equal(call_all("l", url, &e), -EHOSTUNREACH); /* nobody is there now */
+}
+
 /* No program that another thread starts meanwhile gets a connection. */
 static void a_connection_is_not_inherited(void **state)
 {
@@ -353,6 +370,7 @@ int main(void)
         cmocka_unit_test(a_long_answer_was_no_refusal),
         cmocka_unit_test(a_page_is_read_to_its_end),
         cmocka_unit_test(nobody_waits_for_ever),
+        cmocka_unit_test(what_cannot_be_talked_to_is_said),
         cmocka_unit_test(a_connection_is_not_inherited),
     };
     return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);

@@ -19,7 +19,7 @@ struct web_server {
     unsigned port;
     pthread_t thread;
     /* For each request a status line and header, an empty line, a body in which ~ stands for NUL. The last is said again and
-     * again, up to NULL. "": hangs up. CUT in front: hangs up before the end. SILENT: says nothing. */
+     * again, up to NULL. "": hangs up. CUT in front: hangs up before the end. RAW in front: as it is, and hangs up. SILENT: says nothing. */
     const char *const *says;
     int fds[WEB_CONNECTIONS], last; /* asked on this one */
     char asked[1000]; /* | at a new connection, then P or G and where: P/x is the POST to /x */
@@ -28,6 +28,7 @@ struct web_server {
 };
 
 #define CUT    "cut "
+#define RAW    "raw "
 #define SILENT "silent"
 
 /* A request, whole. False: the client has hung up. */
@@ -81,6 +82,8 @@ static bool web_answer(int fd, const char *text)
 
     if (strcmp(text, SILENT) == 0)
         return true;
+    if (strncmp(text, RAW, strlen(RAW)) == 0)
+        return write(fd, text + strlen(RAW), strlen(text + strlen(RAW))) < 0;
     if (!body)
         return false;
     body += 4;
