@@ -180,8 +180,7 @@ static int expand_streamed(struct conversion_work *work)
 }
 
 struct text_facts {
-    size_t lf, crlf, cr; /* line ends; lone ones but for crlf */
-    size_t nul, printable, other;
+    size_t cr, nul, printable, other;
 };
 
 static void look_at(struct text_facts *facts, const char *at, const char *end)
@@ -189,13 +188,10 @@ static void look_at(struct text_facts *facts, const char *at, const char *end)
     for (; at < end; at++) {
         unsigned char c = (unsigned char)*at;
 
-        if (c == '\r' && at + 1 < end && at[1] == '\n') {
-            facts->crlf++;
-            at++;
-        } else if (c == '\r') {
+        if (c == '\n')
+            continue;
+        if (c == '\r') {
             facts->cr++;
-        } else if (c == '\n') {
-            facts->lf++;
         } else if (c == '\b' || c == '\t' || c == '\033' || c == '\014') {
             facts->printable++;
         } else if (c < ' ' || c == 0x7f) {
@@ -214,8 +210,6 @@ static int look_at_all(struct conversion_work *work, struct text_facts *facts)
     *facts = (struct text_facts){0};
     for (; at < work->end; at = next) {
         next = (size_t)(work->end - at) < PIECE ? work->end : at + PIECE;
-        if (next < work->end && next[-1] == '\r') /* a CRLF stays together */
-            next++;
         look_at(facts, at, next);
         if (budget_spend(work->budget, 2 * PIECE))
             return -ECANCELED;
@@ -229,9 +223,10 @@ static int look_at_all(struct conversion_work *work, struct text_facts *facts)
     return 0;
 }
 
-static bool looks_binary(const struct text_facts *facts)
+/* Where a CR is, git leaves all as it is: the text has its line ends already, or is binary. */
+static bool wants_carriage_returns(const struct text_facts *facts)
 {
-    return facts->cr || facts->nul || facts->printable / 128 < facts->other;
+    return !facts->cr && !facts->nul && facts->printable / 128 >= facts->other;
 }
 
 static int add_carriage_returns(struct conversion_work *work)
@@ -243,7 +238,7 @@ static int add_carriage_returns(struct conversion_work *work)
 
     if (work->conversion->eol == EOL_CRLF_AUTO) {
         r = look_at_all(work, &facts);
-        if (r < 0 || facts.crlf || looks_binary(&facts))
+        if (r < 0 || !wants_carriage_returns(&facts))
             return r ? r : append(work, at, work->end);
     }
     while (r == 0 && (newline = memchr(at, '\n', (size_t)(work->end - at)))) {

@@ -143,10 +143,13 @@ static void test_what_looks_binary(void **state)
         snprintf(expected, sizeof expected, "%s%s", rows[i].is_text ? "\r" : "", text);
         expect_text(&automatic, text, expected);
     }
+    char with_nul[400] = "\n";
+    memset(with_nul + 1, 'x', 300);
+    expect(&automatic, with_nul, 302, with_nul, 302);
 }
 
-/* So many bytes are looked at in one piece: what stands at its end is not torn. */
-static void test_what_lies_between_two_pieces(void **state)
+/* Longer than what is converted at once: what stands at an end of that is not torn. */
+static void test_a_long_text(void **state)
 {
     const size_t piece = 64 << 10, size = piece + 8;
     const struct conversion automatic = {.eol = EOL_CRLF_AUTO}, utf16 = {.encoding = "UTF-16LE"};
@@ -155,16 +158,16 @@ static void test_what_lies_between_two_pieces(void **state)
     (void)state;
     for (size_t at = piece - 3; at < piece + 2; at++) {
         memset(text, 'x', size);
-        memcpy(text + at, "\r\n", 2);
-        text[3] = '\n'; /* it would become two, were there no other that are two */
-        expect(&automatic, text, size, text, size);
-        memset(text, 'x', size);
         memcpy(text + at, "\303\251", 2);
         for (size_t i = 0; i < size - 1; i++) {
             expected[2 * i] = i == at ? '\351' : 'x';
             expected[2 * i + 1] = '\0';
         }
         expect(&utf16, text, size, expected, 2 * (size - 1));
+        memset(text, 'x', size);
+        memcpy(text + at, "\r\n", 2);
+        text[3] = '\n';
+        expect(&automatic, text, size, text, size);
     }
     free(expected);
     free(text);
@@ -369,7 +372,7 @@ int main(void)
         TEST(test_keywords),
         TEST(test_line_ends),
         TEST(test_what_looks_binary),
-        TEST(test_what_lies_between_two_pieces),
+        TEST(test_a_long_text),
         TEST(test_encodings),
         TEST(test_all_steps),
         TEST(test_how_large_a_file_may_be),
