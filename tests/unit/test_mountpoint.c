@@ -38,6 +38,9 @@ static void a_mount_point_is_a_folder_by_its_whole_path(void **state)
         assert_string_equal(found, expected);
         free(found);
     }
+    assert_int_equal(mountpoint_find("/", &found, &e), 0);
+    assert_string_equal(found, "/");
+    free(found);
     assert_int_equal(mountpoint_find(FUSE_MOUNT_INHERITED "7", &found, &e), 0);
     assert_string_equal(found, FUSE_MOUNT_INHERITED "7");
     free(found);
