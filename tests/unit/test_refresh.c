@@ -214,6 +214,57 @@ static void test_a_version_that_is_damaged_in_the_cache_is_fetched_once_more(voi
     mounted_close(&mounted);
 }
 
+static void test_each_move_of_a_tag_is_told_once(void **state)
+{
+    struct mounted mounted;
+    char path[100];
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, version, "file", &file), 0);
+    snprintf(path, sizeof path, "%s/mount.log", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_WARNING, path, true), 0);
+    struct log *log = mounted.mount.log;
+    for (int move = 1; move <= 2; move++) {
+        run(*state, "cd repo; git commit -q --allow-empty -m %d; git tag -f 1", move);
+        for (int i = 0; i < 2; i++)
+            list_again(&mounted);
+        assert_int_equal(atoi(output(*state, "grep -c 'repo/1: the tag has moved' mount.log")),
+                         move);
+    }
+    mounted_close(&mounted);
+    log_close(log);
+}
+
+static void test_fetches_and_listings_are_counted(void **state)
+{
+    struct mounted mounted;
+    uint64_t classes = 0;
+    uint32_t file;
+
+    make_repository(*state);
+    run(*state, "printf '%%s\\n' ./repo?tag=1 ./repo?tag=none >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    const struct state *counts = mounted.mount.state;
+    walk(&mounted, ".startpointfs/sets/some/0/file");
+    assert_int_equal(counts->fetches, 1);
+    assert_int_equal(counts->fetches_failed, 0);
+    assert_true(counts->bytes_fetched > 100);
+    uint32_t none = walk(&mounted, ".startpointfs/sets/some/1");
+    assert_int_equal(look_up(&mounted, none, "file", &file), -ENOENT);
+    assert_int_equal(counts->fetches, 1);
+    assert_int_equal(counts->fetches_failed, 1);
+    for (int i = 0; i < FETCH_TIMES; i++)
+        classes += counts->fetch_times[i];
+    assert_int_equal(classes, 2);
+    uint64_t listings = counts->listings;
+    list_again(&mounted);
+    assert_int_equal(counts->listings, listings + 1);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -225,6 +276,10 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_branch_is_switched_while_its_folder_is_opened,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_each_move_of_a_tag_is_told_once, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_fetches_and_listings_are_counted, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_makes_it_back_off, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_is_warned_of_once_and_its_end_told,
