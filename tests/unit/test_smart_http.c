@@ -276,6 +276,53 @@ static void a_page_is_read_to_its_end(void **state)
     free(longer);
 }
 
+/* A remote that is told what an earlier one learnt; its listing says what is to be told to the next. */
+static void list_knowing(const char *server_said, const char *const *says, const char *asked,
+                         const char *learnt)
+{
+    struct net_settings settings;
+    struct listing listing;
+    struct web_server server;
+    struct remote *remote;
+    struct error e = {0};
+    char url[100], text[200];
+
+    web_open(&server);
+    snprintf(url, sizeof url, "http://127.0.0.1:%u/x", server.port);
+    web_begin(&server, says);
+    net_settings_init(&settings);
+    assert_int_equal(remote_new(&remote, &settings, &e), 0);
+    if (server_said) {
+        snprintf(text, sizeof text, "%.2shttp://127.0.0.1:%u%s", server_said, server.port,
+                 server_said + 2);
+        remote_remember(remote, url, text);
+    }
+    remote_remember(remote, url, NULL);
+    assert_int_equal(remote_list(remote, url, NULL, 0, NULL, &listing, &e), 0);
+    remote_remember(remote, url, "2 http://elsewhere/z"); /* it knows better by now */
+    struct listing again = {0};
+    assert_int_equal(remote_list(remote, url, NULL, 0, NULL, &again, &e), 0);
+    web_end(&server);
+    remote_free(remote);
+    snprintf(text, sizeof text, "%.2shttp://127.0.0.1:%u%s", learnt, server.port, learnt + 2);
+    assert_string_equal(server.asked, asked);
+    assert_string_equal(listing.server, text);
+    listing_release(&listing);
+    listing_release(&again);
+}
+
+static void what_was_learnt_is_told_to_the_next(void **state)
+{
+    static const char *const redirects[] = {TO("/y/git-upload-pack"), LISTING, NULL};
+    static const char *const speaks_2[] = {LISTING, NULL}, *const speaks_0[] = {VERSION0, NULL};
+
+    (void)state;
+    list_knowing(NULL, redirects, "|P/x P/y P/y", "2 /y");
+    list_knowing("2 /y", speaks_2, "|P/y P/y", "2 /y");
+    list_knowing("0 /y multi_ack", speaks_0, "|G/y G/y", "0 /y shallow multi_ack");
+    list_knowing("1 /y", speaks_2, "|P/x P/x", "2 /x"); /* what is damaged is not believed */
+}
+
 static bool is_cancelled(void *data)
 {
     (void)data;
@@ -369,6 +416,7 @@ int main(void)
         cmocka_unit_test(of_an_answer_that_has_begun_nothing_comes_twice),
         cmocka_unit_test(a_long_answer_was_no_refusal),
         cmocka_unit_test(a_page_is_read_to_its_end),
+        cmocka_unit_test(what_was_learnt_is_told_to_the_next),
         cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(what_cannot_be_talked_to_is_said),
         cmocka_unit_test(a_connection_is_not_inherited),
