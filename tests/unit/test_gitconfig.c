@@ -127,6 +127,42 @@ static void test_http_for_a_url(void **state)
     gitconfig_free(config);
 }
 
+/* git-config(1), "http.<url>.*": host, then path, then user; of equals the last. */
+static void test_which_url_fits_best(void **state)
+{
+    static const struct {
+        const char *patterns[3], *url;
+        int expected; /* the pattern that counts; -1: none */
+    } cases[] = {
+        {{"https://h/a", "https://h/a/b", "https://h"}, "https://h/a/b/c", 1},
+        {{"https://h/a/", "https://h", "https://h/a/b"}, "https://h/a", 0},
+        {{"https://h/a//", "https://h", "https://h/ab"}, "https://h/a/x", 0},
+        {{"https://*.h.net/a/b", "https://aa.h.net", "https://*.h.net"}, "https://aa.h.net/a/b", 1},
+        {{"https://*.net", "https://*.*.net", "https://*.h.net"}, "https://a.h.net/x", 2},
+        {{"https://*.net", "https://h.*", "https://a*.h.net"}, "https://a.h.net/x", -1},
+        {{"https://H.NET", "https://h", "https://h.net.org"}, "https://h.net/x", 0},
+        {{"https://me@h", "https://h", "https://you@h"}, "https://me@h/x", 0},
+        {{"https://me@h", "https://h", "https://you@h"}, "https://h/x", 1},
+        {{"https://me@h", "https://h/a", "https://you@h"}, "https://me@h/a", 1},
+        {{"https://h:443", "http://h", "https://h:444"}, "https://h/x", 0},
+        {{"http://h:80", "http://h:443", "https://h"}, "http://h/x", 0},
+        {{"https://h/a", "https://h/a", "https://h"}, "https://h/a/x", 1},
+        {{"https://h/A", "ssh://h", "h"}, "https://h/a", -1},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char text[500] = "", expected[2] = {(char)('0' + cases[i].expected), '\0'};
+
+        for (int j = 0; j < 3; j++)
+            sprintf(text + strlen(text), "[http \"%s\"]\n proxy = %d\n", cases[i].patterns[j], j);
+        struct gitconfig *config = load(state, text);
+        const char *found = gitconfig_http(config, cases[i].url, "proxy");
+        if (!found != (cases[i].expected < 0) || (found && strcmp(found, expected) != 0))
+            fail_msg("%s: %s", cases[i].url, found);
+        gitconfig_free(config);
+    }
+}
+
 static int append(void *data, const char *value)
 {
     strcat(data, value);
@@ -251,6 +287,7 @@ int main(void)
         WITH_FILE(test_get),
         WITH_FILE(test_instead_of),
         WITH_FILE(test_http_for_a_url),
+        WITH_FILE(test_which_url_fits_best),
         WITH_FILE(test_several_values),
         WITH_FILE(test_environment),
         WITH_FILE(test_what_is_kept),
