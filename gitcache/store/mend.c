@@ -31,13 +31,16 @@ static int add_good(void *data, const char *base, struct error *e)
     return checked_odb_add_pack(good->odb, good->mend->repository->cache, base, e);
 }
 
-/* An odb of what is known to be sound. */
-static int open_good(const struct mend *mend, git_odb **out, struct error *e)
+/* An odb of what is known to be sound; before it, what is received (NULL: nothing). */
+static int open_good(const struct mend *mend, const struct incoming *incoming, git_odb **out,
+                     struct error *e)
 {
     struct good_packs good = {.mend = mend};
     char *objects = disk_path(mend->repository->folder, "objects");
     int r = objects && git_odb_new(&good.odb) == 0 ? 0 : error_no_memory(e);
 
+    if (r == 0 && incoming)
+        r = checked_odb_add(good.odb, mend->repository->cache, incoming->folder, e);
     if (r == 0)
         r = pack_each(mend->repository, ".idx", add_good, &good, e);
     if (r == 0)
@@ -108,7 +111,7 @@ static int check_pin(void *data, const char *ref, const struct oid *target, bool
 static int find_wants(struct mend *mend, struct error *e)
 {
     struct pins_check check = {.mend = mend, .e = e};
-    int r = open_good(mend, &check.good, e);
+    int r = open_good(mend, NULL, &check.good, e);
 
     if (r == 0)
         r = pins_each_on_disk(mend->repository, check_pin, &check, e);
@@ -116,13 +119,23 @@ static int find_wants(struct mend *mend, struct error *e)
     return r;
 }
 
-/* Nothing explains so far what a reader met. */
+static void forget_wants(struct mend *mend)
+{
+    for (size_t i = 0; i < mend->count; i++)
+        free(mend->wants[i].ref);
+    mend->count = 0;
+}
+
+/* Nothing explains so far what a reader met, or what a version lacks. */
 static int look_deeper(struct mend *mend, struct error *e)
 {
     int r = mend_packs_check_objects(&mend->packs, e);
 
     odb_reopen(mend->repository);
-    return r == 0 && mend->packs.count ? find_wants(mend, e) : r;
+    if (r < 0 || !mend->packs.count)
+        return r;
+    forget_wants(mend);
+    return find_wants(mend, e);
 }
 
 int mend_begin(struct mend **out, struct repository *repository, struct error *e)
@@ -139,7 +152,7 @@ int mend_begin(struct mend **out, struct repository *repository, struct error *e
         r = pins_mend(repository, e);
     if (r == 0)
         r = find_wants(mend, e);
-    if (r == 0 && !mend->packs.found && !mend->count)
+    if (r == 0 && !mend->packs.count && (mend->count || !mend->packs.found))
         r = look_deeper(mend, e);
     if (r < 0)
         mend_end(mend, false, NULL);
@@ -153,10 +166,8 @@ int mend_check(const struct mend *mend, const struct incoming *incoming, size_t 
                struct error *e)
 {
     git_odb *odb = NULL;
-    int r = open_good(mend, &odb, e);
+    int r = open_good(mend, incoming, &odb, e);
 
-    if (r == 0)
-        r = checked_odb_add(odb, mend->repository->cache, incoming->folder, e);
     for (size_t i = first; i < first + count && r == 0; i++)
         r = check_version(odb, &mend->wants[i].target, e);
     git_odb_free(odb);
@@ -184,8 +195,7 @@ int mend_end(struct mend *mend, bool done, struct error *e)
             r = shallow_mend(mend->repository, e);
     }
     odb_reopen(mend->repository);
-    for (size_t i = 0; i < mend->count; i++)
-        free(mend->wants[i].ref);
+    forget_wants(mend);
     mend_packs_release(&mend->packs);
     free(mend->wants);
     free(mend);

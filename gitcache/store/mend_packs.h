@@ -4,7 +4,7 @@
  * of its own file that does not hash to its name goes at once: there is nothing in it to be had.
  *
  * Checksums can be right and the objects wrong all the same: where somebody wrote the pack, or its index,
- * so. That is looked for where nothing else explains what a reader met, as it takes long: each pack is
+ * so. That is looked for where no bad pack explains what a reader met or what a version lacks, as it takes long: each pack is
  * indexed once more, and the index compared. One that differs is set aside under another name, so that
  * what is fetched can take its place. */
 #ifndef GITCACHE_STORE_MEND_PACKS_H

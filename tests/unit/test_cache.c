@@ -8,6 +8,7 @@
 
 #include "gitcache/base/disk.h"
 #include "gitcache/base/library.h"
+#include "gitcache/base/sha1.h"
 #include "gitcache/fetch/bring_back.h"
 #include "gitcache/fetch/commit_search.h"
 #include "gitcache/fetch/list_refs.h"
@@ -1273,6 +1274,63 @@ static void test_a_repair_that_fails_removes_nothing(void **state)
     close_setup(&setup);
 }
 
+/* Where the index of v1 says at which offset a file is. */
+static char *offset_in(struct setup *setup, char *index, const char *file)
+{
+    const unsigned char *total = (unsigned char *)index + 8 + 255 * 4;
+    size_t count = (size_t)total[2] << 8 | total[3];
+    struct oid oid;
+
+    assert_true(oid_parse(&oid, output(setup->box, "git -C remote rev-parse %s", file), OID_HEX));
+    for (size_t i = 0; i < count; i++)
+        if (memcmp(index + 1032 + i * OID_SIZE, oid.id, OID_SIZE) == 0)
+            return index + 1032 + count * (OID_SIZE + 4) + i * 4;
+    fail_msg("no %s", file);
+    return NULL;
+}
+
+/* Makes it say of two files of v1 that each is where the other is, with a checksum that fits. */
+static void swap_files(struct setup *setup)
+{
+    char *index, path[300], was[4];
+    struct error e = {0};
+    size_t size;
+
+    snprintf(path, sizeof path, "%s", output(setup->box, "ls $PWD/here/objects/pack/*.idx"));
+    assert_int_equal(disk_read(path, 1 << 20, &index, &size, &e), 0);
+    char *top = offset_in(setup, index, "v1:top"), *other = offset_in(setup, index, "v1:a/b/file");
+    memcpy(was, top, 4);
+    memcpy(top, other, 4);
+    memcpy(other, was, 4);
+    sha1_of(index, size - OID_SIZE, (unsigned char *)index + size - OID_SIZE);
+    assert_int_equal(disk_replace(path, index, size, false, &e), 0);
+    free(index);
+}
+
+/* Its checksums are right: so all objects are looked at, if nothing else explains what a reader met. */
+static void test_an_index_that_lies_is_replaced(void **state)
+{
+    struct version_request request = {.name = "v1", .again = true};
+    struct setup setup;
+    struct error e = {0};
+    unsigned packs;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    run(setup.box, "ln -s %s here", repository_folder(setup.repository));
+    swap_files(&setup);
+    assert_string_equal(output(setup.box, "git --git-dir=here show v1:top"), "one");
+    if (repository_fetch(setup.repository, setup.remote, &request, 1, NULL, &packs, &e))
+        fail_msg("%s", e.text);
+    assert_int_equal(packs, 1);
+    assert_git_is_content(&setup);
+    assert_string_equal(
+        output(setup.box, "git --git-dir=here show v1:top; ls here/objects/pack/*.pack | wc -l"),
+        "x\n1");
+    close_setup(&setup);
+}
+
 /* A pack with these objects comes from the remote of a repair. */
 static void receive_pack(struct setup *setup, struct incoming *incoming, const char *objects)
 {
@@ -1745,6 +1803,7 @@ int main(void)
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
         TEST(test_a_repair_that_fails_removes_nothing),
+        TEST(test_an_index_that_lies_is_replaced),
         TEST(test_a_repair_takes_only_what_is_whole),
         TEST(test_what_is_nowhere_is_given_up_only_if_it_is_not_recorded),
         TEST(test_leftovers_are_cleaned),
