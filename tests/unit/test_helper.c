@@ -1,4 +1,6 @@
 /* test_helper.c - the programs that are started for us: which one, with which arguments and environment, by git's configuration. */
+#include <signal.h>
+
 #include "gitcache/net/helper.h"
 #include "tests/unit/sandbox.h"
 
@@ -156,14 +158,65 @@ static void nothing_else_is_started(void **state)
                         "ls: cannot access 'said': No such file or directory");
 }
 
+/* Runs a script to its end, with A=1 added and B taken out. */
+static int run_script(const char *script, unsigned grace)
+{
+    const char *const argv[] = {"sh", "-c", script, NULL}, *const variables[] = {"A=1", "B", NULL};
+    struct process process;
+    struct error e = {0};
+
+    if (process_start(&process, argv, variables, &e) < 0)
+        fail_msg("%s", e.text);
+    return process_end(&process, grace);
+}
+
+static void a_process_begins_as_in_a_shell(void **state)
+{
+    static const struct {
+        const char *script;
+        int status;
+    } cases[] = {
+        {"exit 7", 7},
+        {"[ $A = 1 ] && [ -z \"${B+x}\" ] && [ $AB = 2 ]", 0},
+        {"read -r a b c d group rest </proc/$$/stat; [ $group = $$ ]", 0},
+        {"kill -PIPE $$; exit 3", -1},
+        {"kill -TERM $$; exit 3", -1},
+    };
+    sigset_t term, before;
+
+    (void)state;
+    setenv("A", "0", 1);
+    setenv("B", "0", 1);
+    setenv("AB", "2", 1);
+    signal(SIGPIPE, SIG_IGN);
+    sigemptyset(&term);
+    sigaddset(&term, SIGTERM);
+    pthread_sigmask(SIG_BLOCK, &term, &before);
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (run_script(cases[i].script, 60000) != cases[i].status)
+            fail_msg("%s", cases[i].script);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
+}
+
+/* With all that it has started; also one that does not want to. */
+static void a_process_that_goes_on_is_ended(void **state)
+{
+    (void)state;
+    assert_int_equal(run_script("sleep 1000", 0), -1);
+    assert_int_equal(run_script("trap '' TERM; sleep 1000 & wait; while :; do sleep 1; done", 100),
+                     -1);
+    struct process none = PROCESS_NONE;
+    assert_int_equal(process_end(&none, 0), -1);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, make_programs, remove_programs)
 
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(ssh_is_started_as_git_does_it),
-        TEST(git_is_started_for_a_path_and_for_passwords),
-        TEST(nothing_else_is_started),
+        TEST(ssh_is_started_as_git_does_it),   TEST(git_is_started_for_a_path_and_for_passwords),
+        TEST(nothing_else_is_started),         TEST(a_process_begins_as_in_a_shell),
+        TEST(a_process_that_goes_on_is_ended),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
