@@ -61,7 +61,7 @@ $(B)/%.o: %.c
 
 # Tests that make an allocation fail, or look on.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
-$(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath
+$(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath,--wrap=syscall
 $(B)/tests/test_fence_calls: UNIT_LDFLAGS := -Wl,--wrap=seccomp_rule_add
 $(B)/tests/test_reload: UNIT_LDFLAGS := -Wl,--wrap=load_run,--wrap=poll
 $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=connection_drain

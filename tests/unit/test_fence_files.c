@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <linux/landlock.h>
 #include <signal.h>
+#include <stdarg.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <sys/socket.h>
@@ -24,6 +25,28 @@ char *__wrap_realpath(const char *path, char *resolved);
 static long landlock_version(void)
 {
     return syscall(SYS_landlock_create_ruleset, NULL, 0, LANDLOCK_CREATE_RULESET_VERSION);
+}
+
+static long old_landlock; /* what a kernel says; 0: as it is */
+
+long __real_syscall(long number, ...);
+long __wrap_syscall(long number, ...);
+
+long __wrap_syscall(long number, ...)
+{
+    long arguments[6];
+    va_list all;
+
+    if (old_landlock && number == SYS_landlock_create_ruleset) {
+        errno = EOPNOTSUPP; /* switched off when it was booted */
+        return old_landlock;
+    }
+    va_start(all, number);
+    for (int i = 0; i < 6; i++)
+        arguments[i] = va_arg(all, long);
+    va_end(all);
+    return __real_syscall(number, arguments[0], arguments[1], arguments[2], arguments[3],
+                          arguments[4], arguments[5]);
 }
 
 /* Two homes are links to a folder on another disk. */
@@ -232,6 +255,22 @@ static void test_what_may_be_replaced_is_read_with_its_folder(void **state)
     }
 }
 
+/* Who asks decides whether to go on without. */
+static void test_a_kernel_that_cannot_says_so(void **state)
+{
+    struct fence_files *files = fence_files_new();
+
+    (void)state;
+    assert_non_null(files);
+    old_landlock = -1;
+    assert_int_equal(fence_files_close(files), -EOPNOTSUPP);
+    errno = 0;
+    old_landlock = 1; /* nothing can be renamed into another folder */
+    assert_int_equal(fence_files_close(files), -EOPNOTSUPP);
+    old_landlock = 0;
+    fence_files_free(files);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -241,6 +280,7 @@ int main(void)
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_else_is_done_there, sandbox_open, sandbox_close),
         cmocka_unit_test(test_no_word_to_others),
+        cmocka_unit_test(test_a_kernel_that_cannot_says_so),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_looked_at_is_not_lacking, sandbox_open,
                                         sandbox_close),
     };
