@@ -170,6 +170,39 @@ static void who_drops_connections_gets_half_as_many(void **state)
     politeness_free(politeness);
 }
 
+struct leaver {
+    struct politeness *politeness;
+    int looks; /* before it leaves */
+};
+
+static bool leave_later(void *data)
+{
+    struct leaver *leaver = data;
+
+    if (leaver->looks-- == 0)
+        leave(leaver->politeness, 1);
+    return false;
+}
+
+static void who_is_one_too_many_waits(void **state)
+{
+    struct leaver leaver = {.politeness = politeness_new(0), .looks = 3};
+    const struct watch cancelled = {.cancelled = is_cancelled},
+                       waits = {.cancelled = leave_later, .data = &leaver};
+    struct error e = {0};
+
+    (void)state;
+    enter(leaver.politeness, 2);
+    politeness_leave(leaver.politeness, url, true); /* one may be under way, and is */
+    assert_int_equal(politeness_enter(leaver.politeness, url, "h", &cancelled, &e), -ECANCELED);
+    assert_string_equal(e.text, "h: cancelled");
+    assert_int_equal(politeness_enter(leaver.politeness, other, "h", &cancelled, &e), 0);
+    assert_int_equal(politeness_enter(leaver.politeness, url, "h", &waits, &e), 0);
+    assert_int_equal(leaver.looks, -1);
+    assert_false(politeness_may_enter(leaver.politeness, url));
+    politeness_free(leaver.politeness);
+}
+
 static void who_drops_none_gets_one_more_after_a_while(void **state)
 {
     struct politeness *politeness = politeness_new(0);
@@ -201,6 +234,7 @@ int main(void)
         cmocka_unit_test(who_waits_can_be_called_off),
         cmocka_unit_test(one_alone_that_is_dropped_says_nothing_of_crowds),
         cmocka_unit_test(who_drops_connections_gets_half_as_many),
+        cmocka_unit_test(who_is_one_too_many_waits),
         cmocka_unit_test(who_drops_none_gets_one_more_after_a_while),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
