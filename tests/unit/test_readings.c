@@ -327,9 +327,43 @@ static void test_a_failure_is_answered_again_until_it_is_forgotten(void **state)
     mounted_close(&mounted);
 }
 
+/* Whether gc is told that it is read, when one of its folders is opened. */
+static bool is_told(void **state, struct mounted *mounted, const char *folder)
+{
+    run(*state, "touch -d '1 hour ago' $(find cache -path '*/refs/tags/1')");
+    assert_int_equal(open_folder(mounted, walk(mounted, folder)), 0);
+    return atoi(output(*state, "find cache -path '*/refs/tags/1' -mmin -30 | wc -l"));
+}
+
+static void test_gc_is_told_every_ten_seconds_what_is_read(void **state)
+{
+    bool first, second, later;
+    int64_t period;
+
+    make_repository(*state);
+    run(*state, "cd repo; mkdir other third; touch other/file third/file; git add .;"
+                "git commit -qm 3; git tag -f 1");
+    do {
+        struct mounted mounted;
+        uint32_t file;
+        run(*state, "rm -rf cache");
+        period = clock_now() / 10000;
+        mounted_open(&mounted, state, "./repo?tag=1");
+        assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1"), "file", &file), 0);
+        first = is_told(state, &mounted, "repo/1/folder"); /* opening the version has told it */
+        memset(mounted.mount.read_marks, 0, sizeof mounted.mount.read_marks); /* time passes */
+        later = is_told(state, &mounted, "repo/1/other");
+        second = is_told(state, &mounted, "repo/1/third");
+        mounted_close(&mounted);
+    } while (clock_now() / 10000 != period);
+    assert_true(!first && later && !second);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_gc_is_told_every_ten_seconds_what_is_read,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_one_reading_for_all_who_wait, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_cheap_is_read_at_once, sandbox_open,
