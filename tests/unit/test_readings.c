@@ -306,6 +306,24 @@ static void test_a_request_never_sweeps(void **state)
     mounted_close(&mounted);
 }
 
+/* A version that is opened is not a request: what nobody can reach makes room for it. */
+static void test_a_version_finds_the_room_that_others_have_left(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    const struct nodes *nodes = mounted.mount.nodes;
+    walk(&mounted, "repo/1/file");
+    uint32_t second = walk(&mounted, "repo/2");
+    waste(&mounted, nodes_share(nodes) - nodes_charged(nodes, repo->node));
+    atomic_store(&repo->charged, nodes_share(nodes)); /* no sweep is due */
+    assert_int_equal(look_up(&mounted, second, "file", &file), 0);
+    mounted_close(&mounted);
+}
+
 static void test_a_failure_is_answered_again_until_it_is_forgotten(void **state)
 {
     struct mounted mounted;
@@ -362,6 +380,8 @@ static void test_gc_is_told_every_ten_seconds_what_is_read(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_version_finds_the_room_that_others_have_left,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_gc_is_told_every_ten_seconds_what_is_read,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_one_reading_for_all_who_wait, sandbox_open,
