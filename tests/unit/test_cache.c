@@ -1250,6 +1250,49 @@ static void test_damage_is_repaired(void **state)
     close_setup(&setup);
 }
 
+#define UNPACK                                                                             \
+    "mv objects/pack/*.pack .; rm -f objects/pack/*; for p in *.pack; do git --git-dir=. " \
+    "unpack-objects -q <$p; done; rm *.pack; cd objects; chmod -R u+w .;"                  \
+    "f=$(git -C ~/remote rev-parse v1:top | sed 's,..,&/,');"
+
+/* Each is found by itself; and nothing that is damaged is left. */
+static void test_every_kind_of_damage_is_repaired(void **state)
+{
+    static const char *const damage[] = {
+        "rm objects/pack/*.pack",
+        "rm objects/pack/*.idx",
+        "cd objects/pack; chmod u+w *; for i in *.idx; do echo nonsense >$i; done",
+        "cd objects/pack; chmod u+w *; for i in *.pack; do truncate -s -1 $i; done",
+        "cd objects/pack; chmod u+w *; for i in *.pack; do echo nonsense >$i; done",
+        "rm -r objects",
+        UNPACK "rm $f",
+        UNPACK "echo nonsense >$f",
+        UNPACK "truncate -s 5 $f",
+        UNPACK "cp $(git -C ~/remote rev-parse v5:top | sed 's,..,&/,') $f",
+    };
+    struct version_request request = {.name = "v1", .again = true};
+    struct setup setup;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    run(*state, "ln -s %s here; cp -a here/. sound", repository_folder(setup.repository));
+    close_setup(&setup);
+    for (size_t i = 0; i < sizeof damage / sizeof *damage; i++) {
+        run(*state, "rm -rf here/*; cp -a sound/. here/; cd here; %s", damage[i]);
+        open_setup(&setup, state);
+        if (repository_fetch(setup.repository, setup.remote, &request, 1, NULL, NULL, &e))
+            fail_msg("%s: %s", damage[i], e.text);
+        assert_git_is_content(&setup);
+        run(*state, "cd here; git --git-dir=. show v1:top v5:top >/dev/null;"
+                    "for i in objects/pack/*.idx; do test ! -e $i || test -e ${i%%.idx}.pack; done;"
+                    "if ls objects/pack/*-damaged*; then exit 1; fi");
+        close_setup(&setup);
+    }
+}
+
 /* Not even what is damaged: some of it may be good. */
 static void test_a_repair_that_fails_removes_nothing(void **state)
 {
@@ -1802,6 +1845,7 @@ int main(void)
         TEST(test_a_remote_that_changed_is_listed_again),
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
+        TEST(test_every_kind_of_damage_is_repaired),
         TEST(test_a_repair_that_fails_removes_nothing),
         TEST(test_an_index_that_lies_is_replaced),
         TEST(test_a_repair_takes_only_what_is_whole),
