@@ -136,7 +136,7 @@ static void test_what_looks_binary(void **state)
 
     (void)state;
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
-        char text[400] = "\n", expected[400];
+        char text[300] = "\n", expected[302];
 
         memset(text + 1, 'x', rows[i].printable);
         strcpy(text + 1 + rows[i].printable, rows[i].rest);
