@@ -193,7 +193,7 @@ static int list(struct remote *remote, const char *url, size_t *count, struct er
     return r;
 }
 
-/* One after the other with one remote: l lists, f fetches, c fetches commits only; a digit lets as many seconds pass.
+/* One after the other with one remote: l lists, f fetches, c fetches commits only, r rests; a digit lets as many seconds pass.
  * What became of the last. */
 static int call_all(const char *calls, const char *url, size_t *count, struct error *e)
 {
@@ -211,6 +211,8 @@ static int call_all(const char *calls, const char *url, size_t *count, struct er
         *e = (struct error){0};
         if (*calls <= '9')
             skipped += (*calls - '0') * 1000;
+        else if (*calls == 'r')
+            remote_rest(remote);
         else
             r = *calls == 'l' ? list(remote, url, count, e) : fetch(remote, url, *calls == 'c', e);
     }
@@ -256,6 +258,7 @@ static void a_connection_is_kept(void **state)
         /* What has read its refs may keep what it read. */
         {"lfl", {VERSION2, LISTING, PACK, VERSION2, LISTING}, "|lf|l", FINE},
         {"c", {FILTER, PACK}, "|f", FINE},
+        {"frf", {VERSION2, PACK, VERSION2, PACK}, "|f|f", FINE},
         {"f4f", {VERSION2, PACK, PACK}, "|ff", FINE},
         {"f6f", {VERSION2, PACK, VERSION2, PACK}, "|f|f", FINE},
         {"lf", {VERSION2, LISTING, CUT, VERSION2, PACK}, "|lf|f", FINE},
@@ -314,6 +317,45 @@ static void it_is_greeted_as_git_does(void **state)
     snprintf(greeting, sizeof greeting, "git-upload-pack /x~host=%.*s~~version=2~",
              (int)strcspn(server.url + 6, "/"), server.url + 6);
     assert_string_equal(server.greeting, greeting);
+}
+
+static void count_note(void *data, const char *sentence)
+{
+    assert_non_null(
+        strstr(sentence,
+               "/x: the server cannot send a version without its history: all of it is fetched"));
+    ++*(unsigned *)data;
+}
+
+static void a_server_that_sends_all_history_is_noted_once(void **state)
+{
+    static const char *const whole[] = {"000eversion 2\n000cls-refs\n000afetch\n0000", PACK, PACK,
+                                        PACK, NULL};
+    static const char *const shallow[] = {VERSION2, PACK, PACK, NULL};
+
+    (void)state;
+    for (int i = 0; i < 2; i++) {
+        struct oid want = {.id = {1}};
+        struct fetch_command_request request = {.wants = &want, .count = 1};
+        unsigned notes = 0;
+        const struct watch watch = {.note = count_note, .data = &notes};
+        struct net_settings settings;
+        struct server server;
+        struct remote *remote;
+        struct error e = {0};
+
+        begin(&server, i ? shallow : whole);
+        net_settings_init(&settings);
+        settings.silence_timeout = 20;
+        assert_int_equal(remote_new(&remote, &settings, &e), 0);
+        for (request.depth = 0; request.depth < 3; request.depth++) /* 0: all of it is wanted */
+            if (request.depth < 2 || i == 0)
+                assert_int_equal(remote_fetch(remote, server.url, &request, take, NULL, &watch, &e),
+                                 0);
+        remote_free(remote);
+        end(&server);
+        assert_int_equal(notes, i == 0);
+    }
 }
 
 /* A greeting is one packet. */
@@ -425,6 +467,7 @@ int main(void)
         cmocka_unit_test(nobody_waits_for_what_is_known),
         cmocka_unit_test(one_that_hangs_up_is_asked_once_more),
         cmocka_unit_test(it_is_greeted_as_git_does),
+        cmocka_unit_test(a_server_that_sends_all_history_is_noted_once),
         cmocka_unit_test(a_path_that_is_too_long_is_said),
         cmocka_unit_test(one_that_does_not_listen_is_heard),
         cmocka_unit_test(one_that_drops_many_is_asked_eight_times),

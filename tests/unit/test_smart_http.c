@@ -65,7 +65,7 @@ static int fetch(struct remote *remote, const char *url, bool commits_only, stru
     return remote_fetch(remote, url, &request, take, NULL, NULL, e);
 }
 
-/* One after the other with one remote: l lists, f fetches, c fetches commits only. What became of the last. */
+/* One after the other with one remote: l lists, f fetches, c fetches commits only, r rests. What became of the last. */
 static int call_all(const char *calls, const char *url, struct error *e)
 {
     struct net_settings settings;
@@ -77,7 +77,10 @@ static int call_all(const char *calls, const char *url, struct error *e)
     assert_int_equal(remote_new(&remote, &settings, e), 0);
     for (; *calls; calls++) {
         *e = (struct error){0};
-        r = *calls == 'l' ? list(remote, url, e) : fetch(remote, url, *calls == 'c', e);
+        if (*calls == 'r')
+            remote_rest(remote);
+        else
+            r = *calls == 'l' ? list(remote, url, e) : fetch(remote, url, *calls == 'c', e);
     }
     remote_free(remote);
     return r;
@@ -127,6 +130,7 @@ static void what_a_server_speaks_is_learnt_once(void **state)
     static const struct talk talks[] = {
         {"l", NULL, {LISTING}, "|P/x", FINE},
         {"lff", NULL, {LISTING, PACK}, "|P/x P/x P/x", FINE},
+        {"lrf", NULL, {LISTING, PACK}, "|P/x |P/x", FINE},
         {"l", NULL, {MISSING, VERSION2, LISTING}, "|P/x G/x P/x", FINE},
         {"l", NULL, {MISSING}, "|P/x G/x", EHOSTUNREACH, "no repository there (404)"},
         {"llf", NULL, {MISSING, VERSION0, VERSION0, PACK0}, "|P/x G/x G/x P/x", FINE},
