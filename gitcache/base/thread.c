@@ -7,7 +7,7 @@
 
 #include "gitcache/base/clock.h"
 
-#define LOWER_PRIORITY 10 /* nice(1) */
+#define LOWER_PRIORITY 10 /* as nice(1) -n */
 
 /* Not pthread_clockjoin_np: ThreadSanitizer does not know that, and takes what comes after for a race. */
 int thread_join(pthread_t thread, int milliseconds)
@@ -41,5 +41,7 @@ int thread_wait_until(pthread_cond_t *condition, pthread_mutex_t *lock, int64_t 
 /* To Linux, a thread is a process here. */
 void thread_lower_priority(void)
 {
-    setpriority(PRIO_PROCESS, (id_t)gettid(), LOWER_PRIORITY);
+    id_t id = (id_t)gettid();
+
+    setpriority(PRIO_PROCESS, id, getpriority(PRIO_PROCESS, id) + LOWER_PRIORITY);
 }

@@ -66,6 +66,7 @@ static void test_display_hides_credentials(void **state)
         {"/srv/a@b", "/srv/a@b"},
         {"https://h/\033[2J\n", "https://h/?[2J?"},
         {"https://user:secret@h", "https://h"},
+        {"/srv/a b\037\177~\303\244", "/srv/a b??~\303\244"},
     };
     char out[100], small[12];
 
