@@ -78,9 +78,10 @@ int mountpoint_unmount(const char *path, bool lazy, struct error *e)
                          path);
     if (r == -EBUSY)
         return error_set(e, EBUSY, "%s is in use", path);
-    if (r == -ENOENT || (r == -EINVAL && access(path, F_OK) < 0 && errno == ENOENT))
+    bool is_no_mount = r == -ENOENT || r == -EINVAL;
+    if (is_no_mount && access(path, F_OK) < 0 && errno == ENOENT)
         return error_set(e, ENOENT, "there is no folder %s", path);
-    if (r == -EINVAL)
+    if (is_no_mount)
         return error_set(e, EINVAL, "nothing is mounted on %s", path);
     return r < 0 ? error_set(e, -r, "cannot unmount %s: %s", path, strerror(-r)) : 0;
 }

@@ -6,7 +6,8 @@
 #include "fs/cli/environment.h"
 #include "fs/cli/mountpoint.h"
 #include "fs/supervisor/fuse_mount.h"
-#include "sandbox.h"
+#include "tests/unit/apart.h"
+#include "tests/unit/sandbox.h"
 
 /* In the folder of the sandbox, so that paths are short. */
 static int enter(void **state)
@@ -80,6 +81,27 @@ static void what_is_no_mount_is_said(void **state)
     assert_string_equal(e.text, "nothing is mounted on folder");
     assert_int_equal(mountpoint_unmount("nothing", false, &e), -ENOENT);
     assert_string_equal(e.text, "there is no folder nothing");
+}
+
+/* By somebody who is not root, where fuse3 is not installed. */
+static void unmount_without_fusermount(void *unused)
+{
+    struct error e;
+
+    (void)unused;
+    setenv("PATH", "/nowhere", 1);
+    CHECK(geteuid() != 0 || setuid(65534) == 0);
+    CHECK(mountpoint_unmount("/tmp", false, &e) == -EINVAL &&
+          strcmp(e.text, "nothing is mounted on /tmp") == 0);
+    CHECK(mountpoint_unmount("/nothing", false, &e) == -ENOENT &&
+          strcmp(e.text, "there is no folder /nothing") == 0);
+    CHECK(mountpoint_unmount("/proc", false, &e) == -ENOENT &&
+          strcmp(e.text, "cannot unmount /proc: there is no fusermount3; install fuse3") == 0);
+}
+
+static void what_is_no_mount_is_said_without_fusermount3_too(void **state)
+{
+    run_apart(unmount_without_fusermount, *state);
 }
 
 static void a_place_without_a_mount_is_bare(void **state)
@@ -164,6 +186,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_mount_point_is_a_folder_by_its_whole_path),
         TEST(what_is_no_mount_is_said),
+        TEST(what_is_no_mount_is_said_without_fusermount3_too),
         TEST(a_place_without_a_mount_is_bare),
         TEST(the_cache_s_mode_is_as_it_is_asked_for),
         TEST(home_and_path_are_found),
