@@ -742,6 +742,24 @@ static void test_in_which_steps_room_is_made(void **state)
     close_setup(&setup);
 }
 
+static void test_a_cache_that_is_gone_is_an_error(void **state)
+{
+    struct gc_report report;
+    struct error e = {0};
+    struct setup setup;
+    struct gc *gc;
+
+    open_setup(&setup, state);
+    assert_int_equal(gc_room_begin(&gc, setup.cache, 600, true, &e), 0);
+    run(setup.box, "mv cache gone");
+    assert_int_equal(gc_room_make(gc, 1, &all_returns, &report, &e), -ENOENT);
+    assert_int_equal(e.errnum, ENOENT);
+    assert_int_equal(gc_run(gc, &all_returns, &report, &e), -ENOENT);
+    run(setup.box, "mv gone cache");
+    gc_end(gc);
+    close_setup(&setup);
+}
+
 /* So many bytes for the cache; false where nothing can be mounted. */
 static bool mount_cache(void **state, const char *size)
 {
@@ -849,6 +867,7 @@ int main(void)
         TEST(test_what_a_branch_has_left_goes_in_each_repository),
         TEST(test_room_passes_over_what_cannot_be_read),
         TEST(test_in_which_steps_room_is_made),
+        TEST(test_a_cache_that_is_gone_is_an_error),
         TEST(test_what_cannot_be_packed_anew_stays),
         TEST(test_room_on_a_full_disk),
     };
