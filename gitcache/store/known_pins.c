@@ -51,6 +51,7 @@ int known_pins_add(struct repository *repository, const char *ref, const struct 
     if (r == 0) {
         repository->pins[at].target = *target;
         repository->pins[at].version = *version;
+        repository->pins[at].seen = repository->pin_scans;
     }
     pthread_rwlock_unlock(&repository->lock);
     return r;
@@ -96,6 +97,41 @@ void known_pins_forget(struct repository *repository, const char *ref)
         free(pin->ref);
         memmove(pin, pin + 1, (--repository->pin_count - at) * sizeof *pin);
     }
+    pthread_rwlock_unlock(&repository->lock);
+}
+
+uint64_t known_pins_scan(struct repository *repository)
+{
+    pthread_rwlock_wrlock(&repository->lock);
+    uint64_t scan = ++repository->pin_scans;
+    pthread_rwlock_unlock(&repository->lock);
+    return scan;
+}
+
+void known_pins_see(struct repository *repository, const char *ref, uint64_t scan)
+{
+    bool found;
+    size_t at;
+
+    pthread_rwlock_wrlock(&repository->lock);
+    at = position(repository, ref, &found);
+    if (found && repository->pins[at].seen < scan)
+        repository->pins[at].seen = scan;
+    pthread_rwlock_unlock(&repository->lock);
+}
+
+void known_pins_forget_unseen(struct repository *repository, uint64_t scan)
+{
+    size_t kept = 0;
+
+    pthread_rwlock_wrlock(&repository->lock);
+    for (size_t i = 0; i < repository->pin_count; i++) {
+        if (repository->pins[i].seen < scan)
+            free(repository->pins[i].ref);
+        else
+            repository->pins[kept++] = repository->pins[i];
+    }
+    repository->pin_count = kept;
     pthread_rwlock_unlock(&repository->lock);
 }
 

@@ -13,6 +13,7 @@ struct pin {
     char *ref;         /* full name; first: the array is searched by it */
     struct oid target; /* what the ref holds: a tag object or a commit */
     struct version version;
+    uint64_t seen; /* the scan that saw it last */
 };
 
 /* Adds a pin, or changes the one of that ref. 0 or -ENOMEM. */
@@ -26,6 +27,12 @@ int known_pins_each(struct repository *repository, int (*visit)(void *data, cons
                     void *data);
 /* Forgets what is known of a ref. */
 void known_pins_forget(struct repository *repository, const char *ref);
+
+/* A scan sees each ref that is there, and then forgets those that it has not seen, unless they were added meanwhile: gc
+ * has taken them. */
+uint64_t known_pins_scan(struct repository *repository);
+void known_pins_see(struct repository *repository, const char *ref, uint64_t scan);
+void known_pins_forget_unseen(struct repository *repository, uint64_t scan);
 void known_pins_release(struct repository *repository);
 
 #endif

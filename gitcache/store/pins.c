@@ -195,6 +195,7 @@ struct pin_scan {
     struct repository *repository;
     struct error *e;
     bool damage; /* something is to be mended */
+    uint64_t number;
 };
 
 static int learn_ref(void *data, const char *ref, const struct oid *target)
@@ -207,6 +208,7 @@ static int learn_ref(void *data, const char *ref, const struct oid *target)
 
     if (!pins_kind(ref, &kind))
         return 0;
+    known_pins_see(scan->repository, ref, scan->number);
     r = find_recorded(scan->repository, ref, &recorded, scan->e);
     if (r < 0 && r != -ENOENT)
         return r;
@@ -235,6 +237,7 @@ static int learn_recorded(struct pin_scan *scan)
         const struct pin_record_item *item = &record->items[i];
         struct version version;
 
+        known_pins_see(scan->repository, item->ref, scan->number);
         if (known_pins_find(scan->repository, item->ref, &there, &version))
             continue;
         r = refs_read(scan->repository->folder, item->ref, &there, scan->e);
@@ -299,10 +302,13 @@ int pins_scan(struct repository *repository, struct error *e)
 
     if (is_absent(repository))
         return 0;
+    scan.number = known_pins_scan(repository);
     int r = refs_each(repository->folder, learn_ref, &scan, e);
 
     if (r == 0)
         r = learn_recorded(&scan);
+    if (r == 0)
+        known_pins_forget_unseen(repository, scan.number);
     if (r == 0 && (scan.damage || is_unsound(repository)))
         try_to_mend(repository);
     return r;

@@ -28,6 +28,7 @@ struct repository {
     pthread_rwlock_t lock; /* protects what follows */
     struct pin *pins;      /* sorted by ref; what this process has seen of the refs on disk */
     size_t pin_count, pin_room;
+    uint64_t pin_scans; /* how often all refs on disk were looked through */
     struct shared_listing *listing;
     bool listing_known; /* false: it has not been read from the cache yet */
     char **branches;    /* that listings shall include */

@@ -221,6 +221,38 @@ static void test_the_record_knows_better_than_a_ref(void **state)
     close_setup(&setup);
 }
 
+static void test_what_another_process_has_removed_is_not_listed(void **state)
+{
+    struct setup setup;
+    struct repository *other;
+    struct version version;
+    struct seen seen = {0};
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 3);
+    assert_int_equal(pins_remove(setup.repository, "refs/tags/v1", &e), 0);
+    seen.count = 0;
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 2);
+    assert_string_equal(seen.names[0], "main");
+    assert_string_equal(seen.names[1], "v5");
+    assert_int_equal(versions_find(other, "v1", NULL, &version, &e), -ENOENT);
+    /* One that is only damaged is there. */
+    run(*state, "echo x >%s/refs/tags/v5", repository_folder(other));
+    seen.count = 0;
+    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    assert_int_equal(seen.count, 2);
+    repository_close(other);
+    close_setup(&setup);
+}
+
 /* Also where all are read at once; and then the ref is as the record again. */
 static void test_a_ref_that_differs_from_the_record_is_mended(void **state)
 {
@@ -1805,6 +1837,7 @@ int main(void)
         TEST(test_a_pin_moves_only_if_it_is_a_branch),
         TEST(test_the_record_knows_better_than_a_ref),
         TEST(test_a_ref_that_differs_from_the_record_is_mended),
+        TEST(test_what_another_process_has_removed_is_not_listed),
         TEST(test_what_says_where_history_is_cut_is_mended),
         TEST(test_a_repository_is_mended),
         TEST(test_the_record_is_that_of_all_processes),
