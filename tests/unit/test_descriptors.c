@@ -72,18 +72,23 @@ static void who_has_hung_up(void **state)
 /* What was waited for comes while a signal is being seen to. */
 static void send_now(int signal)
 {
+    int before = errno;
+
     (void)signal;
     if (send(ends[0], "a", 1, 0) < 0)
         abort();
+    errno = before;
 }
 
 static void make_room(int signal)
 {
+    int before = errno;
     char byte;
 
     (void)signal;
     while (recv(ends[1], &byte, 1, MSG_DONTWAIT) >= 0)
         ;
+    errno = before;
 }
 
 static void interrupt_with(void (*handler)(int signal))

@@ -416,6 +416,8 @@ static void what_is_killed_before_it_is_ready_is_tried_a_hundred_times(void **st
                         "last was killed by signal 9 (KILL)");
 }
 
+#define TOO_FEW 4 /* for a child; for fewer than it waits for poll(2) fails */
+
 static void limit_descriptors(rlim_t count)
 {
     const struct rlimit limit = {count, 1024};
@@ -427,7 +429,7 @@ static void a_worker_that_cannot_be_started(void **state)
     (void)state;
     begin();
     pid_t worker = ready_worker();
-    limit_descriptors(3);
+    limit_descriptors(TOO_FEW);
     tell(worker, 3);
     waits_for(100);
     limit_descriptors(1024);
@@ -440,7 +442,7 @@ static void the_first_worker_that_cannot_be_started(void **state)
     (void)state;
     begin();
     pid_t worker = child("worker");
-    limit_descriptors(3);
+    limit_descriptors(TOO_FEW);
     kill(worker, SIGKILL);
     assert_int_equal(ended(), EXIT_FAILED);
     assert_string_equal(output(box, "tail -n 1 said"),
@@ -667,7 +669,7 @@ static void a_program_that_cannot_be_asked(void **state)
     (void)state;
     begin();
     ready_worker();
-    limit_descriptors(3);
+    limit_descriptors(TOO_FEW);
     kill(supervisor, SIGUSR1);
     refused(1, "cannot be opened");
     limit_descriptors(1024);
@@ -683,7 +685,7 @@ static bool somebody_says_something(void)
 /* With ever more descriptors: at first it cannot be opened, then not started. */
 static void a_program_that_cannot_be_started(void **state)
 {
-    rlim_t limit = 3;
+    rlim_t limit = TOO_FEW;
     bool was_opened = false;
 
     (void)state;
