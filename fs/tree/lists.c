@@ -92,6 +92,17 @@ int lists_check(const struct lists *lists, const struct mounted_set *of,
     return r;
 }
 
+/* The caller holds the lock. What could be made once is there still if it cannot be made anew. */
+static int publish_sets(struct mount *mount, struct error *e)
+{
+    struct lists *lists = mount->lists;
+    int r = set_folders_publish(mount, e);
+
+    if (r == 0 || atomic_load(&lists->publishing.running))
+        atomic_store(&lists->published, r);
+    return r;
+}
+
 int lists_show(struct mount *mount, struct error *e)
 {
     struct source_list all;
@@ -101,7 +112,7 @@ int lists_show(struct mount *mount, struct error *e)
     int r = publish_sources(mount, &all, e);
     free(all.items);
     if (r == 0 && !atomic_load(&mount->lists->publishing.running))
-        r = set_folders_publish(mount, e);
+        r = publish_sets(mount, e);
     if (r == 0 && mount->settings->prefetch)
         ask_sources_later(mount);
     if (r == 0 && mount->last_reading >= 0) {
@@ -161,10 +172,8 @@ int lists_publish(struct mount *mount)
     struct error error;
 
     pthread_mutex_lock(&mount->lists->lock);
-    int r = set_folders_publish(mount, &error);
+    int r = publish_sets(mount, &error);
     bool is_first = atomic_exchange(&mount->lists->publishing.running, false);
-    if (is_first || r == 0)
-        atomic_store(&mount->lists->published, r);
     pthread_mutex_unlock(&mount->lists->lock);
     if (r < 0)
         log_error(mount->log, "%s", error.text);
