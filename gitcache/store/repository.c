@@ -221,10 +221,7 @@ const struct listing *repository_listing_get(struct repository *repository)
 {
     struct shared_listing *shared;
 
-    pthread_rwlock_rdlock(&repository->lock);
-    bool is_known = repository->listing_known;
-    pthread_rwlock_unlock(&repository->lock);
-    if (!is_known)
+    if (!atomic_load(&repository->listing_known))
         read_listing(repository);
     pthread_rwlock_rdlock(&repository->lock);
     shared = repository->listing;

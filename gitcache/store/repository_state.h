@@ -30,8 +30,7 @@ struct repository {
     size_t pin_count, pin_room;
     uint64_t pin_scans; /* how often all refs on disk were looked through */
     struct shared_listing *listing;
-    bool listing_known; /* false: it has not been read from the cache yet */
-    char **branches;    /* that listings shall include */
+    char **branches; /* that listings shall include */
     size_t branch_count;
 
     pthread_mutex_t record_lock; /* protects what follows */
@@ -39,6 +38,7 @@ struct repository {
     struct regular_stamp record_stamp;
     bool mend_tried; /* by this process, without waiting for the lock */
 
+    atomic_bool listing_known; /* false: it has not been read from the cache yet; set with `lock` */
     atomic_bool listing_unkept; /* the last one could not be written */
     atomic_bool mend_wanted;    /* a pin was found in the record alone */
 
