@@ -86,6 +86,14 @@ static int load_record(struct repository *repository, struct error *e)
     return r;
 }
 
+/* The same; one that is damaged or not there is empty then. */
+static int load_record_if_any(struct repository *repository, struct error *e)
+{
+    int r = load_record(repository, e);
+
+    return r == -ENOENT || r == -EIO ? 0 : r;
+}
+
 /* What the record says of a ref. ENOENT without a sentence if it knows nothing, or there is none that could
  * be believed. */
 static int find_recorded(struct repository *repository, const char *ref, struct oid *target,
@@ -230,9 +238,7 @@ static int learn_recorded(struct pin_scan *scan)
     int r = 0;
 
     pthread_mutex_lock(&scan->repository->record_lock);
-    r = load_record(scan->repository, scan->e);
-    if (r == -ENOENT || r == -EIO)
-        r = 0; /* it is empty now */
+    r = load_record_if_any(scan->repository, scan->e);
     for (size_t i = 0; i < record->count && r == 0; i++) {
         const struct pin_record_item *item = &record->items[i];
         struct version version;
@@ -329,9 +335,7 @@ static int record_pin(struct repository *repository, const char *ref, const stru
     int r;
 
     pthread_mutex_lock(&repository->record_lock);
-    r = load_record(repository, e);
-    if (r == -ENOENT || r == -EIO)
-        r = 0; /* it is empty now; pins_mend adds what is on disk */
+    r = load_record_if_any(repository, e); /* pins_mend adds what is on disk */
     if (r == 0 && pin_record_set(&repository->record, ref, target) < 0)
         r = error_no_memory(e);
     if (r == 0)
@@ -368,9 +372,7 @@ int pins_remove(struct repository *repository, const char *ref, struct error *e)
 
     /* The record first: a pin that stands in it alone would be taken for one whose ref was lost. */
     pthread_mutex_lock(&repository->record_lock);
-    r = load_record(repository, e);
-    if (r == -ENOENT || r == -EIO)
-        r = 0; /* it is empty now */
+    r = load_record_if_any(repository, e);
     if (r == 0 && pin_record_find(&repository->record, ref)) {
         pin_record_remove(&repository->record, ref);
         r = save_record(repository, e);
