@@ -19,8 +19,9 @@
 
 #include "gitcache/net/politeness.h"
 #include "gitcache/net/remote.h"
+#include "tests/unit/remote_calls.h"
 
-#define ONE      "1111111111111111111111111111111111111111"
+#define ONE      WANTED_COMMIT
 #define VERSION2 "000eversion 2\n000cls-refs\n0012fetch=shallow\n0000"
 #define FILTER   "000eversion 2\n000cls-refs\n0019fetch=shallow filter\n0000"
 #define VERSION0 "004f" ONE " refs/heads/main~multi_ack shallow\n0000"
@@ -163,34 +164,6 @@ static void end(struct server *server)
     shutdown(server->socket, SHUT_RD);
     pthread_join(server->thread, NULL);
     close(server->socket);
-}
-
-static int take(void *data, const void *bytes, size_t size)
-{
-    (void)data;
-    (void)bytes;
-    (void)size;
-    return 0;
-}
-
-static int fetch(struct remote *remote, const char *url, bool commits_only, struct error *e)
-{
-    struct oid want;
-    const struct fetch_command_request request = {
-        .wants = &want, .count = 1, .depth = 1, .commits_only = commits_only};
-
-    assert_true(oid_parse(&want, ONE, OID_HEX));
-    return remote_fetch(remote, url, &request, take, NULL, NULL, e);
-}
-
-static int list(struct remote *remote, const char *url, size_t *count, struct error *e)
-{
-    struct listing listing = {0};
-    int r = remote_list(remote, url, NULL, 0, NULL, &listing, e);
-
-    *count = listing.count;
-    listing_release(&listing);
-    return r;
 }
 
 /* One after the other with one remote: l lists, f fetches, c fetches commits only, r rests; a digit lets as many seconds pass.
@@ -350,8 +323,8 @@ static void a_server_that_sends_all_history_is_noted_once(void **state)
         assert_int_equal(remote_new(&remote, &settings, &e), 0);
         for (request.depth = 0; request.depth < 3; request.depth++) /* 0: all of it is wanted */
             if (request.depth < 2 || i == 0)
-                assert_int_equal(remote_fetch(remote, server.url, &request, take, NULL, &watch, &e),
-                                 0);
+                assert_int_equal(
+                    remote_fetch(remote, server.url, &request, take_nothing, NULL, &watch, &e), 0);
         remote_free(remote);
         end(&server);
         assert_int_equal(notes, i == 0);

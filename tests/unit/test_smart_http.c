@@ -12,10 +12,11 @@
 #include <cmocka.h>
 
 #include "gitcache/net/remote.h"
+#include "tests/unit/remote_calls.h"
 #include "tests/unit/sandbox.h"
 #include "tests/unit/web_server.h"
 
-#define ONE           "1111111111111111111111111111111111111111"
+#define ONE           WANTED_COMMIT
 #define TYPE(type)    "Content-Type: " type "\r\n\r\n"
 #define RESULT        "200 OK\r\n" TYPE("application/x-git-upload-pack-result")
 #define ADVERTISEMENT "200 OK\r\n" TYPE("application/x-git-upload-pack-advertisement")
@@ -38,33 +39,6 @@
 /* Of a talk that ends well. */
 #define FINE 0, NULL
 
-static int take(void *data, const void *bytes, size_t size)
-{
-    (void)data;
-    (void)bytes;
-    (void)size;
-    return 0;
-}
-
-static int list(struct remote *remote, const char *url, struct error *e)
-{
-    struct listing listing = {0};
-    int r = remote_list(remote, url, NULL, 0, NULL, &listing, e);
-
-    listing_release(&listing);
-    return r;
-}
-
-static int fetch(struct remote *remote, const char *url, bool commits_only, struct error *e)
-{
-    struct oid want;
-    const struct fetch_command_request request = {
-        .wants = &want, .count = 1, .depth = 1, .commits_only = commits_only};
-
-    assert_true(oid_parse(&want, ONE, OID_HEX));
-    return remote_fetch(remote, url, &request, take, NULL, NULL, e);
-}
-
 /* One after the other with one remote: l lists, f fetches, c fetches commits only, r rests. What became of the last. */
 static int call_all(const char *calls, const char *url, struct error *e)
 {
@@ -80,7 +54,7 @@ static int call_all(const char *calls, const char *url, struct error *e)
         if (*calls == 'r')
             remote_rest(remote);
         else
-            r = *calls == 'l' ? list(remote, url, e) : fetch(remote, url, *calls == 'c', e);
+            r = *calls == 'l' ? list(remote, url, NULL, e) : fetch(remote, url, *calls == 'c', e);
     }
     remote_free(remote);
     return r;
@@ -400,7 +374,7 @@ static void a_connection_is_not_inherited(void **state)
     net_settings_init(&settings);
     web_begin(&server, says);
     assert_int_equal(remote_new(&remote, &settings, &e), 0);
-    assert_int_equal(list(remote, url, &e), 0);
+    assert_int_equal(list(remote, url, NULL, &e), 0);
     for (int fd = 3; fd < 100; fd++) {
         int domain = 0;
         getsockopt(fd, SOL_SOCKET, SO_DOMAIN, &domain, &(socklen_t){sizeof domain});
