@@ -183,6 +183,16 @@ static int note_version(void *data, const char *name, const struct version *vers
     return 0;
 }
 
+/* How many it has; *seen has their names. */
+static unsigned see_versions(struct repository *repository, struct seen *seen)
+{
+    struct error e = {0};
+
+    seen->count = 0;
+    assert_int_equal(versions_each(repository, note_version, seen, &e), 0);
+    return seen->count;
+}
+
 /* What never moves is where the record says, whatever has become of its ref on the disk. */
 static void test_the_record_knows_better_than_a_ref(void **state)
 {
@@ -205,17 +215,14 @@ static void test_the_record_knows_better_than_a_ref(void **state)
     repository_close(other);
     run(*state, "rm %s/refs/tags/v1", folder);
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 2);
+    assert_int_equal(see_versions(other, &seen), 2);
     snprintf(ref, sizeof ref, "%s/refs/tags/v1", folder);
     assert_int_equal(access(ref, F_OK), 0); /* mended */
     repository_close(other);
     /* What was removed on purpose does not come back. */
     assert_int_equal(pins_remove(setup.repository, "refs/tags/v1", &e), 0);
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    seen.count = 0;
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 1);
+    assert_int_equal(see_versions(other, &seen), 1);
     assert_int_equal(pins_find(other, "refs/tags/v1", &found, &e), -ENOENT);
     repository_close(other);
     close_setup(&setup);
@@ -235,20 +242,15 @@ static void test_what_another_process_has_removed_is_not_listed(void **state)
     assert_fetched(&setup, "main", VERSION_BRANCH, "main");
     assert_fetched(&setup, "v5", VERSION_TAG, "v5");
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 3);
+    assert_int_equal(see_versions(other, &seen), 3);
     assert_int_equal(pins_remove(setup.repository, "refs/tags/v1", &e), 0);
-    seen.count = 0;
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 2);
+    assert_int_equal(see_versions(other, &seen), 2);
     assert_string_equal(seen.names[0], "main");
     assert_string_equal(seen.names[1], "v5");
     assert_int_equal(versions_find(other, "v1", NULL, &version, &e), -ENOENT);
     /* One that is only damaged is there. */
     run(*state, "echo x >%s/refs/tags/v5", repository_folder(other));
-    seen.count = 0;
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 2);
+    assert_int_equal(see_versions(other, &seen), 2);
     repository_close(other);
     close_setup(&setup);
 }
@@ -270,7 +272,7 @@ static void test_a_ref_that_differs_from_the_record_is_mended(void **state)
     const char *folder = repository_folder(setup.repository);
     run(*state, "cp %s/refs/tags/v5 %s/refs/tags/v1", folder, folder);
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
+    see_versions(other, &seen);
     assert_int_equal(versions_find(other, "v1", NULL, &found, &e), 0);
     assert_true(oid_equal(&found.commit, &one.commit));
     assert_string_equal(output(*state, "cat %s/refs/tags/v1", folder),
@@ -1069,8 +1071,7 @@ static void test_versions_of_another_process_are_seen(void **state)
     assert_int_equal(versions_find(other, "v1", NULL, &version, &e), 0);
     assert_fetched(&setup, "main", VERSION_BRANCH, "main");
     assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 3);
+    assert_int_equal(see_versions(other, &seen), 3);
     assert_string_equal(seen.names[0], "main");
     assert_string_equal(seen.names[1], "deep/er/v4");
     assert_string_equal(seen.names[2], "v1");
@@ -1114,8 +1115,7 @@ static void test_a_ref_that_the_record_lacks_is_recorded(void **state)
     run(*state, "git --git-dir=%s update-ref refs/tags/copy refs/tags/v1",
         repository_folder(setup.repository));
     assert_int_equal(repository_open(&other, setup.cache, setup.url, &e), 0);
-    assert_int_equal(versions_each(other, note_version, &seen, &e), 0);
-    assert_int_equal(seen.count, 2);
+    assert_int_equal(see_versions(other, &seen), 2);
     run(*state, "grep refs/tags/copy %s/startpointfs-pins", repository_folder(setup.repository));
     repository_close(other);
     close_setup(&setup);
