@@ -108,7 +108,7 @@ uint64_t known_pins_scan(struct repository *repository)
     return scan;
 }
 
-void known_pins_see(struct repository *repository, const char *ref, uint64_t scan)
+bool known_pins_see(struct repository *repository, const char *ref, uint64_t scan)
 {
     bool found;
     size_t at;
@@ -118,6 +118,7 @@ void known_pins_see(struct repository *repository, const char *ref, uint64_t sca
     if (found && repository->pins[at].seen < scan)
         repository->pins[at].seen = scan;
     pthread_rwlock_unlock(&repository->lock);
+    return found;
 }
 
 void known_pins_forget_unseen(struct repository *repository, uint64_t scan)

@@ -31,7 +31,8 @@ void known_pins_forget(struct repository *repository, const char *ref);
 /* A scan sees each ref that is there, and then forgets those that it has not seen, unless they were added meanwhile: gc
  * has taken them. */
 uint64_t known_pins_scan(struct repository *repository);
-void known_pins_see(struct repository *repository, const char *ref, uint64_t scan);
+/* False if it was not known. */
+bool known_pins_see(struct repository *repository, const char *ref, uint64_t scan);
 void known_pins_forget_unseen(struct repository *repository, uint64_t scan);
 void known_pins_release(struct repository *repository);
 

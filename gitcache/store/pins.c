@@ -243,8 +243,7 @@ static int learn_recorded(struct pin_scan *scan)
         const struct pin_record_item *item = &record->items[i];
         struct version version;
 
-        known_pins_see(scan->repository, item->ref, scan->number);
-        if (known_pins_find(scan->repository, item->ref, &there, &version))
+        if (known_pins_see(scan->repository, item->ref, scan->number))
             continue;
         r = refs_read(scan->repository->folder, item->ref, &there, scan->e);
         if (r != -ENOENT) {
