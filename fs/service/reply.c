@@ -8,18 +8,10 @@
 #include <strings.h>
 #include <zlib.h>
 
+#include "gitcache/base/hash.h"
+
 #define GZIP_LEAST 256 /* bytes; a smaller answer fits a packet anyway */
 #define GZIP_BITS  (15 + 16)
-
-/* FNV-1a: tells texts apart, and guards nothing. */
-static uint64_t hash_of(const char *text, size_t size)
-{
-    uint64_t hash = 0xcbf29ce484222325;
-
-    for (size_t i = 0; i < size; i++)
-        hash = (hash ^ (unsigned char)text[i]) * 0x100000001b3;
-    return hash;
-}
 
 /* No gzip, if there is no memory for it or it is not smaller: no reason to fail. */
 static void compress_text(struct reply *reply)
@@ -52,7 +44,7 @@ int reply_init(struct reply *reply, char *text, size_t size)
     *reply = (struct reply){.text = text, .size = size};
     if (!text)
         return -ENOMEM;
-    uint64_t hash = hash_of(text, size);
+    uint64_t hash = hash_bytes(HASH_BEGIN, text, size);
     snprintf(reply->tag, sizeof reply->tag, "\"%016llx-%zx\"", (unsigned long long)hash, size);
     snprintf(reply->gzip_tag, sizeof reply->gzip_tag, "\"%016llx-%zx-z\"", (unsigned long long)hash,
              size);
