@@ -74,7 +74,6 @@ static void release(struct crash_slot *slot)
     atomic_store(&slot->working, 0);
     atomic_store(&slot->deaths, 0);
     atomic_store(&slot->kills, 0);
-    atomic_store(&slot->died_at, 0);
     atomic_store(&slot->key, 0);
 }
 

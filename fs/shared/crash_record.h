@@ -30,7 +30,7 @@ struct crash_slot {
     _Atomic uint32_t working; /* a thread is at it just now */
     _Atomic uint32_t deaths;
     _Atomic uint32_t kills;  /* from outside, while a thread was at it */
-    _Atomic int64_t died_at; /* clock_now() */
+    _Atomic int64_t died_at; /* clock_now(), after a death or a kill */
 };
 
 struct crash_record {

@@ -166,6 +166,5 @@ void ask_sources_later(struct mount *mount)
     struct repo *repo;
 
     for (size_t i = 0; (repo = repos_at(&mount->repos, i)); i++)
-        if (repo->in_use)
-            ask_sources_of(mount, repo);
+        ask_sources_of(mount, repo);
 }

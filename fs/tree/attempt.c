@@ -69,8 +69,7 @@ bool attempt_is_suspect(struct mount *mount, struct repo *repo, const char *vers
 int attempt_begin(struct attempt *attempt, struct error *e)
 {
     struct crash_record *crashes = &attempt->mount->state->crashes;
-    enum crash_verdict verdict =
-        attempt->count ? crash_record_judge(crashes, attempt->keys[0]) : CRASH_SAFE;
+    enum crash_verdict verdict = crash_record_judge(crashes, attempt->keys[0]);
 
     on_progress(attempt, 0, NULL);
     int64_t now = clock_now();

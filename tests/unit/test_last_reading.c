@@ -16,6 +16,7 @@
 #include "fs/shared/last_reading.h"
 #include "fs/tree/lists_saved.h"
 #include "gitcache/base/hash.h"
+#include "tests/unit/left_behind.h"
 
 #define HEAD   96 /* bytes before the readings */
 #define LAYOUT 8  /* where its number is */
@@ -223,6 +224,38 @@ static void what_cannot_be_kept_leaves_the_one_before(void **state)
     close(fd);
 }
 
+static void what_is_damaged_leaves_no_memory(void **state)
+{
+    int fd = make();
+    size_t before = 0, size;
+    char *bytes;
+
+    (void)state;
+    assert_int_equal(last_reading_put(fd, "what was said", 13), 0);
+    assert_int_equal(pwrite(fd, "x", 1, HEAD), 1);
+    for (int i = 0; i < 40; i++) {
+        if (i == 20) /* malloc keeps some of the first for the next */
+            before = allocated();
+        assert_int_equal(last_reading_get(fd, &bytes, &size), -EIO);
+    }
+    assert_int_equal(allocated(), before);
+    close(fd);
+}
+
+static void what_is_no_memory_is_an_error(void **state)
+{
+    int ends[2];
+    size_t size;
+    char *bytes;
+
+    (void)state;
+    assert_int_equal(pipe(ends), 0);
+    close(ends[0]);
+    close(ends[1]);
+    assert_int_equal(last_reading_get(ends[0], &bytes, &size), -EBADF);
+    assert_int_equal(last_reading_put(ends[0], "x", 1), -EBADF);
+}
+
 /* ---- what the lists say ---- */
 
 static void add_source(struct mounted_set *mounted, const char *text, const char *given,
@@ -380,6 +413,8 @@ int main(void)
         cmocka_unit_test(a_damaged_only_reading_is_an_error),
         cmocka_unit_test(a_place_that_cannot_be_is_passed_over),
         cmocka_unit_test(what_cannot_be_kept_leaves_the_one_before),
+        cmocka_unit_test(what_is_damaged_leaves_no_memory),
+        cmocka_unit_test(what_is_no_memory_is_an_error),
         cmocka_unit_test(lists_come_back_as_they_were),
         cmocka_unit_test(other_bytes_are_parsed_with_care),
     };

@@ -13,6 +13,9 @@
 #include "fs/shared/children.h"
 #include "fs/shared/nodes.h"
 #include "fs/shared/nodes_layout.h"
+#include "fs/shared/sweep.h"
+#include "tests/unit/left_behind.h"
+#include "tests/unit/no_room.h"
 
 static int set_up(void **state)
 {
@@ -633,6 +636,42 @@ static void the_size_of_a_table_is_checked(void **state)
     close(fd);
 }
 
+static void a_table_that_is_unmapped_leaves_nothing(void **state)
+{
+    const struct node_link bad = {4000, true};
+    size_t before = 0;
+
+    (void)state;
+    for (int i = 0; i < 40; i++) {
+        void *nodes;
+        if (i == 20) /* malloc keeps some of the first for the next */
+            before = allocated();
+        set_up(&nodes);
+        const struct node_link links[] = {{add(nodes, NODE_REPO, "a", 0), true}};
+        assert_int_equal(node_publish_links(nodes, 0, links, 1), 1);
+        assert_int_equal(node_publish_links(nodes, 0, &bad, 1), -EIO);
+        struct sweep *sweep = nodes_sweep_new(nodes);
+        nodes_sweep_look(sweep);
+        nodes_sweep_finish(sweep);
+        nodes_sweep_free(sweep);
+        tear_down(&nodes);
+    }
+    nodes_unmap(NULL);
+    assert_int_equal(allocated(), before);
+    assert_int_equal(mapped("startpointfs-nodes"), 0);
+}
+
+static int create_table(struct error *e)
+{
+    return nodes_create(4096, 7, e);
+}
+
+static void a_table_needs_room(void **state)
+{
+    (void)state;
+    assert_needs_room(create_table);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -663,6 +702,8 @@ int main(void)
         cmocka_unit_test(a_file_takes_little_memory),
         cmocka_unit_test(another_mapping_sees_the_same),
         cmocka_unit_test(another_layout_is_refused),
+        cmocka_unit_test(a_table_that_is_unmapped_leaves_nothing),
+        cmocka_unit_test(a_table_needs_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

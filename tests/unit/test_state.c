@@ -13,6 +13,8 @@
 
 #include "fs/shared/state.h"
 #include "gitcache/base/clock.h"
+#include "tests/unit/left_behind.h"
+#include "tests/unit/no_room.h"
 
 static int set_up(void **state)
 {
@@ -69,6 +71,20 @@ static void another_size_is_refused(void **state)
         assert_int_equal(ftruncate(fd, sizes[i]), 0);
         assert_int_equal(state_map(&mapped, fd, &error), -EPROTO);
     }
+}
+
+static void what_is_refused_or_unmapped_is_not_mapped(void **state)
+{
+    uint32_t other = STATE_LAYOUT + 1;
+    int fd = *(int *)*state;
+    struct state *shared;
+
+    assert_int_equal(state_map(&shared, fd, NULL), 0);
+    assert_int_equal(mapped("startpointfs-state"), 1);
+    state_unmap(shared);
+    assert_int_equal(pwrite(fd, &other, sizeof other, 0), sizeof other);
+    assert_int_equal(state_map(&shared, fd, NULL), -EPROTO);
+    assert_int_equal(mapped("startpointfs-state"), 0);
 }
 
 /* The classes are those that metrics name (startpointfs(1)). */
@@ -138,6 +154,12 @@ static void one_worker_works_at_a_time(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void a_state_needs_room(void **state)
+{
+    (void)state;
+    assert_needs_room(state_create);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -145,9 +167,11 @@ int main(void)
         TEST(a_mount_begins_now_with_nothing_counted),
         TEST(another_layout_is_refused),
         TEST(another_size_is_refused),
+        TEST(what_is_refused_or_unmapped_is_not_mapped),
         TEST(fetches_are_counted_by_how_long_they_take),
         TEST(operations_keep_their_names),
         TEST(one_worker_works_at_a_time),
+        cmocka_unit_test(a_state_needs_room),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
