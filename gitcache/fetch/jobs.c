@@ -73,6 +73,28 @@ void jobs_resolve(struct jobs *jobs)
     repository_listing_put(jobs->repository, listing);
 }
 
+/* What neither the listing nor an id tells. */
+static void finish_missing(struct jobs *jobs)
+{
+    const char *shown = repository_shown(jobs->repository);
+    struct error e = {0};
+
+    for (size_t i = 0; i < jobs->count; i++) {
+        struct job *job = &jobs->items[i];
+
+        if (job->done || job->target.state != RESOLVE_NONE)
+            continue;
+        if (job->request->name)
+            error_set(&e, ENOENT, "%s has no tag, branch or commit %s", shown, job->request->name);
+        else
+            error_set(&e, ENOENT,
+                      "%s has no default branch: neither master, main nor what HEAD "
+                      "names; name a tag with ?tag=",
+                      shown);
+        jobs_finish_one(job, -ENOENT, &e);
+    }
+}
+
 int jobs_list(struct jobs *jobs)
 {
     struct error e = {0};
@@ -84,5 +106,6 @@ int jobs_list(struct jobs *jobs)
     }
     jobs->listed = true;
     jobs_resolve(jobs);
+    finish_missing(jobs);
     return 0;
 }

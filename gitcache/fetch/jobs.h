@@ -45,7 +45,8 @@ bool jobs_have(const struct jobs *jobs, enum resolve_state state);
 /* Resolves all jobs that are not done with the listing that is known. */
 void jobs_resolve(struct jobs *jobs);
 
-/* Asks the remote for a new listing and resolves all jobs with it. On failure all are finished. */
+/* Asks the remote for a new listing and resolves all jobs with it; those of what it does not have are finished with
+ * ENOENT. On failure all are finished. */
 int jobs_list(struct jobs *jobs);
 
 #endif

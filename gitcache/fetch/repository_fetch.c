@@ -88,31 +88,8 @@ static bool needs_listing(const struct jobs *jobs)
 
 static int resolve(struct jobs *jobs)
 {
-    struct error e = {0};
-    int r;
-
     jobs_resolve(jobs);
-    if (needs_listing(jobs)) {
-        r = jobs_list(jobs);
-        if (r < 0)
-            return r;
-    }
-    for (size_t i = 0; i < jobs->count; i++) {
-        struct job *job = &jobs->items[i];
-
-        if (job->done || job->target.state != RESOLVE_NONE)
-            continue;
-        if (job->request->name)
-            error_set(&e, ENOENT, "%s has no tag, branch or commit %s",
-                      repository_shown(jobs->repository), job->request->name);
-        else
-            error_set(&e, ENOENT,
-                      "%s has no default branch: neither master, main nor what HEAD "
-                      "names; name a tag with ?tag=",
-                      repository_shown(jobs->repository));
-        jobs_finish_one(job, -ENOENT, &e);
-    }
-    return 0;
+    return needs_listing(jobs) ? jobs_list(jobs) : 0;
 }
 
 static void leave_searches(struct jobs *jobs)

@@ -1224,6 +1224,30 @@ static void test_a_remote_that_changed_is_listed_again(void **state)
     close_setup(&setup);
 }
 
+/* What was listed is gone: nothing is left to ask for, or the others. */
+static void test_what_is_gone_since_it_was_listed_is_not_there(void **state)
+{
+    for (size_t count = 1; count <= 2; count++) {
+        struct version_request requests[] = {{.name = "v5"}, {.name = "v1"}};
+        struct setup setup;
+        struct error e = {0};
+
+        make_remote(state);
+        open_setup(&setup, state);
+        assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &e), 0);
+        run(*state, "cd remote; git reset -q --hard v1; git tag -d v5 deep/er/v4;"
+                    "git reflog expire --expire=now --all; git gc -q --prune=now");
+        assert_int_equal(
+            repository_fetch(setup.repository, setup.remote, requests, count, NULL, NULL, &e),
+            -ENOENT);
+        assert_int_equal(requests[0].status, -ENOENT);
+        assert_non_null(strstr(requests[0].error.text, "has no tag, branch or commit v5"));
+        assert_int_equal(requests[1].status, 0);
+        close_setup(&setup);
+        run(*state, "rm -rf remote cache");
+    }
+}
+
 /* The entry says that it is a file, or a link; git would refuse to check it out. */
 static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
 {
@@ -1876,6 +1900,7 @@ int main(void)
         TEST(test_incomplete_remote_pins_nothing),
         TEST(test_what_one_version_lacks_spoils_no_other),
         TEST(test_a_remote_that_changed_is_listed_again),
+        TEST(test_what_is_gone_since_it_was_listed_is_not_there),
         TEST(test_a_tree_in_the_place_of_a_file_is_refused),
         TEST(test_damage_is_repaired),
         TEST(test_every_kind_of_damage_is_repaired),
