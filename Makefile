@@ -65,8 +65,9 @@ $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath,--wrap=syscall
 $(B)/tests/test_fence_calls: UNIT_LDFLAGS := -Wl,--wrap=seccomp_rule_add
 $(B)/tests/test_reload: UNIT_LDFLAGS := -Wl,--wrap=load_run,--wrap=poll
 $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=connection_drain
-$(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll
-$(B)/tests/test_connection: UNIT_LDFLAGS := -Wl,--wrap=writev
+$(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll,--wrap=inotify_init1
+$(B)/tests/test_connection $(B)/tests/test_worker $(B)/tests/test_serve: UNIT_LDFLAGS := -Wl,--wrap=writev,--wrap=readv
+$(B)/tests/test_texts: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_supervisor: UNIT_LDFLAGS := -Wl,--wrap=poll,--wrap=oom_kills
 $(B)/tests/test_lists: UNIT_LDFLAGS := -Wl,--wrap=set_folders_publish
 $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep

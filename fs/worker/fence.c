@@ -201,8 +201,6 @@ int fence_close(struct fence **out, const struct worker_start *start, const char
 
 void fence_free(struct fence *fence)
 {
-    if (!fence)
-        return;
     fence_files_free(fence->files);
     free(fence);
 }

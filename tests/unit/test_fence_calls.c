@@ -22,11 +22,15 @@
 
 int __wrap_seccomp_rule_add(scmp_filter_ctx filter, uint32_t action, int call, unsigned count, ...);
 
+static unsigned failing_rule; /* counted down to it; 0: none */
+
 int __wrap_seccomp_rule_add(scmp_filter_ctx filter, uint32_t action, int call, unsigned count, ...)
 {
     struct scmp_arg_cmp compared = {0};
     va_list more;
 
+    if (failing_rule > 0 && --failing_rule == 0)
+        return -ENOMEM;
     va_start(more, count);
     if (count == 1)
         compared = va_arg(more, struct scmp_arg_cmp);
@@ -143,12 +147,36 @@ static void three_families_of_sockets(void **state)
     run_apart(open_sockets, NULL);
 }
 
+/* No fence is closed that lacks a rule. */
+static void lack_rules(void *data)
+{
+    unsigned rules = 0;
+
+    (void)data;
+    CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    for (bool has_failed = true; has_failed;) {
+        failing_rule = ++rules;
+        int r = fence_calls_refuse();
+        has_failed = failing_rule == 0;
+        CHECK(r == (has_failed ? -ENOMEM : 0));
+        CHECK(has_failed == (errno_of(SYS_personality, 0xffffffff) == 0));
+    }
+    CHECK(rules > 50);
+}
+
+static void all_rules_or_none(void **state)
+{
+    (void)state;
+    run_apart(lack_rules, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(what_a_worker_never_needs),
         cmocka_unit_test(threads_and_no_processes),
         cmocka_unit_test(three_families_of_sockets),
+        cmocka_unit_test(all_rules_or_none),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

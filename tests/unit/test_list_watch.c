@@ -4,6 +4,8 @@
 #include <poll.h>
 #include <pthread.h>
 #include <stdatomic.h>
+#include <sys/inotify.h>
+#include <sys/resource.h>
 
 #include "fs/log.h"
 #include "fs/tree/lists.h"
@@ -223,6 +225,58 @@ static void what_a_worker_may_not_open_is_for_the_next(void **state)
     close_watch();
 }
 
+static atomic_bool no_inotify;
+
+int __real_inotify_init1(int flags);
+int __wrap_inotify_init1(int flags);
+
+int __wrap_inotify_init1(int flags)
+{
+    errno = EMFILE;
+    return no_inotify ? -1 : __real_inotify_init1(flags);
+}
+
+/* SIGHUP is as good as ever. */
+static void where_nothing_can_be_watched_it_is_told(void **state)
+{
+    static const char *const folders[] = {"lists", NULL};
+
+    run(*state, "mkdir lists");
+    no_inotify = true;
+    open_watch(*state, folders);
+    no_inotify = false;
+    wait_for(1);
+    seen.waits = INT_MAX;
+    list_watch_reload(worker.list_watch);
+    wait_for(2);
+    assert_int_equal(seen.waits, FOR_EVER);
+    close_watch();
+    assert_string_equal(output(*state,
+                               "grep -c 'cannot watch the lists (Too many open files): after "
+                               "a change, send SIGHUP' said"),
+                        "1");
+}
+
+/* The mount goes on without. */
+static void without_a_descriptor_there_is_no_watch(void **state)
+{
+    struct rlimit limit, none;
+    char file[100];
+
+    snprintf(file, sizeof file, "%s/said", ((const struct sandbox *)*state)->folder);
+    assert_int_equal(log_open(&worker.mount.log, LOG_LEVEL_DEBUG, file, 1), 0);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+    none = (struct rlimit){.rlim_cur = 0, .rlim_max = limit.rlim_max};
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &none), 0);
+    struct list_watch *watch = list_watch_open(&worker);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+    assert_null(watch);
+    list_watch_reload(watch);
+    list_watch_close(watch);
+    log_close(worker.mount.log);
+    assert_string_equal(output(*state, "grep -c 'changes of the lists go unnoticed' said"), "1");
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -233,6 +287,8 @@ int main(void)
         TEST(what_cannot_be_read_is_tried_again),
         TEST(what_cannot_be_watched_is_said_once),
         TEST(what_a_worker_may_not_open_is_for_the_next),
+        TEST(where_nothing_can_be_watched_it_is_told),
+        TEST(without_a_descriptor_there_is_no_watch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -10,6 +10,20 @@
 #include "fs/worker/texts.h"
 #include "tests/unit/clock_of_test.h"
 
+static int memory = -1; /* for so many allocations; -1: for all */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+
+void *__wrap_calloc(size_t count, size_t size)
+{
+    if (memory == 0)
+        return NULL;
+    if (memory > 0)
+        memory--;
+    return __real_calloc(count, size);
+}
+
 struct maker {
     const char *says;
     int result;
@@ -121,6 +135,32 @@ static void test_a_text_that_cannot_be_made_is_an_error(void **state)
     texts_free(texts);
 }
 
+static void test_without_memory_there_is_no_text(void **state)
+{
+    struct maker maker = {.says = "one"};
+    struct ask ask = {0};
+    struct text *text;
+
+    (void)state;
+    memory = 0;
+    struct texts *texts = texts_new(make, &maker);
+    assert_null(texts);
+    texts_free(texts);
+    memory = -1;
+    texts = texts_new(make, &maker);
+    for (memory = 0; memory < 2; memory++) { /* for what is known of the file; and for the text */
+        int has = memory;
+        assert_int_equal(texts_get(texts, 1, &ask, &text), -ENOMEM);
+        memory = has;
+    }
+    memory = -1;
+    text = get(texts, 1);
+    assert_string_equal(texts_bytes(text), "one");
+    texts_put(text);
+    texts_put(NULL);
+    texts_free(texts);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -128,6 +168,7 @@ int main(void)
         cmocka_unit_test(test_a_text_that_comes_out_as_it_was_keeps_its_time),
         cmocka_unit_test(test_who_asks_for_nothing_gets_the_last),
         cmocka_unit_test(test_a_text_that_cannot_be_made_is_an_error),
+        cmocka_unit_test(test_without_memory_there_is_no_text),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
