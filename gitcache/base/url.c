@@ -55,7 +55,7 @@ static void lay_out_authority(struct url_layout *out, const char *start, const c
 }
 
 /* user@host:path, as scp writes it: a colon before the first slash, not one inside [brackets]. */
-static bool lay_out_scp(struct url_layout *out, const char *url)
+static void lay_out_scp(struct url_layout *out, const char *url)
 {
     const char *slash = strchrnul(url, '/');
     const char *at = last_at_sign(url, slash);
@@ -64,28 +64,24 @@ static bool lay_out_scp(struct url_layout *out, const char *url)
     const char *colon = strchr(bracket ? bracket : host, ':');
 
     if (!colon || (!bracket && colon > slash) || (bracket && colon != bracket + 1))
-        return false;
+        return;
     if (colon == host || colon[1] == ':') /* "helper::address" runs a program in git */
-        return false;
+        return;
     lay_out_authority(out, url, colon);
     out->path = colon + 1;
     out->scheme = URL_SSH;
-    return true;
 }
 
-/* False for what no repository can be reached by. */
-static bool lay_out(struct url_layout *out, const char *url)
+/* URL_REFUSED, and no parts, for what no repository can be reached by. */
+static void lay_out(struct url_layout *out, const char *url)
 {
-    memset(out, 0, sizeof *out);
-    out->prefix = out->userinfo = out->host_port = (struct url_piece){url, 0};
-    out->scheme = URL_REFUSED;
-    out->path = url;
-    if (*url == '-')
-        return false;
-    if (*url == '/') {
+    const struct url_piece none = {url, 0};
+
+    *out = (struct url_layout){URL_REFUSED, none, none, none, url};
+    if (*url == '/')
         out->scheme = URL_LOCAL;
-        return true;
-    }
+    if (*url == '/' || *url == '-')
+        return;
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         size_t length = strlen(schemes[i].prefix);
         if (strncasecmp(url, schemes[i].prefix, length) != 0)
@@ -93,9 +89,10 @@ static bool lay_out(struct url_layout *out, const char *url)
         out->prefix.length = length;
         out->scheme = schemes[i].scheme;
         lay_out_authority(out, url + length, url + length + strcspn(url + length, "/?#"));
-        return true;
+        return;
     }
-    return !strstr(url, "://") && lay_out_scp(out, url);
+    if (!strstr(url, "://"))
+        lay_out_scp(out, url);
 }
 
 static bool piece_is(struct url_piece piece, const char *text)
@@ -107,8 +104,7 @@ enum url_scheme url_scheme(const char *url)
 {
     struct url_layout at;
 
-    if (!lay_out(&at, url))
-        return URL_REFUSED;
+    lay_out(&at, url);
     if (at.scheme == URL_LOCAL) {
         bool here = at.host_port.length == 0 || piece_is(at.host_port, "localhost");
         return here && *at.path == '/' ? URL_LOCAL : URL_REFUSED;
@@ -122,32 +118,24 @@ static size_t append_shown(char *out, size_t size, size_t used, const char *text
         unsigned char c = (unsigned char)text[i];
         out[used++] = c < ' ' || c == 0x7f ? '?' : (char)c;
     }
-    if (used < size)
-        out[used] = '\0';
+    out[used] = '\0';
     return used;
 }
 
 char *url_display(const char *url, char *out, size_t size)
 {
     struct url_layout at;
+    const char *unknown, *rest;
     size_t used;
-    const char *rest = url;
 
-    if (size)
-        *out = '\0';
-    if (!lay_out(&at, url)) {
-        /* An unknown scheme may carry a password too. */
-        const char *authority = strstr(url, "://");
-        if (!authority) {
-            append_shown(out, size, 0, url, strlen(url));
-            return out;
-        }
-        at.prefix = piece_between(url, authority + 3);
-        lay_out_authority(&at, authority + 3, authority + 3 + strcspn(authority + 3, "/?#"));
+    lay_out(&at, url);
+    unknown = at.scheme == URL_REFUSED ? strstr(url, "://") : NULL;
+    if (unknown) { /* it may carry a password too */
+        at.prefix = piece_between(url, unknown + 3);
+        lay_out_authority(&at, unknown + 3, unknown + 3 + strcspn(unknown + 3, "/?#"));
     }
     used = append_shown(out, size, 0, at.prefix.start, at.prefix.length);
-    if (at.prefix.length || at.userinfo.length)
-        rest = at.userinfo.start + at.userinfo.length;
+    rest = at.userinfo.start + at.userinfo.length;
     append_shown(out, size, used, rest, strlen(rest));
     return out;
 }
@@ -156,12 +144,10 @@ char *url_host(const char *url, char *out, size_t size)
 {
     struct url_layout at;
 
-    if (size)
-        *out = '\0';
-    if (!lay_out(&at, url) || at.scheme == URL_LOCAL)
-        return out;
-    append_shown(out, size, 0, at.host_port.start, at.host_port.length);
-    for (char *c = out; size && *c; c++)
+    lay_out(&at, url);
+    append_shown(out, size, 0, at.host_port.start,
+                 at.scheme == URL_LOCAL ? 0 : at.host_port.length);
+    for (char *c = out; *c; c++)
         *c = (char)tolower((unsigned char)*c);
     return out;
 }
@@ -180,7 +166,8 @@ char *url_local_path(const char *url)
 {
     struct url_layout at;
 
-    if (!lay_out(&at, url) || at.prefix.length == 0)
+    lay_out(&at, url);
+    if (at.prefix.length == 0)
         return strdup(url);
     return decoded(piece_between(at.path, at.path + strlen(at.path)));
 }
@@ -202,21 +189,21 @@ static int split_userinfo(struct url_parts *out, struct url_piece userinfo)
     return out->password ? 0 : -ENOMEM;
 }
 
-static int split_host(struct url_parts *out, struct url_piece host_port, bool with_port)
+static int split_host(struct url_parts *out, struct url_piece host_port)
 {
     const char *start = host_port.start, *end = start + host_port.length;
     const char *bracket = *start == '[' ? memchr(start, ']', host_port.length) : NULL;
     const char *rest = bracket ? bracket + 1 : memchr(start, ':', host_port.length);
 
-    if (!rest || !with_port)
-        rest = bracket ? bracket + 1 : end;
+    if (!rest)
+        rest = end;
     out->host = decoded(bracket ? piece_between(start + 1, bracket) : piece_between(start, rest));
     if (!out->host)
         return -ENOMEM;
-    if (rest == end || rest + 1 == end) /* "host:" is the scheme's own port */
-        return rest == end || *rest == ':' ? 0 : -EINVAL;
-    if (*rest != ':')
+    if (rest < end && *rest != ':')
         return -EINVAL;
+    if (end - rest < 2) /* "host:" is the scheme's own port */
+        return 0;
     out->port = strndup(rest + 1, (size_t)(end - rest - 1));
     return out->port ? 0 : -ENOMEM;
 }
@@ -264,11 +251,12 @@ int url_split(struct url_parts *out, const char *url)
     int r;
 
     memset(out, 0, sizeof *out);
-    if (!lay_out(&at, url) || at.scheme == URL_LOCAL || at.host_port.length == 0)
+    lay_out(&at, url);
+    if (at.scheme == URL_LOCAL)
         return -EINVAL;
     r = split_userinfo(out, at.userinfo);
     if (r == 0)
-        r = split_host(out, at.host_port, at.prefix.length > 0);
+        r = split_host(out, at.host_port);
     if (r == 0)
         r = split_path(out, &at);
     if (r == 0 && !parts_are_valid(out, at.scheme == URL_SSH || at.scheme == URL_GIT))

@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gitcache/net/gitconfig.h"
+#include "gitcache/net/settings.h"
 
 /* A file that stands for the user's configuration. */
 static int make_file(void **state)
@@ -279,6 +280,57 @@ static void test_booleans(void **state)
     assert_true(gitconfig_bool(NULL, true) && gitconfig_bool("maybe", true));
 }
 
+/* git's 0 is for ever, which nothing here may take. */
+static void test_how_long_silence_may_last(void **state)
+{
+    static const struct {
+        const char *lines, *variable;
+        unsigned given, most, expected;
+    } cases[] = {
+        {"", NULL, 0, 0, 30},
+        {"lowSpeedTime = 7\n", NULL, 0, 0, 7},
+        {"lowSpeedTime = 1\n", NULL, 0, 0, 1},
+        {"lowSpeedTime = 0\n", NULL, 0, 0, 30},
+        {"lowSpeedTime = -1\n", NULL, 0, 0, 30},
+        {"lowSpeedTime = 7\n", "5", 0, 0, 5},
+        {"lowSpeedTime = 7\n", NULL, 9, 0, 9},
+        {"lowSpeedTime = 7\n", NULL, 0, 1, 1},
+        {"lowSpeedTime = 7\n", NULL, 0, 8, 7},
+        {"lowSpeedTime = 7\n", NULL, 9, 8, 8},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct net_settings settings;
+        char text[100];
+
+        snprintf(text, sizeof text, "[http]\n%s", cases[i].lines);
+        struct gitconfig *config = load(state, text);
+        if (cases[i].variable)
+            setenv("GIT_HTTP_LOW_SPEED_TIME", cases[i].variable, 1);
+        net_settings_init(&settings);
+        settings.silence_timeout = cases[i].given;
+        settings.silence_most = cases[i].most;
+        net_settings_complete(&settings, config);
+        unsetenv("GIT_HTTP_LOW_SPEED_TIME");
+        assert_int_equal(settings.silence_timeout, cases[i].expected);
+        gitconfig_free(config);
+    }
+}
+
+static void test_what_the_network_may_do_where_nothing_is_said(void **state)
+{
+    struct net_settings settings;
+
+    (void)state;
+    net_settings_init(&settings);
+    assert_int_equal(settings.connect_timeout, 10);
+    assert_int_equal(settings.silence_timeout, 0);
+    assert_int_equal(settings.silence_most, 0);
+    assert_int_equal(settings.rate, 15);
+    assert_true(settings.max_pack == UINT64_C(2) << 30);
+    assert_true(settings.max_listing == UINT64_C(64) << 20);
+}
+
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, make_file, remove_file)
 
 int main(void)
@@ -294,6 +346,8 @@ int main(void)
         WITH_FILE(test_the_system_s_file),
         WITH_FILE(test_damage),
         WITH_FILE(test_packed),
+        WITH_FILE(test_how_long_silence_may_last),
+        cmocka_unit_test(test_what_the_network_may_do_where_nothing_is_said),
         cmocka_unit_test(test_booleans),
     };
 

@@ -25,19 +25,21 @@ struct wish {
     const char *without;
 };
 
-static void list(const char *url)
+static int list(const char *url, struct error *e)
 {
     struct listing listing = {0};
     struct net_settings settings;
     struct remote *remote;
-    struct error e = {0};
+    int r;
 
     net_settings_init(&settings);
     settings.silence_timeout = 60;
-    assert_int_equal(remote_new(&remote, &settings, &e), 0);
-    if (remote_list(remote, url, NULL, 0, NULL, &listing, &e) == 0)
+    assert_int_equal(remote_new(&remote, &settings, e), 0);
+    r = remote_list(remote, url, NULL, 0, NULL, &listing, e);
+    if (r == 0)
         listing_release(&listing);
     remote_free(remote);
+    return r;
 }
 
 static void with_port(char out[400], const char *text, unsigned port)
@@ -63,19 +65,29 @@ static void configure(const struct sandbox *box, const char *text)
     fclose(file);
 }
 
-/* Lists that URL; the header of the last request. */
-static void ask(const struct sandbox *box, struct web_server *server, const char *config,
-                const char *url, const char *const *says)
+/* Lists that URL; the header of the last request, and what has become of it. */
+static int ask_for(const struct sandbox *box, struct web_server *server, const char *config,
+                   const char *url, const char *const *says, struct error *e)
 {
     char text[400];
+    int r;
 
     web_open(server);
     with_port(text, config, server->port);
     configure(box, text);
     with_port(text, url, server->port);
     web_begin(server, says);
-    list(text);
+    r = list(text, e);
     web_end(server);
+    return r;
+}
+
+static void ask(const struct sandbox *box, struct web_server *server, const char *config,
+                const char *url, const char *const *says)
+{
+    struct error e = {0};
+
+    ask_for(box, server, config, url, says, &e);
 }
 
 static bool has_line(const struct web_server *server, const char *line)
@@ -182,6 +194,43 @@ static void another_method_is_used_where_basic_is_not_offered(void **state)
     assert_non_null(strstr(server.head, "\r\nAuthorization: Digest username=\"me\""));
 }
 
+/* Whether a certificate is looked at shows in whether those to trust are. */
+static void certificates_are_checked_unless_that_is_forbidden(void **state)
+{
+    static const char *const says[] = {RAW "HTTP/1.1 400 No\r\n\r\n", NULL};
+    static const char trust[] = "; git's http.sslCAInfo names the certificates to trust",
+                      talk[] = "; is it a port for http?";
+    static const struct {
+        const char *config, *variable;
+        int errnum;
+        const char *sentence;
+    } cases[] = {
+        {"[http]\nsslCAInfo = /nowhere\n", NULL, EACCES, trust},
+        {NULL, "GIT_SSL_CAINFO", EACCES, trust},
+        {"[http]\nsslCAInfo = /nowhere\nsslVerify = false\n", NULL, EIO, talk},
+        {"[http]\nsslCAInfo = /nowhere\n[http \"https://127.0.0.1:PORT\"]\nsslVerify = false\n",
+         NULL, EIO, talk},
+        {"[http]\nsslCAInfo = /nowhere\n[http \"https://elsewhere\"]\nsslVerify = false\n", NULL,
+         EACCES, trust},
+        {"[http]\nsslCAInfo = /nowhere\n", "GIT_SSL_NO_VERIFY", EIO, talk},
+        {"[http]\nsslCAInfo =\n", NULL, EIO, talk},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct web_server server;
+        struct error e = {0};
+
+        unsetenv("GIT_SSL_CAINFO"); /* the machine's */
+        if (cases[i].variable)
+            setenv(cases[i].variable, "/nowhere", 1);
+        int r = ask_for(*state, &server, cases[i].config, "https://127.0.0.1:PORT/x", says, &e);
+        if (cases[i].variable)
+            unsetenv(cases[i].variable);
+        if (r != -cases[i].errnum || !strstr(e.text, cases[i].sentence))
+            fail_msg("%s: %d, %s", cases[i].config, r, e.text);
+    }
+}
+
 struct visit {
     char paths[500];
     unsigned left; /* until it wants no more */
@@ -236,6 +285,7 @@ int main(void)
         cmocka_unit_test(a_get_has_no_body),
         cmocka_unit_test(another_method_is_used_where_basic_is_not_offered),
         cmocka_unit_test(what_is_for_one_host_goes_to_no_other),
+        cmocka_unit_test(certificates_are_checked_unless_that_is_forbidden),
         cmocka_unit_test(
             the_files_that_may_be_read_are_named), /* last, since it sets what the others would read */
     };

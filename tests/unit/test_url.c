@@ -43,6 +43,15 @@ static void test_schemes(void **state)
         {"https://u@/x", URL_REFUSED},
         {":x", URL_REFUSED},
         {"[::1", URL_REFUSED},
+        {"[::1]x:y", URL_REFUSED},
+        {"u@[::1]", URL_REFUSED},
+        {"u@h/x:y", URL_REFUSED},
+        {"u@:x", URL_REFUSED},
+        {"ftp:/h/x", URL_SSH},
+        {"https://-h/x", URL_REFUSED},
+        {"file://LocalHost/x", URL_LOCAL},
+        {"file://localhosts/x", URL_REFUSED},
+        {"file://local/x", URL_REFUSED},
         {"", URL_REFUSED},
     };
 
@@ -63,7 +72,13 @@ static void test_display_hides_credentials(void **state)
         {"ssh://git@h/x", "ssh://h/x"},
         {"git@h:o/x", "h:o/x"},
         {"ftp://user:secret@h/x", "ftp://h/x"},
+        {"ftp://h/a@b", "ftp://h/a@b"},
+        {"ftp://user:secret@h?a@b", "ftp://h?a@b"},
+        {"h:o/x@y", "h:o/x@y"},
         {"/srv/a@b", "/srv/a@b"},
+        {"-x@y", "-x@y"},
+        {"https://user:secret@h?x@y", "https://h?x@y"},
+        {"https://user:secret@h#x@y", "https://h#x@y"},
         {"https://h/\033[2J\n", "https://h/?[2J?"},
         {"https://user:secret@h", "https://h"},
         {"/srv/a b\037\177~\303\244", "/srv/a b??~\303\244"},
@@ -88,6 +103,9 @@ static void test_host(void **state)
     assert_string_equal(url_host("ssh://[::1]:22/x", out, sizeof out), "[::1]:22");
     assert_string_equal(url_host("/srv/x", out, sizeof out), "");
     assert_string_equal(url_host("file:///srv/x", out, sizeof out), "");
+    assert_string_equal(url_host("file://localhost/srv/x", out, sizeof out), "");
+    assert_string_equal(url_host("no URL", out, sizeof out), "");
+    assert_string_equal(url_host("https://Example/x", out, 4), "exa");
 }
 
 static void test_local_path(void **state)
@@ -125,6 +143,10 @@ static void test_split(void **state)
         {"ssh://git@h:2222/o/x.git", "git", NULL, "h", "2222", "/o/x.git"},
         {"ssh://h/~anna/x", NULL, NULL, "h", NULL, "~anna/x"},
         {"ssh://h:/x", NULL, NULL, "h", NULL, "/x"},
+        {"ssh://[::1]:/x", NULL, NULL, "::1", NULL, "/x"},
+        {"ssh://[::1]/x", NULL, NULL, "::1", NULL, "/x"},
+        {"ssh://h:65535/x", NULL, NULL, "h", "65535", "/x"},
+        {"https://@h/~x", "", NULL, "h", NULL, "/~x"},
         {"git@h:o/x.git", "git", NULL, "h", NULL, "o/x.git"},
         {"git@h:~/x%20y", "git", NULL, "h", NULL, "~/x%20y"},
         {"git@[fe80::1]:x", "git", NULL, "fe80::1", NULL, "x"},
@@ -151,13 +173,30 @@ static void test_split(void **state)
 static void test_split_refusals(void **state)
 {
     static const char *const refused[] = {
-        "ssh://h%2d/-x/../%0a", "ssh://%2doProxyCommand=id/x",
-        "ssh://-u@h/x",         "h:-x",
-        "ssh://h:22x/x",        "ssh://h:99999/x",
-        "git://h/a%0ab",        "git://h",
-        "ssh://[::1]x/x",       "/srv/x",
-        "ssh://u%0a@h/x",       "git://h%0a/x",
-        "https:///x",           "https://u@/x",
+        "ssh://h%2d/-x/../%0a",
+        "ssh://%2doProxyCommand=id/x",
+        "ssh://-u@h/x",
+        "h:-x",
+        "ssh://h:22x/x",
+        "ssh://h:99999/x",
+        "git://h/a%0ab",
+        "git://h",
+        "ssh://[::1]x/x",
+        "/srv/x",
+        "ssh://u%0a@h/x",
+        "git://h%0a/x",
+        "https:///x",
+        "https://u@/x",
+        "ssh://[::1]xy/x",
+        "ssh://h:65536/x",
+        "ssh://h:000022/x",
+        "https://u:%0a@h/x",
+        "https://u:%7f@h/x",
+        "ssh://h",
+        "h:",
+        "no URL",
+        "file://localhost/x",
+        "file:///x",
     };
     struct url_parts parts;
 

@@ -31,7 +31,7 @@ struct web_server {
 #define RAW    "raw "
 #define SILENT "silent"
 
-/* A request, whole. False: the client has hung up. */
+/* A request, whole; or what begins TLS, to which RAW may be said. False: the client has hung up. */
 static bool web_read(struct web_server *server, int fd)
 {
     char bytes[4000];
@@ -44,6 +44,8 @@ static bool web_read(struct web_server *server, int fd)
             return false;
         used += (size_t)n;
         bytes[used] = '\0';
+        if (*bytes == '\x16')
+            return true;
         if (!end && (end = strstr(bytes, "\r\n\r\n"))) {
             const char *said = strcasestr(bytes, "\r\nContent-Length: ");
             length = said && said < end ? (size_t)atoi(said + 18) : 0;
