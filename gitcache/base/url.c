@@ -77,11 +77,7 @@ static void lay_out(struct url_layout *out, const char *url)
 {
     const struct url_piece none = {url, 0};
 
-    *out = (struct url_layout){URL_REFUSED, none, none, none, url};
-    if (*url == '/')
-        out->scheme = URL_LOCAL;
-    if (*url == '/' || *url == '-')
-        return;
+    *out = (struct url_layout){*url == '/' ? URL_LOCAL : URL_REFUSED, none, none, none, url};
     for (size_t i = 0; i < sizeof schemes / sizeof *schemes; i++) {
         size_t length = strlen(schemes[i].prefix);
         if (strncasecmp(url, schemes[i].prefix, length) != 0)
@@ -91,7 +87,7 @@ static void lay_out(struct url_layout *out, const char *url)
         lay_out_authority(out, url + length, url + length + strcspn(url + length, "/?#"));
         return;
     }
-    if (!strstr(url, "://"))
+    if (*url != '-' && !strstr(url, "://"))
         lay_out_scp(out, url);
 }
 

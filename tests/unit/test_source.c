@@ -107,6 +107,8 @@ static void test_refusals(void **state)
         {"https://h/r?tag=.git", "no tag can be called"},
         {"https://h/r?tag=%0a", "no tag can be called"},
         {"https://h/r?commit=abcdef1", "40 hex digits"},
+        {"https://h/r?commit=" SHA "0", "40 hex digits"},
+        {"https://h/r?commit=0123456789abcdefg123456789abcdef01234567", "40 hex digits"},
         {"abcdef1@https://h/r?tag=1", "exclude each other"},
         {"abcdef1@https://h/r?commit=" SHA, "is not the commit"},
         {"abcdef1@https://h/r?name=a&name=b", "is given twice"},
@@ -440,6 +442,7 @@ static void test_ids_are_compared_whole(void **state)
     }
     for (size_t length = 0; length <= OID_HEX; length++)
         assert_int_equal(oid_is_abbreviation(id, length), length >= 7);
+    assert_false(oid_parse(&other, id, OID_HEX - 1));
 }
 
 int main(void)

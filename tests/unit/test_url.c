@@ -48,6 +48,8 @@ static void test_schemes(void **state)
         {"u@h/x:y", URL_REFUSED},
         {"u@:x", URL_REFUSED},
         {"ftp:/h/x", URL_SSH},
+        {"-x@h:y", URL_REFUSED},
+        {"/x@h:y", URL_LOCAL},
         {"https://-h/x", URL_REFUSED},
         {"file://LocalHost/x", URL_LOCAL},
         {"file://localhosts/x", URL_REFUSED},
