@@ -146,10 +146,10 @@ static void end_anchor(struct rewrite *rewrite)
 static bool is_byte_escape(const char *at)
 {
     size_t length;
-    return at[1] == 'x' || (at[1] >= '0' && at[1] <= '7' && digits(at + 1, 8, 3, &length) > 0x7f);
+    return at[1] == 'x' || digits(at + 1, 8, 3, &length) > 0x7f;
 }
 
-static void rewrite_escape(struct rewrite *rewrite, bool in_class)
+static void rewrite_escape(struct rewrite *rewrite)
 {
     const char *at = rewrite->at;
     if (at[1] == 'u') {
@@ -161,7 +161,7 @@ static void rewrite_escape(struct rewrite *rewrite, bool in_class)
         fault(rewrite, "too short escaped multibyte character");
         copy(rewrite, 2);
     } else {
-        bool anchor = !in_class && at[1] && strchr("AZzGbBKyY", at[1]);
+        bool anchor = at[1] && strchr("AZzGbBKyY", at[1]); /* in a set it does no harm */
         copy(rewrite, at[1] ? 2 : 1);
         if (anchor)
             end_anchor(rewrite);
@@ -205,7 +205,7 @@ const char *regex_ruby_rewrite(const char *pattern, char *out)
         if (rewrite.byte_count > 0 && !(escape && is_byte_escape(rewrite.at)))
             fault(&rewrite, "invalid multibyte escape");
         else if (escape)
-            rewrite_escape(&rewrite, class_depth > 0);
+            rewrite_escape(&rewrite);
         else
             rewrite_plain(&rewrite, &class_depth);
     }

@@ -107,7 +107,7 @@ static char *folder_of(const char *file, bool is_pipe)
     char *slash = path && !is_pipe ? strrchr(path, '/') : NULL;
 
     if (slash)
-        slash[slash == path] = '\0';
+        *slash = '\0'; /* "" is the root */
     return path;
 }
 

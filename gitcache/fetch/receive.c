@@ -51,13 +51,14 @@ static int check_job(struct jobs *jobs, struct incoming *incoming, struct job *j
     const char *shown = repository_shown(jobs->repository);
     struct error inner = {0};
     struct version version;
-    int r = incoming_check(incoming, &job->target.want, &version, &inner);
+    int r;
 
-    if (r == 0 && !oid_equal(&version.commit, &job->target.commit))
-        r = error_set(&inner, EIO, "it is not the commit that was listed");
-    if (r == -ENOENT && jobs->whole_history)
+    if (jobs->whole_history && !incoming_has(incoming, &job->target.want))
         return error_set(e, ENOENT, "%s has no commit %s in the history of its branches", shown,
                          jobs_shown_name(job));
+    r = incoming_check(incoming, &job->target.want, &version, &inner);
+    if (r == 0 && !oid_equal(&version.commit, &job->target.commit))
+        r = error_set(&inner, EIO, "it is not the commit that was listed");
     if (r == -ENOENT)
         return error_set(e, ENOENT, "%s of %s is not a version: %s", jobs_shown_name(job), shown,
                          inner.text);

@@ -145,7 +145,8 @@ static int take_head(struct fetch_command *fetch, const char *bytes, size_t leng
     memcpy(&objects, fetch->head + 8, sizeof objects);
     objects = ntohl(objects);
     if (memcmp(fetch->head, "PACK", 4) == 0 && objects > fetch->max_pack / LEAST_OBJECT)
-        return error_set(e, EIO, "%s: the pack claims to have %u objects, which is refused",
+        return error_set(e, fetch->too_large,
+                         "%s: the pack claims to have %u objects, which is refused",
                          fetch->reader.who, objects);
     return 0;
 }

@@ -179,6 +179,14 @@ int incoming_finish(struct incoming *incoming, struct error *e)
     return r < 0 ? library_error(e, r, "cannot read the pack that %s sent", shown) : 0;
 }
 
+bool incoming_has(const struct incoming *incoming, const struct oid *id)
+{
+    git_oid oid;
+
+    library_oid_to_git(&oid, id);
+    return git_odb_exists(incoming->odb, &oid);
+}
+
 int incoming_check(const struct incoming *incoming, const struct oid *id, struct version *out,
                    struct error *e)
 {

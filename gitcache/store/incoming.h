@@ -32,6 +32,9 @@ int incoming_begin(struct incoming *incoming, struct error *e);
 int incoming_write(struct incoming *incoming, const void *bytes, size_t size, struct error *e);
 int incoming_finish(struct incoming *incoming, struct error *e);
 
+/* Whether that object has come, or was there. */
+bool incoming_has(const struct incoming *incoming, const struct oid *id);
+
 /* Follows `id`, a commit or a tag object, to a commit: out's commit, tree and time. ENOENT if it ends
  * elsewhere; EIO unless everything is there that the commit's tree reaches. */
 int incoming_check(const struct incoming *incoming, const struct oid *id, struct version *out,

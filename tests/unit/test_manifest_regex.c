@@ -54,6 +54,7 @@ static const char *const accepted[] = {
     "\\x41\\x4",
     "\\101\\0",
     "\\u00e9",
+    "\\u0d800",
     "\\u{e9}",
     "\\u{1F600 61}",
     "\\u{10FFFF}",
@@ -69,6 +70,12 @@ static const char *const accepted[] = {
     "\\y",
     "]",
     "}",
+    /* What stands behind a set of characters is in none. */
+    "[a]^*",
+    "[a[b]]$*",
+    "]^*",
+    "[a](?a)b",
+    "[(?a)^*]",
 };
 
 static const char *const refused[] = {
@@ -115,6 +122,10 @@ static const char *const refused[] = {
     "\\x80",
     "\\xc3",
     "\\xc3a",
+    "\\xc3a\\xa9",
+    "\\x80\\x80",
+    "\\xc1\\x80",
+    "\\xf5\\x80\\x80\\x80",
     "\\xc3\\x41",
     "\\xe0\\x80\\x80",
     "\\xed\\xa0\\x80",

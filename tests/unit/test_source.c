@@ -6,6 +6,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -45,10 +47,14 @@ static void test_spellings(void **state)
          NULL},
         {"https://h/r?tag=a%2Fb%2bc&name=x", "https://h/r", "x", SOURCE_NAMED, "a/b+c", NULL},
         {"https://h/r?commit=" SHA, "https://h/r", "r", SOURCE_DEFAULT, NULL, SHA},
+        {"https://h/r?commit=0123456789ABCDEF0123456789abcdef01234567", "https://h/r", "r",
+         SOURCE_DEFAULT, NULL, SHA},
         {"ABCDEF1@https://h/r", "https://h/r", "r", SOURCE_COMMIT, "abcdef1", NULL},
         {SHA "@/srv/r", "/srv/r", "r", SOURCE_COMMIT, SHA, NULL},
         {"abcdef1@./repo", "/base/repo", "repo", SOURCE_COMMIT, "abcdef1", NULL},
         {"git@host:o/repo.git", "git@host:o/repo.git", "repo", SOURCE_DEFAULT, NULL, NULL},
+        {"git@host:/?name=x", "git@host:/", "x", SOURCE_DEFAULT, NULL, NULL},
+        {"git@host:o//", "git@host:o", "o", SOURCE_DEFAULT, NULL, NULL},
         {"git@host:repo?tag=1", "git@host:repo", "repo", SOURCE_NAMED, "1", NULL},
         {"ssh://git@h:22/o/repo", "ssh://git@h:22/o/repo", "repo", SOURCE_DEFAULT, NULL, NULL},
         {"https://h/x.git", "https://h/x.git", "x", SOURCE_DEFAULT, NULL, NULL},
@@ -217,10 +223,10 @@ static void test_ref_names(void **state)
 {
     static const char *const valid[] = {"3.7.4-19", "a/b/c", "v1@x",     "@",
                                         "a.lock.b", "-x",    "\xff\xfe", "a{b"};
-    static const char *const invalid[] = {"",      ".a",   "a/.b", "a..b", "a.",     "a/",
-                                          "/a",    "a//b", "a b",  "a~1",  "a^",     "a:b",
-                                          "a?b",   "a*",   "a[b",  "a\\b", "a@{b",   "a\nb",
-                                          "a\x7f", ".git", "..",   ".",    "a.lock", "a.lock/b"};
+    static const char *const invalid[] = {
+        "",     ".a",    "a/.b", "a..b", "a.", "a/",     "/a",      "a//b", "a b",
+        "a~1",  "a^",    "a:b",  "a?b",  "a*", "a[b",    "a\\b",    "a@{b", "a@{",
+        "a\nb", "a\x7f", ".git", "..",   ".",  "a.lock", "a.lock/b"};
     char longest[257];
 
     (void)state;
@@ -351,6 +357,58 @@ static void test_name_claimed_twice(void **state)
     source_list_release(&list);
 }
 
+static void test_two_may_not_claim_one_name(void **state)
+{
+    struct source_list list = {0};
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(source_list_add(&list, "https://h/a/repo", &e), 0);
+    assert_int_equal(source_list_add(&list, "https://h/b/repo", &e), 0);
+    assert_int_equal(source_list_check(&list, &e), -EINVAL);
+    assert_string_equal(e.text, "the folder repo is claimed by both https://h/a/repo and "
+                                "https://h/b/repo; add name=ALIAS to one");
+    source_list_release(&list);
+}
+
+/* Which lies in no folder: its paths are relative to where the program was started. */
+static void test_list_from_a_pipe(void **state)
+{
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+    pid_t child;
+
+    assert_int_equal(mkfifo(place->file, 0600), 0);
+    assert_int_equal(chdir(place->folder), 0);
+    child = fork();
+    if (child == 0) {
+        FILE *stream = fopen(place->file, "w");
+        _exit(stream && fputs("\xef\xbb\xbf./here\n", stream) >= 0 && fclose(stream) == 0 ? 0 : 1);
+    }
+    assert_int_equal(source_list_add(&list, place->file, &e), 0);
+    assert_int_equal(waitpid(child, NULL, 0), child);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(list.count, 1);
+    assert_int_equal(strncmp(list.items[0].url, place->folder, strlen(place->folder)), 0);
+    assert_string_equal(list.items[0].url + strlen(place->folder), "/here");
+    source_list_release(&list);
+}
+
+static void test_list_that_cannot_be_read(void **state)
+{
+    struct place *place = *state;
+    struct source_list list = {0};
+    struct error e = {0};
+
+    assert_int_equal(source_list_add_list(&list, place->folder, &e), -EISDIR);
+    assert_int_equal(strncmp(e.text, "cannot read the list /", 22), 0);
+    assert_int_equal(source_list_add_list(&list, place->file, &e), -ENOENT);
+    assert_int_equal(strncmp(e.text, "cannot read the list /", 22), 0);
+    assert_int_equal(list.count, 0);
+    source_list_release(&list);
+}
+
 /* Reading and checking takes the same time for each line, however many there are: comparing each
  * with each would take minutes of processor time. */
 static void test_lists_are_linear(void **state)
@@ -397,7 +455,7 @@ static void test_what_is_written_is_read_again(void **state)
         "https://h/o/repo?name=x%20y",
         "https://h/o/repo?tag=1&commit=" SHA,
         "https://h/o/repo?commit=" SHA,
-        "https://h/o/repo?commit=" SHA "&name=x",
+        "https://h/o/repo?name=x&commit=" SHA,
         "abcdef1@https://h/o/repo",
         "abcdef1@https://h/o/repo?name=x",
         SHA "@https://h/o/repo?name=x&commit=" SHA,
@@ -411,6 +469,7 @@ static void test_what_is_written_is_read_again(void **state)
 
         assert_int_equal(source_parse(&source, texts[i], "/base", &e), 0);
         char *line = source_format(&source);
+        assert_string_equal(line, texts[i]);
         assert_int_equal(source_parse(&again, line, "/elsewhere", &e), 0);
         assert_string_equal(again.url, source.url);
         assert_string_equal(again.name, source.name);
@@ -443,6 +502,8 @@ static void test_ids_are_compared_whole(void **state)
     for (size_t length = 0; length <= OID_HEX; length++)
         assert_int_equal(oid_is_abbreviation(id, length), length >= 7);
     assert_false(oid_parse(&other, id, OID_HEX - 1));
+    assert_false(oid_is_zero(&one));
+    assert_true(oid_is_zero(&(struct oid){0}));
 }
 
 int main(void)
@@ -459,6 +520,9 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_list_refusals, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_name_claimed_twice, make_place, remove_place),
         cmocka_unit_test_setup_teardown(test_lists_are_linear, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_list_from_a_pipe, make_place, remove_place),
+        cmocka_unit_test_setup_teardown(test_list_that_cannot_be_read, make_place, remove_place),
+        cmocka_unit_test(test_two_may_not_claim_one_name),
         cmocka_unit_test(test_one_url_may_stand_twice),
     };
 

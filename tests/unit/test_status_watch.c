@@ -20,7 +20,7 @@
 #define ENTERS  "\033[?1049h\033[?25l" /* another screen, no cursor */
 #define LEAVES  "\033[?25h\033[?1049l"
 #define BEGINS  "\033[H" /* a frame */
-#define PATIENT 60000    /* milliseconds: however busy the machine is */
+#define PATIENT 30000    /* milliseconds: however busy the machine is */
 
 struct watching {
     const struct sandbox *box;
