@@ -42,7 +42,7 @@ LIB_LDLIBS = $(shell pkg-config --libs $(LIBS))
 
 SOURCES := $(sort $(wildcard manifest/*.c gitcache/*/*.c fs/*.c fs/*/*.c))
 OBJECTS := $(SOURCES:%.c=$(B)/%.o)
-CORE    := $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
+CORE    := $(B)/core.a
 FUZZERS := $(patsubst tests/fuzz/fuzz_%.c,%,$(sort $(wildcard tests/fuzz/fuzz_*.c)))
 UNITS   := $(patsubst tests/unit/%.c,$(B)/tests/%,$(sort $(wildcard tests/unit/test_*.c)))
 
@@ -54,6 +54,11 @@ objects: $(OBJECTS)
 
 $(B)/startpointfs: $(OBJECTS)
 	$(call say,LD,$@)$(CC) $(PROJECT_CFLAGS) $(CFLAGS) $(LDFLAGS) -o $@ $^ $(LIB_LDLIBS)
+
+# All but main(), for tests: each is linked with what it calls, in half the time.
+$(CORE): $(filter-out $(B)/fs/cli/main.o,$(OBJECTS))
+	@rm -f $@
+	$(call say,AR,$@)ar rcsT $@ $^
 
 $(B)/%.o: %.c
 	@mkdir -p $(@D)
@@ -85,7 +90,7 @@ $(B)/tests/test_failing_calls: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,ma
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP $(LDFLAGS) $(UNIT_LDFLAGS) -o $@ \
-	    $(filter %.c %.o,$^) $(LIB_LDLIBS) -lcmocka
+	    $(filter %.c %.a,$^) $(LIB_LDLIBS) -lcmocka
 
 -include $(OBJECTS:.o=.d) $(UNITS:=.d)
 
@@ -199,7 +204,7 @@ fuzz:
 
 build-fuzz/fuzz/%: tests/fuzz/fuzz_%.c $(CORE)
 	@mkdir -p $(@D)
-	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $(filter %.c %.o,$^) \
+	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(LIB_CFLAGS) $(CFLAGS) -fsanitize=fuzzer -MMD -MP -o $@ $(filter %.c %.a,$^) \
 	    $(LIB_LDLIBS)
 
 # mount(8) looks for its helpers in /sbin alone, which is /usr/sbin on today's systems.
