@@ -1,5 +1,9 @@
 /* test_attempt.c - an attempt to fetch: what workers may have died of is tried alone, and what the next worker is told of it. */
+#include <netinet/in.h>
+#include <sys/socket.h>
+
 #include "fs/tree/attempt.h"
+#include "gitcache/base/clock.h"
 #include "tests/unit/mounted.h"
 
 /* Two versions and a listing are fetched; workers have died of the first. */
@@ -127,14 +131,62 @@ static void progress_is_every_works(void **state)
     mounted_close(&subject.mounted);
 }
 
+/* Of its server, say: that it sends more than was asked for. */
+static void what_is_noted_is_a_warning(void **state)
+{
+    struct subject subject = {.key = 0};
+    const struct watch *watch = &subject.attempt.watch;
+    struct log *log;
+    char path[100];
+
+    begin(&subject, state, 0);
+    snprintf(path, sizeof path, "%s/said", subject.mounted.box->folder);
+    assert_int_equal(log_open(&log, LOG_LEVEL_WARNING, path, true), 0);
+    subject.mounted.mount.log = log;
+    watch->note(watch->data, "it sends too much");
+    assert_string_equal(output(*state, "grep -c 'it sends too much' said"), "1");
+    mounted_close(&subject.mounted);
+    log_close(log);
+}
+
+/* A server that takes the connection and says nothing. */
+static void an_attempt_ends_with_the_mount(void **state)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+    struct mounted mounted;
+    struct ask ask = {0};
+    char path[100];
+    struct log *log;
+
+    int listening = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    assert_int_equal(bind(listening, (struct sockaddr *)&address, size), 0);
+    assert_int_equal(listen(listening, 5), 0);
+    assert_int_equal(getsockname(listening, (struct sockaddr *)&address, &size), 0);
+    snprintf(path, sizeof path, "git://127.0.0.1:%d/repo?tag=1", ntohs(address.sin_port));
+    mounted_open(&mounted, state, path);
+    snprintf(path, sizeof path, "%s/said", mounted.box->folder);
+    assert_int_equal(log_open(&log, LOG_LEVEL_DEBUG, path, true), 0);
+    mounted.mount.log = log;
+    assert_int_equal(ask_listing(&mounted.mount, repos_at(&mounted.mount.repos, 0), &ask), -EAGAIN);
+    int connection = accept(listening, NULL, NULL); /* it is asked now */
+    assert_true(connection >= 0);
+    int64_t began = clock_now();
+    mounted_close(&mounted);
+    assert_true(clock_now() - began < 20000); /* not after `timeout` */
+    assert_string_equal(output(*state, "grep -c 'warning.*repo' said; true"), "0");
+    log_close(log);
+    close(connection);
+    close(listening);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
-        TEST(what_workers_died_of_is_tried_alone),
-        TEST(what_three_died_of_is_given_up),
-        TEST(a_worker_dies_of_what_it_receives),
-        TEST(progress_is_every_works),
+        TEST(what_workers_died_of_is_tried_alone), TEST(what_three_died_of_is_given_up),
+        TEST(a_worker_dies_of_what_it_receives),   TEST(progress_is_every_works),
+        TEST(what_is_noted_is_a_warning),          TEST(an_attempt_ends_with_the_mount),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,4 +1,7 @@
 /* test_making_room.c - what goes from a mount's cache when the disk is full, or it is larger than it may be, and what stays. */
+#include <fcntl.h>
+#include <sys/file.h>
+
 #include "tests/unit/mounted.h"
 
 #define TAGS 6 /* of 400 kB each: three of them are more than the least that is made room for */
@@ -127,13 +130,35 @@ static void a_cache_that_is_too_large(void **state)
     close_it(&mounted);
 }
 
+/* Somebody else fetches into one: it is left as it is, and room is made of others. */
+static void a_repository_that_is_in_use_is_left_as_it_is(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    int lock =
+        open(output(*state,
+                    "echo $PWD/$(dirname $(find cache -name startpointfs-pins))/startpointfs-lock"),
+             O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    assert_false(room_make(&mounted.mount, 1, NULL));
+    assert_true(said(state, "debug.*: left as it is: ") > 0);
+    assert_string_equal(cached(state), "123456");
+    close(lock);
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
-        TEST(what_a_list_names_stays),     TEST(little_is_not_worth_the_trouble),
-        TEST(what_room_is_made_for_stays), TEST(what_its_remote_cannot_bring_back_stays),
-        TEST(offline_nothing_goes),        TEST(a_cache_that_is_too_large),
+        TEST(what_a_list_names_stays),
+        TEST(little_is_not_worth_the_trouble),
+        TEST(what_room_is_made_for_stays),
+        TEST(what_its_remote_cannot_bring_back_stays),
+        TEST(offline_nothing_goes),
+        TEST(a_cache_that_is_too_large),
+        TEST(a_repository_that_is_in_use_is_left_as_it_is),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -137,6 +137,178 @@ static void the_same_again_is_no_second(void **state)
     close_it(&mounted);
 }
 
+/* A repository of the list, of which a version is planned. */
+static struct repo *plan(struct mounted *mounted, const char *name)
+{
+    char url[100];
+
+    snprintf(url, sizeof url, "%s/%s", mounted->box->folder, name);
+    struct repo *repo = repos_find(&mounted->mount.repos, name, url);
+    assert_non_null(repo);
+    repo_version_get(repo, "t0", NULL)->ahead = true;
+    return repo;
+}
+
+/* Takes what is planned, and gives it back: how many versions. */
+static unsigned taken(struct mounted *mounted, struct repo *repo)
+{
+    unsigned count = 0;
+
+    bool some = readahead_take(&mounted->mount, repo);
+    assert_int_equal(repo->fetch_queued, some);
+    for (struct repo_version *v = repo->versions; v; v = v->next) {
+        assert_false(v->ahead);
+        assert_int_equal(v->queued, atomic_load(&v->work.running));
+        assert_int_equal(v->queued, v->state == VERSION_FETCHING);
+        count += v->queued;
+        v->queued = false;
+        v->state = VERSION_LISTED;
+        atomic_store(&v->work.running, false);
+    }
+    repo->fetch_queued = false;
+    return count;
+}
+
+static void let_fail(struct mounted *mounted, struct repo *repo)
+{
+    struct error error = {0};
+
+    error_set(&error, EIO, "damaged");
+    repo_failed(repo, &error);
+    readahead_ended(&mounted->mount, repo);
+    repo->retry_at = 0; /* as after the back-off */
+}
+
+/* All are of one host. */
+static void after_three_failures_a_host_is_left_alone(void **state)
+{
+    struct mounted mounted;
+
+    make_tags(state);
+    run(*state,
+        "git clone -q repo second; printf '%%s\n' './repo?tag=t0' './second?tag=t0' >some.list");
+    open_it(&mounted, state, "./some.list");
+    struct repo *repo = plan(&mounted, "repo"), *second = plan(&mounted, "second");
+    assert_int_equal(taken(&mounted, repo), 1);
+    for (int i = 0; i < 2; i++)
+        let_fail(&mounted, repo);
+    readahead_ended(&mounted.mount, second); /* that was well: it begins anew */
+    for (int i = 0; i < 3; i++) {
+        plan(&mounted, "second");
+        assert_int_equal(taken(&mounted, second), 1);
+        let_fail(&mounted, repo);
+    }
+    plan(&mounted, "second");
+    assert_int_equal(taken(&mounted, second), 0);
+    repo_version_get(second, "t0", NULL)->ahead = true;
+    readahead_ended(&mounted.mount, second);
+    assert_int_equal(taken(&mounted, second), 1);
+    close_it(&mounted);
+}
+
+/* What was planned and is not worth it any more: readers come first, and lists change. */
+static void what_is_planned_is_looked_at_again(void **state)
+{
+    struct mounted mounted;
+    struct source_list other = {0};
+    struct error e;
+
+    make_tags(state);
+    run(*state,
+        "git clone -q repo second; printf '%%s\n' './repo?tag=t0' './second?tag=t0' >some.list");
+    open_it(&mounted, state, "./some.list");
+    struct repo *repo = plan(&mounted, "repo");
+    mounted.settings.offline = true;
+    assert_int_equal(taken(&mounted, repo), 0);
+    mounted.settings.offline = false;
+    plan(&mounted, "repo");
+    error_set(&e, EIO, "damaged");
+    repo_failed(repo, &e); /* it backs off */
+    assert_int_equal(taken(&mounted, repo), 0);
+    repo_succeeded(repo);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    uint64_t key = crash_record_key(repository_url(repo->repository), "t0");
+    crash_record_condemn(crashes, key);
+    plan(&mounted, "repo");
+    assert_int_equal(taken(&mounted, repo), 0);
+    crash_record_end(crashes, key);
+    /* One that no source names. */
+    repo_version_get(repo, "t5", NULL)->ahead = true;
+    assert_int_equal(taken(&mounted, repo), 0);
+    /* While readers wait for the repository nothing is taken, nor forgotten. */
+    plan(&mounted, "repo");
+    repo->fetch_running = true;
+    assert_false(readahead_take(&mounted.mount, repo));
+    repo->fetch_running = false;
+    repo->fetch_queued = true;
+    assert_false(readahead_take(&mounted.mount, repo));
+    repo->fetch_queued = false;
+    assert_int_equal(taken(&mounted, repo), 1);
+    /* What the cache has by now. */
+    look_into(&mounted, "t0");
+    plan(&mounted, "repo");
+    assert_false(readahead_take(&mounted.mount, repo));
+    /* What no list names any more. */
+    plan(&mounted, "second");
+    assert_int_equal(source_list_add_source(&other, "./repo?tag=t0", mounted.box->folder, &e), 0);
+    assert_int_equal(publish_sources(&mounted.mount, &other, &e), 0);
+    struct repo *second = repos_at(&mounted.mount.repos, 1);
+    assert_int_equal(taken(&mounted, second), 0);
+    source_list_release(&other);
+    close_it(&mounted);
+}
+
+/* Who wants another version of the repository waits for no more than these. */
+static void sixteen_versions_are_taken_at_once(void **state)
+{
+    struct mounted mounted;
+    char name[10];
+
+    make_tags(state);
+    run(*state, "for n in $(seq 20); do echo ./repo?tag=x$n; done >some.list");
+    open_it(&mounted, state, "./some.list");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    for (int i = 1; i <= 20; i++) {
+        snprintf(name, sizeof name, "x%d", i);
+        repo_version_get(repo, name, NULL)->ahead = true;
+    }
+    assert_true(readahead_take(&mounted.mount, repo));
+    unsigned queued = 0, ahead = 0;
+    for (struct repo_version *v = repo->versions; v; v = v->next) {
+        queued += v->queued;
+        ahead += v->ahead;
+        v->queued = v->ahead = false;
+        atomic_store(&v->work.running, false);
+    }
+    assert_int_equal(queued, 16);
+    assert_int_equal(ahead, 4);
+    repo->fetch_queued = false;
+    close_it(&mounted);
+}
+
+/* The rest of a list is planned once a minute. */
+static void a_list_is_fetched_ahead_once_a_minute(void **state)
+{
+    struct mounted mounted;
+
+    make_tags(state);
+    run(*state, "printf './repo?tag=t%%s\n' 0 1 2 3 >some.list");
+    open_it(&mounted, state, "./some.list");
+    look_into(&mounted, "t0 t1");
+    assert_string_equal(cached(state), "t0 t1 t2 t3 ");
+    struct list_ahead *ahead = &mounted.mount.lists->first->ahead;
+    assert_true(ahead->begun_at > 0);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    readahead_missed(&mounted.mount, repo_version_get(repo, "t2", NULL));
+    settle(&mounted);
+    assert_null(ahead->missed); /* not looked at */
+    ahead->begun_at -= 60000;
+    readahead_missed(&mounted.mount, repo_version_get(repo, "t2", NULL));
+    settle(&mounted);
+    assert_ptr_equal(ahead->missed, repo_version_get(repo, "t2", NULL));
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -145,6 +317,10 @@ int main(void)
         TEST(two_misses_in_two_lists_are_none),
         TEST(the_same_again_is_no_second),
         TEST(a_miss_that_failed_is_none),
+        TEST(after_three_failures_a_host_is_left_alone),
+        TEST(what_is_planned_is_looked_at_again),
+        TEST(sixteen_versions_are_taken_at_once),
+        TEST(a_list_is_fetched_ahead_once_a_minute),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

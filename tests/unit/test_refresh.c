@@ -1,3 +1,5 @@
+#include "fs/tree/branch.h"
+#include "gitcache/net/remote.h"
 #include "tests/unit/mounted.h"
 
 /* The next allocation of so many bytes, or more, fails (linked with --wrap=calloc). 0: none does. */
@@ -265,9 +267,258 @@ static void test_fetches_and_listings_are_counted(void **state)
     mounted_close(&mounted);
 }
 
+/* As when there is no memory for its job: it is not for ever under way. */
+static void test_what_cannot_be_queued_is_asked_for_again(void **state)
+{
+    struct mounted mounted;
+    struct ask listing = {0}, fetch = {0};
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct repo_version *version = repo_version_get(repo, "1", NULL);
+    atomic_store(&refused, 1);
+    assert_int_equal(ask_listing(&mounted.mount, repo, &listing), -ENOMEM);
+    assert_null(listing.work);
+    assert_false(atomic_load(&repo->listing.running));
+    atomic_store(&refused, 1);
+    assert_int_equal(ask_version(&mounted.mount, version, &fetch), -ENOMEM);
+    assert_false(atomic_load(&version->work.running) || version->queued || repo->fetch_queued);
+    atomic_store(&refused, 1);
+    ask_sources_later(&mounted.mount);
+    assert_int_equal(atomic_load(&refused), 0);
+    assert_int_equal(ask_listing(&mounted.mount, repo, &listing), -EAGAIN);
+    assert_int_equal(ask_version(&mounted.mount, version, &fetch), -EAGAIN);
+    wait_for_work(&mounted, &fetch);
+    assert_int_equal(version->state, VERSION_READY);
+    mounted_close(&mounted);
+}
+
+/* A thread for which there was no memory to have a connection. */
+static void test_without_a_connection_jobs_fail(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct repo_version *version = repo_version_get(repo, "1", NULL);
+    work_begin(&repo->listing);
+    assert_true(refresh_run(&mounted.mount, repo, ASK_LISTING, NULL));
+    assert_false(atomic_load(&repo->listing.running));
+    assert_int_equal(repo_backoff(repo), -ENOMEM);
+    repo_succeeded(repo);
+    version->queued = true;
+    work_begin(&version->work);
+    assert_true(refresh_run(&mounted.mount, repo, ASK_VERSIONS, NULL));
+    assert_false(atomic_load(&version->work.running) || version->queued);
+    assert_int_equal(version->state, VERSION_FAILED);
+    assert_int_equal(version->error.errnum, ENOMEM);
+    assert_int_equal(repo_backoff(repo), -ENOMEM);
+    assert_int_equal(mounted.mount.state->fetches, 0);
+    assert_int_equal(mounted.mount.state->listings, 0);
+    mounted_close(&mounted);
+}
+
+/* Who reads the mount has to know, so as to give up rights that the network does not need. */
+static void count_begin(void *data)
+{
+    ++*(unsigned *)data;
+}
+
+static void test_each_job_is_told_before_it_begins(void **state)
+{
+    struct mounted mounted;
+    unsigned begun = 0;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    settle(&mounted);
+    mounted.mount.observer = (struct mount_observer){.fetch_begins = count_begin, .data = &begun};
+    refresh_run(&mounted.mount, repo, ASK_LISTING, NULL);
+    assert_int_equal(begun, 1);
+    refresh_run(&mounted.mount, repo, ASK_VERSIONS, NULL);
+    assert_int_equal(begun, 2);
+    mounted_close(&mounted);
+}
+
+/* The one in the middle may have killed workers: what is fetched with it would be blamed, too. */
+static void test_what_workers_may_have_died_of_is_fetched_alone(void **state)
+{
+    static const char *const names[] = {"1", "2", "release/3"};
+    struct mounted mounted;
+    struct remote *remote;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    for (int death = 0; death < 2; death++) {
+        crash_record_work(crashes, crash_record_key(repository_url(repo->repository), names[1]));
+        crash_record_recover(crashes, false);
+    }
+    for (int i = 0; i < 3; i++) {
+        struct repo_version *version = repo_version_get(repo, names[i], NULL);
+        version->queued = true;
+        work_begin(&version->work);
+    }
+    assert_int_equal(remote_new(&remote, &mounted.settings.remote, NULL), 0);
+    refresh_run(&mounted.mount, repo, ASK_VERSIONS, remote);
+    assert_int_equal(mounted.mount.state->fetches, 1);
+    settle(&mounted);
+    assert_int_equal(mounted.mount.state->fetches, 3);
+    for (int i = 0; i < 3; i++)
+        assert_int_equal(repo_version_get(repo, names[i], NULL)->state, VERSION_READY);
+    remote_free(remote);
+    mounted_close(&mounted);
+}
+
+static void test_what_three_workers_died_of_is_not_fetched(void **state)
+{
+    struct mounted mounted;
+    char path[100];
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    crash_record_condemn(&mounted.mount.state->crashes,
+                         crash_record_key(repository_url(repo->repository), "1"));
+    crash_record_condemn(&mounted.mount.state->crashes,
+                         crash_record_key(repository_url(repo->repository), ""));
+    snprintf(path, sizeof path, "%s/mount.log", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_WARNING, path, true), 0);
+    struct log *log = mounted.mount.log;
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, version, "file", &file), -EIO);
+    assert_int_equal(mounted.mount.state->fetches, 0);
+    assert_string_equal(output(*state, "grep -c 'repo/1: 3 workers died of' mount.log"), "1");
+    struct ask ask = {0};
+    assert_int_equal(ask_listing(&mounted.mount, repo, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(mounted.mount.state->listings, 0);
+    assert_int_equal(repo_backoff(repo), -EIO);
+    mounted_close(&mounted);
+    log_close(log);
+}
+
+/* However often a remote moves its tags. */
+static void test_moves_that_were_told_are_bounded(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t version = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, version, "file", &file), 0);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    repo->moved_told = calloc(1000, sizeof *repo->moved_told);
+    repo->moved_count = 1000;
+    run(*state, "cd repo; git commit -q --allow-empty -m more; git tag -f 1");
+    list_again(&mounted);
+    assert_int_equal(repo->moved_count, 1);
+    list_again(&mounted);
+    assert_int_equal(repo->moved_count, 1);
+    mounted_close(&mounted);
+}
+
+/* A list that names no version means the default branch, whichever that is. */
+static void test_the_default_branch_is_followed(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    run(*state, "printf '%%s\\n' ./repo ./repo?tag=1 >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    uint32_t branch = walk(&mounted, ".startpointfs/sets/some/0");
+    uint32_t tag = walk(&mounted, ".startpointfs/sets/some/1");
+    mounted.settings.refs_ttl = 0;
+    /* What is not there yet is for who looks into it, and a tag stays what it is. */
+    branch_follow(&mounted.mount, branch, &(struct ask){0});
+    assert_int_equal(look_up(&mounted, tag, "file", &file), 0);
+    uint64_t listings = mounted.mount.state->listings;
+    branch_follow(&mounted.mount, tag, &(struct ask){0});
+    settle(&mounted);
+    assert_int_equal(mounted.mount.state->listings, listings);
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    branch_follow(&mounted.mount, branch, &(struct ask){0});
+    settle(&mounted);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    assert_int_equal(look_up(&mounted, tag, "new", &file), -ENOENT);
+    mounted_close(&mounted);
+}
+
+/* It was in the cache when it was looked into: nobody has fetched it. */
+static void test_a_branch_of_the_cache_is_followed(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    walk(&mounted, "repo/main/file");
+    mounted_close(&mounted);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    uint32_t branch = walk(&mounted, "repo/main");
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    assert_int_equal(mounted.mount.state->fetches, 0);
+    run(*state, "cd repo; echo 3 >new; git add new; git commit -qm 3");
+    list_again(&mounted);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    /* What cannot be had now is what it was. */
+    struct repo_version *version = namespace_version(&mounted.mount, branch);
+    run(*state, "mv repo gone");
+    ask_newest_later(&mounted.mount, version);
+    settle(&mounted);
+    assert_int_equal(version->state, VERSION_READY);
+    assert_false(version->newest);
+    assert_true(repo_backoff(version->repo) < 0);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    mounted_close(&mounted);
+}
+
+/* Whether a number of a list may move is known once the remote has been listed. */
+static void test_a_listing_tells_sets_what_is_a_branch(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    run(*state, "printf '%%s\\n' './repo?tag=main' './repo?tag=1' >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    const struct nodes *nodes = mounted.mount.nodes;
+    assert_false(node_get(nodes, walk(&mounted, ".startpointfs/sets/some/0"))->flags & NODE_BRANCH);
+    list_again(&mounted);
+    assert_true(node_get(nodes, walk(&mounted, ".startpointfs/sets/some/0"))->flags & NODE_BRANCH);
+    assert_false(node_get(nodes, walk(&mounted, ".startpointfs/sets/some/1"))->flags & NODE_BRANCH);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_cannot_be_queued_is_asked_for_again, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_without_a_connection_jobs_fail, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_each_job_is_told_before_it_begins, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_workers_may_have_died_of_is_fetched_alone,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_three_workers_died_of_is_not_fetched,
+                                        sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_moves_that_were_told_are_bounded, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_the_default_branch_is_followed, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_branch_of_the_cache_is_followed, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_listing_tells_sets_what_is_a_branch, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_out_of_memory_is_not_for_ever, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_the_root_folder_lacks_is_said, sandbox_open,

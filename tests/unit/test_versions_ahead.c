@@ -77,6 +77,10 @@ static void test_what_is_not_cached_is_not_fetched(void **state)
     look_into(&mounted, set, 1);
     look_into(&mounted, set, 2);
     assert_int_equal(count_open(&mounted, set), 5);
+    /* That it was not there is no failure for who comes to it. */
+    assert_int_equal(mounted.mount.state->fetches, 0);
+    look_into(&mounted, set, 5);
+    assert_int_equal(mounted.mount.state->fetches, 1);
     mounted_close(&mounted);
 }
 

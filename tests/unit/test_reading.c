@@ -1,0 +1,222 @@
+/* test_reading.c - one reading of a folder or a file: what workers may have died of, how long it may take, and what a branch shows. */
+#include "fs/tree/reading.h"
+#include "gitcache/base/clock.h"
+#include "tests/unit/mounted.h"
+
+static struct log *lines;
+
+/* Converted in a way whose cost their size does not tell: none is read where its request is. */
+static void open_it(struct mounted *mounted, void **state)
+{
+    char path[100];
+
+    run(*state, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
+                "for n in one two three; do echo $n >$n; done; seq 500000 >large;"
+                "git add .; git commit -qm 1; git tag 1");
+    mounted_open(mounted, state, "./repo?tag=1");
+    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
+    assert_int_equal(log_open(&lines, LOG_LEVEL_ERROR, path, 1), 0);
+    mounted->mount.log = lines;
+}
+
+static void close_it(struct mounted *mounted)
+{
+    mounted_close(mounted);
+    log_close(lines);
+}
+
+static int said(void **state, const char *what)
+{
+    return atoi(output(*state, "grep -c '%s' said; true", what));
+}
+
+/* Asks for a file as a request does that is parked: it is seen to wait. */
+static struct reading *begin(struct mounted *mounted, uint32_t file)
+{
+    struct ask ask = {0};
+    struct blob *blob;
+
+    assert_int_equal(readings_get_blob(&mounted->mount, file, &ask, &blob), -EAGAIN);
+    atomic_fetch_add(&ask.work->waiting, 1);
+    return (struct reading *)ask.work;
+}
+
+static void end(struct reading *reading)
+{
+    while (atomic_load(&reading->work.running))
+        sched_yield();
+    atomic_fetch_sub(&reading->work.waiting, 1);
+}
+
+static int read_all(struct mounted *mounted, uint32_t file)
+{
+    struct ask ask = {0};
+    struct blob *blob;
+    int r;
+
+    while ((r = readings_get_blob(&mounted->mount, file, &ask, &blob)) == -EAGAIN)
+        wait_for_work(mounted, &ask);
+    if (r == 0)
+        blobs_put(mounted->mount.blobs, blob);
+    return r;
+}
+
+static uint64_t die_of(struct mounted *mounted, uint32_t file, int deaths)
+{
+    struct crash_record *crashes = &mounted->mount.state->crashes;
+    uint64_t key = reading_crash_key(&mounted->mount, READING_FILE, file);
+
+    for (int i = 0; i < deaths; i++) {
+        crash_record_work(crashes, key);
+        crash_record_recover(crashes, false);
+    }
+    return key;
+}
+
+static void what_workers_may_have_died_of_is_read_one_at_a_time(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    uint32_t one = walk(&mounted, "repo/1/one"), two = walk(&mounted, "repo/1/two");
+    uint64_t key = die_of(&mounted, one, 2);
+    struct reading *other = begin(&mounted, two);
+    pthread_mutex_t *trial = other->trial;
+    end(other);
+    settle(&mounted);
+    pthread_mutex_lock(trial); /* another one is on trial */
+    struct reading *waits = begin(&mounted, one);
+    other = begin(&mounted, walk(&mounted, "repo/1/three"));
+    end(other); /* which is not */
+    usleep(50000);
+    assert_true(atomic_load(&waits->work.running));
+    /* Nobody dies of waiting for it. */
+    crash_record_recover(crashes, false);
+    assert_int_equal(crash_record_deaths(crashes, key), 2);
+    pthread_mutex_unlock(trial);
+    end(waits);
+    settle(&mounted);
+    assert_int_equal(crash_record_deaths(crashes, key), 0); /* and it was not this */
+    assert_int_equal(pthread_mutex_trylock(trial), 0);
+    pthread_mutex_unlock(trial);
+    close_it(&mounted);
+}
+
+static void what_three_workers_died_of_is_not_read(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    uint32_t one = walk(&mounted, "repo/1/one");
+    die_of(&mounted, one, 3);
+    assert_int_equal(read_all(&mounted, one), -EIO);
+    assert_int_equal(
+        said(state, "repo: inode [0-9]*: 3 workers died reading it: not tried again for 60 s"), 1);
+    assert_int_equal(read_all(&mounted, walk(&mounted, "repo/1/two")), 0);
+    close_it(&mounted);
+}
+
+/* Of processor time. It would take as long again: so it is not tried again. */
+static void what_takes_too_long_is_given_up(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    uint32_t large = walk(&mounted, "repo/1/large");
+    mounted.settings.timeout = 7;
+    assert_int_equal(reading_budget(&mounted.mount), 7000);
+    mounted.settings.timeout = 0;
+    assert_int_equal(read_all(&mounted, large), -EFBIG);
+    assert_int_equal(said(state, "repo: reading .large. took more than timeout=0 s of processor"),
+                     1);
+    mounted.settings.timeout = 30;
+    assert_int_equal(read_all(&mounted, large), -EFBIG);
+    assert_int_equal(said(state, "took more than"), 1);
+    assert_int_equal(read_all(&mounted, walk(&mounted, "repo/1/two")), 0);
+    close_it(&mounted);
+}
+
+static void take_commit(void **state, struct version *version, struct repo *repo, const char *name)
+{
+    (void)state;
+    assert_int_equal(versions_find(repo->repository, name, NULL, version, NULL), 0);
+}
+
+/* While it is read, and waits for others, the branch moves on. */
+static void a_branch_shows_what_it_is_by_now(void **state)
+{
+    struct mounted mounted;
+    struct version before;
+    uint32_t file;
+
+    open_it(&mounted, state);
+    mounted_close(&mounted);
+    log_close(lines);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main");
+    assert_int_equal(look_up(&mounted, branch, "one", &file), 0);
+    struct repo_version *of = namespace_version(&mounted.mount, branch);
+    take_commit(state, &before, of->repo, "main");
+    run(*state, "cd repo; echo new >new; git add .; git commit -qm 2");
+    ask_newest_later(&mounted.mount, of);
+    settle(&mounted);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    readings_switch_later(&mounted.mount, branch, of, &before);
+    settle(&mounted);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    mounted_close(&mounted);
+}
+
+static bool never(void *data)
+{
+    (void)data;
+    return false;
+}
+
+/* Though nobody waits for it. */
+static void a_branch_is_switched_however_long_it_takes(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    open_it(&mounted, state);
+    mounted_close(&mounted);
+    log_close(lines);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main");
+    struct reading *first = begin(&mounted, walk(&mounted, "repo/main/one"));
+    struct turns *turns = first->turns;
+    end(first);
+    settle(&mounted);
+    for (unsigned i = 0; i < turns->most; i++)
+        assert_true(turns_take(turns, never, NULL));
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    atomic_store(&repo->slow_at, clock_now() + 3600000); /* what is read of it takes turns */
+    run(*state, "cd repo; echo new >new; git add .; git commit -qm 2");
+    ask_newest_later(&mounted.mount, namespace_version(&mounted.mount, branch));
+    pool_drain(mounted.mount.pool);
+    int64_t until = clock_now() + 500; /* longer than anybody's who is not waited for */
+    while (!turns_are_wanted(turns) || clock_now() < until)
+        usleep(1000);
+    for (unsigned i = 0; i < turns->most; i++)
+        turns_give_back(turns);
+    settle(&mounted);
+    assert_int_equal(look_up(&mounted, branch, "new", &file), 0);
+    mounted_close(&mounted);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+    const struct CMUnitTest tests[] = {
+        TEST(what_workers_may_have_died_of_is_read_one_at_a_time),
+        TEST(what_three_workers_died_of_is_not_read),
+        TEST(what_takes_too_long_is_given_up),
+        TEST(a_branch_shows_what_it_is_by_now),
+        TEST(a_branch_is_switched_however_long_it_takes),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

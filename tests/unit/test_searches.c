@@ -1,0 +1,196 @@
+/* test_searches.c - commits that no listing shows: which histories are searched for them, how often, and how many at once. */
+#include "fs/tree/searches.h"
+#include "tests/unit/mounted.h"
+
+#define SLOTS 16 /* that are looked for at once */
+
+static struct log *lines;
+static char hidden[OID_HEX_SIZE]; /* a commit that only history has */
+
+static void open_it(struct mounted *mounted, void **state, const char *source)
+{
+    char path[100];
+
+    mounted_open(mounted, state, source);
+    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
+    assert_int_equal(log_open(&lines, LOG_LEVEL_DEBUG, path, 1), 0);
+    mounted->mount.log = lines;
+}
+
+static void close_it(struct mounted *mounted)
+{
+    mounted_close(mounted);
+    log_close(lines);
+    run(mounted->box, "rm -rf cache said");
+}
+
+static void make_history(void **state)
+{
+    make_repository(*state);
+    run(*state, "cd repo; for n in 3 4; do echo $n >file; git commit -qam $n; done; git tag last");
+    snprintf(hidden, sizeof hidden, "%s", output(*state, "git -C repo rev-parse last^"));
+}
+
+static int said(void **state, const char *what)
+{
+    return atoi(output(*state, "grep -c '%s' said; true", what));
+}
+
+/* By its first digits: 0, or why it is not there. */
+static int look_for(struct mounted *mounted, const char *digits, size_t length)
+{
+    char name[OID_HEX_SIZE];
+    uint32_t node;
+
+    snprintf(name, sizeof name, "%.*s", (int)length, digits);
+    return look_up(mounted, walk(mounted, "repo"), name, &node);
+}
+
+static void a_commit_of_the_history_is_found(void **state)
+{
+    struct mounted mounted;
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    assert_int_equal(look_for(&mounted, hidden, 8), 0);
+    assert_int_equal(said(state, "info.*fetched repo/"), 1);
+    assert_true(mounted.mount.state->fetches > 0);
+    assert_true(mounted.mount.state->bytes_fetched > 0);
+    assert_int_equal(repo_backoff(repos_at(&mounted.mount.repos, 0)), 0);
+    close_it(&mounted);
+}
+
+static void what_is_missing_is_searched_for_once_a_listing(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    assert_int_equal(look_for(&mounted, "1234567", 7), -ENOENT);
+    uint64_t fetches = mounted.mount.state->fetches;
+    assert_true(fetches > 0);
+    for (int i = 0; i < 2; i++) { /* the same listing once more is the same */
+        assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &ask), -ENOENT);
+        assert_int_equal(ask_listing(&mounted.mount, repo, &ask), -EAGAIN);
+        wait_for_work(&mounted, &ask);
+    }
+    run(*state, "git -C repo tag another");
+    assert_int_equal(ask_listing(&mounted.mount, repo, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(mounted.mount.state->fetches, fetches);
+    assert_int_equal(look_for(&mounted, "1234567", 7), -ENOENT);
+    assert_true(mounted.mount.state->fetches > fetches);
+    close_it(&mounted);
+}
+
+/* A slot is another's only once it is done: all of the first are answered, and who finds none free waits. */
+static void so_many_are_looked_for_at_once(void **state)
+{
+    struct mounted mounted;
+    struct ask asks[SLOTS + 1] = {{0}};
+    char digits[SLOTS + 1][10];
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    walk(&mounted, "repo/last");
+    for (int death = 0; death < 2; death++) { /* the first is on trial, and does not end now */
+        crash_record_work(crashes, crash_record_key(repository_url(repo->repository), "abc0000"));
+        crash_record_recover(crashes, false);
+    }
+    pthread_mutex_lock(&mounted.mount.fetch_trial);
+    for (int i = 0; i <= SLOTS; i++) {
+        snprintf(digits[i], sizeof digits[i], "abc%04d", i);
+        assert_int_equal(searches_ask(&mounted.mount, repo, digits[i], &asks[i]), -EAGAIN);
+        for (int j = 0; j < i && i < SLOTS; j++)
+            assert_ptr_not_equal(asks[i].work, asks[j].work);
+        assert_true(atomic_load(&asks[i].work->running));
+        while (i == 0 && atomic_load(&asks[i].work->began_at) == 0)
+            sched_yield();
+    }
+    struct ask same = {0};
+    assert_int_equal(searches_ask(&mounted.mount, repo, "ABC0003", &same), -EAGAIN);
+    assert_ptr_equal(same.work, asks[3].work);
+    assert_int_equal(asks[SLOTS].version, 0); /* it has only waited */
+    pthread_mutex_unlock(&mounted.mount.fetch_trial);
+    settle(&mounted);
+    for (int i = 0; i < SLOTS; i++) {
+        assert_false(atomic_load(&asks[i].work->running));
+        assert_int_equal(searches_ask(&mounted.mount, repo, digits[i], &asks[i]), -ENOENT);
+    }
+    assert_int_equal(searches_ask(&mounted.mount, repo, digits[SLOTS], &asks[SLOTS]), -EAGAIN);
+    wait_for_work(&mounted, &asks[SLOTS]);
+    assert_int_equal(searches_ask(&mounted.mount, repo, digits[SLOTS], &asks[SLOTS]), -ENOENT);
+    /* Eight in a row have been searched for; of the others it is not known that they are missing. */
+    assert_int_equal(said(state, "too many lookups of commits"), SLOTS + 1 - 8);
+    struct ask later = {0};
+    assert_int_equal(searches_ask(&mounted.mount, repo, digits[0], &later), -ENOENT);
+    assert_int_equal(searches_ask(&mounted.mount, repo, digits[SLOTS], &later), -EAGAIN);
+    wait_for_work(&mounted, &later);
+    close_it(&mounted);
+}
+
+/* While it backs off, and offline, nobody is asked. */
+static void a_remote_that_is_gone_is_not_searched(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    mounted.settings.offline = true;
+    assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &ask), -EHOSTUNREACH);
+    mounted.settings.offline = false;
+    run(*state, "mv repo gone");
+    assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    int r = repo_backoff(repo);
+    assert_true(r < 0);
+    assert_int_equal(said(state, "warning.*repo: "), 1);
+    assert_int_equal(searches_ask(&mounted.mount, repo, "7654321", &(struct ask){0}), r);
+    repo_succeeded(repo);
+    assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &ask), r); /* it was for him */
+    run(*state, "mv gone repo");
+    struct ask other = {0};
+    assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &other), -EAGAIN);
+    wait_for_work(&mounted, &other);
+    assert_int_equal(searches_ask(&mounted.mount, repo, "1234567", &other), -ENOENT);
+    close_it(&mounted);
+}
+
+/* Its server gives by id only what a ref names, and the list says which commit it means. */
+static void what_a_list_names_and_nobody_has_is_missing(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_history(state);
+    run(*state, "printf '%%s\\n' 1234567@./repo >some.list");
+    open_it(&mounted, state, "./some.list");
+    uint32_t version = walk(&mounted, ".startpointfs/sets/some/0");
+    for (int i = 0; i < 2; i++) {
+        uint64_t fetches = mounted.mount.state->fetches;
+        assert_int_equal(look_up(&mounted, version, "file", &file), -ENOENT);
+        assert_int_equal(mounted.mount.state->fetches > fetches, i == 0); /* remembered */
+        repos_at(&mounted.mount.repos, 0)->versions->retry_at = 0;
+    }
+    assert_int_equal(said(state, "the search is repeated when the listing changes"), 1);
+    close_it(&mounted);
+}
+
+int main(void)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
+    const struct CMUnitTest tests[] = {
+        TEST(a_commit_of_the_history_is_found),
+        TEST(what_is_missing_is_searched_for_once_a_listing),
+        TEST(so_many_are_looked_for_at_once),
+        TEST(a_remote_that_is_gone_is_not_searched),
+        TEST(what_a_list_names_and_nobody_has_is_missing),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
