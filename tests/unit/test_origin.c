@@ -1,4 +1,4 @@
-/* test_load.c - what `serve` makes of what it was given: a folder, lists and sets, each start-point at its place; and what it says of
+/* test_origin.c - what `serve` makes of what it was given: a folder, lists and sets, each start-point at its place; and what it says of
  * what cannot be served. From local repositories. */
 #include "tests/unit/sandbox.h"
 
