@@ -88,8 +88,10 @@ static int remember(struct git_files *files, const char *path, const struct tree
         files->items = items;
     }
     struct known_file *file = &files->items[files->count];
-    *file = (struct known_file){
-        .path = strdup(path), .oid = entry->oid, .conversion = entry->conversion};
+    *file = (struct known_file){.path = strdup(path),
+                                .oid = entry->oid,
+                                .conversion = entry->conversion,
+                                .size = entry->size};
     if (!file->path)
         return error_set(&files->error, ENOMEM, "out of memory");
     files->count++;

@@ -1,7 +1,11 @@
 /* test_gather.c - what becomes of each source of a list: fetched, there already, moved or failed; from local repositories. */
 #include "sandbox.h"
 
+#include <fcntl.h>
+#include <signal.h>
+
 #include "fs/sets/gather.h"
+#include "fs/sets/operands.h"
 
 static int make_repositories(void **state)
 {
@@ -149,6 +153,127 @@ static void without_a_cache_nothing_begins(void **state)
     settings_release(&settings);
 }
 
+/* ---- what is told meanwhile ---- */
+
+/* What gathering these says on stderr, sorted. */
+static const char *told(const struct sandbox *box, const char *sources, struct way way)
+{
+    char sentence[1000], path[200];
+    int kept = dup(STDERR_FILENO);
+
+    snprintf(path, sizeof path, "%s/told", box->folder);
+    int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+    assert_true(fd >= 0 && dup2(fd, STDERR_FILENO) >= 0);
+    gather(box, sources, way, sentence);
+    dup2(kept, STDERR_FILENO);
+    close(kept);
+    close(fd);
+    return output(box, "sed 's/^[^ ]* //' told | sort | tr '\\n' ';'");
+}
+
+static void each_version_is_told(void **state)
+{
+    const struct way shown = {.options.progress = true}, quiet = {.options.progress = false};
+
+    assert_string_equal(told(*state, "./one?tag=1", quiet), "");
+    assert_string_equal(told(*state, "./two ./one?tag=1 ./one?tag=9", shown),
+                        "one/1: already in the cache;one/9: failed;two/(default branch): fetched;");
+}
+
+/* ---- what ends it ---- */
+
+/* From now on git, which a local remote is asked with, sends its parent that signal, and then says nothing. */
+static void interrupt_when_asked(const struct sandbox *box, const char *signal)
+{
+    char path[5000];
+
+    run(box,
+        "mkdir -p bin; printf '#!/bin/sh\nkill -%s $PPID\nexec sleep 1000\n' >bin/git; chmod +x "
+        "bin/git",
+        signal);
+    snprintf(path, sizeof path, "%s/bin:%s", box->folder, getenv("PATH"));
+    setenv("PATH", path, 1);
+}
+
+static void stay(int signal)
+{
+    (void)signal;
+}
+
+/* What was not fetched by then says so. And the signals are the caller's again. */
+static void a_signal_ends_it(void **state)
+{
+    static const char *const names[] = {"INT", "TERM"};
+    static const int signals[] = {SIGINT, SIGTERM};
+    const struct gather_options options = {.newest = false};
+    const struct sandbox *box = *state;
+    char *before = strdup(getenv("PATH")), cache[200];
+
+    for (int i = 0; i < 2; i++) {
+        struct source_list list = {0};
+        struct settings settings;
+        struct gather gathering;
+        struct error e = {0};
+        struct sigaction action = {.sa_handler = stay}, now;
+        sigaction(signals[i], &action, NULL);
+        assert_int_equal(settings_init(&settings), 0);
+        snprintf(cache, sizeof cache, "%s/cache", box->folder);
+        assert_int_equal(settings_folder(&settings.cache, cache), 0);
+        settings.jobs = 1;
+        assert_int_equal(source_list_add_source(&list, "./one?tag=1", box->folder, &e), 0);
+        assert_int_equal(source_list_add_source(&list, "./two?tag=1", box->folder, &e), 0);
+        interrupt_when_asked(box, names[i]);
+        assert_int_equal(gather_run(&gathering, &settings, &list, &options, &e), -EINTR);
+        setenv("PATH", before, 1);
+        assert_string_equal(e.text, "interrupted");
+        assert_int_equal(gathering.failed, 2);
+        for (int item = 0; item < 2; item++)
+            assert_int_equal(gathering.items[item].status, -ECANCELED);
+        assert_string_equal(gathering.items[1].error.text, "two/1: interrupted");
+        sigaction(signals[i], NULL, &now);
+        assert_ptr_equal(now.sa_handler, stay);
+        signal(signals[i], SIG_DFL);
+        gather_release(&gathering);
+        source_list_release(&list);
+        settings_release(&settings);
+    }
+    free(before);
+}
+
+/* ---- what is looked at before anything is asked for ---- */
+
+static int check(const struct sandbox *box, const char *source, struct error *e)
+{
+    struct source_list list = {0};
+    struct settings settings;
+    char cache[200];
+
+    assert_int_equal(settings_init(&settings), 0);
+    snprintf(cache, sizeof cache, "%s/cache", box->folder);
+    assert_int_equal(settings_folder(&settings.cache, cache), 0);
+    assert_int_equal(source_list_add_source(&list, source, box->folder, e), 0);
+    int r = operands_check(&settings, &list, e);
+    source_list_release(&list);
+    settings_release(&settings);
+    return r;
+}
+
+static void what_is_no_path_and_no_url_is_said(void **state)
+{
+    struct error e = {0};
+    char sentence[1000];
+
+    assert_int_equal(check(*state, "./one", &e), 0);
+    assert_int_equal(check(*state, "https://example.com/none", &e), 0);
+    assert_int_equal(check(*state, "./none?tag=1", &e), 0); /* whoever says so means a repository */
+    assert_int_equal(check(*state, "./none", &e), -ENOENT);
+    assert_non_null(strstr(e.text, "none: no such file or folder, and not a URL"));
+    gather(*state, "./one", (struct way){0}, sentence);
+    run(*state, "mv one away; mv two gone");
+    assert_int_equal(check(*state, "./one", &e), 0); /* the cache has it */
+    assert_int_equal(check(*state, "./two", &e), -ENOENT);
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, make_repositories, sandbox_close)
 
 int main(void)
@@ -160,6 +285,9 @@ int main(void)
         TEST(a_branch_follows_where_the_newest_is_wanted),
         TEST(what_is_wanted_counts_as_read),
         TEST(without_a_cache_nothing_begins),
+        TEST(each_version_is_told),
+        TEST(a_signal_ends_it),
+        TEST(what_is_no_path_and_no_url_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
