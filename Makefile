@@ -74,6 +74,7 @@ $(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=
 $(B)/tests/test_connection $(B)/tests/test_worker $(B)/tests/test_serve: UNIT_LDFLAGS := -Wl,--wrap=writev,--wrap=readv
 $(B)/tests/test_fuse_mount: UNIT_LDFLAGS := -Wl,--wrap=fuse_session_unmount,--wrap=unmount_at,--wrap=mount_table_find
 $(B)/tests/test_oom_kills: UNIT_LDFLAGS := -Wl,--wrap=fopen,--wrap=fopen64
+$(B)/tests/test_unmount: UNIT_LDFLAGS := -Wl,--wrap=geteuid,--wrap=umount2
 $(B)/tests/test_texts: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_supervisor: UNIT_LDFLAGS := -Wl,--wrap=poll,--wrap=oom_kills
 $(B)/tests/test_lists: UNIT_LDFLAGS := -Wl,--wrap=set_folders_publish
