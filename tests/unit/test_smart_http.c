@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "gitcache/base/clock.h"
 #include "gitcache/net/remote.h"
 #include "tests/unit/remote_calls.h"
 #include "tests/unit/sandbox.h"
@@ -358,6 +359,50 @@ static void what_cannot_be_talked_to_is_said(void **state)
     assert_int_equal(call_all("l", url, &e), -EHOSTUNREACH); /* nobody is there now */
 }
 
+/* A port whose queue is full, where connections are no longer answered. */
+static unsigned open_full_port(int fds[3])
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    socklen_t size = sizeof address;
+
+    for (int i = 0; i < 3; i++)
+        fds[i] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+    assert_int_equal(bind(fds[0], (struct sockaddr *)&address, sizeof address), 0);
+    assert_int_equal(listen(fds[0], 0), 0);
+    assert_int_equal(getsockname(fds[0], (struct sockaddr *)&address, &size), 0);
+    for (int i = 1; i < 3; i++)
+        connect(fds[i], (struct sockaddr *)&address, sizeof address);
+    return ntohs(address.sin_port);
+}
+
+/* Long before it would be taken for silence. */
+static void a_host_that_takes_no_connection_is_given_up_soon(void **state)
+{
+    static const char *const schemes[] = {"http", "git"};
+    struct net_settings settings;
+    struct error e = {0};
+    struct remote *remote;
+    int fds[3];
+
+    (void)state;
+    unsigned port = open_full_port(fds);
+    net_settings_init(&settings);
+    settings.connect_timeout = 1;
+    settings.silence_timeout = 60;
+    assert_int_equal(remote_new(&remote, &settings, &e), 0);
+    for (size_t i = 0; i < 2; i++) {
+        int64_t began = clock_now();
+        char url[100];
+
+        snprintf(url, sizeof url, "%s://127.0.0.1:%u/x", schemes[i], port);
+        assert_int_equal(list(remote, url, NULL, &e), -ETIMEDOUT);
+        assert_true(clock_now() - began < 30000);
+    }
+    remote_free(remote);
+    for (int i = 0; i < 3; i++)
+        close(fds[i]);
+}
+
 /* No program that another thread starts meanwhile gets a connection. */
 static void a_connection_is_not_inherited(void **state)
 {
@@ -397,6 +442,7 @@ int main(void)
         cmocka_unit_test(what_was_learnt_is_told_to_the_next),
         cmocka_unit_test(nobody_waits_for_ever),
         cmocka_unit_test(what_cannot_be_talked_to_is_said),
+        cmocka_unit_test(a_host_that_takes_no_connection_is_given_up_soon),
         cmocka_unit_test(a_connection_is_not_inherited),
     };
     return cmocka_run_group_tests(tests, sandbox_open, sandbox_close);
