@@ -90,12 +90,115 @@ static void test_what_goes_on_is_news_once(void **state)
     assert_true(fail_with(EACCES, "refused"));
 }
 
+/* A source, as a list says it. */
+static void say(const char *text)
+{
+    struct source source;
+    struct error e;
+
+    assert_int_equal(source_parse(&source, text, "/", &e), 0);
+    assert_int_equal(repo_add_source(repo, &source), 0);
+    source_release(&source);
+}
+
+#define A "1111111111111111111111111111111111111111"
+#define B "2222222222222222222222222222222222222222"
+
+/* What is pinned by all that name it, to the same. */
+static void test_a_pin_is_what_all_sources_say(void **state)
+{
+    static const struct {
+        const char *sources[3], *pin;
+    } rows[] = {
+        {{"https://h/x?tag=1&commit=" A, "https://h/x?tag=2&commit=" B}, A},
+        {{"https://h/x?tag=1&commit=" A, "https://h/x?tag=1&commit=" A}, A},
+        {{"https://h/x?tag=1&commit=" A, "https://h/x?tag=1&commit=" B}, NULL},
+        {{"https://h/x?tag=1&commit=" A, "https://h/x?tag=1"}, NULL},
+        {{"https://h/x?tag=1", "https://h/x?tag=1&commit=" A}, NULL},
+        {{"https://h/x?tag=1"}, NULL},
+        {{"https://h/x?tag=2&commit=" A}, NULL},
+        {{A "@https://h/x"}, NULL},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        for (size_t j = 0; j < 3 && rows[i].sources[j]; j++)
+            say(rows[i].sources[j]);
+        char *pin = repo_pin(repo, "1");
+        assert_true(!pin == !rows[i].pin);
+        if (pin)
+            assert_string_equal(pin, rows[i].pin);
+        free(pin);
+        repo_forget_sources(repo);
+        assert_int_equal(repo->source_count, 0);
+    }
+}
+
+static void test_what_is_said_twice_is_one(void **state)
+{
+    static const char *const texts[] = {"https://h/x", "https://h/x?tag=1", "https://h/x?tag=2",
+                                        "https://h/x?tag=1&commit=" A,
+                                        "https://h/x?tag=1&commit=" B};
+
+    (void)state;
+    for (int times = 0; times < 2; times++)
+        for (size_t i = 0; i < 5; i++) {
+            say(texts[i]);
+            assert_int_equal(repo->source_count, times ? 5 : i + 1);
+        }
+}
+
+static bool is_even(void *data, uint32_t node)
+{
+    ++*(unsigned *)data;
+    return node % 2 == 0;
+}
+
+static void test_a_version_knows_its_nodes(void **state)
+{
+    struct repo_version *one = repo_version_get(repo, "1", NULL),
+                        *two = repo_version_get(repo, "2", NULL);
+    unsigned asked = 0;
+    size_t count;
+
+    (void)state;
+    for (uint32_t node = 10; node < 20; node++)
+        for (int times = 0; times < 2; times++)
+            assert_int_equal(repo_version_add_node(node < 15 ? one : two, node), 0);
+    assert_ptr_equal(repo_version_of_node(repo, 14), one);
+    assert_ptr_equal(repo_version_of_node(repo, 15), two);
+    assert_null(repo_version_of_node(repo, 20));
+    repo_forget_nodes(repo, is_even, &asked);
+    assert_int_equal(asked, 10);
+    assert_null(repo_version_of_node(repo, 14));
+    uint32_t *nodes = repo_version_nodes(one, &count);
+    assert_int_equal(count, 2);
+    assert_int_equal(nodes[0], 11);
+    assert_int_equal(nodes[1], 13);
+    free(nodes);
+    assert_string_equal(repo_version_label(one), "1");
+    assert_string_equal(repo_version_label(repo_version_get(repo, NULL, NULL)), "(default branch)");
+}
+
+static void test_that_there_is_no_room_is_news_once(void **state)
+{
+    (void)state;
+    assert_true(repo_has_no_room(repo));
+    assert_false(repo_has_no_room(repo));
+    assert_int_equal(repo_listing_age(repo), -1); /* none is known */
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(test_it_doubles_up_to_a_minute, open_repo, close_repo),
         cmocka_unit_test_setup_teardown(test_a_success_ends_it, open_repo, close_repo),
         cmocka_unit_test_setup_teardown(test_what_goes_on_is_news_once, open_repo, close_repo),
+        cmocka_unit_test_setup_teardown(test_a_pin_is_what_all_sources_say, open_repo, close_repo),
+        cmocka_unit_test_setup_teardown(test_what_is_said_twice_is_one, open_repo, close_repo),
+        cmocka_unit_test_setup_teardown(test_a_version_knows_its_nodes, open_repo, close_repo),
+        cmocka_unit_test_setup_teardown(test_that_there_is_no_room_is_news_once, open_repo,
+                                        close_repo),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -182,6 +182,32 @@ static void test_what_the_kernel_has_is_not_kept(void **state)
     blobs_free(blobs);
 }
 
+static void test_what_is_dropped_makes_room(void **state)
+{
+    struct blobs *blobs = open_blobs(300);
+
+    (void)state;
+    add(blobs, 1, 100);
+    add(blobs, 2, 100);
+    add(blobs, 3, 100);
+    struct blob *used = blobs_find(blobs, 3);
+    blobs_drop(blobs, 1);
+    blobs_drop(blobs, 3); /* who uses it goes on */
+    blobs_drop(blobs, 4); /* which is not there */
+    assert_null(blobs_find(blobs, 1));
+    add(blobs, 5, 100);
+    assert_true(is_there(blobs, 2, 100));
+    assert_int_equal(blobs_content(used)->data[99], 3);
+    blobs_put(blobs, used);
+    assert_true(is_there(blobs, 3, 100));
+    struct blob *read = blobs_find(blobs, 2);
+    blobs_put_read(blobs, read);
+    add(blobs, 6, 100);
+    assert_true(is_there(blobs, 3, 100) && is_there(blobs, 5, 100) && is_there(blobs, 6, 100));
+    blobs_free(blobs);
+    blobs_free(NULL);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -194,6 +220,7 @@ int main(void)
         TEST(test_files_and_memory_do_not_push_each_other_out),
         TEST(test_a_full_disk_takes_the_files),
         TEST(test_what_the_kernel_has_is_not_kept),
+        TEST(test_what_is_dropped_makes_room),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -201,6 +201,100 @@ static void test_converted_files_are_tried(void **state)
     mounted_close(&mounted);
 }
 
+/* Who has read a lot of a version one after the other has gone to another folder; he is not believed again at once. */
+static void test_a_reader_goes_to_another_folder(void **state)
+{
+    struct mounted mounted;
+    char wanted[10];
+
+    run(*state, "git init -q repo; cd repo; for f in m n o; do mkdir $f; for n in $(seq 100 180); "
+                "do echo $n >$f/$n; done; done;"
+                "git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t m = walk(&mounted, "repo/1/m/100"), n = walk(&mounted, "repo/1/n/100");
+    uint32_t o = walk(&mounted, "repo/1/o/100");
+    for (uint32_t i = 0; i < 20; i++) {
+        snprintf(wanted, sizeof wanted, "%u\n", 100 + i);
+        read_file(&mounted, m + i, wanted);
+    }
+    read_file(&mounted, n + 10, "110\n");
+    expect(&mounted, n + 11, 20, true);
+    expect(&mounted, m + 20, 60, false); /* which he has left */
+    read_file(&mounted, o + 10, "110\n");
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    assert_false(is_unpacked(&mounted, o + 11));
+    mounted_close(&mounted);
+}
+
+/* So many are followed at once, whoever reads between them. */
+static void test_four_readers_are_followed(void **state)
+{
+    struct mounted mounted;
+    uint32_t first[5];
+    char path[20];
+
+    run(*state, "git init -q repo; cd repo; for f in 0 1 2 3 4; do mkdir $f; for n in $(seq 100 "
+                "140); do echo $n >$f/$n; done; done;"
+                "git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (int i = 0; i < 5; i++) {
+        snprintf(path, sizeof path, "repo/1/%d/100", i);
+        first[i] = walk(&mounted, path);
+    }
+    for (int i = 0; i < 4; i++)
+        read_file(&mounted, first[i], "100\n");
+    for (int i = 0; i < 4; i++) {
+        read_file(&mounted, first[i] + 1, "101\n");
+        expect(&mounted, first[i] + 2, 5, true);
+    }
+    read_file(&mounted, first[4], "100\n"); /* he takes the place of who has read longest ago */
+    expect(&mounted, first[0] + 2, 5, false);
+    assert_true(is_unpacked(&mounted, first[3] + 2));
+    read_file(&mounted, first[4] + 1, "101\n");
+    expect(&mounted, first[4] + 2, 5, true);
+    mounted_close(&mounted);
+}
+
+/* As many as are few: those that he passes over are his all the same. */
+static void test_a_reader_who_leaves_some_out_is_followed(void **state)
+{
+    struct mounted mounted;
+    uint32_t first = open_many(&mounted, state);
+
+    read_file(&mounted, first, "100\n");
+    read_file(&mounted, first + 4, "104\n");
+    expect(&mounted, first + 5, 10, true);
+    assert_false(is_unpacked(&mounted, first + 2));
+    read_file(&mounted, first + 100, "200\n"); /* somebody else's */
+    read_file(&mounted, first + 105, "205\n"); /* and that one's too far */
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    assert_false(is_unpacked(&mounted, first + 106));
+    mounted_close(&mounted);
+}
+
+/* A link or a folder is no file of a reader. */
+static void test_only_files_are_followed(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+
+    run(*state, "git init -q repo; cd repo; for n in 1 2 3; do ln -s x a$n; done; for n in $(seq "
+                "100 120); do echo $n >b$n; done;"
+                "git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    for (int i = 1; i <= 3; i++) {
+        char path[20];
+        snprintf(path, sizeof path, "repo/1/a%d", i);
+        ask = (struct ask){0};
+        assert_int_equal(readings_get_blob(&mounted.mount, walk(&mounted, path), &ask, &blob), 0);
+        blobs_put_read(mounted.mount.blobs, blob);
+    }
+    nanosleep(&(struct timespec){.tv_nsec = 50000000}, NULL);
+    assert_false(is_unpacked(&mounted, walk(&mounted, "repo/1/b100")));
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(f) cmocka_unit_test_setup_teardown(f, sandbox_open, sandbox_close)
@@ -212,6 +306,10 @@ int main(void)
         TEST(test_nothing_stays_when_nobody_reads),
         TEST(test_what_workers_died_of_is_left_out),
         TEST(test_converted_files_are_tried),
+        TEST(test_a_reader_goes_to_another_folder),
+        TEST(test_four_readers_are_followed),
+        TEST(test_a_reader_who_leaves_some_out_is_followed),
+        TEST(test_only_files_are_followed),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -1,5 +1,7 @@
 /* test_lists.c - what a mount shows when its lists change, and what the next worker shows: the tree
  * alone, without FUSE and without a network. */
+#include <fcntl.h>
+
 #include "sandbox.h"
 
 #include "fs/shared/children.h"
@@ -413,12 +415,232 @@ static void a_later_worker_has_the_folders_of_sets_before_it_serves(void **state
     assert_true(sets_have_folders(world));
 }
 
+static void begin_log(struct world *world)
+{
+    char path[100];
+
+    snprintf(path, sizeof path, "%s/said", world->box->folder);
+    assert_int_equal(log_open(&world->mount.log, LOG_LEVEL_INFO, path, 0), 0);
+}
+
+static void end_log(struct world *world)
+{
+    log_close(world->mount.log);
+    world->mount.log = NULL;
+}
+
+static void assert_said(struct world *world, const char *what, int times)
+{
+    assert_int_equal(atoi(output(world->box, "grep -c '%s' said; true", what)), times);
+}
+
+/* Each thing once, however often the lists are read. */
+static void what_becomes_of_lists_is_said(void **state)
+{
+    struct world *world = *state;
+
+    begin_log(world);
+    run(world->box, "mkdir lists");
+    open_operand(world, "lists");
+    assert_said(world, "warning.*the folder of lists .*/lists is empty", 1);
+    run(world->box, "echo 'https://h/a?tag=1' >lists/a.list; echo nonsense:// >lists/bad.list;"
+                    "echo https://h/c >lists/.x.list; echo https://h/c >'lists/-c.list'");
+    for (int i = 0; i < 2; i++)
+        lists_reload(&world->mount);
+    assert_string_equal(shown(world), "a ");
+    assert_said(world, "info.*a: new list, 1 sources", 1);
+    assert_said(world, "error.*bad: ", 1);
+    assert_said(world, "error.*its name is also that of its set, and", 1);
+    assert_non_null(world->mount.lists->folders->refused);
+    run(world->box, "echo 'https://h/b?tag=1' >>lists/a.list; rm lists/-c.list");
+    for (int i = 0; i < 2; i++)
+        lists_reload(&world->mount);
+    assert_said(world, "info.*a: changed, now 2 sources", 1);
+    assert_null(world->mount.lists->folders->refused);
+    run(world->box, "rm lists/*");
+    for (int i = 0; i < 2; i++)
+        lists_reload(&world->mount);
+    assert_said(world, "info.*a: the list was removed", 1);
+    assert_said(world, "warning.*the folder of lists .*/lists holds no list any more", 1);
+    assert_string_equal(shown(world), "");
+    end_log(world);
+}
+
+/* Two lists of a folder must fit each other. */
+static void a_list_that_contradicts_another_is_faulty(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "mkdir lists; echo 'https://h/a?tag=1' >lists/a.list");
+    open_operand(world, "lists");
+    run(world->box, "echo 'https://other/a?tag=1' >lists/b.list");
+    lists_reload(&world->mount);
+    assert_string_equal(shown(world), "a ");
+    assert_non_null(lists_find(world->mount.lists, "b")->fault);
+    assert_null(lists_find(world->mount.lists, "a")->fault);
+    run(world->box, "echo 'https://h/b?tag=1' >lists/b.list");
+    lists_reload(&world->mount);
+    assert_string_equal(shown(world), "a b ");
+    assert_null(lists_find(world->mount.lists, "b")->fault);
+}
+
+/* What was mounted there is not, and its mount point is empty. */
+static void a_folder_that_has_lost_its_disk_is_not_empty(void **state)
+{
+    struct world *world = *state;
+
+    begin_log(world);
+    run(world->box, "mkdir lists; echo https://h/a >lists/a.list");
+    open_operand(world, "lists");
+    struct list_folder *folder = world->mount.lists->folders;
+    uint64_t device = folder->device;
+    folder->device = device + 1; /* there was another file system */
+    run(world->box, "mv lists/a.list .");
+    assert_int_equal(lists_reload(&world->mount), 1);
+    assert_string_equal(shown(world), "a ");
+    assert_said(
+        world, "is empty and on a different file system than before: the one with the lists is", 1);
+    assert_non_null(world->mount.lists->first->fault);
+    run(world->box, "mv a.list lists");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_true(folder->device == device);
+    assert_null(folder->fault);
+    assert_null(world->mount.lists->first->fault);
+    run(world->box, "rm lists/a.list"); /* on the same one */
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "");
+    end_log(world);
+}
+
+static void lists_that_cannot_be_kept_are_said(void **state)
+{
+    struct world *world = *state;
+
+    begin_log(world);
+    run(world->box, "echo https://h/a >pp.list");
+    world->mount.last_reading = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    open_operand(world, "pp.list");
+    assert_said(world, "warning.*cannot save the lists for the next worker: ", 1);
+    assert_string_equal(shown(world), "a ");
+    close(world->mount.last_reading);
+    world->mount.last_reading = -1; /* they need not be kept */
+    run(world->box, "echo https://h/b >pp.list");
+    lists_reload(&world->mount);
+    assert_string_equal(shown(world), "b ");
+    assert_said(world, "cannot save the lists", 1);
+    end_log(world);
+}
+
+/* Lines that begin with the name of a test's folder, without that; sorted. */
+struct noted {
+    const struct world *world;
+    char text[1000];
+};
+
+static void note(struct noted *noted, const char *path, const char *mark)
+{
+    size_t length = strlen(noted->world->box->folder);
+
+    assert_memory_equal(path, noted->world->box->folder, length);
+    snprintf(noted->text + strlen(noted->text), sizeof noted->text - strlen(noted->text), "%s%s ",
+             path + length, mark);
+}
+
+static void note_folder(void *data, const char *folder)
+{
+    note(data, folder, "");
+}
+
+static int note_path(void *data, const char *path, bool is_folder)
+{
+    note(data, path, is_folder ? "/" : "");
+    return strstr(path, "/last.list") != NULL;
+}
+
+/* Who is told of changes: where a list's name stands, and where its bytes do. */
+static void the_folders_of_lists(void **state)
+{
+    struct world *world = *state;
+    struct noted noted = {.world = world};
+    char a[] = "a/one.list", b[] = "b/two.list", c[] = "lists", *operands[] = {a, b, c};
+    struct error error = {0};
+
+    run(world->box, "mkdir a b c lists; echo 'https://h/1?tag=1' >a/one.list;"
+                    "echo 'https://h/2?tag=1' >c/real; ln -s ../c/real b/two.list;"
+                    "echo 'https://h/3?tag=1' >lists/three.list");
+    assert_int_equal(lists_open(&world->mount, world->box->folder, operands, 3, &error), 0);
+    lists_each_folder(&world->mount, note_folder, &noted);
+    assert_string_equal(noted.text, "/lists /a /b /c /lists ");
+}
+
+/* What a fenced worker may read: lists, folders of them, and links in those; not repositories. */
+static void the_paths_of_operands(void **state)
+{
+    struct world *world = *state;
+    struct noted noted = {.world = world};
+    char list[] = "one.list", folder[] = "lists", gone[] = "gone.list", last[] = "last.list";
+    char repository[] = "repo", url[] = "https://h/a",
+         *operands[] = {list, folder, gone, repository, last, url};
+
+    run(world->box, "echo https://h/a >one.list; mkdir lists; echo https://h/b >lists/plain.list;"
+                    "ln -s ../one.list lists/link.list; git init -q repo; cp one.list last.list");
+    assert_int_equal(lists_open_each_path(world->box->folder, operands, 6, note_path, &noted), 1);
+    assert_string_equal(noted.text, "/one.list /lists/ /lists/link.list /gone.list /last.list ");
+}
+
+/* As of two threads that open files of one that no list names. */
+static void a_repository_is_added_once(void **state)
+{
+    struct world *world = *state;
+    struct repo *again = NULL;
+    struct error error = {0};
+
+    run(world->box, "echo 'https://h/a?tag=1' >pp.list");
+    open_operand(world, "pp.list");
+    struct repo *repo = repos_at(&world->mount.repos, 0);
+    assert_int_equal(repos_add(&world->mount.repos, "a", "https://h/a", repo->node, &again, &error),
+                     0);
+    assert_ptr_equal(again, repo);
+    assert_null(repos_at(&world->mount.repos, 1));
+    assert_null(repos_find(&world->mount.repos, "a", "https://h/b"));
+    assert_null(repos_find(&world->mount.repos, "b", "https://h/a"));
+    assert_null(repos_of_node(&world->mount.repos, NODE_ROOT_INDEX));
+}
+
+/* Its lists may have lost it, but not its files: the node says what it was. */
+static void a_new_worker_knows_a_repository_that_no_list_names(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "printf '%%s\\n' 'https://h/a?tag=1' 'https://h/b?tag=1' >pp.list");
+    open_operand(world, "pp.list");
+    uint32_t node = repos_find(&world->mount.repos, "b", "https://h/b")->node;
+    run(world->box, "echo 'https://h/a?tag=1' >pp.list");
+    lists_reload(&world->mount);
+    resume_operand(world, "pp.list");
+    assert_null(repos_find(&world->mount.repos, "b", "https://h/b"));
+    struct repo *repo = repos_of_node(&world->mount.repos, node);
+    assert_non_null(repo);
+    assert_string_equal(repo->name, "b");
+    assert_string_equal(repository_url(repo->repository), "https://h/b");
+    assert_false(repo->in_use);
+    assert_ptr_equal(repos_of_node(&world->mount.repos, node), repo);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_is_another_when_it_says_something_else, set_up,
                                         tear_down),
         TEST(each_change_makes_the_root_later),
+        TEST(what_becomes_of_lists_is_said),
+        TEST(a_list_that_contradicts_another_is_faulty),
+        TEST(a_folder_that_has_lost_its_disk_is_not_empty),
+        TEST(lists_that_cannot_be_kept_are_said),
+        TEST(the_folders_of_lists),
+        TEST(the_paths_of_operands),
+        TEST(a_repository_is_added_once),
+        TEST(a_new_worker_knows_a_repository_that_no_list_names),
         TEST(a_list_that_is_gone_stays),
         TEST(a_folder_loses_lists_only_while_it_is_there),
         TEST(a_fault_is_said),

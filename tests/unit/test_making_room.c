@@ -148,6 +148,33 @@ static void a_repository_that_is_in_use_is_left_as_it_is(void **state)
     close_it(&mounted);
 }
 
+/* What has come since is not waited for. */
+static void what_was_fetched_makes_it_look_again(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    run(*state, "find cache -name '*' -type f -exec touch -d '1 hour ago' {} +");
+    mounted.settings.cache_max = 100000000;
+    room_start(mounted.mount.room);
+    alarm(30); /* by itself it would look a minute later */
+    while (room_size(&mounted.mount) == 0)
+        sched_yield();
+    uint64_t before = room_size(&mounted.mount);
+    run(*state,
+        "head -c 1000000 /dev/zero >$(dirname $(find cache -name startpointfs-pins))/objects/more");
+    room_fetched(&mounted.mount, 1000); /* less than there may be */
+    usleep(100000);
+    assert_int_equal(room_size(&mounted.mount), before);
+    room_fetched(&mounted.mount, 100000000);
+    while (room_size(&mounted.mount) == before)
+        sched_yield();
+    alarm(0);
+    assert_in_range(room_size(&mounted.mount), before + 900000, before + 1100000);
+    assert_string_equal(cached(state), "123456"); /* it was not so much */
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -159,6 +186,7 @@ int main(void)
         TEST(offline_nothing_goes),
         TEST(a_cache_that_is_too_large),
         TEST(a_repository_that_is_in_use_is_left_as_it_is),
+        TEST(what_was_fetched_makes_it_look_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -170,6 +170,61 @@ static void a_number_means_one_source(void **state)
     mounted_close(&mounted);
 }
 
+/* As `create` and `rm` do beside a mount. */
+static void sets_come_and_go(void **state)
+{
+    struct mounted mounted;
+    char path[100];
+
+    open_sets(&mounted, state);
+    snprintf(path, sizeof path, "%s/said", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_INFO, path, 1), 0);
+    struct log *log = mounted.mount.log;
+    run(*state, "mv sets/pp pp");
+    assert_int_equal(lists_reload(&mounted.mount), 0);
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme");
+    run(*state, "mv pp sets/pp; sed 's/^# type: .*/# type: custom/' sets/pp >sets/qq");
+    assert_int_equal(lists_reload(&mounted.mount), 0);
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme pp qq");
+    assert_type(&mounted, SETS "/qq", "custom");
+    assert_string_equal(output(*state, "grep -c 'pp: the set was removed' said"), "1");
+    assert_string_equal(output(*state, "grep -c 'pp: new set, 2 sources' said"), "1");
+    /* The folder of all is gone: not each of them. */
+    run(*state, "mv sets gone");
+    assert_int_equal(lists_reload(&mounted.mount), 1);
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme pp qq");
+    assert_string_equal(output(*state, "grep -c 'error.*cannot read the sets folder' said"), "1");
+    mounted_close(&mounted);
+    log_close(log);
+}
+
+/* Its repository has no folder: what the set was before goes on, rather than without it. */
+static void a_set_for_which_there_is_no_room_is_not_shown_in_part(void **state)
+{
+    struct mounted mounted;
+    uint32_t checkout, first;
+
+    make_repository(*state);
+    run(*state, "git clone -q repo second");
+    write_list(state, "./repo?tag=1");
+    mounted_open(&mounted, state, "./some.list");
+    walk(&mounted, "repo/1/file");
+    assert_int_equal(node_checkout(mounted.mount.nodes, walk(&mounted, "repo/1"), &checkout), 0);
+    uint32_t count = nodes_max(mounted.mount.nodes) - nodes_used(mounted.mount.nodes);
+    struct node_spec *specs = calloc(count, sizeof *specs);
+    for (uint32_t i = 0; i < count; i++)
+        specs[i] = (struct node_spec){
+            .kind = NODE_FILE, .name = "", .parent = checkout, .checkout = checkout};
+    assert_int_equal(nodes_append(mounted.mount.nodes, specs, count, &first), 0);
+    free(specs);
+    write_list(state, "./second?tag=2\n./repo?tag=1");
+    lists_reload(&mounted.mount);
+    assert_true(lists_publish(&mounted.mount) < 0);
+    assert_string_equal(listed(&mounted, NODE_ROOT_INDEX), "repo");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS "/some")), "0 shas.txt");
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -179,6 +234,8 @@ int main(void)
         TEST(what_is_said_of_a_list),
         TEST(a_list_of_what_is_not_there_says_nothing),
         TEST(a_number_means_one_source),
+        TEST(sets_come_and_go),
+        TEST(a_set_for_which_there_is_no_room_is_not_shown_in_part),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

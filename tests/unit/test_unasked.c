@@ -4,6 +4,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
 #include <sys/prctl.h>
 #include <unistd.h>
 
@@ -68,11 +70,38 @@ static void a_thread_counts_by_its_name_and_its_process_s(void **state)
     assert_int_equal(refused("updatedb:tracker-miner-fs-3", 0), 0);
 }
 
+/* Each name once, however many of its processes read. */
+static void who_is_refused_is_said_once(void **state)
+{
+    char path[] = "/tmp/startpointfs-unasked.XXXXXX", text[1000] = {0};
+    struct settings settings = {.no_fetch_for = (char *)"first:second:third"};
+    struct mount mount = {.settings = &settings};
+
+    (void)state;
+    int fd = mkstemp(path);
+    assert_int_equal(log_open(&mount.log, LOG_LEVEL_INFO, path, true), 0);
+    static const char *const names[] = {"second", "second", "first", "second"};
+    for (size_t i = 0; i < 4; i++) {
+        struct ask ask = {.thread = gettid()};
+        prctl(PR_SET_NAME, names[i]);
+        assert_int_equal(unasked_refuse(&mount, &ask), -EACCES);
+    }
+    log_close(mount.log);
+    assert_true(read(fd, text, sizeof text - 1) > 0);
+    const char *second = strstr(text, " second (process "),
+               *first = strstr(text, " first (process ");
+    assert_true(second && first && second < first);
+    assert_null(strstr(second + 1, " second (process "));
+    close(fd);
+    unlink(path);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_whole_as_the_kernel_cuts_them),
         cmocka_unit_test(a_thread_counts_by_its_name_and_its_process_s),
+        cmocka_unit_test(who_is_refused_is_said_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
