@@ -7,6 +7,68 @@
 #define LARGE      (17 << 20) /* bytes of a file that is not kept in memory */
 #define FIRST_LINE 1000000
 
+/* ---- what is read ---- */
+
+static atomic_int read_failure; /* of the next reading of a file; 0: none */
+static atomic_uint_fast64_t
+    other; /* the size that is known of a file when the next reading has begun; 0: the same */
+
+int __real_readings_get_blob(struct mount *mount, uint32_t index, struct ask *ask,
+                             struct blob **out);
+int __wrap_readings_get_blob(struct mount *mount, uint32_t index, struct ask *ask,
+                             struct blob **out);
+
+int __wrap_readings_get_blob(struct mount *mount, uint32_t index, struct ask *ask,
+                             struct blob **out)
+{
+    int failure = atomic_exchange(&read_failure, 0);
+    uint64_t size = atomic_exchange(&other, 0);
+
+    if (size)
+        ((struct node *)node_get(mount->nodes, index))->size = size;
+    return failure ? failure : __real_readings_get_blob(mount, index, ask, out);
+}
+
+/* From the remote, once. */
+static void test_what_is_damaged_is_fetched_again(void **state)
+{
+    const struct fuse_read_in read = {.size = 100};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t file = look_along(&kernel, "repo/1/folder/file"),
+             link = look_along(&kernel, "repo/1/link");
+    read_failure = -EIO;
+    assert_int_equal(ask_for(&kernel, FUSE_READ, file, &read, sizeof read), 0);
+    assert_int_equal(kernel.said.header.len, sizeof kernel.said.header + 5);
+    assert_memory_equal(kernel.said.bytes, "deep\n", 5);
+    read_failure = -EIO;
+    assert_int_equal(ask_for(&kernel, FUSE_READLINK, link, NULL, 0), 0);
+    assert_memory_equal(kernel.said.bytes, "file", 4);
+    read_failure = -ENOSPC;
+    assert_int_equal(ask_for(&kernel, FUSE_READ, file, &read, sizeof read), -ENOSPC);
+    read_failure = -ENOSPC;
+    assert_int_equal(ask_for(&kernel, FUSE_READLINK, link, NULL, 0), -ENOSPC);
+    kernel_close(&kernel);
+}
+
+/* The kernel would cut the bytes, or put zeroes behind them. */
+static void test_a_file_whose_size_turns_out_to_be_another_is_not_read_as_it_was(void **state)
+{
+    const struct fuse_read_in read = {.size = 100};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    uint64_t file = look_along(&kernel, "repo/1/folder/file");
+    ((struct node *)node_get(kernel.worker.mount.nodes, (uint32_t)file - 1))->size = 4;
+    other = 5;
+    assert_int_equal(ask_for(&kernel, FUSE_READ, file, &read, sizeof read), -EIO);
+    look_along(&kernel, "repo/1/folder/file"); /* which says the size */
+    assert_int_equal(kernel.said.entry.attr.size, 5);
+    assert_int_equal(ask_for(&kernel, FUSE_READ, file, &read, sizeof read), 0);
+    kernel_close(&kernel);
+}
+
 /* ---- what waits ---- */
 
 /* From now on git, which a local remote is asked with, waits for as long as there is a file `wait`. */
@@ -342,6 +404,8 @@ int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
+        TEST(test_what_is_damaged_is_fetched_again),
+        TEST(test_a_file_whose_size_turns_out_to_be_another_is_not_read_as_it_was),
         TEST(test_who_waits_is_answered),
         TEST(test_who_is_interrupted_waits_no_longer),
         TEST(test_a_listing_does_not_wait_for_long),

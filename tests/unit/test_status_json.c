@@ -1,8 +1,10 @@
 /* test_status_json.c - what status.json says of versions that lists name and that cannot be had. */
 #include <jansson.h>
 
+#include "fs/tree/lists_reload.h"
 #include "fs/worker/status.h"
 #include "fs/worker/status_transfers.h"
+#include "gitcache/base/clock.h"
 #include "tests/unit/mounted.h"
 
 #define MANY 22 /* commits that a list names and that are not there */
@@ -273,6 +275,187 @@ static void test_what_is_said_of_a_repository(void **state)
     mounted_close(&mounted);
 }
 
+/* The only repository, as status.json has it. */
+static json_t *repository(struct mounted *mounted)
+{
+    json_t *status = status_of(mounted);
+    json_t *repo = json_incref(json_array_get(json_object_get(status, "repositories"), 0));
+
+    json_decref(status);
+    assert_non_null(repo);
+    return repo;
+}
+
+/* Lists the remote's refs, as a reader of the folder does after refs_ttl. */
+static void list_again(struct mounted *mounted)
+{
+    struct ask ask = {0};
+
+    assert_int_equal(ask_listing(&mounted->mount, repos_at(&mounted->mount.repos, 0), &ask),
+                     -EAGAIN);
+    wait_for_work(mounted, &ask);
+}
+
+static void test_a_tag_that_has_moved(void **state)
+{
+    struct mounted mounted;
+    char commits[2][OID_HEX_SIZE];
+
+    make_repository(*state);
+    snprintf(commits[0], OID_HEX_SIZE, "%s", output(*state, "git -C repo rev-parse 1"));
+    snprintf(commits[1], OID_HEX_SIZE, "%s", output(*state, "git -C repo rev-parse 2"));
+    mounted_open(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    run(*state, "git -C repo tag -f 1 2");
+    list_again(&mounted);
+    assert_says(repository(&mounted), json_pack("{s:[{s:s, s:s, s:s}]}", "moved", "name", "1",
+                                                "pinned", commits[0], "now", commits[1]));
+    mounted_close(&mounted);
+}
+
+static void test_a_remote_that_is_not_there(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo");
+    assert_says(repository(&mounted),
+                json_pack("{s:n, s:n, s:i, s:[]}", "error", "listed_at", "refs", 0, "versions"));
+    run(*state, "mv repo away");
+    list_again(&mounted);
+    json_t *repo = repository(&mounted);
+    assert_non_null(strstr(text_of(repo, "error"), "/repo"));
+    assert_says(repo, json_pack("{s:n, s:i, s:[{s:s, s:n, s:s, s:n}]}", "listed_at", "refs", 0,
+                                "versions", "name", "(default branch)", "commit", "state", "failed",
+                                "error"));
+    mounted_close(&mounted);
+}
+
+static void test_a_version_that_is_missing(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=none");
+    list_again(&mounted);
+    json_t *found = versions(&mounted), *version;
+    size_t i, missing = 0;
+    json_array_foreach (found, i, version)
+        if (strcmp(text_of(version, "name"), "none") == 0) {
+            missing++;
+            assert_string_equal(text_of(version, "state"), "missing");
+            assert_non_null(strstr(text_of(version, "error"), "none is no tag or branch of repo"));
+        }
+    assert_int_equal(missing, 1);
+    assert_int_equal(i, 4);
+    json_decref(found);
+    mounted_close(&mounted);
+}
+
+static void test_a_repository_without_room(void **state)
+{
+    struct mounted mounted;
+    char sentence[500];
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    repos_at(&mounted.mount.repos, 0)->has_no_room = true;
+    snprintf(sentence, sizeof sentence, REPO_NO_ROOM, "repo", nodes_share(mounted.mount.nodes));
+    assert_says(repository(&mounted), json_pack("{s:s}", "error", sentence));
+    mounted_close(&mounted);
+}
+
+/* A clock that was wrong when it was listed, or is now. */
+static void test_a_listing_from_a_time_that_lies_ahead(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    list_again(&mounted);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    const struct listing *listing = repository_listing_get(repo->repository);
+    ((struct listing *)listing)->listed_at += 1000000;
+    assert_says(repository(&mounted), json_pack("{s:i}", "listed_at", 0));
+    repository_listing_put(repo->repository, listing);
+    mounted_close(&mounted);
+}
+
+/* Where they are found, and what is wrong with them. */
+static void test_what_is_said_of_lists(void **state)
+{
+    struct mounted mounted;
+    char folder[100];
+
+    make_repository(*state);
+    snprintf(folder, sizeof folder, "%s/lists", ((struct sandbox *)*state)->folder);
+    run(*state, "mkdir lists; echo ../repo?tag=1 >lists/some.list");
+    mounted_open(&mounted, state, "./lists");
+    assert_says(status_of(&mounted),
+                json_pack("{s:[{s:s, s:n}], s:[{s:s, s:n, s:i, s:n}], s:b}", "list_folders", "path",
+                          folder, "error", "sets", "name", "some", "type", "sources", 1, "error",
+                          "offline", 0));
+    run(*state, "echo 'x?no=key' >>lists/some.list");
+    mounted.settings.offline = true;
+    lists_reload(&mounted.mount);
+    json_t *status = status_of(&mounted);
+    json_t *set = json_array_get(json_object_get(status, "sets"), 0);
+    assert_non_null(strstr(text_of(set, "error"), "some.list:2"));
+    assert_int_equal(number_of(set, "sources"), 1);
+    assert_true(json_is_true(json_object_get(status, "offline")));
+    json_decref(status);
+    run(*state, "mv lists away");
+    lists_reload(&mounted.mount);
+    status = status_of(&mounted);
+    assert_non_null(strstr(
+        text_of(json_array_get(json_object_get(status, "list_folders"), 0), "error"), folder));
+    json_decref(status);
+    mounted_close(&mounted);
+}
+
+/* A listing and versions that come, each with when it began and when it last was heard of. */
+static void test_what_is_under_way(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    settle(&mounted);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct work *work[] = {&repo->listing, &repo->versions->work};
+    int64_t now = clock_now();
+    for (int i = 0; i < 2; i++) {
+        work[i]->running = true;
+        work[i]->began_at = 0; /* it waits in a queue */
+    }
+    assert_says(status_of(&mounted), json_pack("{s:[]}", "transfers"));
+    for (int i = 0; i < 2; i++) {
+        work[i]->bytes = 1000u + (unsigned)i;
+        work[i]->began_at = now - 50000;
+        work[i]->progress_at = now - 20000;
+    }
+    work[1]->waiting = 3;
+    json_t *transfers = status_transfers_json(&mounted.mount);
+    assert_int_equal(json_array_size(transfers), 2);
+    for (size_t i = 0; i < 2; i++) {
+        json_t *one = json_array_get(transfers, i);
+        assert_in_range((int64_t)json_real_value(json_object_get(one, "seconds")), 50, 69);
+        assert_in_range((int64_t)json_real_value(json_object_get(one, "silent_seconds")), 20, 39);
+    }
+    assert_says(json_incref(json_array_get(transfers, 0)),
+                json_pack("{s:s, s:s, s:[], s:i, s:i, s:i}", "repository", "repo", "what",
+                          "listing", "versions", "count", 0, "bytes", 1000, "waiting", 0));
+    assert_says(json_incref(json_array_get(transfers, 1)),
+                json_pack("{s:s, s:s, s:[s], s:i, s:i, s:i}", "repository", "repo", "what",
+                          "versions", "versions", "1", "count", 1, "bytes", 1001, "waiting", 3));
+    json_decref(transfers);
+    work[1]->waiting = 0;
+    for (int i = 0; i < 2; i++)
+        work[i]->running = false;
+    mounted_close(&mounted);
+}
+
 static void test_text_that_is_not_utf_8_is_shown_all_the_same(void **state)
 {
     json_t *json = status_transfers_text("a\x80\xff"
@@ -305,6 +488,17 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_said_of_a_repository, sandbox_open,
                                         sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_tag_that_has_moved, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_remote_that_is_not_there, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_version_that_is_missing, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_repository_without_room, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_listing_from_a_time_that_lies_ahead, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_said_of_lists, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_under_way, sandbox_open, sandbox_close),
         cmocka_unit_test(test_text_that_is_not_utf_8_is_shown_all_the_same),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

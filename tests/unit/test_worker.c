@@ -234,7 +234,32 @@ static void test_a_worker_that_is_told_to_makes_room_for_the_next(void **state)
     snprintf(says, sizeof says, "worker %d ends$", (int)supervisor.worker);
     assert_logged(state, says, 1);
     begin(&supervisor);
+    const struct fuse_getattr_in nothing = {0};
+    assert_int_equal(
+        ask_for(&supervisor.kernel, FUSE_GETATTR, FUSE_ROOT_ID, &nothing, sizeof nothing), 0);
+    assert_true(supervisor.kernel.said.attr.attr.mtime >= MOUNTED_AT);
     assert_true(look_along(&supervisor.kernel, "repo/1/file") == file);
+    assert_int_equal(unmount(&supervisor), WORKER_UNMOUNTED);
+    supervisor_close(&supervisor);
+}
+
+/* Whoever looks into two versions of a list gets the others before he asks. */
+static void test_the_rest_of_a_list_is_fetched_ahead(void **state)
+{
+    struct supervisor supervisor;
+    char source[20];
+
+    run(*state, "for i in 1 2 3 4; do echo \"./r$i?tag=1\" >>some.list; done");
+    supervisor_open(&supervisor, state, "./some.list");
+    run(*state, "for i in 1 2 3 4; do cp -r repo r$i; done");
+    supervisor.kernel.mounted.settings.readahead = READAHEAD_YES;
+    begin(&supervisor);
+    for (int i = 1; i <= 2; i++) {
+        snprintf(source, sizeof source, "r%d/1/file", i);
+        text_of(&supervisor, source);
+    }
+    for (int64_t end = clock_now() + 20000; supervisor.state->fetches < 4; sched_yield())
+        assert_true(clock_now() < end);
     assert_int_equal(unmount(&supervisor), WORKER_UNMOUNTED);
     supervisor_close(&supervisor);
 }
@@ -526,6 +551,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(test_a_worker_serves_until_the_mount_ends),
         TEST(test_a_worker_that_is_told_to_makes_room_for_the_next),
+        TEST(test_the_rest_of_a_list_is_fetched_ahead),
         TEST(test_what_the_last_worker_died_of_is_counted),
         TEST(test_no_two_workers_serve_a_mount),
         TEST(test_what_a_worker_cannot_begin_without),
