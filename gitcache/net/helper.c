@@ -30,6 +30,8 @@ static int start_upload_pack(struct process *out, const char *url, const struct 
         return error_no_memory(e);
     int r = process_start(out, argv, variables, &why);
     free(path);
+    if (r == -ENOMEM)
+        return error_no_memory(e);
     return r < 0
                ? error_set(e, EIO, "a local repository is read with git, and %s; is git installed?",
                            why.text)

@@ -240,7 +240,7 @@ static int post(struct run *run)
         r = http_message_error(run->error, run->who, &response);
     else if (r == 0 && !answer_is_whole_at_end(&answer))
         r = answer_cut_off(run->error, run->who);
-    run->refused = r < 0 && !body.failed && may_be_refusal(run, &response, r);
+    run->refused = r < 0 && r != -ENOMEM && may_be_refusal(run, &response, r);
     if (r == 0 && !run->site->can.version_0)
         run->site->version_2 = true;
     http_response_release(&response);

@@ -159,6 +159,14 @@ static void what_ssh_said_last_is_said(void **state)
         assert_int_equal(ssh_failed(&stream, &e), -cases[i].errnum);
         assert_string_equal(e.text, cases[i].sentence);
     }
+    /* Of what is long, the end is kept. */
+    char text[3000];
+    memset(text, 'x', sizeof text);
+    strcpy(text + sizeof text - 200, "\nme@h: Permission denied.\n");
+    struct error e = {0};
+    open_ended(&stream, text);
+    assert_int_equal(ssh_failed(&stream, &e), -EACCES);
+    assert_string_equal(e.text, "it: ssh: me@h: Permission denied." ADVICE);
     open_ended(&stream, "");
     assert_int_equal(ssh_failed(&stream, &(struct error){0}), 0);
 }
