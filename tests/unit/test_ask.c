@@ -1,6 +1,7 @@
 /* test_ask.c - asking for a listing or a version: who asks for the same meanwhile waits with the others, and who gets an answer
  * without anybody being asked. */
 #include "fs/tree/ask.h"
+#include "fs/tree/lists_reload.h"
 #include "fs/tree/searches.h"
 #include "tests/unit/mounted.h"
 
@@ -208,6 +209,24 @@ static void what_sources_name_is_fetched_before_anybody_reads(void **state)
     mounted_close(&mounted);
 }
 
+/* With prefetch, what a changed list names is fetched; without, when somebody reads it. */
+static void a_changed_list_is_fetched_with_prefetch(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    run(*state, "echo ./repo?tag=1 >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    for (int prefetch = 0; prefetch < 2; prefetch++) {
+        mounted.settings.prefetch = prefetch;
+        run(*state, "echo ./repo?tag=%s >some.list", prefetch ? "2" : "release/3");
+        assert_int_equal(lists_reload(&mounted.mount), 0);
+        settle(&mounted);
+        assert_int_equal(mounted.mount.state->fetches, prefetch);
+    }
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -220,6 +239,7 @@ int main(void)
         TEST(what_is_damaged_is_looked_at_and_read_meanwhile),
         TEST(nothing_is_fetched_for_who_was_not_asked_to_read),
         TEST(what_sources_name_is_fetched_before_anybody_reads),
+        TEST(a_changed_list_is_fetched_with_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -132,9 +132,64 @@ static void test_the_next_worker_finds_the_same_numbers(void **state)
     mounted_close(&mounted);
 }
 
+/* Until the remote has been asked, what a source names is there; then what it has, and what is pinned. */
+static void test_a_tag_that_is_nowhere_is_not_listed(void **state)
+{
+    struct mounted mounted;
+    struct namespace_entry entry;
+    uint64_t offset = 0;
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=none");
+    uint32_t repo = walk(&mounted, "repo");
+    assert_int_equal(namespace_next(&mounted.mount, repo, &offset, &entry), 0);
+    assert_string_equal(entry.name, "none");
+    assert_int_equal(namespace_next(&mounted.mount, repo, &offset, &entry), -ENOENT);
+    assert_string_equal(listed(&mounted, repo), "1 2 release");
+    walk(&mounted, "repo/1/file");
+    run(*state, "cd repo; git tag -d 1; git tag -d 2; git tag none");
+    mounted.settings.refs_ttl = 0;
+    assert_string_equal(listed(&mounted, repo), "1 none release");
+    mounted.settings.browse = BROWSE_NAMED;
+    run(*state, "cd repo; git tag more");
+    assert_string_equal(listed(&mounted, repo), "none");
+    assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1"), "file", &file), 0);
+    mounted_close(&mounted);
+}
+
+/* Sources name a commit as they spell it, and a branch that is none of the remote's default. */
+static void test_sources_are_listed_as_they_spell(void **state)
+{
+    struct mounted mounted;
+    char expected[100];
+
+    make_repository(*state);
+    run(*state, "git -C repo branch other 1; c=$(git -C repo rev-parse 1 | cut -c1-9);"
+                "printf '%%s\\n' ./repo?tag=other $c@./repo ./repo?tag=release/3 >some.list");
+    snprintf(expected, sizeof expected, "%s 1 2 other release",
+             output(*state, "git -C repo rev-parse 1 | cut -c1-9"));
+    mounted_open(&mounted, state, "./some.list");
+    const char *shown = listed(&mounted, walk(&mounted, "repo"));
+    assert_int_equal(strlen(shown), strlen(expected));
+    assert_non_null(strstr(shown, "other release"));
+    char commit[10];
+    snprintf(commit, sizeof commit, "%.9s", expected);
+    assert_non_null(strstr(shown, commit));
+    assert_true(node_get(mounted.mount.nodes, walk(&mounted, "repo/other"))->flags & NODE_BRANCH);
+    assert_true(node_get(mounted.mount.nodes, walk(&mounted, "repo/main"))->flags &
+                NODE_BRANCH); /* by name */
+    assert_false(node_get(mounted.mount.nodes, walk(&mounted, "repo/1"))->flags & NODE_BRANCH);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_a_tag_that_is_nowhere_is_not_listed, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_sources_are_listed_as_they_spell, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_checkout_is_published_once_its_root_is_whole,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_listing_and_what_sources_name, sandbox_open,

@@ -1,5 +1,6 @@
 #include <git2.h>
 
+#include "fs/tree/cheap_file.h"
 #include "fs/tree/reading.h"
 #include "fs/tree/repos.h"
 #include "gitcache/base/clock.h"
@@ -377,9 +378,155 @@ static void test_gc_is_told_every_ten_seconds_what_is_read(void **state)
     assert_true(!first && later && !second);
 }
 
+static void use_processor(int64_t milliseconds)
+{
+    int64_t until = reading_processor_time() + milliseconds;
+
+    while (reading_processor_time() < until)
+        ;
+}
+
+/* What the thread has done before is nobody's cost. */
+static void test_only_the_reading_s_time_counts(void **state)
+{
+    struct mounted mounted;
+    struct blob *blob;
+
+    make_converted(*state);
+    run(*state, "cd repo; mkdir small; touch small/a; echo '* -text -eol -ident' >.gitattributes; "
+                "git add .; git commit -qm 2; git tag 2");
+    mounted_open(&mounted, state, "./repo?tag=2");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    uint32_t file = walk(&mounted, "repo/2/file"), small = walk(&mounted, "repo/2/small");
+    uint32_t converted = walk(&mounted, "repo/1/file");
+    use_processor(50);
+    assert_int_equal(readings_get_blob(&mounted.mount, file, &(struct ask){0}, &blob), 0);
+    blobs_put(mounted.mount.blobs, blob);
+    opens_at_once(&mounted, small);
+    assert_int_equal(cheap_file_try(&mounted.mount, repo, converted, &blob), 0);
+    blobs_put(mounted.mount.blobs, blob);
+    assert_false(repo->is_costly);
+    assert_false(repo->converts_slowly);
+    mounted_close(&mounted);
+}
+
+static void test_what_is_cheap_and_fails_is_said(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+    char path[100];
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t file = walk(&mounted, "repo/1/file");
+    snprintf(path, sizeof path, "%s/said", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_ERROR, path, 1), 0);
+    struct log *log = mounted.mount.log;
+    mounted.settings.max_file = 0;
+    assert_int_equal(readings_get_blob(&mounted.mount, file, &ask, &blob), -EFBIG);
+    assert_null(ask.work);
+    assert_string_equal(output(*state, "grep -c 'max_file' said"), "1");
+    assert_int_equal(atomic_load(&mounted.mount.read_here), 0);
+    mounted_close(&mounted);
+    log_close(log);
+}
+
+/* A failure is one node's, for a second; another one that pushes it out is none of it. */
+static void test_a_failure_is_one_node_s_for_a_second(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+
+    make_two(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t one = walk(&mounted, "repo/1/one"), two = walk(&mounted, "repo/1/two");
+    mounted.settings.max_file = 0;
+    assert_int_equal(get_blob(&mounted, one, &ask, &blob), -EFBIG);
+    mounted.settings.max_file = 100;
+    readings_forget_failure(&mounted.mount, two);
+    int64_t began = clock_now();
+    int r = readings_get_blob(&mounted.mount, one, &(struct ask){0}, &blob);
+    assert_true(r == -EFBIG || clock_now() - began > 500);
+    assert_int_equal(get_blob(&mounted, two, &(struct ask){0}, &blob), 0);
+    blobs_put(mounted.mount.blobs, blob);
+    while ((r = get_blob(&mounted, one, &(struct ask){0}, &blob)) == -EFBIG)
+        usleep(10000);
+    assert_true(clock_now() - began >= 500);
+    assert_int_equal(r, 0);
+    blobs_put(mounted.mount.blobs, blob);
+    mounted_close(&mounted);
+}
+
+/* One that is read again and again, and is never there when its reader comes. */
+static void test_nobody_waits_for_ever(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+    int times = 0, r;
+
+    make_converted(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t file = walk(&mounted, "repo/1/file");
+    while ((r = readings_get_blob(&mounted.mount, file, &ask, &blob)) == -EAGAIN &&
+           times++ < 1000) {
+        wait_for_work(&mounted, &ask);
+        blobs_drop(mounted.mount.blobs, node_id(mounted.mount.nodes, file));
+    }
+    assert_int_equal(r, -EIO);
+    assert_int_equal(times, 100);
+    mounted_close(&mounted);
+}
+
+static void note_node(void *data, uint32_t node)
+{
+    uint32_t *noted = data;
+    noted[++*noted] = node;
+}
+
+static void test_what_is_being_read_is_known(void **state)
+{
+    struct mounted mounted;
+    struct blob *blob;
+    uint32_t noted[10] = {0};
+
+    make_two(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t one = walk(&mounted, "repo/1/one"), two = walk(&mounted, "repo/1/two");
+    struct repo *repo = repos_of_node(&mounted.mount.repos, one);
+    pthread_rwlock_wrlock(&repo->repository->odb_lock);
+    assert_int_equal(readings_join(&mounted.mount, two, &(struct ask){0}), 0);
+    assert_int_equal(readings_get_blob(&mounted.mount, one, &(struct ask){0}, &blob), -EAGAIN);
+    assert_int_equal(readings_get_blob(&mounted.mount, two, &(struct ask){0}, &blob), -EAGAIN);
+    struct ask ask = {0};
+    assert_int_equal(readings_join(&mounted.mount, two, &ask), -EAGAIN);
+    assert_int_equal(((struct reading *)ask.work)->node, two);
+    assert_int_equal(ask.readings, 1);
+    readings_each(&mounted.mount, note_node, noted);
+    pthread_rwlock_unlock(&repo->repository->odb_lock);
+    assert_int_equal(noted[0], 2);
+    assert_int_equal(noted[1] + noted[2], one + two);
+    settle(&mounted);
+    noted[0] = 0;
+    readings_each(&mounted.mount, note_node, noted);
+    assert_int_equal(noted[0], 0);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_only_the_reading_s_time_counts, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_cheap_and_fails_is_said, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_failure_is_one_node_s_for_a_second, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_nobody_waits_for_ever, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_what_is_being_read_is_known, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_version_finds_the_room_that_others_have_left,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_gc_is_told_every_ten_seconds_what_is_read,

@@ -187,6 +187,38 @@ static void a_share_that_has_room_again(void **state)
     mounted_close(&mounted);
 }
 
+/* What was a folder of tags is a tag by now, and what was a branch; commits are in no listing, and stay. */
+static void a_name_that_means_something_else_is_another_node(void **state)
+{
+    struct mounted mounted;
+    char commit[OID_HEX_SIZE];
+    uint32_t by_id;
+
+    make_repository(*state);
+    run(*state, "git -C repo branch x");
+    mounted_open(&mounted, state, "./repo?tag=x");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    const struct nodes *nodes = mounted.mount.nodes;
+    assert_int_equal(open_folder(&mounted, repo->node), 0);
+    uint32_t prefix = walk(&mounted, "repo/release"), tag = walk(&mounted, "repo/release/3");
+    uint32_t branch = walk(&mounted, "repo/x"), stays = walk(&mounted, "repo/1");
+    snprintf(commit, sizeof commit, "%s", output(*state, "git -C repo rev-parse 1"));
+    assert_int_equal(look_up(&mounted, repo->node, commit, &by_id), 0);
+    run(*state, "cd repo; git tag -d release/3; git tag release 1; git branch -qD x; git tag x");
+    mounted.settings.refs_ttl = 0;
+    assert_int_equal(open_folder(&mounted, repo->node), 0);
+    mounted.settings.refs_ttl = 60;
+    assert_int_equal(reclaim_now(&mounted.mount), 3);
+    assert_true(!node_get(nodes, prefix) && !node_get(nodes, tag) && !node_get(nodes, branch));
+    assert_int_equal(walk(&mounted, "repo/1"), stays);
+    uint32_t again;
+    assert_int_equal(look_up(&mounted, repo->node, commit, &again), 0);
+    assert_int_equal(again, by_id);
+    assert_int_equal(node_get(nodes, walk(&mounted, "repo/release"))->kind, NODE_VERSION);
+    assert_int_equal(node_get(nodes, walk(&mounted, "repo/x"))->flags & NODE_BRANCH, 0);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -196,6 +228,7 @@ int main(void)
         TEST(a_name_that_is_gone_is_forgotten),
         TEST(when_a_sweep_is_due),
         TEST(a_share_that_has_room_again),
+        TEST(a_name_that_means_something_else_is_another_node),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

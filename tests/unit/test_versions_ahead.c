@@ -72,7 +72,11 @@ static void test_what_is_not_cached_is_not_fetched(void **state)
 {
     struct mounted mounted;
     uint32_t set = begin(&mounted, state, 5);
+    char path[100];
 
+    snprintf(path, sizeof path, "%s/said", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_WARNING, path, 1), 0);
+    struct log *log = mounted.mount.log;
     look_into(&mounted, set, 0);
     look_into(&mounted, set, 1);
     look_into(&mounted, set, 2);
@@ -82,6 +86,8 @@ static void test_what_is_not_cached_is_not_fetched(void **state)
     look_into(&mounted, set, 5);
     assert_int_equal(mounted.mount.state->fetches, 1);
     mounted_close(&mounted);
+    log_close(log);
+    assert_string_equal(output(*state, "cat said"), "");
 }
 
 /* What there is of them is looked up where they are read, with the disk's patience, and not where the request is. */
