@@ -186,10 +186,12 @@ static void kernel_prepare(struct kernel *kernel, void **state, enum epochs epoc
         "cd repo; mkdir folder; echo deep >folder/file; echo 1 >file; ln -s file link;"
         "printf %%513d 1 >run; chmod +x run; git add .; git commit -qm 1; git tag 1;"
         "git tag 2; git tag release/3; git checkout -q --detach; echo 44 >file; git commit -qam 4;"
-        "git tag 4; git tag gone $(git commit-tree -m gone HEAD^{tree}); git checkout -q main");
+        "git tag 4; git tag gone $(git commit-tree -m gone HEAD^{tree}); git checkout -q main;"
+        "git branch later $(git commit-tree -m later HEAD^{tree}); cd ..; printf "
+        "'./repo?tag=%%s\\n' main later >kernel.list");
     *kernel = (struct kernel){.unique = FIRST_REQUEST};
     sem_init(&kernel->ready, 0, 0);
-    mounted_open(&kernel->mounted, state, "./repo?tag=main");
+    mounted_open(&kernel->mounted, state, "./kernel.list");
     kernel->mounted.mount.state->has_epochs = epochs;
     kernel->mounted.mount.state->device = device;
     kernel_offer(kernel->mounted.mount.state);

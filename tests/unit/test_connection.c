@@ -92,6 +92,7 @@ static void test_what_is_said_of_a_node(void **state)
         {"repo/2", S_IFDIR | 0555, FOR_EVER, FOR_EVER, 0}, /* not fetched yet */
         {"repo/release", S_IFDIR | 0555, FOR_EVER, 1, 0},
         {"repo/main", S_IFDIR | 0555, 1, FOR_EVER, 0},
+        {"repo/later", S_IFDIR | 0555, 1, 0, 0}, /* not fetched yet */
         {"repo/1/file", S_IFREG | 0444, FOR_EVER, FOR_EVER, 2},
         {"repo/1/run", S_IFREG | 0555, FOR_EVER, FOR_EVER, 513},
         {"repo/1/link", S_IFLNK | 0777, FOR_EVER, FOR_EVER, 4},
