@@ -64,6 +64,11 @@ $(B)/%.o: %.c
 	@mkdir -p $(@D)
 	$(call say,CC,$<)$(CC) $(PROJECT_CFLAGS) $(WERROR) $(LIB_CFLAGS) $(CPPFLAGS) $(CFLAGS) -MMD -MP -c -o $@ $<
 
+# What of these is not freed is a failure, too. Only linked, not compiled: it costs nearly nothing; the sanitizers of `make sanitize` find
+# leaks by themselves.
+LEAKS := $(if $(findstring -fsanitize,$(CFLAGS)),,-fsanitize=leak)
+$(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_failing_reads test_gc_rules test_pack): LDFLAGS += $(LEAKS)
+
 # Tests that make an allocation fail, or look on.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath,--wrap=syscall
@@ -87,8 +92,10 @@ $(B)/tests/test_pool: UNIT_LDFLAGS := -Wl,--wrap=remote_rest
 $(B)/tests/test_cache: UNIT_LDFLAGS := -Wl,--wrap=mkdtemp,--wrap=listing_parse
 comma := ,
 $(B)/tests/test_each_allocation: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)
-$(B)/tests/test_failing_calls: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup \
-    asprintf opendir readdir64 lstat64 stat64 fstatat64 open64 mkostemp64 rename unlink mkdir fsync flock write)
+FAILING_CALLS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf opendir readdir64 lstat64 stat64 \
+    fstatat64 open64 mkostemp64 rename unlink mkdir fsync flock write)
+$(B)/tests/test_failing_calls: UNIT_LDFLAGS := $(FAILING_CALLS)
+$(B)/tests/test_failing_reads: UNIT_LDFLAGS := $(FAILING_CALLS) -Wl,--wrap=pread64,--wrap=pwrite64,--wrap=pthread_create
 
 $(B)/tests/%: tests/unit/%.c $(CORE)
 	@mkdir -p $(@D)

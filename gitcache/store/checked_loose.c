@@ -66,6 +66,16 @@ static int damaged(const char *what)
     return GIT_ERROR;
 }
 
+/* No descriptors, say: it may be sound. library_error knows the errno by its words. */
+static int unread(int errnum)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "its file cannot be read: %s", strerror(errnum));
+    git_error_set_str(GIT_ERROR_OS, text);
+    return GIT_ERROR;
+}
+
 /* The whole file. */
 static int read_file(const struct checked_loose *loose, const git_oid *id, struct bytes *out)
 {
@@ -84,9 +94,7 @@ static int read_file(const struct checked_loose *loose, const git_oid *id, struc
         git_error_set_oom();
         return GIT_ERROR;
     }
-    if (r < 0) /* no descriptors, say: it may be sound */
-        git_error_set_str(GIT_ERROR_OS, "its file cannot be read");
-    return r < 0 ? GIT_ERROR : 0;
+    return r < 0 ? unread(-r) : 0;
 }
 
 /* Bytes that the header takes, with its NUL; 0: it is none. */

@@ -9,80 +9,13 @@
 #include "gitcache/base/library.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/gc.h"
+#include "gitcache/store/gc_reserve.h"
 #include "gitcache/store/incoming.h"
 #include "gitcache/store/mend.h"
 #include "gitcache/store/pins.h"
 #include "gitcache/store/shallow.h"
+#include "tests/unit/failing_calls.h"
 #include "tests/unit/sandbox.h"
-
-/* How many calls succeed before one fails; -1: all do. */
-static int left = -1;
-
-static const char *failed = "";
-
-static bool fails_now(const char *call, int errnum)
-{
-    if (left < 0 || left-- > 0)
-        return false;
-    failed = call;
-    errno = errnum;
-    return true;
-}
-
-#define FAILING(errnum, failure, type, name, parameters, arguments)          \
-    type __real_##name parameters;                                           \
-    type __wrap_##name parameters;                                           \
-    type __wrap_##name parameters                                            \
-    {                                                                        \
-        return fails_now(#name, errnum) ? failure : __real_##name arguments; \
-    }
-
-FAILING(ENOMEM, NULL, void *, malloc, (size_t size), (size))
-FAILING(ENOMEM, NULL, void *, calloc, (size_t count, size_t size), (count, size))
-FAILING(ENOMEM, NULL, void *, realloc, (void *old, size_t size), (old, size))
-FAILING(ENOMEM, NULL, void *, reallocarray, (void *old, size_t count, size_t size),
-        (old, count, size))
-FAILING(ENOMEM, NULL, char *, strdup, (const char *text), (text))
-FAILING(ENOMEM, NULL, char *, strndup, (const char *text, size_t size), (text, size))
-FAILING(EMFILE, NULL, DIR *, opendir, (const char *path), (path))
-FAILING(EIO, NULL, struct dirent64 *, readdir64, (DIR * folder), (folder))
-FAILING(ENOMEM, -1, int, lstat64, (const char *path, struct stat64 *st), (path, st))
-FAILING(ENOMEM, -1, int, stat64, (const char *path, struct stat64 *st), (path, st))
-FAILING(ENOMEM, -1, int, fstatat64, (int fd, const char *path, struct stat64 *st, int flags),
-        (fd, path, st, flags))
-FAILING(EMFILE, -1, int, mkostemp64, (char *path, int flags), (path, flags))
-FAILING(ENOSPC, -1, int, rename, (const char *from, const char *to), (from, to))
-FAILING(EIO, -1, int, unlink, (const char *path), (path))
-FAILING(EIO, -1, int, mkdir, (const char *path, mode_t mode), (path, mode))
-FAILING(EIO, -1, int, fsync, (int fd), (fd))
-FAILING(EIO, -1, int, flock, (int fd, int how), (fd, how))
-FAILING(EIO, -1, ssize_t, write, (int fd, const void *bytes, size_t size), (fd, bytes, size))
-
-int __wrap_open64(const char *path, int flags, ...);
-int __wrap_open64(const char *path, int flags, ...)
-{
-    return fails_now("open", EMFILE) ? -1 : openat(AT_FDCWD, path, flags, 0644);
-}
-
-__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format, ...);
-int __wrap_asprintf(char **out, const char *format, ...)
-{
-    va_list args;
-
-    if (fails_now("asprintf", ENOMEM))
-        return -1;
-    va_start(args, format);
-    int length = vasprintf(out, format, args);
-    va_end(args);
-    return length;
-}
-
-/* libgit2 loses an object that it has no memory to keep in its cache. */
-const char *__lsan_default_suppressions(void);
-const char *__lsan_default_suppressions(void)
-{
-    return "leak:libgit2\n";
-}
 
 struct setup {
     struct sandbox *box;
@@ -244,10 +177,10 @@ static void fail_each(struct setup *setup, int (*act)(struct setup *setup, struc
     restore(setup);
     for (int at = 0; !is_done; at++) {
         e = (struct error){0};
-        left = at;
+        calls_left = at;
         int r = act(setup, &e);
-        is_done = left >= 0;
-        left = -1;
+        is_done = calls_left >= 0;
+        calls_left = -1;
         char *now = picture_of(setup);
         if (r < 0) {
             assert_int_equal(e.errnum, -r);
@@ -310,6 +243,34 @@ static void test_gc(void **state)
 
     open_setup(&setup, state);
     fail_each(&setup, collect, 8);
+    close_setup(&setup);
+}
+
+/* Whatever fails: what was kept for a full disk is there again. */
+static void test_what_is_reserved_outlives_a_gc_that_cannot_begin(void **state)
+{
+    struct setup setup;
+    bool is_done = false;
+    unsigned told = 0;
+
+    open_setup(&setup, state);
+    for (int at = 0; !is_done; at++) {
+        struct error e = {0};
+        struct gc *gc;
+
+        gc_reserve_make(setup.cache);
+        calls_left = at;
+        int r = gc_begin(&gc, setup.cache, 1, &e);
+        is_done = calls_left >= 0;
+        calls_left = -1;
+        if (r == 0)
+            gc_end(gc);
+        assert_int_equal(e.errnum, -r);
+        told += r < 0;
+        run(setup.box,
+            "test -s cache/startpointfs-reserve; test -z \"$(ls cache/startpointfs-users)\"");
+    }
+    assert_in_range(told, 4, 50);
     close_setup(&setup);
 }
 
@@ -420,6 +381,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_gc),
+        TEST(test_what_is_reserved_outlives_a_gc_that_cannot_begin),
         TEST(test_repair),
         TEST(test_a_new_version),
     };
