@@ -627,6 +627,55 @@ static void a_new_worker_knows_a_repository_that_no_list_names(void **state)
     assert_ptr_equal(repos_of_node(&world->mount.repos, node), repo);
 }
 
+/* Where nothing is kept: a folder's lists are read, of each what can be; a source is remembered that is none. */
+static void nothing_kept_of_a_folder(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "mkdir lists; echo https://h/a >lists/a.list; echo https://h/b >lists/b.list");
+    open_operand(world, "lists");
+    run(world->box, "echo nonsense:// >lists/a.list");
+    assert_int_equal(ftruncate(world->lists_fd, 0), 0);
+    resume_operand(world, "lists");
+    assert_string_equal(shown(world), "b ");
+    assert_non_null(lists_find(world->mount.lists, "a")->fault);
+    run(world->box, "echo https://h/a >lists/a.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "b a ");
+}
+
+static void nothing_kept_of_a_source(void **state)
+{
+    struct world *world = *state;
+
+    run(world->box, "git init -q repo; git -C repo commit -q --allow-empty -m 1");
+    open_operand(world, "./repo");
+    assert_string_equal(shown(world), "repo ");
+    assert_int_equal(ftruncate(world->lists_fd, 0), 0);
+    resume_operand(world, "./repo");
+    assert_string_equal(shown(world), "repo ");
+    assert_int_equal(ftruncate(world->lists_fd, 0), 0);
+    resume_operand(world, "nonsense://later.list"); /* as a list that is not there now */
+    assert_string_equal(shown(world), "");
+    assert_non_null(lists_find(world->mount.lists, "later")->fault);
+}
+
+/* What a list is linked to may be replaced, as in a ConfigMap; the folder that it is in is where it is. */
+static void a_list_s_own_link_is_kept(void **state)
+{
+    struct world *world = *state;
+    char expected[100];
+
+    run(world->box,
+        "mkdir real; echo https://h/a >real/first; ln -s first real/pp.list; ln -s real link");
+    open_operand(world, "link/pp.list");
+    snprintf(expected, sizeof expected, "%s/real/pp.list", world->box->folder);
+    assert_string_equal(world->mount.lists->first->path, expected);
+    run(world->box, "echo https://h/b >real/second; ln -sf second real/pp.list");
+    assert_int_equal(lists_reload(&world->mount), 0);
+    assert_string_equal(shown(world), "b ");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -641,6 +690,9 @@ int main(void)
         TEST(the_paths_of_operands),
         TEST(a_repository_is_added_once),
         TEST(a_new_worker_knows_a_repository_that_no_list_names),
+        TEST(nothing_kept_of_a_folder),
+        TEST(nothing_kept_of_a_source),
+        TEST(a_list_s_own_link_is_kept),
         TEST(a_list_that_is_gone_stays),
         TEST(a_folder_loses_lists_only_while_it_is_there),
         TEST(a_fault_is_said),

@@ -175,6 +175,56 @@ static void what_was_fetched_makes_it_look_again(void **state)
     close_it(&mounted);
 }
 
+/* Also a set that this mount does not show. */
+static void what_a_set_names_stays(void **state)
+{
+    struct mounted mounted;
+    char commit[50];
+
+    open_full(&mounted, state);
+    assert_int_equal(
+        settings_folder(&mounted.settings.sets, output(*state, "mkdir sets; echo $PWD/sets")), 0);
+    snprintf(commit, sizeof commit, "%s", output(*state, "git -C repo rev-parse 4"));
+    run(*state,
+        "printf '# startpointfs set\\n# type: languages\\n# made: 1763845200\\n# given: here\\n"
+        "'$PWD'/repo?tag=3&commit='$(git -C repo rev-parse 3)'\\n# given: "
+        "there\\n%s@'$PWD'/repo\\n' >sets/pp",
+        commit);
+    assert_true(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_string_equal(cached(state), "134");
+    close_it(&mounted);
+}
+
+/* Of which it knows only where it lies. */
+static void what_another_mount_has_cached_goes(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    close_it(&mounted);
+    run(*state, "git init -q other; cd other; touch file; git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./other?tag=1");
+    assert_true(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_string_equal(cached(state), "");
+    assert_int_equal(mounted.mount.state->cache_removed, TAGS);
+    mounted_close(&mounted);
+}
+
+static void without_a_limit_nothing_goes(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    run(*state, "find cache -name '*' -type f -exec touch -d '1 hour ago' {} +");
+    mounted.settings.cache_max = 0;
+    room_start(mounted.mount.room);
+    while (room_size(&mounted.mount) == 0)
+        sched_yield();
+    assert_string_equal(cached(state), "123456");
+    assert_true(room_size(&mounted.mount) > TAGS * 400000);
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -186,6 +236,9 @@ int main(void)
         TEST(offline_nothing_goes),
         TEST(a_cache_that_is_too_large),
         TEST(a_repository_that_is_in_use_is_left_as_it_is),
+        TEST(what_a_set_names_stays),
+        TEST(what_another_mount_has_cached_goes),
+        TEST(without_a_limit_nothing_goes),
         TEST(what_was_fetched_makes_it_look_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

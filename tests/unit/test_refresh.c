@@ -498,9 +498,77 @@ static void test_a_listing_tells_sets_what_is_a_branch(void **state)
     mounted_close(&mounted);
 }
 
+static void damage_packs(const struct sandbox *box)
+{
+    run(box, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
+             "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
+             "conv=notrunc status=none; done");
+}
+
+/* After its version was opened: whoever comes to it has it fetched, and sees nothing of it. */
+static void test_a_folder_and_a_file_that_are_damaged_are_fetched_once_more(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    uint32_t file = walk(&mounted, "repo/1/file"), folder = walk(&mounted, "repo/1/folder");
+    damage_packs(*state);
+    assert_int_equal(open_folder(&mounted, folder), 0);
+    assert_string_equal(listed(&mounted, folder), "file");
+    assert_int_equal(atomic_load(&mounted.mount.state->fetches), 2);
+    /* A file's reader asks for it so. */
+    damage_packs(*state);
+    assert_int_equal(namespace_refetch(&mounted.mount, file, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(atomic_load(&mounted.mount.state->fetches), 3);
+    assert_int_equal(namespace_refetch(&mounted.mount, file, &ask), -EIO); /* once a request */
+    assert_int_equal(namespace_refetch(&mounted.mount, NODE_ROOT_INDEX, &(struct ask){0}), -EIO);
+    mounted_close(&mounted);
+}
+
+/* No reading can be queued: who waits is told, and a branch that is not switched is in the log. */
+static void test_readings_for_which_there_is_no_memory_are_not_for_ever(void **state)
+{
+    struct mounted mounted;
+    struct version version;
+    char path[100];
+    uint32_t file;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=main");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    uint32_t branch = walk(&mounted, "repo/main"), tag = walk(&mounted, "repo/1");
+    assert_int_equal(look_up(&mounted, branch, "file", &file), 0);
+    struct repo_version *of = namespace_version(&mounted.mount, branch);
+    assert_int_equal(versions_find(of->repo->repository, "main", NULL, &version, NULL), 0);
+    snprintf(path, sizeof path, "%s/mount.log", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_ERROR, path, true), 0);
+    struct log *log = mounted.mount.log;
+    atomic_store(&refused, 1); /* its job: what it was read with before is used again */
+    readings_switch_later(&mounted.mount, branch, of, &version);
+    assert_string_equal(output(*state, "grep -c 'repo/main: not switched: ' mount.log"), "1");
+    struct ask ask = {0};
+    atomic_store(&refused, 1);
+    assert_int_equal(readings_open_version(&mounted.mount, tag, of, &version, &ask), -ENOMEM);
+    assert_null(ask.work);
+    assert_int_equal(readings_join(&mounted.mount, tag, &ask), 0); /* nobody reads it */
+    assert_int_equal(readings_open_version(&mounted.mount, tag, of, &version, &ask), -EAGAIN);
+    wait_for_work(&mounted, &ask);
+    assert_int_equal(readings_open_version(&mounted.mount, tag, of, &version, &ask), 0);
+    mounted_close(&mounted);
+    log_close(log);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(
+            test_a_folder_and_a_file_that_are_damaged_are_fetched_once_more, sandbox_open,
+            sandbox_close),
+        cmocka_unit_test_setup_teardown(test_readings_for_which_there_is_no_memory_are_not_for_ever,
+                                        sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_cannot_be_queued_is_asked_for_again, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_without_a_connection_jobs_fail, sandbox_open,

@@ -225,6 +225,23 @@ static void a_set_for_which_there_is_no_room_is_not_shown_in_part(void **state)
     mounted_close(&mounted);
 }
 
+/* A list has the type that its name says, as the services call it. */
+static void a_list_is_of_the_type_that_its_name_says(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    run(*state, "echo ./repo?tag=1 >exercises.list");
+    mounted_open(&mounted, state, "./exercises.list");
+    assert_type(&mounted, SETS "/exercises", "exercises");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS "/exercises")),
+                        "0 image.type shas.txt");
+    mounted.settings.type = TYPE_CUSTOM; /* what `mount` was told goes before */
+    lists_reload(&mounted.mount);
+    assert_type(&mounted, SETS "/exercises", "custom");
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -234,6 +251,7 @@ int main(void)
         TEST(what_is_said_of_a_list),
         TEST(a_list_of_what_is_not_there_says_nothing),
         TEST(a_number_means_one_source),
+        TEST(a_list_is_of_the_type_that_its_name_says),
         TEST(sets_come_and_go),
         TEST(a_set_for_which_there_is_no_room_is_not_shown_in_part),
     };
