@@ -94,7 +94,7 @@ $(B)/tests/test_no_memory: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wra
 $(B)/tests/test_pool: UNIT_LDFLAGS := -Wl,--wrap=remote_rest
 $(B)/tests/test_cache: UNIT_LDFLAGS := -Wl,--wrap=mkdtemp,--wrap=listing_parse
 comma := ,
-$(B)/tests/test_each_allocation: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)
+$(B)/tests/test_each_allocation $(B)/tests/test_short_memory: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)
 FAILING_CALLS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf opendir readdir64 lstat64 stat64 \
     fstatat64 open64 mkostemp64 rename unlink mkdir fsync flock write)
 $(B)/tests/test_failing_calls: UNIT_LDFLAGS := $(FAILING_CALLS)

@@ -43,13 +43,14 @@ static int compare_names(const void *a, const void *b)
     return order ? order : (left->place > right->place) - (left->place < right->place);
 }
 
-static bool has_repetition(const char *const *names, size_t count)
+/* 1, 0 or -ENOMEM. */
+static int has_repetition(const char *const *names, size_t count)
 {
     const char **sorted = calloc(count + 1, sizeof *sorted);
     bool found = false;
 
     if (!sorted)
-        return true;
+        return -ENOMEM;
     for (size_t i = 0; i < count; i++)
         sorted[i] = names[i];
     qsort(sorted, count, sizeof *sorted, compare_strings);
@@ -60,18 +61,22 @@ static bool has_repetition(const char *const *names, size_t count)
 }
 
 /* The pairs' names if all have them and no two are alike, else the own ones. */
-static void choose_names(struct catalogue_draft *draft)
+static int choose_names(struct catalogue_draft *draft)
 {
     bool pairs = true;
+    int r = 1;
 
     for (size_t i = 0; i < draft->count; i++) {
         draft->names[i] = draft->manifests[i].pair_name;
         pairs = pairs && draft->names[i];
     }
-    if (pairs && !has_repetition(draft->names, draft->count))
-        return;
+    if (pairs)
+        r = has_repetition(draft->names, draft->count);
+    if (r <= 0)
+        return r;
     for (size_t i = 0; i < draft->count; i++)
         draft->names[i] = draft->manifests[i].own_name;
+    return 0;
 }
 
 /* The table of some names, in which the last manifest of a name has it. */
@@ -233,8 +238,9 @@ static int fill(struct catalogue_draft *draft)
     struct catalogue *catalogue = draft->catalogue;
     struct catalogue_tables *private = catalogue->private;
 
-    choose_names(draft);
-    int r = make_table(&private->served, &private->served_count, draft, false);
+    int r = choose_names(draft);
+    if (r == 0)
+        r = make_table(&private->served, &private->served_count, draft, false);
     if (r == 0)
         r = make_table(&private->own, &private->own_count, draft, true);
     if (r == 0)

@@ -135,7 +135,7 @@ static int add_items(struct start_points *start_points, const struct gather *gat
 static int add_sources(struct start_points *start_points, const struct load_origin *origin,
                        struct load_notes *notes, bool newest, struct error *e)
 {
-    struct gather_options options = {.newest = newest && !origin->settings->offline};
+    struct gather_options options = {.newest = newest};
     struct source_list sources = {0};
     struct gather gather = {0};
     int r = read_lists(&sources, origin, e);

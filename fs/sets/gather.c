@@ -109,8 +109,7 @@ static struct version_request *requests_of(const struct gather_work *gather,
         requests[i] = (struct version_request){
             .name = source->version,
             .commit = source->commit,
-            .newest = gather->options->newest && !source->commit && source->kind != SOURCE_COMMIT &&
-                      !gather->settings->offline,
+            .newest = gather->options->newest && !source->commit && source->kind != SOURCE_COMMIT,
         };
     }
     return requests;

@@ -30,7 +30,7 @@ struct gather {
 };
 
 struct gather_options {
-    bool newest;   /* branches: what they are at the remote now */
+    bool newest;   /* branches: what they are at the remote now, but offline */
     bool listings; /* ask each remote for its tags, to see which have moved */
     bool asks;     /* that is all this is for: progress says so */
     bool

@@ -90,13 +90,13 @@ const char *sets_in_the_way(char *const *names, const char *name)
 int sets_add_sources(struct source_list *sources, const char *folder, const char *operand,
                      struct error *e)
 {
-    char *path;
-    int r;
-
-    if (access(operand, F_OK) == 0 || !set_exists(folder, operand))
+    if (access(operand, F_OK) == 0 || !set_name_is_valid(operand, NULL))
         return list_folder_add(sources, operand, e);
-    path = set_path(folder, operand);
-    r = path ? source_list_add(sources, path, e) : error_no_memory(e);
+    char *path = set_path(folder, operand);
+    if (!path)
+        return error_no_memory(e);
+    int r = access(path, F_OK) == 0 ? source_list_add(sources, path, e)
+                                    : list_folder_add(sources, operand, e);
     free(path);
     return r;
 }

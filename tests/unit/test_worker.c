@@ -75,6 +75,7 @@ static void be_worker(struct supervisor *supervisor)
 
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     signal(SIGPIPE, SIG_IGN);
+    setenv("TMPDIR", settings->sets, 1); /* with a sanitizer all there can be opened */
     if (launcher_open(&settings->remote.launcher, &hooks, &e) < 0)
         _exit(FAILED + 1);
     int r = worker_run(&start, &e);
