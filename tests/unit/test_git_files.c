@@ -202,10 +202,13 @@ static void a_path_that_is_too_long_is_left_out(void **state)
 {
     struct cached cached;
 
-    run(*state, "git init -q repo; cd repo; file=$(echo x | git hash-object -w --stdin); name=$(printf %%0255d 0);"
+    run(*state, "git init -q repo; cd repo; file=$(echo x | git hash-object -w --stdin); "
+                "name=$(printf %%0255d 0);"
                 "tree() { git mktree; }; a=\"100644 blob $file\\t\";"
-                "tree=$(printf \"$a\"f'\\n' | tree); deep=$(printf \"$a%%0254d\\n$a%%0253d\\n\" 2 3 | tree);"
-                "for i in $(seq 16); do tree=$(printf \"040000 tree $tree\\t$name\\n040000 tree $deep\\td\\n$a%%0255d\\n\" 1 "
+                "tree=$(printf \"$a\"f'\\n' | tree); deep=$(printf \"$a%%0254d\\n$a%%0253d\\n\" 2 "
+                "3 | tree);"
+                "for i in $(seq 16); do tree=$(printf \"040000 tree $tree\\t$name\\n040000 tree "
+                "$deep\\td\\n$a%%0255d\\n\" 1 "
                 "| tree); done; git tag 1 $(git commit-tree -m 1 $tree)");
     cached_open(&cached, *state);
     struct seen seen = {0};
