@@ -473,6 +473,144 @@ static void test_what_a_line_says(void **state)
     assert_false(conversion_by(line, "x").ident);
 }
 
+static void test_how_lines_end(void **state)
+{
+    static const struct {
+        const char *says;
+        enum conversion_eol eol;
+        bool in_one_piece;
+    } rows[] = {
+        {"text", EOL_AS_IS, false},
+        {"eol=lf", EOL_AS_IS, false},
+        {"eol=crlf", EOL_CRLF, false},
+        {"eol=CRLF", EOL_AS_IS, false},
+        {"text eol=crlf", EOL_CRLF, false},
+        {"text=input eol=crlf", EOL_CRLF, false},
+        {"text=auto", EOL_AS_IS, true},
+        {"text=auto eol=lf", EOL_AS_IS, false},
+        {"text=auto eol=crlf", EOL_CRLF_AUTO, true},
+        {"-text eol=crlf", EOL_AS_IS, false},
+        {"binary eol=crlf", EOL_AS_IS, false},
+        /* `crlf` is the old name: it counts where `text` says nothing that git knows. */
+        {"-crlf eol=crlf", EOL_AS_IS, false},
+        {"crlf=auto eol=crlf", EOL_CRLF_AUTO, true},
+        {"text -crlf eol=crlf", EOL_CRLF, false},
+        {"text=auto -crlf eol=crlf", EOL_CRLF_AUTO, true},
+        {"text=input -crlf eol=crlf", EOL_CRLF, false},
+        {"text=bogus -crlf eol=crlf", EOL_AS_IS, false},
+        {"text=bogus eol=crlf", EOL_CRLF, false},
+        {"-text crlf=auto eol=crlf", EOL_AS_IS, false},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        char line[100];
+
+        snprintf(line, sizeof line, "* %s\n", rows[i].says);
+        struct conversion found = conversion_by(line, "x");
+        if (found.eol != rows[i].eol || found.in_one_piece != rows[i].in_one_piece)
+            fail_msg("%s: %d, %d", rows[i].says, found.eol, found.in_one_piece);
+    }
+}
+
+static void test_encodings_that_are_none(void **state)
+{
+    static const char *const none[] = {"=utf-8", "=UTF8", "=", ""};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
+        char line[100];
+
+        snprintf(line, sizeof line, "* working-tree-encoding%s\n", none[i]);
+        struct conversion found = conversion_by(line, "x");
+        assert_null(found.encoding);
+        assert_false(found.in_one_piece);
+    }
+    assert_true(conversion_by("* working-tree-encoding=UTF-16\n", "x").in_one_piece);
+}
+
+/* Names for several attributes at once. */
+static void test_macros(void **state)
+{
+    static const struct {
+        const char *lines;
+        bool ident;
+        enum conversion_eol eol;
+    } rows[] = {
+        {"[attr]m ident\n* m\n", true, EOL_AS_IS},
+        {"* m\n[attr]m ident\n", true, EOL_AS_IS},
+        {"* m\n", false, EOL_AS_IS},
+        {"[attr]m ident\n* -m\n", false, EOL_AS_IS},
+        {"[attr]m ident\n* !m\n", false, EOL_AS_IS},
+        {"[attr]m ident\n* m=1\n", false, EOL_AS_IS},
+        /* The last definition counts, and what stands behind it is read, too. */
+        {"[attr]m ident\n[attr]m eol=crlf\n* m\n", false, EOL_CRLF},
+        {"[attr]m ident\n[attr]m a*b\n[attr]n eol=crlf\n* m n\n", true, EOL_CRLF},
+        {"[attr]m ident\n[attr]-m eol=crlf\n[attr]n eol=crlf\n* m n\n", true, EOL_CRLF},
+        {"[attr]binary eol=crlf\n[attr]n ident\n* binary n\n", true, EOL_CRLF},
+        {"[attr]a b ident\n[attr]b eol=crlf a\n* a\n", true, EOL_CRLF},
+        /* What a line says itself counts more than what a macro of it says, if it stands behind it. */
+        {"[attr]m ident\n* m -ident\n", false, EOL_AS_IS},
+        {"[attr]m ident\n* -ident m\n", true, EOL_AS_IS},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct conversion found = conversion_by(rows[i].lines, "x");
+        if (found.ident != rows[i].ident || found.eol != rows[i].eol)
+            fail_msg("%s: %d, %d", rows[i].lines, found.ident, found.eol);
+    }
+}
+
+/* As in C. */
+static void test_quoted_patterns(void **state)
+{
+    static const struct {
+        const char *line, *path;
+        bool fits;
+    } rows[] = {
+        {"\"a b\" ident", "a b", true},
+        {"\"a\\tb\" ident", "a\tb", true},
+        {"\"a\\\"b\"\tident", "a\"b", true},
+        {"\"a\\101\" ident", "aA", true},
+        {"\"a\\303\\251\" ident", "a\303\251", true},
+        {"\"a\\10\" ident", "a\b", false},
+        {"\"a\\8\" ident", "a8", false},
+        {"\"a ident", "a", false},
+        {"\"a\\q\" ident", "aq", false},
+        {"\"a\"ident", "a", true},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++)
+        if (conversion_by(rows[i].line, rows[i].path).ident != rows[i].fits)
+            fail_msg("%s", rows[i].line);
+}
+
+/* What a folder's entry keeps of a conversion is all of it, but for the name of an encoding. */
+static void test_packed(void **state)
+{
+    (void)state;
+    for (int i = 0; i < 3 * 2 * 2 * 2; i++) {
+        const struct conversion given = {.eol = (enum conversion_eol)(i % 3),
+                                         .ident = i / 3 % 2,
+                                         .in_one_piece = i / 6 % 2,
+                                         .encoding = i / 12 ? "UTF-16" : NULL};
+        uint8_t packed = conversion_pack(&given);
+        struct conversion again;
+
+        assert_in_range(packed, 0, (1 << CONVERSION_BITS) - 1);
+        assert_int_equal(packed == 0, given.eol == EOL_AS_IS && !given.ident && !given.encoding);
+        assert_int_equal(conversion_is_cheap(packed), !given.ident && !given.encoding);
+        assert_int_equal(conversion_unpack(&again, packed), !given.encoding);
+        assert_int_equal(again.eol, given.eol);
+        assert_int_equal(again.ident, given.ident);
+        if (given.ident) /* which alone it makes a difference for */
+            assert_int_equal(again.in_one_piece, given.in_one_piece);
+        assert_null(again.encoding);
+    }
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -485,6 +623,11 @@ int main(void)
         TEST(test_what_does_not_fit_takes_time_too),
         TEST(test_bounds),
         TEST(test_what_a_line_says),
+        TEST(test_how_lines_end),
+        TEST(test_encodings_that_are_none),
+        TEST(test_macros),
+        TEST(test_quoted_patterns),
+        TEST(test_packed),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

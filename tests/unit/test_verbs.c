@@ -391,6 +391,9 @@ static void update_keeps_tags_that_have_moved(void **state)
     assert_non_null(strstr(said, expected));
     assert_int_equal(call(state, verb_update, "pp --quiet"), 0);
     assert_null(strstr(said, "has moved"));
+    /* Also where the first one was never seen. */
+    assert_int_equal(call(state, verb_update, "pp --cache other"), 0);
+    assert_string_equal(printed, "Nothing changed in the set 'pp'.\n");
 }
 
 static void gc_says_what_it_removes(void **state)
