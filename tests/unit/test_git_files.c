@@ -133,7 +133,8 @@ static void a_submodule_is_no_file(void **state)
     struct cached cached;
 
     make(*state, "echo 1 >f; git commit -q --allow-empty -m 0; git update-index --add --cacheinfo "
-                 "160000,$(git rev-parse HEAD),sub");
+                 "160000,$(git rev-parse HEAD),sub; mkdir sub");
+    assert_string_equal(output(*state, "git -C repo ls-tree 1 sub | cut -c 1-6"), "160000");
     cached_open(&cached, *state);
     assert_walked(&cached, 0, 0, "f:2 ");
     cached_close(&cached);

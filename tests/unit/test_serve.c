@@ -84,9 +84,15 @@ static char *slow_down(const struct sandbox *box)
     return before;
 }
 
-static void speed_up(const struct sandbox *box, char *before)
+static void speed_up(const struct sandbox *box)
 {
     run(box, "rm -f wait");
+}
+
+/* Once no thread asks git any more. */
+static void end_slowly(struct kernel *kernel, char *before)
+{
+    kernel_close(kernel);
     setenv("PATH", before, 1);
     free(before);
 }
@@ -127,7 +133,7 @@ static void test_who_waits_is_answered(void **state)
     uint64_t first = ask_later(&kernel, FUSE_LOOKUP, version, "file", 5),
              second = ask_later(&kernel, FUSE_LOOKUP, version, "none", 5);
     wait_until_parked(&kernel, 2);
-    speed_up(*state, before);
+    speed_up(*state);
     for (int i = 0; i < 2; i++) { /* in any order */
         hear(&kernel);
         assert_int_equal(kernel.said.header.error, 0);
@@ -137,7 +143,7 @@ static void test_who_waits_is_answered(void **state)
         assert_true((kernel.said.entry.nodeid != 0) == is_first);
     }
     wait_until_parked(&kernel, 0);
-    kernel_close(&kernel);
+    end_slowly(&kernel, before);
 }
 
 /* One of two who wait for the same. */
@@ -155,9 +161,9 @@ static void test_who_is_interrupted_waits_no_longer(void **state)
     ask_later(&kernel, FUSE_INTERRUPT, 0, &interrupt, sizeof interrupt);
     assert_int_equal(hear_answer(&kernel, first), -EINTR);
     assert_int_equal(parked_count(kernel.worker.mount.parked), 1);
-    speed_up(*state, before);
+    speed_up(*state);
     assert_int_equal(hear_answer(&kernel, second), 0);
-    kernel_close(&kernel);
+    end_slowly(&kernel, before);
 }
 
 /* A remote that does not answer for two seconds: what it listed before is shown. */
@@ -177,9 +183,9 @@ static void test_a_listing_does_not_wait_for_long(void **state)
     assert_true(kernel.said.header.len >
                 sizeof kernel.said.header + 4 * sizeof(struct fuse_dirent));
     assert_in_range(clock_now() - began, 1900, 15000);
-    speed_up(*state, before);
+    speed_up(*state);
     settle(&kernel.mounted);
-    kernel_close(&kernel);
+    end_slowly(&kernel, before);
 }
 
 /* ---- what is not there ---- */
