@@ -1,6 +1,7 @@
 /* test_requests.c - what becomes of each version that is asked for: whether it needs a listing or a search, and what those are told
  * that cannot be had. */
 #include "gitcache/fetch/commit_search.h"
+#include "gitcache/fetch/list_refs.h"
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/pins.h"
 #include "tests/unit/sandbox.h"
@@ -178,6 +179,27 @@ static void what_was_found_in_the_history_may_come_with_it(void **state)
     close_setup(&setup);
 }
 
+/* Who wants the commit that a tag is at by now gets that as a version of its own. */
+static void a_pinned_tag_never_moves(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    struct version_request tag = {.name = "v1"}, newest = {.name = "v1", .newest = true},
+                           moved = {.name = "v1", .commit = setup.ids[1]};
+    assert_int_equal(fetch(&setup, &tag, 1), 0);
+    run(setup.box, "git -C remote tag -f v1 main~2");
+    assert_int_equal(fetch(&setup, &newest, 1), 0);
+    assert_is(&setup, &newest, VERSION_TAG, 0);
+    assert_int_equal(list_refs(setup.repository, setup.remote, NULL, &setup.error), 0);
+    assert_int_equal(fetch(&setup, &moved, 1), 0);
+    assert_is(&setup, &moved, VERSION_COMMIT, 1);
+    assert_int_equal(setup.packs, 1);
+    assert_int_equal(fetch(&setup, &tag, 1), 0);
+    assert_is(&setup, &tag, VERSION_TAG, 0);
+    close_setup(&setup);
+}
+
 /* A history's commits are read, and nothing else is kept of it. */
 static void digits_are_looked_for_in_the_history(void **state)
 {
@@ -243,6 +265,7 @@ int main(void)
         TEST(what_the_listing_shows_is_fetched_by_it),
         TEST(a_search_may_be_left),
         TEST(what_was_found_in_the_history_may_come_with_it),
+        TEST(a_pinned_tag_never_moves),
         TEST(digits_are_looked_for_in_the_history),
         TEST(a_commit_may_be_looked_for_alone),
     };
