@@ -16,6 +16,8 @@
 
 #include <cmocka.h>
 
+#include "tests/unit/held_locks.h"
+
 struct sandbox {
     char folder[64];
     size_t descriptors; /* that were open before */

@@ -116,8 +116,12 @@ static void a_failure_is_answered_again_for_a_second(void **state)
 {
     struct mounted mounted;
     struct ask first = {0}, second = {0}, third = {0};
+    char path[100];
 
     open_it(&mounted, state, "./repo?tag=1");
+    snprintf(path, sizeof path, "%s/said", mounted.box->folder);
+    assert_int_equal(log_open(&mounted.mount.log, LOG_LEVEL_INFO, path, true), 0);
+    struct log *log = mounted.mount.log;
     struct repo_version *version = repo_version_get(first_repo(&mounted), "none", NULL);
     assert_int_equal(ask_version(&mounted.mount, version, &first), -EAGAIN);
     wait_for_work(&mounted, &first);
@@ -130,6 +134,8 @@ static void a_failure_is_answered_again_for_a_second(void **state)
     assert_int_equal(ask_version(&mounted.mount, version, &third), -EAGAIN);
     wait_for_work(&mounted, &third);
     mounted_close(&mounted);
+    log_close(log);
+    assert_string_equal(output(*state, "grep -c 'info.*repo/none: ' said"), "2"); /* no warning */
 }
 
 /* Whatever keeps it from being mended: what its reader has to know is that it is damaged. */

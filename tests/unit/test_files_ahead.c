@@ -231,7 +231,7 @@ static void test_four_readers_are_followed(void **state)
 {
     struct mounted mounted;
     uint32_t first[5];
-    char path[20];
+    char path[40];
 
     run(*state, "git init -q repo; cd repo; for f in 0 1 2 3 4; do mkdir $f; for n in $(seq 100 "
                 "140); do echo $n >$f/$n; done; done;"
@@ -284,7 +284,7 @@ static void test_only_files_are_followed(void **state)
                 "git add .; git commit -qm 1; git tag 1");
     mounted_open(&mounted, state, "./repo?tag=1");
     for (int i = 1; i <= 3; i++) {
-        char path[20];
+        char path[40];
         snprintf(path, sizeof path, "repo/1/a%d", i);
         ask = (struct ask){0};
         assert_int_equal(readings_get_blob(&mounted.mount, walk(&mounted, path), &ask, &blob), 0);

@@ -225,6 +225,41 @@ static void without_a_limit_nothing_goes(void **state)
     close_it(&mounted);
 }
 
+/* Files of this process, or parts of its memory, that have no name any more and end so. */
+static int held_though_removed(const struct mounted *mounted, const char *end)
+{
+    return atoi(output(mounted->box,
+                       "(ls -l /proc/%d/fd; cat /proc/%d/maps) | grep -c '%s (deleted)'; true",
+                       (int)getpid(), (int)getpid(), end));
+}
+
+/* What is open takes room as before: of all repositories. */
+static void what_was_removed_is_not_kept_open(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    open_full(&mounted, state);
+    close_it(&mounted);
+    run(*state,
+        "git clone -q repo second; printf '%%s\\n' './repo?tag=1' './second?tag=1' >some.list");
+    mounted_open(&mounted, state, "./some.list");
+    for (int i = 1; i <= TAGS; i++) {
+        char path[40];
+        struct ask ask = {0};
+        struct blob *blob;
+        snprintf(path, sizeof path, "%s/%d/file", i % 2 ? "second" : "repo", i);
+        file = walk(&mounted, path);
+        while (readings_get_blob(&mounted.mount, file, &ask, &blob) == -EAGAIN)
+            wait_for_work(&mounted, &ask);
+        blobs_put_read(mounted.mount.blobs, blob);
+    }
+    assert_true(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_true(mounted.mount.state->cache_removed > TAGS);
+    assert_int_equal(held_though_removed(&mounted, "[.]pack"), 0);
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -236,6 +271,7 @@ int main(void)
         TEST(offline_nothing_goes),
         TEST(a_cache_that_is_too_large),
         TEST(a_repository_that_is_in_use_is_left_as_it_is),
+        TEST(what_was_removed_is_not_kept_open),
         TEST(what_a_set_names_stays),
         TEST(what_another_mount_has_cached_goes),
         TEST(without_a_limit_nothing_goes),

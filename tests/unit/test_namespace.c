@@ -470,7 +470,7 @@ static void test_what_a_remote_that_is_gone_would_know_is_not_missing(void **sta
 static void show_many(struct mounted *mounted, struct repo *repo, size_t count)
 {
     struct version_names names = {0};
-    char name[20];
+    char name[30];
 
     for (size_t i = 0; i < count; i++) {
         snprintf(name, sizeof name, "v%zu", i);

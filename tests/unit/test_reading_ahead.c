@@ -262,7 +262,7 @@ static void what_is_planned_is_looked_at_again(void **state)
 static void sixteen_versions_are_taken_at_once(void **state)
 {
     struct mounted mounted;
-    char name[10];
+    char name[20];
 
     make_tags(state);
     run(*state, "for n in $(seq 20); do echo ./repo?tag=x$n; done >some.list");

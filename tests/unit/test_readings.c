@@ -445,7 +445,7 @@ static void test_a_failure_is_one_node_s_for_a_second(void **state)
     mounted.settings.max_file = 0;
     assert_int_equal(get_blob(&mounted, one, &ask, &blob), -EFBIG);
     mounted.settings.max_file = 100;
-    readings_forget_failure(&mounted.mount, two);
+    readings_forget_failure(&mounted.mount, one + 1024); /* of the same slot */
     int64_t began = clock_now();
     int r = readings_get_blob(&mounted.mount, one, &(struct ask){0}, &blob);
     assert_true(r == -EFBIG || clock_now() - began > 500);
@@ -515,9 +515,45 @@ static void test_what_is_being_read_is_known(void **state)
     mounted_close(&mounted);
 }
 
+/* Their nodes lie in one bucket: each is found, also when those before it have ended. */
+static void test_readings_of_one_bucket(void **state)
+{
+    struct mounted mounted;
+    struct blob *blob;
+    struct ask asks[3] = {{0}};
+    uint32_t files[3];
+
+    run(*state,
+        "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
+        "for n in $(seq 1000 1600); do echo $n >$n; done; git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    files[0] = walk(&mounted, "repo/1/1000");
+    files[1] = files[0] + 256;
+    files[2] = files[0] + 512;
+    struct repo *repo = repos_of_node(&mounted.mount.repos, files[0]);
+    for (int round = 0; round < 2; round++) {
+        pthread_rwlock_wrlock(&repo->repository->odb_lock);
+        for (int i = 0; i < 3; i++) {
+            blobs_drop(mounted.mount.blobs, node_id(mounted.mount.nodes, files[i]));
+            asks[i] = (struct ask){0};
+            assert_int_equal(readings_get_blob(&mounted.mount, files[i], &asks[i], &blob), -EAGAIN);
+        }
+        for (int i = 0; i < 3; i++) {
+            struct ask same = {0};
+            assert_int_equal(readings_get_blob(&mounted.mount, files[i], &same, &blob), -EAGAIN);
+            assert_ptr_equal(same.work, asks[i].work);
+            assert_int_equal(((struct reading *)same.work)->node, files[i]);
+        }
+        pthread_rwlock_unlock(&repo->repository->odb_lock);
+        settle(&mounted);
+    }
+    mounted_close(&mounted);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_readings_of_one_bucket, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_only_the_reading_s_time_counts, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_cheap_and_fails_is_said, sandbox_open,

@@ -182,6 +182,33 @@ static void what_a_list_names_and_nobody_has_is_missing(void **state)
     close_it(&mounted);
 }
 
+/* A thread for which there was no memory to have a connection: who waits for the search is told. */
+static void without_a_connection_a_search_fails(void **state)
+{
+    struct mounted mounted;
+    struct ask held = {0}, ask = {0};
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    walk(&mounted, "repo/last");
+    for (int death = 0; death < 2; death++) {
+        crash_record_work(crashes, crash_record_key(repository_url(repo->repository), "abc0000"));
+        crash_record_recover(crashes, false);
+    }
+    pthread_mutex_lock(&mounted.mount.fetch_trial);
+    assert_int_equal(searches_ask(&mounted.mount, repo, "abc0000", &held), -EAGAIN);
+    while (atomic_load(&held.work->began_at) == 0)
+        sched_yield();
+    assert_int_equal(searches_ask(&mounted.mount, repo, "abc0001", &ask), -EAGAIN);
+    searches_run(&mounted.mount, repo, NULL);
+    assert_int_equal(searches_ask(&mounted.mount, repo, "abc0001", &ask), -ENOMEM);
+    pthread_mutex_unlock(&mounted.mount.fetch_trial);
+    settle(&mounted);
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -190,6 +217,7 @@ int main(void)
         TEST(what_is_missing_is_searched_for_once_a_listing),
         TEST(so_many_are_looked_for_at_once),
         TEST(a_remote_that_is_gone_is_not_searched),
+        TEST(without_a_connection_a_search_fails),
         TEST(what_a_list_names_and_nobody_has_is_missing),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

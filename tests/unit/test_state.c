@@ -154,6 +154,16 @@ static void one_worker_works_at_a_time(void **state)
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
 }
 
+static void what_is_no_memory_cannot_be_waited_for(void **state)
+{
+    struct error error = {0};
+
+    (void)state;
+    assert_int_equal(state_work_alone(-1, &error), -EBADF);
+    assert_non_null(strstr(error.text, "cannot wait for the worker before"));
+    assert_int_equal(state_map(&(struct state *){NULL}, -1, &error), -EBADF);
+}
+
 static void a_state_needs_room(void **state)
 {
     (void)state;
@@ -172,6 +182,7 @@ int main(void)
         TEST(operations_keep_their_names),
         TEST(one_worker_works_at_a_time),
         cmocka_unit_test(a_state_needs_room),
+        cmocka_unit_test(what_is_no_memory_cannot_be_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
