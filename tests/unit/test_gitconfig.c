@@ -12,6 +12,7 @@
 #include <cmocka.h>
 
 #include "gitcache/net/gitconfig.h"
+#include "gitcache/net/protocol.h"
 #include "gitcache/net/settings.h"
 
 /* A file that stands for the user's configuration. */
@@ -331,6 +332,82 @@ static void test_what_the_network_may_do_where_nothing_is_said(void **state)
     assert_true(settings.max_listing == UINT64_C(64) << 20);
 }
 
+/* git-config(1), "protocol.allow"; git(1), GIT_ALLOW_PROTOCOL and GIT_PROTOCOL_FROM_USER. */
+static void test_which_protocols_are_allowed(void **state)
+{
+    static const char by_list[] = "it: GIT_ALLOW_PROTOCOL forbids the protocol ",
+                      by_all[] = "it: git's protocol.allow forbids the protocol ";
+    static const struct {
+        const char *text, *list, *from_user;
+        enum url_scheme scheme;
+        const char *sentence; /* NULL: it is allowed */
+    } cases[] = {
+        {"", NULL, NULL, URL_HTTP, NULL},
+        {"", NULL, NULL, URL_LOCAL, NULL},
+        {"", NULL, "0", URL_SSH, NULL},
+        {"", NULL, "0", URL_LOCAL, by_all},
+        {"", NULL, "1", URL_LOCAL, NULL},
+        {"[protocol]\nallow = never\n", NULL, NULL, URL_GIT, by_all},
+        {"[protocol]\nallow = NEVER\n", NULL, NULL, URL_LOCAL, by_all},
+        {"[protocol]\nallow = User\n", NULL, "false", URL_HTTPS, by_all},
+        {"[protocol]\nallow = user\n", NULL, "true", URL_HTTPS, NULL},
+        {"[protocol]\nallow = never\n[protocol \"ssh\"]\nallow = always\n", NULL, NULL, URL_SSH,
+         NULL},
+        {"[protocol]\nallow = never\n[protocol \"ssh\"]\nallow = always\n", NULL, NULL, URL_HTTPS,
+         by_all},
+        {"[protocol \"https\"]\nallow = never\n", NULL, NULL, URL_HTTP, NULL},
+        {"[protocol \"https\"]\nallow = never\n", NULL, NULL, URL_HTTPS,
+         "it: git's protocol.https.allow forbids the protocol "},
+        {"[protocol \"file\"]\nallow = always\n", NULL, "0", URL_LOCAL, NULL},
+        {"", "http:https", NULL, URL_HTTPS, NULL},
+        {"", "https:ssh", NULL, URL_HTTP, by_list},
+        {"", "http", NULL, URL_HTTPS, by_list},
+        {"", "ssh:git:file", "0", URL_LOCAL, NULL},
+        {"", "", NULL, URL_GIT, by_list},
+        {"[protocol]\nallow = never\n", "git", NULL, URL_GIT, NULL},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gitconfig *config = load(state, cases[i].text);
+        struct error e = {0};
+
+        if (cases[i].list)
+            setenv("GIT_ALLOW_PROTOCOL", cases[i].list, 1);
+        if (cases[i].from_user)
+            setenv("GIT_PROTOCOL_FROM_USER", cases[i].from_user, 1);
+        int r = protocol_check(config, cases[i].scheme, "it", &e);
+        unsetenv("GIT_ALLOW_PROTOCOL");
+        unsetenv("GIT_PROTOCOL_FROM_USER");
+        if (cases[i].sentence ? r != -EACCES || strstr(e.text, cases[i].sentence) != e.text
+                              : r != 0)
+            fail_msg("case %zu: %d, %s", i, r, e.text);
+        gitconfig_free(config);
+    }
+}
+
+static void test_which_version_is_spoken(void **state)
+{
+    static const struct {
+        const char *text, *variable;
+        int version;
+    } cases[] = {
+        {"", "GIT_PROTOCOL=version=2", 2},
+        {"[protocol]\nversion = 2\n", "GIT_PROTOCOL=version=2", 2},
+        {"[protocol]\nversion = 1\n", "GIT_PROTOCOL=version=1", 1},
+        {"[protocol]\nversion = 0\n", "GIT_PROTOCOL", 0},
+        {"[protocol]\nversion = 3\n", "GIT_PROTOCOL=version=2", 2},
+        {"[protocol]\nversion = 10\n", "GIT_PROTOCOL=version=2", 2},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct gitconfig *config = load(state, cases[i].text);
+
+        assert_int_equal(protocol_version(config), cases[i].version);
+        assert_string_equal(protocol_variable(config), cases[i].variable);
+        gitconfig_free(config);
+    }
+}
+
 #define WITH_FILE(test) cmocka_unit_test_setup_teardown(test, make_file, remove_file)
 
 int main(void)
@@ -347,6 +424,8 @@ int main(void)
         WITH_FILE(test_damage),
         WITH_FILE(test_packed),
         WITH_FILE(test_how_long_silence_may_last),
+        WITH_FILE(test_which_protocols_are_allowed),
+        WITH_FILE(test_which_version_is_spoken),
         cmocka_unit_test(test_what_the_network_may_do_where_nothing_is_said),
         cmocka_unit_test(test_booleans),
     };

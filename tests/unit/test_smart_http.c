@@ -207,6 +207,7 @@ static void of_an_answer_that_has_begun_nothing_comes_twice(void **state)
         {"l", NULL, {RESULT REF, VERSION2, RESULT REF}, "|P/x G/x P/x", EIO, "cut off"},
         {"l", NULL, {MISSING, PRELUDE}, "|P/x G/x", EIO, "cut off"},
         {"f", NULL, {RESULT "000dpackfile\n0009\1PACK"}, "|P/x", EIO, "cut off"},
+        {"f", NULL, {RESULT "000dpackfile\n0020\1PACK"}, "|P/x", EIO, "cut off"},
         {"f", NULL, {RESULT "000dpackfile\n", VERSION2, PACK}, "|P/x G/x P/x", FINE},
         {"f", NULL, {NOT_OURS, VERSION2, PACK}, "|P/x |G/x P/x", FINE},
         {"lf", NULL, {LISTING, NOT_OURS}, "|P/x P/x", ENOENT, "not our ref"},
