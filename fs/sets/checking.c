@@ -14,15 +14,15 @@
 #define SHOWN_LENGTH 1024
 #define SHORT_ID     10 /* digits of a commit's id that a sentence shows */
 
-static bool is_plain_folder(const struct source *source, bool worktrees)
+/* 1, 0 or -ENOMEM. */
+static int is_plain_folder(const struct source *source, bool worktrees)
 {
-    char *path = NULL;
-    bool plain = false;
-
-    if (source->kind == SOURCE_DEFAULT && !source->commit && url_scheme(source->url) == URL_LOCAL)
-        path = url_local_path(source->url);
-    if (path)
-        plain = folder_files_is_plain(path) || (worktrees && folder_files_is_worktree(path));
+    if (source->kind != SOURCE_DEFAULT || source->commit || url_scheme(source->url) != URL_LOCAL)
+        return 0;
+    char *path = url_local_path(source->url);
+    if (!path)
+        return -ENOMEM;
+    bool plain = folder_files_is_plain(path) || (worktrees && folder_files_is_worktree(path));
     free(path);
     return plain;
 }
@@ -32,7 +32,7 @@ static int fetch(struct checking *checking, struct error *e)
 {
     const struct source_list *sources = &checking->set->sources;
     size_t next = 0;
-    int r;
+    int r = 0;
 
     checking->fetched.items = calloc(sources->count + 1, sizeof *checking->fetched.items);
     checking->items = calloc(sources->count + 1, sizeof *checking->items);
@@ -41,14 +41,20 @@ static int fetch(struct checking *checking, struct error *e)
         free(plain);
         return error_no_memory(e);
     }
-    for (size_t i = 0; i < sources->count; i++) {
-        plain[i] = checking->options->folders &&
-                   is_plain_folder(&sources->items[i], checking->options->worktrees);
-        if (!plain[i])
+    for (size_t i = 0; i < sources->count && r >= 0; i++) {
+        r = checking->options->folders
+                ? is_plain_folder(&sources->items[i], checking->options->worktrees)
+                : 0;
+        plain[i] = r > 0;
+        if (r == 0)
             checking->fetched.items[checking->fetched.count++] = sources->items[i];
     }
-    r = checking->fetched.count == 0 ? 0 : /* plain folders need no cache */
-            gather_run(&checking->gathering, checking->settings, &checking->fetched,
+    if (r < 0)
+        error_no_memory(e);
+    else if (checking->fetched.count == 0) /* plain folders need no cache */
+        r = 0;
+    else
+        r = gather_run(&checking->gathering, checking->settings, &checking->fetched,
                        &checking->options->gather, e);
     for (size_t i = 0; i < sources->count && r == 0; i++)
         if (!plain[i])

@@ -151,12 +151,6 @@ static void op_forget_multi(fuse_req_t req, size_t n, struct fuse_forget_data *f
     fuse_reply_none(req);
 }
 
-static void want(struct fuse_conn_info *conn, unsigned capability)
-{
-    if (conn->capable & capability)
-        conn->want |= capability;
-}
-
 static void op_init(void *userdata, struct fuse_conn_info *conn)
 {
     struct worker *worker = userdata;
@@ -164,11 +158,8 @@ static void op_init(void *userdata, struct fuse_conn_info *conn)
     count(worker, OPERATION_INIT);
     worker->no_open = conn->capable & FUSE_CAP_NO_OPEN_SUPPORT;
     worker->no_opendir = conn->capable & FUSE_CAP_NO_OPENDIR_SUPPORT;
-    want(conn, FUSE_CAP_READDIRPLUS);
-    want(conn, FUSE_CAP_CACHE_SYMLINKS);
-    want(conn, FUSE_CAP_AUTO_INVAL_DATA);
-    want(conn, FUSE_CAP_PARALLEL_DIROPS);
-    want(conn, FUSE_CAP_ASYNC_READ);
+    /* What else we want libfuse asks for by itself (fuse_common.h). */
+    conn->want |= conn->capable & FUSE_CAP_CACHE_SYMLINKS;
     conn->want &= ~(unsigned)FUSE_CAP_READDIRPLUS_AUTO;
     /* What a request may bring; connection.c has room for no more. */
     if (conn->max_write > 1u << 20)

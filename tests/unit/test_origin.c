@@ -117,6 +117,11 @@ static void a_folder_stands_alone(void **state)
     origin_open(&origin, *state, "lists repos");
     assert_string_equal(load_folder(&origin.load), "repos");
     origin_close(&origin);
+    run(*state, "mkdir empty"); /* for what is to come */
+    assert_served(*state, "empty", "{\"names\":[]}");
+    origin_open(&origin, *state, "empty");
+    assert_string_equal(load_folder(&origin.load), "empty");
+    origin_close(&origin);
     origin_open(&origin, *state, "lists a");
     assert_null(load_folder(&origin.load));
     origin_close(&origin);

@@ -5,6 +5,7 @@
 #include "fs/service/catalogue.h"
 #include "fs/service/route.h"
 #include "fs/service/start_points.h"
+#include "fs/sets/checking.h"
 #include "fs/sets/folder_files.h"
 #include "fs/sets/gather.h"
 #include "fs/sets/git_files.h"
@@ -280,6 +281,42 @@ static void a_version_is_looked_at(void **state)
     settings_release(&settings);
 }
 
+static int check_folders(void *data, struct outcome *outcome, struct error *e)
+{
+    const struct checking_options options = {.folders = true};
+    struct set set = {.type = TYPE_LANGUAGES};
+    struct checking checking = {0};
+    int r = set_add(&set, "./all/one", e);
+
+    if (r == 0)
+        r = set_add(&set, "./all/two", e);
+    if (r == 0)
+        r = checking_run(&checking, data, &set, &options, e);
+    if (r == 0)
+        note(outcome, "%zu findings, %d", checking.list.findings.count,
+             checking.list.findings.exit_code);
+    checking_release(&checking);
+    set_release(&set);
+    return r;
+}
+
+static void folders_are_checked(void **state)
+{
+    const struct sandbox *box = *state;
+    struct settings settings;
+    char cache[100];
+
+    make_start_points(box, "all");
+    assert_int_equal(settings_init(&settings), 0);
+    settings.offline = settings.quiet = true;
+    snprintf(cache, sizeof cache, "%s/cache", box->folder);
+    assert_int_equal(settings_folder(&settings.cache, cache), 0);
+    assert_int_equal(chdir(box->folder), 0);
+    fail_each(check_folders, &settings, 50);
+    assert_int_equal(chdir("/"), 0);
+    settings_release(&settings);
+}
+
 /* ---- sets and lists ---- */
 
 static void note_set(struct outcome *outcome, const struct set *set)
@@ -379,7 +416,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
         TEST(a_folder_is_served),     TEST(each_route_is_answered), TEST(a_folder_is_looked_at),
-        TEST(a_version_is_looked_at), TEST(sets_and_lists),
+        TEST(a_version_is_looked_at), TEST(folders_are_checked),    TEST(sets_and_lists),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
