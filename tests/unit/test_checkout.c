@@ -57,6 +57,7 @@ static void what_git_has_becomes_nodes(void **state)
         assert_int_equal(node_mtime(mounted.mount.nodes, node), 1600000000);
     }
     assert_string_equal(listed(&mounted, walk(&mounted, "repo/1/module")), "");
+    assert_string_equal(listed(&mounted, walk(&mounted, "repo/1")), "file folder link module run");
     mounted_close(&mounted);
 }
 
@@ -183,7 +184,8 @@ static void a_damaged_node_table_is_said(void **state)
     node_of(&mounted, a)->parent = b;
     assert_damaged(b, checkout_open_tree(mount, b, NULL, &e), &e);
     node_of(&mounted, a)->parent = checkout;
-    assert_int_equal(checkout_open_tree(mount, b, NULL, &e), 0);
+    for (int i = 0; i < 2; i++) /* once more is nothing */
+        assert_int_equal(checkout_open_tree(mount, b, NULL, &e), 0);
     assert_string_equal(listed(&mounted, b), "c");
     mounted_close(&mounted);
 }

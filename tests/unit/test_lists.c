@@ -571,6 +571,10 @@ static void the_folders_of_lists(void **state)
     assert_int_equal(lists_open(&world->mount, world->box->folder, operands, 3, &error), 0);
     lists_each_folder(&world->mount, note_folder, &noted);
     assert_string_equal(noted.text, "/lists /a /b /c /lists ");
+    run(world->box, "rm c/real");
+    noted.text[0] = '\0';
+    lists_each_folder(&world->mount, note_folder, &noted);
+    assert_string_equal(noted.text, "/lists /a /b /lists ");
 }
 
 /* What a fenced worker may read: lists, folders of them, and links in those; not repositories. */

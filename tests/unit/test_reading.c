@@ -1,6 +1,7 @@
 /* test_reading.c - one reading of a folder or a file: what workers may have died of, how long it may take, and what a branch shows. */
 #include "fs/tree/reading.h"
 #include "gitcache/base/clock.h"
+#include "gitcache/store/repository_state.h"
 #include "tests/unit/mounted.h"
 
 static struct log *lines;
@@ -100,6 +101,30 @@ static void what_workers_may_have_died_of_is_read_one_at_a_time(void **state)
     assert_int_equal(crash_record_deaths(crashes, key), 0); /* and it was not this */
     assert_int_equal(pthread_mutex_trylock(trial), 0);
     pthread_mutex_unlock(trial);
+    close_it(&mounted);
+}
+
+/* And of nothing else that it does with it. */
+static void a_worker_dies_of_what_it_reads(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    uint32_t one = walk(&mounted, "repo/1/one");
+    uint64_t key = reading_crash_key(&mounted.mount, READING_FILE, one);
+    struct repo *repo = repos_of_node(&mounted.mount.repos, one);
+    pthread_rwlock_wrlock(&repo->repository->odb_lock);
+    struct reading *reading = begin(&mounted, one);
+    alarm(60);
+    while (crash_record_deaths(crashes, key) == 0) /* until it has begun */
+        crash_record_recover(crashes, false);
+    alarm(0);
+    pthread_rwlock_unlock(&repo->repository->odb_lock);
+    end(reading);
+    settle(&mounted);
+    crash_record_recover(crashes, false);
+    assert_int_equal(crash_record_deaths(crashes, key), 0);
     close_it(&mounted);
 }
 
@@ -213,6 +238,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
         TEST(what_workers_may_have_died_of_is_read_one_at_a_time),
+        TEST(a_worker_dies_of_what_it_reads),
         TEST(what_three_workers_died_of_is_not_read),
         TEST(what_takes_too_long_is_given_up),
         TEST(a_branch_shows_what_it_is_by_now),

@@ -107,6 +107,10 @@ static void test_small_folders_are_read_at_once(void **state)
     uint32_t small = walk(&mounted, "repo/1/small");
     assert_true(opens_at_once(&mounted, small));
     assert_string_equal(listed(&mounted, small), "a");
+    crash_record_recover(&mounted.mount.state->crashes, false); /* nobody died of it */
+    assert_int_equal(crash_record_deaths(&mounted.mount.state->crashes,
+                                         reading_crash_key(&mounted.mount, READING_TREE, small)),
+                     0);
     assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/large")));
     assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/converted")));
     assert_false(opens_at_once(&mounted, walk(&mounted, "repo/1/converted/below")));

@@ -514,10 +514,13 @@ static void test_a_folder_and_a_file_that_are_damaged_are_fetched_once_more(void
     make_repository(*state);
     mounted_open(&mounted, state, "./repo?tag=1");
     uint32_t file = walk(&mounted, "repo/1/file"), folder = walk(&mounted, "repo/1/folder");
+    ((struct node *)node_get(mounted.mount.nodes, file))->size =
+        77; /* as what was damaged told it */
     damage_packs(*state);
     assert_int_equal(open_folder(&mounted, folder), 0);
     assert_string_equal(listed(&mounted, folder), "file");
     assert_int_equal(atomic_load(&mounted.mount.state->fetches), 2);
+    assert_int_equal(node_get(mounted.mount.nodes, file)->size, 2);
     /* A file's reader asks for it so. */
     damage_packs(*state);
     assert_int_equal(namespace_refetch(&mounted.mount, file, &ask), -EAGAIN);

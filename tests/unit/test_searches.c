@@ -90,7 +90,7 @@ static void so_many_are_looked_for_at_once(void **state)
 {
     struct mounted mounted;
     struct ask asks[SLOTS + 1] = {{0}};
-    char digits[SLOTS + 1][10];
+    char digits[SLOTS + 1][10], spelled[20];
 
     make_history(state);
     open_it(&mounted, state, "./repo?tag=last");
@@ -111,9 +111,12 @@ static void so_many_are_looked_for_at_once(void **state)
         while (i == 0 && atomic_load(&asks[i].work->began_at) == 0)
             sched_yield();
     }
-    struct ask same = {0};
-    assert_int_equal(searches_ask(&mounted.mount, repo, "ABC0003", &same), -EAGAIN);
-    assert_ptr_equal(same.work, asks[3].work);
+    for (int i = 0; i < SLOTS; i += 3) { /* one that is under way, and such that wait */
+        struct ask same = {0};
+        snprintf(spelled, sizeof spelled, "ABC%04d", i);
+        assert_int_equal(searches_ask(&mounted.mount, repo, spelled, &same), -EAGAIN);
+        assert_ptr_equal(same.work, asks[i].work);
+    }
     assert_int_equal(asks[SLOTS].version, 0); /* it has only waited */
     pthread_mutex_unlock(&mounted.mount.fetch_trial);
     settle(&mounted);
@@ -130,6 +133,11 @@ static void so_many_are_looked_for_at_once(void **state)
     assert_int_equal(searches_ask(&mounted.mount, repo, digits[0], &later), -ENOENT);
     assert_int_equal(searches_ask(&mounted.mount, repo, digits[SLOTS], &later), -EAGAIN);
     wait_for_work(&mounted, &later);
+    /* The place of the one that was done first is another's: of the second, as the first's has been used again. */
+    struct ask next = {0};
+    assert_int_equal(searches_ask(&mounted.mount, repo, "abd0000", &next), -EAGAIN);
+    assert_ptr_equal(next.work, asks[1].work);
+    wait_for_work(&mounted, &next);
     close_it(&mounted);
 }
 

@@ -217,7 +217,7 @@ static void a_set_for_which_there_is_no_room_is_not_shown_in_part(void **state)
             .kind = NODE_FILE, .name = "", .parent = checkout, .checkout = checkout};
     assert_int_equal(nodes_append(mounted.mount.nodes, specs, count, &first), 0);
     free(specs);
-    write_list(state, "./second?tag=2\n./repo?tag=1");
+    write_list(state, "./repo?tag=1\n./second?tag=2");
     lists_reload(&mounted.mount);
     assert_true(lists_publish(&mounted.mount) < 0);
     assert_string_equal(listed(&mounted, NODE_ROOT_INDEX), "repo");
