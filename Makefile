@@ -81,6 +81,7 @@ $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=con
 $(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll,--wrap=inotify_init1
 $(B)/tests/test_connection $(B)/tests/test_worker $(B)/tests/test_serve: UNIT_LDFLAGS := -Wl,--wrap=writev,--wrap=readv
 $(B)/tests/test_serve: UNIT_LDFLAGS += -Wl,--wrap=readings_get_blob
+$(B)/tests/test_front: UNIT_LDFLAGS := -Wl,--wrap=clients_set
 $(B)/tests/test_fuse_mount: UNIT_LDFLAGS := -Wl,--wrap=fuse_session_unmount,--wrap=unmount_at,--wrap=mount_table_find
 $(B)/tests/test_oom_kills: UNIT_LDFLAGS := -Wl,--wrap=fopen,--wrap=fopen64
 $(B)/tests/test_unmount: UNIT_LDFLAGS := -Wl,--wrap=geteuid,--wrap=umount2

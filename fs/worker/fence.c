@@ -164,9 +164,9 @@ static int close_all(struct fence *fence, struct error *e)
     bool beyond = false;
     int r = privileges_begin(e);
 
-    if (r == 0)
-        r = lists_open_each_path(start->folder, start->operands, start->operand_count,
-                                 privileges_find_beyond, &beyond);
+    if (r == 0 && lists_open_each_path(start->folder, start->operands, start->operand_count,
+                                       privileges_find_beyond, &beyond) < 0)
+        r = error_no_memory(e);
     if (r == 0)
         r = privileges_drop(fence->cache, beyond, e);
     if (r < 0)

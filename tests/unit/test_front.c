@@ -4,19 +4,34 @@
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
+#include <stdatomic.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 #include <cmocka.h>
 
+#include "fs/service/clients.h"
 #include "fs/service/front.h"
 #include "fs/service/listen.h"
 #include "fs/service/shelf.h"
+
+/* What a client was known to do, one after the other: a digit each. */
+static atomic_uint doings;
+
+void __real_clients_set(struct clients *clients, struct client *client, enum client_state state);
+void __wrap_clients_set(struct clients *clients, struct client *client, enum client_state state);
+
+void __wrap_clients_set(struct clients *clients, struct client *client, enum client_state state)
+{
+    __real_clients_set(clients, client, state);
+    doings = doings * 10 + state;
+}
 
 struct service {
     struct shelf shelf;
@@ -225,6 +240,35 @@ static void the_mount_s_health_is_shown(void **state)
     HOLD_ALL(bad, true, ill);
 }
 
+/* Which says how long it has, and whether it counts as busy. */
+static void assert_does(mount_probe_ask *mount, const struct talk *talk, unsigned expected)
+{
+    struct service service;
+    time_t latest = time(NULL) + 20;
+
+    doings = 0;
+    begin(&service, true, mount);
+    hold(&service, talk);
+    while (doings % 10 != CLIENT_IDLE)
+        assert_true(time(NULL) < latest);
+    assert_int_equal(doings, expected);
+    end(&service);
+}
+
+static void what_a_client_does_is_known(void **state)
+{
+    static const struct talk names = {GET("/names"), OK, JSON, NULL, NAMES},
+                             refused = {GET("/a%20b"), "HTTP/1.1 400 ", JSON, NULL, "path"},
+                             health = {GET("/healthz"), OK, "text/plain", NULL, "ok\n"};
+
+    (void)state;
+    assert_does(NULL, &names, 10 * (10 * CLIENT_SENDING + CLIENT_TAKING) + CLIENT_IDLE);
+    assert_does(NULL, &refused, 10 * (10 * CLIENT_SENDING + CLIENT_TAKING) + CLIENT_IDLE);
+    assert_does(NULL, &health, 10 * (10 * CLIENT_SENDING + CLIENT_TAKING) + CLIENT_IDLE);
+    assert_does(well, &health,
+                10 * (10 * (10 * CLIENT_SENDING + CLIENT_WAITING) + CLIENT_TAKING) + CLIENT_IDLE);
+}
+
 /* Announced, or sent in pieces of which the size is not known before. */
 static void a_body_is_bounded(void **state)
 {
@@ -284,6 +328,7 @@ int main(void)
         cmocka_unit_test(what_is_known_or_can_be_smaller_is_not_sent_whole),
         cmocka_unit_test(before_anything_is_loaded_it_says_so),
         cmocka_unit_test(the_mount_s_health_is_shown),
+        cmocka_unit_test(what_a_client_does_is_known),
         cmocka_unit_test(a_body_is_bounded),
         cmocka_unit_test(what_cannot_be_listened_on_is_said),
     };

@@ -1,6 +1,7 @@
 /* test_short_memory.c - the service's answers, sets and the files of start-points, where each allocation fails once: that is said, and
  * what comes out otherwise is the same as ever. */
 #include <fcntl.h>
+#include <sys/mman.h>
 
 #include "fs/service/catalogue.h"
 #include "fs/service/route.h"
@@ -12,6 +13,8 @@
 #include "fs/sets/list_folder.h"
 #include "fs/sets/set.h"
 #include "fs/sets/sets.h"
+#include "fs/worker/fence.h"
+#include "tests/unit/apart.h"
 #include "tests/unit/sandbox.h"
 
 /* How many allocations succeed before one fails; -1: all do. */
@@ -411,12 +414,73 @@ static void sets_and_lists(void **state)
     assert_int_equal(chdir("/"), 0);
 }
 
+/* ---- a worker's fence ---- */
+
+static int each_file(void *data, int (*visit)(void *visit_data, const char *path), void *visit_data)
+{
+    return visit(visit_data, data);
+}
+
+static struct {
+    int count; /* how many allocations succeed */
+    bool has_failed;
+} * fenced; /* in memory that is shared with the process that is behind it */
+
+static void close_fence(void *data)
+{
+    static char *operands[] = {(char *)"lists/a.list", (char *)"lists"};
+    static const char *const paths[] = {"lists/a.list", "lists/b.list", "lists", "cache",
+                                        "/etc/passwd"};
+    struct settings settings;
+    const struct worker_start start = {.settings = &settings,
+                                       .folder = data,
+                                       .operands = operands,
+                                       .operand_count = 2,
+                                       .each_file = each_file,
+                                       .data = (void *)"lists/b.list"};
+    struct fence *fence = NULL;
+    struct error e = {0};
+
+    CHECK(chdir(data) == 0 && settings_init(&settings) == 0);
+    left = fenced->count;
+    int r = fence_close(&fence, &start, "cache", NULL, &e);
+    fenced->has_failed = left < 0;
+    left = -1;
+    CHECK(e.errnum == -r && (r == 0 || (fenced->has_failed && r == -ENOMEM)));
+    for (size_t i = 0; r == 0 && i < sizeof paths / sizeof *paths; i++)
+        CHECK(close(open(paths[i], O_RDONLY | O_CLOEXEC)) == 0);
+    if (r == 0)
+        fence_free(fence);
+    settings_release(&settings);
+}
+
+/* There is a whole one or none. */
+static void a_fence(void **state)
+{
+    struct sandbox *box = *state;
+
+    run(box,
+        "mkdir cache lists; echo https://h/b?tag=2 >lists/a.list; cp lists/a.list lists/b.list");
+    fenced = mmap(NULL, sizeof *fenced, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+    assert_ptr_not_equal(fenced, MAP_FAILED);
+    do
+        run_apart(close_fence, box->folder);
+    while (fenced->has_failed && ++fenced->count);
+    assert_true(fenced->count > 50);
+    munmap(fenced, sizeof *fenced);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
-        TEST(a_folder_is_served),     TEST(each_route_is_answered), TEST(a_folder_is_looked_at),
-        TEST(a_version_is_looked_at), TEST(folders_are_checked),    TEST(sets_and_lists),
+        TEST(a_folder_is_served),
+        TEST(each_route_is_answered),
+        TEST(a_folder_is_looked_at),
+        TEST(a_version_is_looked_at),
+        TEST(folders_are_checked),
+        TEST(sets_and_lists),
+        TEST(a_fence),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
