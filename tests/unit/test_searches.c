@@ -116,6 +116,7 @@ static void so_many_are_looked_for_at_once(void **state)
         snprintf(spelled, sizeof spelled, "ABC%04d", i);
         assert_int_equal(searches_ask(&mounted.mount, repo, spelled, &same), -EAGAIN);
         assert_ptr_equal(same.work, asks[i].work);
+        assert_true(i > 0 || atomic_load(&same.work->began_at) > 0); /* and goes on */
     }
     assert_int_equal(asks[SLOTS].version, 0); /* it has only waited */
     pthread_mutex_unlock(&mounted.mount.fetch_trial);

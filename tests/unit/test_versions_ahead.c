@@ -62,7 +62,12 @@ static void test_the_next_ones_are_open(void **state)
     assert_int_equal(count_open(&mounted, set), 2);
     look_into(&mounted, set, 9);
     assert_int_equal(count_open(&mounted, set), 3 + 16);
-    for (unsigned i = 10; i < VERSIONS; i++)
+    for (unsigned i = 10; i < 18; i++) /* while there are more than eight */
+        look_into(&mounted, set, i);
+    assert_int_equal(count_open(&mounted, set), 3 + 16);
+    look_into(&mounted, set, 18);
+    assert_int_equal(count_open(&mounted, set), 3 + 16 + 9);
+    for (unsigned i = 19; i < VERSIONS; i++)
         look_into(&mounted, set, i);
     assert_int_equal(count_open(&mounted, set), 1 + VERSIONS - 8);
     mounted_close(&mounted);
