@@ -101,15 +101,32 @@ static void commit(void **state, const char *tag)
         tag, tag, tag);
 }
 
-/* A start-point with tags 1.9, 1.10 and 2.0-rc, all of the same branch. */
+/* A start-point with tags 1.9, 1.10 and 2.0-rc, all of the same branch. It is made once, and copied for each test. */
+static void *first;
+
 static int make_start_point(void **state)
+{
+    (void)state;
+    if (sandbox_open(&first) < 0)
+        return -1;
+    run(first, "git init -q c-assert");
+    commit(&first, "1.9");
+    commit(&first, "1.10");
+    commit(&first, "2.0-rc");
+    return 0;
+}
+
+static int remove_start_point(void **state)
+{
+    (void)state;
+    return sandbox_close(&first);
+}
+
+static int copy_start_point(void **state)
 {
     if (sandbox_open(state) < 0)
         return -1;
-    run(*state, "git init -q c-assert");
-    commit(state, "1.9");
-    commit(state, "1.10");
-    commit(state, "2.0-rc");
+    run(*state, "cp -a %s/c-assert .", ((const struct sandbox *)first)->folder);
     return 0;
 }
 
@@ -440,7 +457,7 @@ static void gc_makes_a_cache_as_small_as_it_may(void **state)
     assert_int_equal(call(state, verb_fetch, "--offline --quiet c-assert?tag=1.9"), 3);
 }
 
-#define TEST(function) cmocka_unit_test_setup_teardown(function, make_start_point, sandbox_close)
+#define TEST(function) cmocka_unit_test_setup_teardown(function, copy_start_point, sandbox_close)
 
 int main(void)
 {
@@ -453,5 +470,5 @@ int main(void)
         TEST(update_keeps_tags_that_have_moved),   TEST(gc_says_what_it_removes),
         TEST(gc_makes_a_cache_as_small_as_it_may),
     };
-    return cmocka_run_group_tests(tests, NULL, NULL);
+    return cmocka_run_group_tests(tests, make_start_point, remove_start_point);
 }
