@@ -13,6 +13,7 @@
 
 #include "manifest/inspect.h"
 #include "manifest/manifest.h"
+#include "manifest/nearest.h"
 
 /* A start-point that is a table in memory; ends with a NULL path. */
 struct memory_file {
@@ -368,6 +369,62 @@ static void test_names_that_the_services_show(void **state)
     }
 }
 
+/* How many letters have to be put in, taken out or replaced; capitals are the same. */
+static void test_how_far_words_are_apart(void **state)
+{
+    static const struct {
+        const char *a, *b;
+        size_t distance;
+    } cases[] = {
+        {"", "", 0},         {"abc", "abc", 0},
+        {"ABC", "abc", 0},   {"", "abc", 3},
+        {"abc", "", 3},      {"a", "ab", 1},
+        {"ab", "a", 1},      {"ab", "b", 1},
+        {"b", "ab", 1},      {"abc", "axc", 1},
+        {"ab", "ba", 2},     {"kitten", "sitting", 3},
+        {"flaw", "lawn", 2}, {"max_secs", "max_seconds", 3},
+        {"ca", "abc", 3},
+    };
+    char longest[NEAREST_LENGTH + 2];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        if (nearest_distance(cases[i].a, cases[i].b) != cases[i].distance)
+            fail_msg("%s, %s: %zu", cases[i].a, cases[i].b,
+                     nearest_distance(cases[i].a, cases[i].b));
+    memset(longest, 'a', sizeof longest);
+    longest[NEAREST_LENGTH + 1] = '\0';
+    assert_true(nearest_distance(longest, "a") == SIZE_MAX);
+    assert_true(nearest_distance("a", longest) == SIZE_MAX);
+    assert_int_equal(nearest_distance(longest + 1, ""), NEAREST_LENGTH);
+}
+
+/* Of several the first that is nearest, and none that has little in common with the word. */
+static void test_what_may_be_meant(void **state)
+{
+    static const struct {
+        const char *word, *candidates[3], *hint;
+    } cases[] = {
+        {"statsu", {"status", "stats", "start"}, " (did you mean 'stats'?)"},
+        {"chek", {"check", "cheek", "fetch"}, " (did you mean 'check'?)"},
+        {"frob", {"check", "status", "ls"}, ""},
+        {"l", {"ls", "gc", "rm"}, ""},
+        {"lx", {"rm", "ls", "gc"}, " (did you mean 'ls'?)"},
+        {"xy", {"rm", "ls", "gc"}, ""},
+    };
+
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char hint[NEAREST_HINT_SIZE];
+        struct nearest nearest;
+
+        nearest_begin(&nearest, cases[i].word);
+        for (size_t j = 0; j < 3; j++)
+            nearest_try(&nearest, cases[i].candidates[j]);
+        assert_string_equal(nearest_hint(&nearest, hint), cases[i].hint);
+    }
+}
+
 static void test_type_names(void **state)
 {
     (void)state;
@@ -393,6 +450,8 @@ int main(void)
         cmocka_unit_test(test_inspect_exercises),
         cmocka_unit_test(test_inspect_nothing),
         cmocka_unit_test(test_names_that_the_services_show),
+        cmocka_unit_test(test_how_far_words_are_apart),
+        cmocka_unit_test(test_what_may_be_meant),
         cmocka_unit_test(test_type_names),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
