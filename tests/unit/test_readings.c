@@ -7,6 +7,16 @@
 #include "gitcache/store/repository_state.h"
 #include "tests/unit/mounted.h"
 
+/* What each look at a thread's time adds to it (linked with --wrap). */
+static _Atomic int64_t added, added_so_far;
+int64_t __real_reading_processor_time(void);
+int64_t __wrap_reading_processor_time(void);
+
+int64_t __wrap_reading_processor_time(void)
+{
+    return __real_reading_processor_time() + (added_so_far += added);
+}
+
 /* One whose files are converted in a way whose cost their size does not tell: none is read where its request is. */
 static void make_converted(const struct sandbox *box)
 {
@@ -414,6 +424,36 @@ static void test_only_the_reading_s_time_counts(void **state)
     mounted_close(&mounted);
 }
 
+/* None of that repository is read where its request is from then on, nor converted ahead. */
+static void test_what_took_long_is_remembered(void **state)
+{
+    struct mounted mounted;
+    struct blob *blob;
+
+    make_converted(*state);
+    run(*state,
+        "cd repo; mkdir small; touch small/a; echo '* -text -eol -ident' >.gitattributes;"
+        "rm file; touch file; git add .; git commit -qm 2; git tag 2; git rm -q .gitattributes;"
+        "git commit -qm 3; git tag 3");
+    mounted_open(&mounted, state, "./repo?tag=3");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    uint32_t file = walk(&mounted, "repo/3/file"), small = walk(&mounted, "repo/3/small");
+    uint32_t converted = walk(&mounted, "repo/1/file");
+    added = 30;
+    assert_int_equal(readings_get_blob(&mounted.mount, file, &(struct ask){0}, &blob), 0);
+    blobs_put(mounted.mount.blobs, blob);
+    assert_true(repo->is_costly);
+    repo->is_costly = false;
+    opens_at_once(&mounted, small);
+    assert_true(repo->is_costly);
+    repo->is_costly = false;
+    if (cheap_file_try(&mounted.mount, repo, converted, &blob) == 0)
+        blobs_put(mounted.mount.blobs, blob);
+    assert_true(repo->converts_slowly);
+    added = 0;
+    mounted_close(&mounted);
+}
+
 static void test_what_is_cheap_and_fails_is_said(void **state)
 {
     struct mounted mounted;
@@ -557,6 +597,8 @@ static void test_readings_of_one_bucket(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_what_took_long_is_remembered, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_readings_of_one_bucket, sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_only_the_reading_s_time_counts, sandbox_open,
                                         sandbox_close),
