@@ -67,7 +67,7 @@ $(B)/%.o: %.c
 # What of these is not freed is a failure, too. Only linked, not compiled: it costs nearly nothing; the sanitizers of `make sanitize` find
 # leaks by themselves.
 LEAKS := $(if $(findstring -fsanitize,$(CFLAGS)),,-fsanitize=leak)
-$(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_failing_reads test_gc_rules test_pack test_odd_packs \
+$(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_failing_reads test_gc_rules test_pack test_odd_packs test_cache_folder \
     test_url test_source test_listing test_each_allocation test_attributes test_objects test_requests test_resolve test_gitconfig \
     test_http_options test_http_login test_smart_http test_fetch test_lsrefs test_manifest test_manifest_cases test_manifest_findings \
     test_set_arguments test_status_screen): LDFLAGS += $(LEAKS)

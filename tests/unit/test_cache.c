@@ -1,6 +1,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdatomic.h>
 #include <sys/file.h>
 #include <sys/resource.h>
@@ -379,6 +380,28 @@ static void test_the_record_is_that_of_all_processes(void **state)
     close_setup(&setup);
 }
 
+/* What is in memory of it then is not what is on the disk. */
+static void test_a_record_that_could_not_be_saved_is_read_again(void **state)
+{
+    const struct rlimit none = {0, RLIM_INFINITY}, all = {RLIM_INFINITY, RLIM_INFINITY};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
+    signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &none), 0);
+    int r = pins_remove(setup.repository, "refs/tags/v1", &e);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &all), 0);
+    assert_int_equal(r, -EFBIG);
+    assert_int_equal(fetch(&setup, "v5", NULL, &version, &e, NULL), 0);
+    run(*state, "cd %s; grep refs/tags/v1 startpointfs-pins; grep refs/tags/v5 startpointfs-pins",
+        repository_folder(setup.repository));
+    close_setup(&setup);
+}
+
 /* One whose checksum does not fit says nothing, whatever it says. */
 static void test_a_damaged_record_is_not_believed(void **state)
 {
@@ -549,6 +572,51 @@ static void test_remote_gone(void **state)
     run(*state, "find cache -name startpointfs-listing -delete");
     open_setup(&setup, state);
     assert_int_equal(fetch(&setup, "v1", NULL, &version, &e, NULL), 0);
+    close_setup(&setup);
+}
+
+/* As long as nobody knows what the remote calls its default branch: master, else main. */
+static void test_the_default_branch_without_a_listing(void **state)
+{
+    static const char *const branches[] = {"main", "master"};
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+    char hex[OID_HEX_SIZE];
+
+    make_remote(state);
+    run(*state, "git -C remote branch master v1");
+    open_setup(&setup, state);
+    assert_int_equal(versions_find(setup.repository, NULL, NULL, &version, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "the default branch of"));
+    for (size_t i = 0; i < 2; i++) {
+        assert_int_equal(fetch(&setup, branches[i], NULL, &version, &e, NULL), 0);
+        close_setup(&setup);
+        run(*state, "find cache -name startpointfs-listing -delete");
+        open_setup(&setup, state);
+        assert_int_equal(versions_find(setup.repository, NULL, NULL, &version, &e), 0);
+        assert_int_equal(version.kind, VERSION_BRANCH);
+        assert_string_equal(oid_format(&version.commit, hex),
+                            output(setup.box, "git -C remote rev-parse %s", branches[i]));
+    }
+    close_setup(&setup);
+}
+
+/* A remote whose HEAD is at a commit that no branch has. */
+static void test_a_default_that_is_no_branch(void **state)
+{
+    struct setup setup;
+    struct version version, found;
+    struct error e = {0};
+
+    make_remote(state);
+    run(*state, "cd remote; git checkout -q --detach; git commit -q --allow-empty -m apart; git "
+                "branch -qm main other");
+    open_setup(&setup, state);
+    assert_int_equal(fetch(&setup, NULL, NULL, &version, &e, NULL), 0);
+    assert_int_equal(versions_find(setup.repository, NULL, NULL, &found, &e), 0);
+    assert_int_equal(found.kind, VERSION_COMMIT);
+    assert_true(oid_equal(&found.commit, &version.commit));
     close_setup(&setup);
 }
 
@@ -1865,6 +1933,7 @@ int main(void)
         TEST(test_what_says_where_history_is_cut_is_mended),
         TEST(test_a_repository_is_mended),
         TEST(test_the_record_is_that_of_all_processes),
+        TEST(test_a_record_that_could_not_be_saved_is_read_again),
         TEST(test_a_damaged_record_is_not_believed),
         TEST(test_a_version_that_was_removed_is_missed_when_it_is_read),
         TEST(test_a_pack_must_be_whole_in_itself),
@@ -1873,6 +1942,8 @@ int main(void)
         TEST(test_no_default_branch),
         TEST(test_no_repository_makes_no_folder),
         TEST(test_remote_gone),
+        TEST(test_the_default_branch_without_a_listing),
+        TEST(test_a_default_that_is_no_branch),
         TEST(test_damaged_listing_counts_as_none),
         TEST(test_a_listing_from_a_time_that_lies_ahead_is_old),
         TEST(test_a_listing_is_read_when_it_is_needed_unless_it_is_large),

@@ -10,6 +10,7 @@
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/gc.h"
 #include "gitcache/store/gc_reserve.h"
+#include "gitcache/store/gc_room.h"
 #include "gitcache/store/incoming.h"
 #include "gitcache/store/mend.h"
 #include "gitcache/store/pins.h"
@@ -60,7 +61,8 @@ static void open_setup(struct setup *setup, void **state)
     repository_close(repository);
     run(setup->box,
         "ln -s %s here; cd here; git --git-dir=. pack-refs --all --no-prune;"
-        ": >startpointfs-reads; sed -i /^time/d startpointfs-listing",
+        ": >startpointfs-reads; sed -i /^time/d startpointfs-listing; : "
+        ">objects/pack/multi-pack-index",
         setup->folder);
 }
 
@@ -246,6 +248,46 @@ static void test_gc(void **state)
     close_setup(&setup);
 }
 
+static bool always(void *data, const char *folder, const char *ref, const struct oid *target)
+{
+    (void)data, (void)folder, (void)ref, (void)target;
+    return true;
+}
+
+/* Whose times or packs cannot be read, has nothing that may go. */
+static void test_how_much_room_could_be_made(void **state)
+{
+    const struct gc_options options = {.dry_run = true, .returns = always};
+    struct setup setup;
+    bool is_done = false;
+    unsigned told = 0;
+
+    open_setup(&setup, state);
+    run(setup.box, "find here/ -type f | xargs touch -d '3 days ago'");
+    for (int at = 0; !is_done; at++) {
+        struct gc_report report = {0};
+        struct error e = {0};
+        struct gc *gc = NULL;
+
+        calls_left = at;
+        int r = gc_room_begin(&gc, setup.cache, 600, true, &e);
+        if (r == 0)
+            r = gc_keep(gc, setup.url, "2", NULL, &e);
+        if (r == 0)
+            r = gc_room_make(gc, UINT64_MAX, &options, &report, &e);
+        is_done = calls_left >= 0;
+        calls_left = -1;
+        gc_end(gc);
+        assert_int_equal(e.errnum, -r);
+        assert_in_range(report.removed, 0, 2);
+        if (is_done)
+            assert_int_equal(report.removed, 2);
+        told += r < 0;
+    }
+    assert_true(told > 40);
+    close_setup(&setup);
+}
+
 /* Whatever fails: what was kept for a full disk is there again. */
 static void test_what_is_reserved_outlives_a_gc_that_cannot_begin(void **state)
 {
@@ -381,6 +423,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_gc),
+        TEST(test_how_much_room_could_be_made),
         TEST(test_what_is_reserved_outlives_a_gc_that_cannot_begin),
         TEST(test_repair),
         TEST(test_a_new_version),

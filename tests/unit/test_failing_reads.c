@@ -175,19 +175,43 @@ static int note_moved(void *data, const char *tag, const struct oid *pinned, con
     return 0;
 }
 
+static int name_branches(struct reading *reading)
+{
+    char **branches;
+    size_t count;
+    int r = repository_name_branch(reading->repository, "one");
+
+    if (r == 0)
+        r = repository_name_branch(reading->repository, "two");
+    if (r == 0)
+        r = repository_name_branch(reading->repository, "one");
+    if (r == 0)
+        r = repository_copy_branches(reading->repository, &branches, &count);
+    if (r < 0)
+        return error_no_memory(reading->e);
+    for (size_t i = 0; i < count; i++)
+        note(reading, "branch %s\n", branches[i]);
+    repository_free_branches(branches, count);
+    return 0;
+}
+
 static int read_all(struct setup *setup, struct reading *reading)
 {
     int r = repository_open(&reading->repository, setup->cache, setup->url, reading->e);
 
     if (r < 0)
         return r;
-    r = read_version(reading, "1");
+    r = name_branches(reading);
+    if (r == 0)
+        r = read_version(reading, "1");
     if (r == 0)
         r = read_version(reading, "main");
     if (r == 0)
         r = versions_each(reading->repository, note_version, reading, reading->e);
     if (r == 0)
         r = versions_moved(reading->repository, note_moved, reading, reading->e);
+    repository_close_packs(
+        reading->repository); /* nobody holds them any more: else it waits for ever */
     repository_close(reading->repository);
     return r;
 }

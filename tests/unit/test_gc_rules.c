@@ -171,6 +171,34 @@ static uint64_t pack_bytes(const struct setup *setup)
         10);
 }
 
+static void keep_why(void *data, const struct error *why)
+{
+    *(struct error *)data = *why;
+}
+
+static void test_a_repository_that_is_being_written_is_left_as_it_is(void **state)
+{
+    struct error why = {0};
+    const struct gc_options options = {.skipped = keep_why, .data = &why};
+    struct setup setup;
+    char path[300];
+
+    open_setup(&setup, state);
+    fetch(&setup, "1", 3);
+    snprintf(path, sizeof path, "%s/startpointfs-lock", repository_folder(setup.repository));
+    int lock = open(path, O_RDWR | O_CREAT | O_CLOEXEC, 0600);
+    assert_true(lock >= 0);
+    assert_int_equal(flock(lock, LOCK_EX), 0);
+    struct gc_report report = end_gc(begin_gc(&setup), &options);
+    assert_int_equal(report.removed, 0);
+    assert_int_equal(report.skipped, 1);
+    assert_int_equal(why.errnum, EBUSY);
+    assert_non_null(strstr(why.text, "left as it is: something is being fetched into it"));
+    close(lock);
+    collect(&setup, 1);
+    close_setup(&setup);
+}
+
 /* What is still needed of a pack is packed anew, and does not count as freed. */
 static void test_what_is_freed_of_a_pack_that_two_share(void **state)
 {
@@ -837,6 +865,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_was_not_read_for_long_goes),
+        TEST(test_a_repository_that_is_being_written_is_left_as_it_is),
         TEST(test_what_is_freed_of_a_pack_that_two_share),
         TEST(test_the_emptiest_packs_go_first),
         TEST(test_nothing_goes_beside_a_ref_that_names_no_commit),
