@@ -201,20 +201,21 @@ static void what_was_taken_over_is_unmounted(void **state)
 {
     static const struct {
         bool is_there;
-        uint64_t device;
+        uint64_t device, known;
         const char *mountpoint;
         unsigned expected;
-    } cases[] = {{true, 9, "/mnt/somewhere", 1},
-                 {true, 8, "/mnt/somewhere", 0}, /* another one lies there */
-                 {false, 9, "/mnt/somewhere", 0},
-                 {true, 9, "/dev/fd/7", 0}};
+    } cases[] = {{true, 9, 9, "/mnt/somewhere", 1},
+                 {true, 8, 9, "/mnt/somewhere", 0}, /* another one lies there */
+                 {true, 9, 0, "/mnt/somewhere", 0}, /* perhaps */
+                 {false, 9, 9, "/mnt/somewhere", 0},
+                 {true, 9, 9, "/dev/fd/7", 0}};
 
     (void)state;
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct fuse_mount mount, next;
         struct custody custody;
         make(&mount, &custody, 7);
-        mount.state->device = 9;
+        mount.state->device = cases[i].known;
         take_over(&next, &mount, &custody, 7);
         next.mountpoint = cases[i].mountpoint;
         memset(&seen, 0, sizeof seen);
