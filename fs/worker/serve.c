@@ -141,9 +141,7 @@ static void reply_part(struct request *request, const char *bytes, size_t size)
 /* libfuse copies it. Splicing it was no faster: the kernel takes no pages out of a file of large folios. */
 static void reply_from_file(struct request *request, const struct content *content)
 {
-    size_t offset = (size_t)request->offset;
-    size_t left = offset < content->size ? content->size - offset : 0;
-    struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(left < request->size ? left : request->size);
+    struct fuse_bufvec buffer = FUSE_BUFVEC_INIT(request->size); /* or to the file's end */
 
     buffer.buf[0].flags = FUSE_BUF_IS_FD | FUSE_BUF_FD_SEEK;
     buffer.buf[0].fd = content->fd;
