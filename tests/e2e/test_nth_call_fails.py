@@ -241,6 +241,7 @@ class NthCallFails(EndToEnd):
         print(f"figures: a mount's worker: {len(tries)} calls failed once while a version was read for the first time: "
               + ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items())))
         self.assertNotIn("wrong", outcomes)
-        self.assertNotIn("damaged", mount.log())
+        # A read that fails once is how a bad disk shows: what is the same in every repository is then written again, and that is said.
+        self.assertNotIn("damaged", re.sub(r"(HEAD|config) was damaged in the cache; made again", "", mount.log()))
         mount.unmount()
         self.check_whole(mount.cache)
