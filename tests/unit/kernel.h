@@ -233,6 +233,7 @@ __attribute__((unused)) static void kernel_open(struct kernel *kernel, void **st
 static void kernel_free(struct kernel *kernel)
 {
     pthread_join(kernel->thread, NULL);
+    settle(&kernel->mounted); /* who has just answered lets go of the connection */
     connection_free(kernel->worker.connection);
     texts_free(kernel->worker.texts);
     close(kernel->fd);

@@ -162,9 +162,12 @@ static void what_is_damaged_is_looked_at_and_read_meanwhile(void **state)
 
     open_it(&mounted, state, "./repo?tag=1");
     walk(&mounted, "repo/1/file");
-    struct repo_version *version = repo_version_get(first_repo(&mounted), "1", NULL);
+    struct repo *repo = first_repo(&mounted);
+    struct repo_version *version = repo_version_get(repo, "1", NULL);
     assert_int_equal(ask_damaged(&mounted.mount, version, &ask), -EAGAIN);
+    pthread_mutex_lock(&repo->lock);
     assert_int_equal(version->state, VERSION_READY); /* what is whole of it is read meanwhile */
+    pthread_mutex_unlock(&repo->lock);
     wait_for_work(&mounted, &ask);
     assert_false(version->again); /* the next time it is as any other */
     mounted_close(&mounted);

@@ -102,9 +102,13 @@ static void what_cannot_be_started_is_said(void **state)
     struct error e = {0};
 
     (void)state;
+#ifndef __SANITIZE_THREAD__ /* it makes a fork of vfork, which does not say what failed */
     assert_int_equal(process_start(&process, nowhere, none, &e), -ENOENT);
     assert_string_equal(e.text, "no-such-program cannot be started: No such file or directory");
     assert_int_equal(process_end(&process, 60000), -1);
+#else
+    (void)nowhere, (void)process, (void)e;
+#endif
 }
 
 /* Its input ends first: most go by themselves then. */
