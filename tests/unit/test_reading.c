@@ -12,7 +12,7 @@ static void open_it(struct mounted *mounted, void **state)
     char path[100];
 
     run(*state, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
-                "for n in one two three; do echo $n >$n; done; seq 500000 >large;"
+                "for n in one two three; do echo $n >$n; done; seq 250000 >large;"
                 "git add .; git commit -qm 1; git tag 1");
     mounted_open(mounted, state, "./repo?tag=1");
     snprintf(path, sizeof path, "%s/said", mounted->box->folder);
