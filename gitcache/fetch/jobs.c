@@ -28,6 +28,11 @@ bool jobs_have(const struct jobs *jobs, enum resolve_state state)
     return false;
 }
 
+bool jobs_want_something(const struct jobs *jobs)
+{
+    return jobs_have(jobs, RESOLVE_LISTED) || jobs_have(jobs, RESOLVE_ID);
+}
+
 /* A pinned tag never moves. Who wants the commit that the tag is at now gets that by its id. */
 static int keep_pinned_tag(struct jobs *jobs, struct resolved *target, struct error *e)
 {

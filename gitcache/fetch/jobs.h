@@ -41,6 +41,8 @@ void jobs_finish_one(struct job *job, int status, const struct error *e);
 void jobs_finish(struct jobs *jobs, int status, const struct error *e);
 /* True if a job is left whose target is in that state. */
 bool jobs_have(const struct jobs *jobs, enum resolve_state state);
+/* True if a job is left that the remote can be asked for: a server that is asked for nothing says nothing. */
+bool jobs_want_something(const struct jobs *jobs);
 
 /* Resolves all jobs that are not done with the listing that is known. */
 void jobs_resolve(struct jobs *jobs);

@@ -190,23 +190,17 @@ static void receive_single(struct jobs *jobs, struct job *job)
     }
 }
 
-/* A server that is asked for nothing says nothing. */
-static bool want_something(const struct jobs *jobs)
-{
-    return jobs_have(jobs, RESOLVE_LISTED) || jobs_have(jobs, RESOLVE_ID);
-}
-
 void receive_jobs(struct jobs *jobs)
 {
     struct error e = {0};
     int r;
 
-    if (!want_something(jobs))
+    if (!jobs_want_something(jobs))
         return;
     r = receive(jobs, NULL, &e);
     if (r == -ENOENT && !jobs->listed && jobs_have(jobs, RESOLVE_LISTED)) {
         /* The remote has changed since it was listed. */
-        if (jobs_list(jobs) < 0 || !want_something(jobs))
+        if (jobs_list(jobs) < 0 || !jobs_want_something(jobs))
             return;
         r = receive(jobs, NULL, &e);
     }

@@ -200,7 +200,7 @@ static void receive_locked(struct jobs *jobs)
     struct error e = {0};
     int fd;
 
-    if (!jobs_have(jobs, RESOLVE_LISTED) && !jobs_have(jobs, RESOLVE_ID))
+    if (!jobs_want_something(jobs))
         return;
     fd = lock(jobs, &e);
     if (fd < 0) {
