@@ -30,21 +30,8 @@ static bool fails_now(const char *call, int errnum)
     return true;
 }
 
-#define FAILING(errnum, failure, type, name, parameters, arguments)          \
-    type __real_##name parameters;                                           \
-    type __wrap_##name parameters;                                           \
-    type __wrap_##name parameters                                            \
-    {                                                                        \
-        return fails_now(#name, errnum) ? failure : __real_##name arguments; \
-    }
+#include "tests/unit/failing_allocations.h"
 
-FAILING(ENOMEM, NULL, void *, malloc, (size_t size), (size))
-FAILING(ENOMEM, NULL, void *, calloc, (size_t count, size_t size), (count, size))
-FAILING(ENOMEM, NULL, void *, realloc, (void *old, size_t size), (old, size))
-FAILING(ENOMEM, NULL, void *, reallocarray, (void *old, size_t count, size_t size),
-        (old, count, size))
-FAILING(ENOMEM, NULL, char *, strdup, (const char *text), (text))
-FAILING(ENOMEM, NULL, char *, strndup, (const char *text, size_t size), (text, size))
 FAILING(EMFILE, NULL, DIR *, opendir, (const char *path), (path))
 FAILING(EIO, NULL, struct dirent64 *, readdir64, (DIR * folder), (folder))
 FAILING(ENOMEM, -1, int, lstat64, (const char *path, struct stat64 *st), (path, st))
@@ -63,19 +50,6 @@ int __wrap_open64(const char *path, int flags, ...);
 int __wrap_open64(const char *path, int flags, ...)
 {
     return fails_now("open", EMFILE) ? -1 : openat(AT_FDCWD, path, flags, 0644);
-}
-
-__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format, ...);
-int __wrap_asprintf(char **out, const char *format, ...)
-{
-    va_list args;
-
-    if (fails_now("asprintf", ENOMEM))
-        return -1;
-    va_start(args, format);
-    int length = vasprintf(out, format, args);
-    va_end(args);
-    return length;
 }
 
 /* libgit2 loses an object that it has no memory to keep in its cache. Where its own frames cannot be followed, the last one that can be

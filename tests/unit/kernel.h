@@ -126,9 +126,9 @@ static int hear_answer(struct kernel *kernel, uint64_t unique)
     return kernel->said.header.error;
 }
 
-/* Asks for something, and waits for the answer: 0 or a negative errno. */
-static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const void *what,
-                   size_t size)
+/* Asks for something, and does not wait for the answer. The request's number. */
+static uint64_t ask_later(struct kernel *kernel, uint32_t opcode, uint64_t node, const void *what,
+                          size_t size)
 {
     char message[4096];
     struct fuse_in_header header = {.len = (uint32_t)(sizeof header + size),
@@ -139,11 +139,18 @@ static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const 
     memcpy(message, &header, sizeof header);
     if (size > 0)
         memcpy(message + sizeof header, what, size);
-    bool is_answered = opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && !refused;
     assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
-    if (!is_answered)
-        return 0;
-    return hear_answer(kernel, header.unique);
+    return header.unique;
+}
+
+/* Asks for something, and waits for the answer: 0 or a negative errno. */
+static int ask_for(struct kernel *kernel, uint32_t opcode, uint64_t node, const void *what,
+                   size_t size)
+{
+    bool is_answered = opcode != FUSE_FORGET && opcode != FUSE_BATCH_FORGET && !refused;
+    uint64_t unique = ask_later(kernel, opcode, node, what, size);
+
+    return is_answered ? hear_answer(kernel, unique) : 0;
 }
 
 static int look(struct kernel *kernel, uint64_t folder, const char *name)

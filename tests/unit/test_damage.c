@@ -395,13 +395,7 @@ static void test_files_that_are_something_else(void **state)
     close_campaign(&campaign);
 }
 
-/* In memory where that can be had: each mending is synced to the disk, some thousand times. */
-static int open_fast(void **state)
-{
-    return sandbox_open_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_fast, sandbox_close)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open_in_memory, sandbox_close)
 
 int main(void)
 {

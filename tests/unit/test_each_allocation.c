@@ -14,38 +14,16 @@
 /* How many allocations of this thread succeed before one fails; -1: all do. */
 static _Thread_local int left = -1;
 
-static bool fails_now(void)
+static bool fails_now(const char *call, int errnum)
 {
-    return left >= 0 && left-- == 0;
+    (void)call;
+    if (left < 0 || left-- > 0)
+        return false;
+    errno = errnum;
+    return true;
 }
 
-#define FAILING(type, name, parameters, arguments)           \
-    type __real_##name parameters;                           \
-    type __wrap_##name parameters;                           \
-    type __wrap_##name parameters                            \
-    {                                                        \
-        return fails_now() ? NULL : __real_##name arguments; \
-    }
-
-FAILING(void *, malloc, (size_t size), (size))
-FAILING(void *, calloc, (size_t count, size_t size), (count, size))
-FAILING(void *, realloc, (void *old, size_t size), (old, size))
-FAILING(void *, reallocarray, (void *old, size_t count, size_t size), (old, count, size))
-FAILING(char *, strdup, (const char *text), (text))
-FAILING(char *, strndup, (const char *text, size_t size), (text, size))
-
-__attribute__((format(printf, 2, 3))) int __wrap_asprintf(char **out, const char *format, ...);
-int __wrap_asprintf(char **out, const char *format, ...)
-{
-    va_list args;
-
-    if (fails_now())
-        return -1;
-    va_start(args, format);
-    int length = vasprintf(out, format, args);
-    va_end(args);
-    return length;
-}
+#include "tests/unit/failing_allocations.h"
 
 /* libgit2 loses an object that it has no memory to keep in its cache. */
 const char *__lsan_default_suppressions(void);

@@ -267,13 +267,7 @@ static void test_loose(void **state)
     close_setup(&setup);
 }
 
-/* In memory: there are thousands of calls. */
-static int open_sandbox(void **state)
-{
-    return sandbox_open_in(state, access("/dev/shm", W_OK) == 0 ? "/dev/shm" : "/tmp");
-}
-
-#define TEST(name) cmocka_unit_test_setup_teardown(name, open_sandbox, sandbox_close)
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open_in_memory, sandbox_close)
 
 int main(void)
 {

@@ -97,22 +97,6 @@ static void end_slowly(struct kernel *kernel, char *before)
     free(before);
 }
 
-/* Asks for something, and does not wait for the answer. The request's number. */
-static uint64_t ask_later(struct kernel *kernel, uint32_t opcode, uint64_t node, const void *what,
-                          size_t size)
-{
-    char message[4096];
-    struct fuse_in_header header = {.len = (uint32_t)(sizeof header + size),
-                                    .opcode = opcode,
-                                    .unique = kernel->unique += 2,
-                                    .nodeid = node};
-
-    memcpy(message, &header, sizeof header);
-    memcpy(message + sizeof header, what, size);
-    assert_int_equal(send(kernel->fd, message, header.len, 0), header.len);
-    return header.unique;
-}
-
 static void wait_until_parked(const struct kernel *kernel, size_t count)
 {
     int64_t end = clock_now() + 20000;
