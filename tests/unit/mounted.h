@@ -131,6 +131,23 @@ static void mounted_close(struct mounted *mounted)
     library_close();
 }
 
+/* What it says from now on is in the file "said". The log, to be closed after it. */
+__attribute__((unused)) static struct log *mounted_log(struct mounted *mounted,
+                                                       enum log_level level)
+{
+    char path[100];
+
+    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
+    assert_int_equal(log_open(&mounted->mount.log, level, path, true), 0);
+    return mounted->mount.log;
+}
+
+/* In how many lines. */
+__attribute__((unused)) static int said(void **state, const char *what)
+{
+    return atoi(output(*state, "grep -c '%s' said; true", what));
+}
+
 /* Waits until nothing is fetched or read. */
 static void settle(struct mounted *mounted)
 {

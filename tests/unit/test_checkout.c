@@ -7,23 +7,14 @@ static struct log *lines;
 
 static void open_it(struct mounted *mounted, void **state, const char *source)
 {
-    char path[100];
-
     mounted_open(mounted, state, source);
-    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
-    assert_int_equal(log_open(&lines, LOG_LEVEL_DEBUG, path, 1), 0);
-    mounted->mount.log = lines;
+    lines = mounted_log(mounted, LOG_LEVEL_DEBUG);
 }
 
 static void close_it(struct mounted *mounted)
 {
     mounted_close(mounted);
     log_close(lines);
-}
-
-static int said(void **state, const char *what)
-{
-    return atoi(output(*state, "grep -c '%s' said; true", what));
 }
 
 static struct node *node_of(struct mounted *mounted, uint32_t index)

@@ -23,9 +23,7 @@ static void open_full(struct mounted *mounted, void **state)
         snprintf(path, sizeof path, "repo/%d/file", i);
         walk(mounted, path);
     }
-    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
-    assert_int_equal(log_open(&lines, LOG_LEVEL_DEBUG, path, 1), 0);
-    mounted->mount.log = lines;
+    lines = mounted_log(mounted, LOG_LEVEL_DEBUG);
 }
 
 static void close_it(struct mounted *mounted)
@@ -39,11 +37,6 @@ static const char *cached(void **state)
 {
     return output(*state, "git -C $(dirname $(find cache -name startpointfs-pins)) for-each-ref "
                           "--format='%%(refname:short)' refs/tags | tr -d '\\n'");
-}
-
-static int said(void **state, const char *what)
-{
-    return atoi(output(*state, "grep -c '%s' said; true", what));
 }
 
 static void what_a_list_names_stays(void **state)

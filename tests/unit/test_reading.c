@@ -9,26 +9,17 @@ static struct log *lines;
 /* Converted in a way whose cost their size does not tell: none is read where its request is. */
 static void open_it(struct mounted *mounted, void **state)
 {
-    char path[100];
-
     run(*state, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
                 "for n in one two three; do echo $n >$n; done; seq 250000 >large;"
                 "git add .; git commit -qm 1; git tag 1");
     mounted_open(mounted, state, "./repo?tag=1");
-    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
-    assert_int_equal(log_open(&lines, LOG_LEVEL_ERROR, path, 1), 0);
-    mounted->mount.log = lines;
+    lines = mounted_log(mounted, LOG_LEVEL_ERROR);
 }
 
 static void close_it(struct mounted *mounted)
 {
     mounted_close(mounted);
     log_close(lines);
-}
-
-static int said(void **state, const char *what)
-{
-    return atoi(output(*state, "grep -c '%s' said; true", what));
 }
 
 /* Asks for a file as a request does that is parked: it is seen to wait. */

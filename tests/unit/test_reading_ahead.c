@@ -13,14 +13,10 @@ static void make_tags(void **state)
 
 static void open_it(struct mounted *mounted, void **state, const char *source)
 {
-    char path[100];
-
     mounted_open(mounted, state, source);
     mounted->mount.readahead = readahead_new();
     assert_non_null(mounted->mount.readahead);
-    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
-    assert_int_equal(log_open(&lines, LOG_LEVEL_INFO, path, 1), 0);
-    mounted->mount.log = lines;
+    lines = mounted_log(mounted, LOG_LEVEL_INFO);
 }
 
 static void close_it(struct mounted *mounted)

@@ -9,12 +9,8 @@ static char hidden[OID_HEX_SIZE]; /* a commit that only history has */
 
 static void open_it(struct mounted *mounted, void **state, const char *source)
 {
-    char path[100];
-
     mounted_open(mounted, state, source);
-    snprintf(path, sizeof path, "%s/said", mounted->box->folder);
-    assert_int_equal(log_open(&lines, LOG_LEVEL_DEBUG, path, 1), 0);
-    mounted->mount.log = lines;
+    lines = mounted_log(mounted, LOG_LEVEL_DEBUG);
 }
 
 static void close_it(struct mounted *mounted)
@@ -29,11 +25,6 @@ static void make_history(void **state)
     make_repository(*state);
     run(*state, "cd repo; for n in 3 4; do echo $n >file; git commit -qam $n; done; git tag last");
     snprintf(hidden, sizeof hidden, "%s", output(*state, "git -C repo rev-parse last^"));
-}
-
-static int said(void **state, const char *what)
-{
-    return atoi(output(*state, "grep -c '%s' said; true", what));
 }
 
 /* By its first digits: 0, or why it is not there. */
