@@ -229,7 +229,8 @@ __attribute__((unused)) static const char *listed(struct mounted *mounted, uint3
 /* A repository with the tags 1, 2 and release/3 on the branch main, a file and a folder in each. */
 __attribute__((unused)) static void make_repository(const struct sandbox *box)
 {
-    run(box, "git init -q repo; cd repo; mkdir folder; echo deep >folder/file; echo 1 >file;"
+    run_once(box,
+             "git init -q repo; cd repo; mkdir folder; echo deep >folder/file; echo 1 >file;"
              "git add .; git commit -qm 1; git tag 1; echo 2 >file; git commit -qam 2; git tag 2;"
              "git tag release/3; git config uploadpack.allowAnySHA1InWant true");
 }

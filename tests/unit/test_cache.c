@@ -56,11 +56,11 @@ static void close_setup(struct setup *setup)
 
 static void make_remote(void **state)
 {
-    run(*state, "git init -q remote; cd remote;"
-                "mkdir -p a/b; echo one >a/b/file; echo x >top; git add .; git commit -qm one;"
-                "git tag v1; git tag -am annotated v2; git tag -am twice v3 v2;"
-                "echo two >a/b/file; git commit -qam two; git tag deep/er/v4;"
-                "echo three >top; git commit -qam three; git tag v5");
+    run_once(*state, "git init -q remote; cd remote;"
+                     "mkdir -p a/b; echo one >a/b/file; echo x >top; git add .; git commit -qm one;"
+                     "git tag v1; git tag -am annotated v2; git tag -am twice v3 v2;"
+                     "echo two >a/b/file; git commit -qam two; git tag deep/er/v4;"
+                     "echo three >top; git commit -qam three; git tag v5");
 }
 
 static int fetch(struct setup *setup, const char *name, const char *commit, struct version *out,

@@ -34,7 +34,8 @@ static void what_git_has_becomes_nodes(void **state)
                 {"repo/1/folder/deep", NODE_TREE, 0}};
     struct mounted mounted;
 
-    run(*state,
+    run_once(
+        *state,
         "git init -q repo; cd repo; mkdir -p folder/deep; echo 1 >file; echo 1234 >run; chmod +x "
         "run;"
         "ln -s file link; echo 12 >folder/deep/file; git add .; git update-index --add --cacheinfo "

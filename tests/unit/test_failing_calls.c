@@ -38,10 +38,10 @@ static void open_setup(struct setup *setup, void **state)
     char folder[128], path[128];
 
     setup->box = *state;
-    run(setup->box,
-        "git init -q remote; cd remote; for i in 1 2 3 4; do mkdir -p in; echo $i >file;"
-        "echo $i >in/file; git add .; git commit -qm $i; git tag -am $i $i; done;"
-        "git rev-list --objects --no-walk 4 | git pack-objects -q --stdout >../pack");
+    run_once(setup->box,
+             "git init -q remote; cd remote; for i in 1 2 3 4; do mkdir -p in; echo $i >file;"
+             "echo $i >in/file; git add .; git commit -qm $i; git tag -am $i $i; done;"
+             "git rev-list --objects --no-walk 4 | git pack-objects -q --stdout >../pack");
     snprintf(setup->url, sizeof setup->url, "%s/remote", setup->box->folder);
     snprintf(setup->kept, sizeof setup->kept, "%s/kept", setup->box->folder);
     snprintf(folder, sizeof folder, "%s/cache", setup->box->folder);

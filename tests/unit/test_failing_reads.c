@@ -37,11 +37,12 @@ static void open_setup(struct setup *setup, void **state)
     char folder[128];
 
     setup->box = *state;
-    run(setup->box, "git init -q remote; cd remote; head -c 200000 /dev/urandom | base64 >all; "
-                    "mkdir in; : >in/empty;"
-                    "for i in 1 2; do (echo $i; cat all; echo $i) >large; seq $i 300 >in/small;"
-                    "git add large in; git commit -qm $i; git tag -am $i $i; done; git rm -q "
-                    "large; git commit -qm 3");
+    run_once(setup->box,
+             "git init -q remote; cd remote; head -c 200000 /dev/urandom | base64 >all; "
+             "mkdir in; : >in/empty;"
+             "for i in 1 2; do (echo $i; cat all; echo $i) >large; seq $i 300 >in/small;"
+             "git add large in; git commit -qm $i; git tag -am $i $i; done; git rm -q "
+             "large; git commit -qm 3");
     snprintf(setup->url, sizeof setup->url, "%s/remote", setup->box->folder);
     snprintf(folder, sizeof folder, "%s/cache", setup->box->folder);
     net_settings_init(&settings);

@@ -11,16 +11,17 @@
 /* a, b/1, b/2, d, e (a link), g */
 static void make_folders(const struct sandbox *box)
 {
-    run(box, "git init -q repo; cd repo; mkdir b; for f in a b/1 b/2 d g; do echo $f >$f; done;"
+    run_once(box,
+             "git init -q repo; cd repo; mkdir b; for f in a b/1 b/2 d g; do echo $f >$f; done;"
              "ln -s f e; git add .; git commit -qm 1; git tag 1");
 }
 
 static void make_many(const struct sandbox *box)
 {
-    run(box,
-        "git init -q repo; cd repo; mkdir m; for n in $(seq 100 %d); do echo $n >m/$n; done;"
-        "git add .; git commit -qm 1; git tag 1",
-        99 + FILES);
+    run_once(box,
+             "git init -q repo; cd repo; mkdir m; for n in $(seq 100 %d); do echo $n >m/$n; done;"
+             "git add .; git commit -qm 1; git tag 1",
+             99 + FILES);
 }
 
 static bool is_unpacked(struct mounted *mounted, uint32_t file)

@@ -11,10 +11,11 @@ static int make_repositories(void **state)
 {
     if (sandbox_open(state) != 0)
         return -1;
-    run(*state, "for name in one two; do git init -q $name; cd $name; git config "
-                "uploadpack.allowAnySHA1InWant true;"
-                "for tag in 1 2; do echo $name $tag >file; git add .; git commit -qm $tag; git tag "
-                "$tag; done; cd ..; done");
+    run_once(*state,
+             "for name in one two; do git init -q $name; cd $name; git config "
+             "uploadpack.allowAnySHA1InWant true;"
+             "for tag in 1 2; do echo $name $tag >file; git add .; git commit -qm $tag; git tag "
+             "$tag; done; cd ..; done");
     return 0;
 }
 

@@ -27,9 +27,9 @@ static void open_setup(struct setup *setup, void **state)
     struct error e = {0};
 
     setup->box = *state;
-    run(setup->box,
-        "git init -q remote; cd remote; echo 1 >file; git add .; git commit -qm 1; git tag 1;"
-        "echo 2 >file; git commit -qam 2; git tag 2; echo 3 >file; git commit -qam 3");
+    run_once(setup->box,
+             "git init -q remote; cd remote; echo 1 >file; git add .; git commit -qm 1; git tag 1;"
+             "echo 2 >file; git commit -qam 2; git tag 2; echo 3 >file; git commit -qam 3");
     snprintf(url, sizeof url, "%s/remote", setup->box->folder);
     snprintf(folder, sizeof folder, "%s/cache", setup->box->folder);
     net_settings_init(&settings);

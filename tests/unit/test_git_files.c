@@ -46,7 +46,8 @@ static void cached_close(struct cached *cached)
 
 static void make(const struct sandbox *box, const char *how)
 {
-    run(box,
+    run_once(
+        box,
         "git init -q repo; cd repo; %s; git add .; git commit -q --allow-empty -m 1; git tag 1",
         how);
 }

@@ -19,7 +19,8 @@ static void open_full(struct mounted *mounted, void **state)
 {
     char path[100];
 
-    run(*state,
+    run_once(
+        *state,
         "git init -q repo; cd repo; git config uploadpack.allowAnySHA1InWant true;"
         "for i in $(seq %d); do head -c 400000 /dev/urandom >file; git add .; git commit -qm $i;"
         "git tag $i; done",

@@ -11,7 +11,8 @@ static int make_repositories(void **state)
 {
     if (sandbox_open(state) != 0)
         return -1;
-    run(*state,
+    run_once(
+        *state,
         "mkdir sets; for name in a b c broken; do git init -q $name; cd $name; mkdir start_point;"
         "printf '{\"display_name\":\"%%s\",\"image_name\":\"i:1\",\"visible_filenames\":[\"f\"]}' "
         "$name "

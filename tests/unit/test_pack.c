@@ -31,11 +31,12 @@ static void open_packed(struct packed *packed, void **state)
     char folder[128];
 
     packed->box = *state;
-    run(packed->box, "git init -q r; cd r;"
-                     "for i in 1 2 3 4 5 6; do seq $i 400 >numbers; seq 1 $i 300 >more; echo $i >x;"
-                     "head -c 3000 /dev/zero | tr '\\0' $i >z; : >empty; git add .;"
-                     "git commit -qm $i; git tag -am $i t$i; done;"
-                     "git repack -q -a -d -f --depth=20; git prune-packed");
+    run_once(packed->box,
+             "git init -q r; cd r;"
+             "for i in 1 2 3 4 5 6; do seq $i 400 >numbers; seq 1 $i 300 >more; echo $i >x;"
+             "head -c 3000 /dev/zero | tr '\\0' $i >z; : >empty; git add .;"
+             "git commit -qm $i; git tag -am $i t$i; done;"
+             "git repack -q -a -d -f --depth=20; git prune-packed");
     snprintf(packed->base, sizeof packed->base, "%s/%s", packed->box->folder,
              output(packed->box, "ls r/.git/objects/pack/*.pack | sed 's/[.]pack$//'"));
     run(packed->box, "chmod u+w r/.git/objects/pack/*");

@@ -6,9 +6,10 @@ static struct log *lines;
 
 static void make_tags(void **state)
 {
-    run(*state, "git init -q repo; cd repo; git config uploadpack.allowAnySHA1InWant true;"
-                "for i in $(seq 0 9); do echo $i >file; git add .; git commit -qm $i; git tag t$i;"
-                "done");
+    run_once(*state,
+             "git init -q repo; cd repo; git config uploadpack.allowAnySHA1InWant true;"
+             "for i in $(seq 0 9); do echo $i >file; git add .; git commit -qm $i; git tag t$i;"
+             "done");
 }
 
 static void open_it(struct mounted *mounted, void **state, const char *source)

@@ -20,8 +20,8 @@ int64_t __wrap_reading_processor_time(void)
 /* One whose files are converted in a way whose cost their size does not tell: none is read where its request is. */
 static void make_converted(const struct sandbox *box)
 {
-    run(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
-             "echo x >file; ln -s file link; git add .; git commit -qm 1; git tag 1");
+    run_once(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
+                  "echo x >file; ln -s file link; git add .; git commit -qm 1; git tag 1");
 }
 
 /* As a request does: it waits as often as it is told to (a reading that nobody is seen to wait for
@@ -84,12 +84,12 @@ static void test_what_is_cheap_is_read_at_once(void **state)
 
 static void make_folders(const struct sandbox *box)
 {
-    run(box,
-        "git init -q repo; cd repo; mkdir small other large; touch small/a other/a;"
-        "for n in $(seq %d); do : >large/$n; done; mkdir -p converted/below; touch "
-        "converted/below/a;"
-        "echo '* text' >converted/.gitattributes; git add .; git commit -qm 1; git tag 1",
-        LARGE);
+    run_once(box,
+             "git init -q repo; cd repo; mkdir small other large; touch small/a other/a;"
+             "for n in $(seq %d); do : >large/$n; done; mkdir -p converted/below; touch "
+             "converted/below/a;"
+             "echo '* text' >converted/.gitattributes; git add .; git commit -qm 1; git tag 1",
+             LARGE);
 }
 
 /* Whether a request that opens a folder gets its answer at once. */
@@ -215,8 +215,8 @@ static bool never(void *data)
 
 static void make_two(const struct sandbox *box)
 {
-    run(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
-             "echo x >one; echo y >two; git add .; git commit -qm 1; git tag 1");
+    run_once(box, "git init -q repo; cd repo; echo '* text eol=crlf ident' >.gitattributes;"
+                  "echo x >one; echo y >two; git add .; git commit -qm 1; git tag 1");
 }
 
 /* Reads a file; then all turns are taken, and what is read of its repository waits for one, as for a while

@@ -27,9 +27,9 @@ static void open_setup(struct setup *setup, void **state)
 
     memset(setup, 0, sizeof *setup);
     setup->box = *state;
-    run(setup->box, "git init -q remote; cd remote; for i in 0 1 2 3; do"
-                    " echo $i >file; git add file; git commit -qm $i; done;"
-                    "git tag v1 main~3; git tag v3 main~1");
+    run_once(setup->box, "git init -q remote; cd remote; for i in 0 1 2 3; do"
+                         " echo $i >file; git add file; git commit -qm $i; done;"
+                         "git tag v1 main~3; git tag v3 main~1");
     for (int i = 0; i < 4; i++)
         strcpy(setup->ids[i], output(setup->box, "git -C remote rev-parse main~%d", 3 - i));
     net_settings_init(&settings);

@@ -12,7 +12,9 @@ static uint32_t begin(struct mounted *mounted, void **state, unsigned cached)
 
     run(*state,
         "git init -q repo; cd repo; echo x >file; git add .; git commit -qm 1; cd ..;"
-        "for n in $(seq 0 %d); do git -C repo tag $n; echo $PWD/repo?tag=$n >>pp.list; done",
+        "head=$(git -C repo rev-parse HEAD); for n in $(seq 0 %d); do echo create refs/tags/$n "
+        "$head >&3;"
+        "echo $PWD/repo?tag=$n >>pp.list; done 3>tags; git -C repo update-ref --stdin <tags",
         VERSIONS - 1);
     mounted_open(mounted, state, "./pp.list");
     for (unsigned i = 0; i < cached; i++) {
