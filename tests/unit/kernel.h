@@ -187,7 +187,8 @@ static void kernel_offer(struct state *state)
 /* A repository's mount, and what this kernel offers. */
 static void kernel_prepare(struct kernel *kernel, void **state, enum epochs epochs, uint64_t device)
 {
-    run(*state,
+    run_once(
+        *state,
         "export GIT_AUTHOR_DATE=1234567890+0000 GIT_COMMITTER_DATE=1234567890+0000; git "
         "init -q -b main repo;"
         "cd repo; mkdir folder; echo deep >folder/file; echo 1 >file; ln -s file link;"

@@ -1025,7 +1025,7 @@ static void test_ambiguous_abbreviation(void **state)
     run(*state,
         "cd remote; git commit-tree -m x HEAD^{tree} >/dev/null;"
         "t=$(git rev-parse HEAD^{tree}); i=0; : >ids;"
-        "python3 - \"$t\" <<'END'\n"
+        "/usr/bin/python3 - \"$t\" <<'END'\n"
         "import hashlib, sys, subprocess\n"
         "seen = {}\n"
         "for i in range(400000):\n"
@@ -1329,7 +1329,7 @@ static void test_a_tree_in_the_place_of_a_file_is_refused(void **state)
     for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
         run(*state,
             "cd remote; sub=$(git rev-parse HEAD:a);"
-            "tree=$(python3 -c \"import sys; sys.stdout.buffer.write(b'%s file\\0'"
+            "tree=$(/usr/bin/python3 -c \"import sys; sys.stdout.buffer.write(b'%s file\\0'"
             " + bytes.fromhex('$sub'))\""
             " | git hash-object -t tree -w --stdin --literally);"
             "git tag bad%zu $(git commit-tree -m bad $tree)",

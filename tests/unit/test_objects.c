@@ -389,7 +389,7 @@ static void test_objects_are_read_once(void **state)
 
 /* Makes files that are large where spool_above is small: random, text, and text that is nearly the same. */
 #define LARGE_FILES                                                                          \
-    "python3 - <<'END'\n"                                                                    \
+    "/usr/bin/python3 - <<'END'\n"                                                           \
     "import random\n"                                                                        \
     "r = random.Random(1)\n"                                                                 \
     "open('random', 'wb').write(r.randbytes(500000))\n"                                      \
@@ -446,7 +446,8 @@ static void test_a_damaged_large_file(void **state)
     content_release(&content);
     run(setup.box,
         "cd %s/objects/pack; chmod u+w *.pack; "
-        "python3 -c \"import sys; f = open(sys.argv[1], 'r+b'); f.seek(250000); c = f.read(1); "
+        "/usr/bin/python3 -c \"import sys; f = open(sys.argv[1], 'r+b'); f.seek(250000); c = "
+        "f.read(1); "
         "f.seek(250000); f.write(bytes([c[0] ^ 1]))\" *.pack",
         repository_folder(setup.repository));
     assert_int_equal(read_entry(&reader, &tree.entries[0], "random", &content, &e), -EIO);
@@ -531,7 +532,7 @@ static void test_odd_trees(void **state)
     /* Modes as old tools wrote them, and names that no checkout can have. */
     open_setup(
         &setup, state,
-        "b=$(echo x | git hash-object -w --stdin); export b; python3 - <<'END'\n"
+        "b=$(echo x | git hash-object -w --stdin); export b; /usr/bin/python3 - <<'END'\n"
         "import os, subprocess\n"
         "blob = bytes.fromhex(os.environ['b'])\n"
         "names = [b'.', b'..', b'.GIT', b'.git', b'a/b', b'n' * 256, b'twice', b'twice', "

@@ -66,7 +66,7 @@ static void make_pack(const struct sandbox *box, const char *script)
     assert_non_null(file);
     fprintf(file, "%s%s", MAKER, script);
     fclose(file);
-    run(box, "rm -rf o; python3 make.py");
+    run(box, "rm -rf o; /usr/bin/python3 make.py");
 }
 
 /* The last object of the pack. */
