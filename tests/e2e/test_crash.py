@@ -19,7 +19,7 @@ import unittest
 
 from support import readers, servers
 from support.case import EndToEnd
-from support.processes import PROGRAM, eventually, open_shared, state
+from support.processes import PROGRAM, children_of, eventually, open_shared, parent_of, preloadable, state
 from support.repositories import _data, start_point, symlink
 
 MS_RDONLY, MS_REMOUNT = 1, 32
@@ -27,14 +27,6 @@ SLOWNESS = int(os.environ.get("E2E_SLOWNESS", "1"))
 KILLS = int(os.environ.get("E2E_KILLS", "12" if SLOWNESS == 1 else "6"))
 SOAK = KILLS >= 200
 SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
-
-
-def parent_of(pid):
-    try:
-        return int(pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace")
-                   .rpartition(")")[2].split()[1])
-    except OSError:
-        return None
 
 
 def begun_anew(nginx):
@@ -51,14 +43,10 @@ class Crash(EndToEnd):
     def supervisor(self, mount):
         return mount.status()["supervisor_pid"]
 
-    def children(self, supervisor):
-        return [int(pid) for pid in os.listdir("/proc")
-                if pid.isdigit() and parent_of(pid) == supervisor and state(pid) not in (None, "Z")]
-
     def worker(self, supervisor, not_this=None):
         """The id of the worker that is there, or will be."""
         def find():
-            found = [pid for pid in self.children(supervisor) if pid != not_this]
+            found = [pid for pid in children_of(supervisor) if pid != not_this]
             return found[0] if found else None
         return eventually(find, 20 * SLOWNESS, "a worker")
 
@@ -106,9 +94,7 @@ class Crash(EndToEnd):
 
     def mount_with_poison(self, *sources, poison="", **options):
         """`poison` says what kills this mount's workers, now or later."""
-        library = self.folder / "poison.so"
-        self.call("cc", "-shared", "-fPIC", "-o", library,
-                  pathlib.Path(__file__).parent / "support/poison.c", "-ldl")
+        library = preloadable("poison", self.folder, self.env)
         self.poison_file = self.folder / "poison"
         self.poison(poison)
         return self.mount(*sources, env={"LD_PRELOAD": str(library),

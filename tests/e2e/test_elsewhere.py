@@ -9,7 +9,7 @@ import unittest
 
 from support.case import EndToEnd
 from support.host import NOBODY
-from support.processes import PROGRAM, eventually, processes_of
+from support.processes import PROGRAM, compiled, eventually, processes_of
 
 MS_RDONLY, MS_NOSUID, MS_NODEV, MNT_DETACH = 1, 2, 4, 2
 VERSION = "python-unittest/3.7.4-19"
@@ -117,8 +117,7 @@ class Idmapped(EndToEnd):
     def test_owners_are_mapped(self):
         if tuple(map(int, platform.release().split(".")[:2])) < (6, 12):
             self.skipTest("FUSE has them since Linux 6.12")
-        program = self.folder / "idmap"
-        self.call("cc", "-o", program, pathlib.Path(__file__).parent / "support/idmap.c")
+        program = compiled("idmap", self.folder, self.env)
         repository = self.make_start_point()
         mount = self.mount(f"{repository.path}?tag=3.7.4-19", options="allow_other,uid=0,gid=0")
         target = self.folder / "target"

@@ -19,7 +19,7 @@ import unittest
 
 from support import certificates, servers
 from support.case import EndToEnd
-from support.processes import eventually, patience, run, slowness
+from support.processes import eventually, patience, preloadable, run, slowness
 from support.repositories import start_point
 from support.wire import Answer, HttpServer, packet
 from test_failing_remote import (SOON, Remote, flipped, in_pieces, nonsense, said, silence, silence_after,
@@ -444,9 +444,7 @@ class Transports(EndToEnd):
 
     @unittest.skipIf(SANITIZED, "a preloaded library comes before the sanitizer's")
     def test_names_that_do_not_resolve(self):
-        library = self.folder / "resolver.so"
-        self.call("gcc", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).parent / "support/resolver.c",
-                  "-ldl")
+        library = preloadable("resolver", self.folder, self.env)
         self.nginx = self.serve(servers.Nginx, self.repositories)
         self.resolves = self.folder / "resolves"
         self.resolves.touch()

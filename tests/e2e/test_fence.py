@@ -10,7 +10,7 @@ import unittest
 
 from support import servers
 from support.case import EndToEnd
-from support.processes import eventually, processes_of, state
+from support.processes import eventually, preloadable, processes_of, state
 
 
 def command_of(pid):
@@ -71,9 +71,7 @@ class Escape(Fence):
         self.secret.write_text("secret")
         self.file = self.folder / "escape"
         self.file.write_text("")
-        library = self.folder / "escape.so"
-        self.call("cc", "-shared", "-fPIC", "-o", library,
-                  pathlib.Path(__file__).parent / "support/escape.c", "-ldl")
+        library = preloadable("escape", self.folder, self.env)
         self.escape = {"LD_PRELOAD": str(library), "ESCAPE": str(self.file), "ESCAPE_SECRET": str(self.secret),
                        "ESCAPE_CACHE": str(self.folder / "cache")}
 

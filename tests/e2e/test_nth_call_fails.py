@@ -230,14 +230,15 @@ class NthCallFails(EndToEnd):
             except OSError as failure:
                 outcome = errno.errorcode[failure.errno]
             outcomes[outcome if nth_call.has_failed() else "not reached"] += 1
-            where = nth_call.where()
+            callers = nth_call.callers()
             nth_call.calm()
 
             def can_be_read():
                 with contextlib.suppress(OSError):
                     return read(version) == content
-            eventually(can_be_read, HANG, f"{version} after {kind} {at} failed: {outcome}\n{where}")
-            self.assertEqual(pids, sorted(mount.processes()), f"a worker died of {kind} {at}\n{where}")
+            eventually(can_be_read, HANG, f"{version} after {kind} {at} failed: {outcome}\n{callers}")
+            if pids != sorted(mount.processes()):
+                self.fail(f"a worker died of {kind} {at}\n{nth_call.where(callers)}")
         print(f"figures: a mount's worker: {len(tries)} calls failed once while a version was read for the first time: "
               + ", ".join(f"{name} {count}" for name, count in sorted(outcomes.items())))
         self.assertNotIn("wrong", outcomes)

@@ -4,6 +4,7 @@ is full all the same costs one answer, never what was there before."""
 import errno
 import hashlib
 import os
+import random
 import re
 import signal
 import subprocess
@@ -18,7 +19,7 @@ MIB = 1 << 20
 
 def big(number, size=MIB):
     """Bytes that no packing makes fewer, the same in each call."""
-    return b"".join(hashlib.sha512(b"%d %d" % (number, part)).digest() for part in range(size // 64))
+    return random.Random(number).randbytes(size)
 
 
 class Room(EndToEnd):
@@ -47,8 +48,7 @@ class Room(EndToEnd):
     def make_versions(self, count, name="one"):
         """Tags 1, 2, ... of a mebibyte each."""
         repository = self.make_repository(name)
-        for number in range(1, count + 1):
-            repository.commit({"big": big(number), "small": str(number)}, tag=str(number))
+        repository.commit_many({str(number): {"big": big(number), "small": str(number)} for number in range(1, count + 1)})
         return repository
 
     def source(self, name="one", tag=None):

@@ -1,13 +1,12 @@
 """Times that lie ahead, as a clock was wrong when they were kept: they count as old, wherever one is looked at."""
 
 import os
-import pathlib
 import time
 import unittest
 
 from support import trees
 from support.case import EndToEnd
-from support.processes import eventually
+from support.processes import eventually, preloadable
 from test_gc import DAY, Gc
 
 YEAR = 365 * DAY
@@ -20,8 +19,7 @@ class WrongClock(EndToEnd):
 
     def setUp(self):
         super().setUp()
-        library = self.folder / "clock.so"
-        self.call("gcc", "-shared", "-fPIC", "-o", library, pathlib.Path(__file__).parent / "support/clock.c", "-ldl")
+        library = preloadable("clock", self.folder, self.env)
         self.clock = self.folder / "clock"
         self.wrong = {"LD_PRELOAD": str(library), "CLOCK": str(self.clock)}
         self.env |= {"STARTPOINTFS_CACHE": str(self.folder / "cache")}

@@ -139,8 +139,7 @@ class EndToEnd(unittest.TestCase):
     def make_start_point(self, name="python-unittest", tags=("3.7.4-19",)):
         """A repository with a commit and a light tag for each of tags."""
         repository = self.make_repository(name)
-        for tag in tags:
-            repository.commit(start_point(tag), tag=tag, message=f"{name} {tag}")
+        repository.commit_many({tag: start_point(tag) for tag in tags}, message=f"{name} ")
         return repository
 
     @property

@@ -8,7 +8,7 @@ import pathlib
 import subprocess
 import time
 
-from .processes import PROGRAM, eventually, processes_of, run
+from .processes import PROGRAM, eventually, gone, processes_of, run
 
 
 class Mount:
@@ -126,7 +126,9 @@ class Mount:
     def expect_end(self):
         """Waits until the mount's processes have ended, and returns the foreground's exit code."""
         code = self.foreground.wait(20) if self.foreground else None
-        eventually(lambda: not self.processes(), 20, f"the end of {self.name}'s processes")
+        known = self.processes()
+        # To look for all that there may be costs much more than to look at these.
+        eventually(lambda: gone(known) and not self.processes(), 20, f"the end of {self.name}'s processes")
         self.test.assertFalse(self.is_mounted(), self.path)
         return code
 

@@ -6,7 +6,7 @@ import os
 import pathlib
 import struct
 
-from .processes import PROJECT, run
+from .processes import preloadable, run
 
 # In the order of nth_call.c, with what such a call fails with.
 KINDS = {"memory": errno.ENOMEM, "open": errno.EMFILE, "read": errno.EIO, "write": errno.ENOSPC,
@@ -22,10 +22,7 @@ class NthCall:
     """The preloaded library and the memory that it shares with the test."""
 
     def __init__(self, folder, env, verb):
-        library = pathlib.Path(folder) / "nth_call.so"
-        if not library.exists():
-            run(["cc", "-O1", "-g", "-Wall", "-fPIC", "-shared", "-o", library,
-                 PROJECT / "tests/e2e/support/nth_call.c", "-ldl"], env=env)
+        library = preloadable("nth_call", folder, env)
         path = pathlib.Path(folder) / f"nth_call.{verb}"
         size = _HEAD + 4 * _PLACES * len(KINDS)
         with open(path, "w+b") as file:
@@ -62,11 +59,14 @@ class NthCall:
     def has_failed(self):
         return _WORDS.unpack_from(self.memory)[-1] > 0
 
-    def where(self):
-        """The callers of the call that failed."""
-        lines = self.memory[_WORDS.size:_HEAD].split(b"\0")[0].decode(errors="replace").splitlines()
+    def callers(self):
+        """Of the call that failed, a line each."""
+        return self.memory[_WORDS.size:_HEAD].split(b"\0")[0].decode(errors="replace")
+
+    def where(self, callers=None):
+        """Their names."""
         shown = []
-        for line in lines:
+        for line in (self.callers() if callers is None else callers).splitlines():
             file, _, at = line.rpartition("+")
             if file.endswith("startpointfs"):
                 line = " ".join(run(["addr2line", "-f", "-s", "-e", file, at], env=os.environ, check=False).stdout.split())

@@ -7,13 +7,23 @@ write their title over their environment: they are found by their command or wor
 
 import os
 import pathlib
+import shutil
 import signal
 import subprocess
+import threading
 import time
 
-# With vfork Python blocks all signals in the thread that starts a program. If another child of that thread ends then, its
-# SIGCHLD, which nobody wants, interrupts what another thread waits for in a mount: a server in a test's process must not.
-subprocess._USE_VFORK = False
+
+class _Alone:
+    """With vfork Python blocks all signals in the thread that starts a program. If another child of that thread ends then, its
+    SIGCHLD, which nobody wants, interrupts what another thread waits for in a mount: a server in a test's process must not.
+    Where there is no other thread it costs less than half of fork, which copies the tables of all the interpreter's memory."""
+
+    def __bool__(self):
+        return threading.active_count() == 1
+
+
+subprocess._USE_VFORK = _Alone()
 
 PROJECT = pathlib.Path(__file__).resolve().parents[3]
 PROGRAM = pathlib.Path(os.environ.get("E2E_PROGRAM") or PROJECT / "build" / "startpointfs").resolve()
@@ -92,6 +102,23 @@ def run(command, *, env, timeout=60, check=True, text=True, **further):
     return done
 
 
+def compiled(name, folder, env, *flags, suffix=""):
+    """The program of support/NAME.c, in a test's folder. The first test that needs it compiles it."""
+    source = PROJECT / "tests/e2e/support" / f"{name}.c"
+    kept = PROJECT / (os.environ.get("E2E_BUILD") or "build") / "tests/e2e" / f"{name}{suffix}"
+    if not kept.exists() or kept.stat().st_mtime < source.stat().st_mtime:
+        kept.parent.mkdir(parents=True, exist_ok=True)
+        fresh = kept.with_name(f"{kept.name}.{os.getpid()}")
+        run(["cc", "-g", "-Wall", *flags, "-o", fresh, source, "-ldl"], env=env)
+        fresh.rename(kept)
+    return shutil.copy(kept, folder)
+
+
+def preloadable(name, folder, env):
+    """The same for LD_PRELOAD."""
+    return compiled(name, folder, env, "-O1", "-fPIC", "-shared", suffix=".so")
+
+
 def stop(process, timeout=10):
     """Ends a server that was started in a session of its own, and all its children."""
     for number in (signal.SIGTERM, signal.SIGKILL):
@@ -106,53 +133,86 @@ def stop(process, timeout=10):
     raise Timeout(f"{process.args} does not end")
 
 
-def _parts(pid, name):
-    """What /proc has of a process with zeros between: its environ, its cmdline."""
+def _read(pid, name):
+    """A file of /proc, or nothing of a process that is gone. By the shortest way: some look at each process there is."""
     try:
-        return pathlib.Path(f"/proc/{pid}/{name}").read_bytes().split(b"\0")
+        file = os.open(f"/proc/{pid}/{name}", os.O_RDONLY)
     except OSError:
-        return []
+        return b""
+    try:
+        content = b""
+        while piece := os.read(file, 1 << 16):
+            content += piece
+        return content
+    except OSError:
+        return b""
+    finally:
+        os.close(file)
 
 
-def _works_in(pid, folder):
+def _works_in(pid, below):
     """nginx and sshd, whose title lies where their environment was."""
     try:
-        place = os.readlink(f"/proc/{pid}/cwd")
+        place = os.readlink(b"/proc/%d/cwd" % pid)
     except OSError:
         return False
-    below = os.fspath(folder) + "/"
-    return (place + "/").startswith(below) or any(os.fsencode(below) in part for part in _parts(pid, "cmdline"))
+    return (place + b"/").startswith(below) or below in _read(pid, "cmdline")
+
+
+def _fields(pid):
+    """What /proc/PID/stat says from the state on."""
+    return _read(pid, "stat").rpartition(b")")[2].split()
 
 
 def state(pid):
     """The letter that ps shows (R, S, D, Z, ...), or None if there is no such process."""
-    try:
-        return pathlib.Path(f"/proc/{pid}/stat").read_text(errors="replace").rpartition(")")[2].split()[0]
-    except OSError:
-        return None
+    found = _fields(pid)
+    return found[0].decode() if found else None
+
+
+def parent_of(pid):
+    """None if there is no such process."""
+    found = _fields(pid)
+    return int(found[1]) if found else None
+
+
+def children_of(pid):
+    """The ids of its living children."""
+    return [one for one in _all() if (found := _fields(one)) and int(found[1]) == pid and found[0] != b"Z"]
+
+
+def _all():
+    return [int(entry) for entry in os.listdir("/proc") if entry.isdigit()]
 
 
 def processes_of(folder, program=None, mount=None):
     """The ids of the living processes that belong to a test's folder, but for this one; with
     program, only those that run it, and with mount (its name), only those of that mount."""
-    markers = {b"E2E_FOLDER=" + os.fsencode(folder)}
+    below = os.fsencode(folder) + b"/"
+    markers = [b"\0E2E_FOLDER=" + os.fsencode(folder) + b"\0"]
     if mount is not None:
-        markers.add(b"E2E_MOUNT=" + os.fsencode(mount))
+        markers.append(b"\0E2E_MOUNT=" + os.fsencode(mount) + b"\0")
     found = []
-    for entry in os.listdir("/proc"):
-        if not entry.isdigit() or int(entry) == os.getpid() or state(entry) in (None, "Z"):
+    for pid in _all():
+        environment = b"\0" + _read(pid, "environ") + b"\0"
+        if not all(marker in environment for marker in markers) and (mount or program or not _works_in(pid, below)):
             continue
-        if not markers.issubset(_parts(entry, "environ")) and (mount or program or not _works_in(entry, folder)):
+        if pid == os.getpid() or state(pid) in (None, "Z"):
             continue
         if program is not None:
             try:
-                executable = os.readlink(f"/proc/{entry}/exe").removesuffix(" (deleted)")
+                executable = os.readlink(f"/proc/{pid}/exe").removesuffix(" (deleted)")
             except OSError:
                 continue
             if executable != os.fspath(program):
                 continue
-        found.append(int(entry))
+        found.append(pid)
     return found
+
+
+def gone(pids):
+    """Whether all of them have ended, waited for or not."""
+    return all(state(pid) in (None, "Z") for pid in pids)
 
 
 def mounts_below(folder):

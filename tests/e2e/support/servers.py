@@ -164,8 +164,7 @@ class Nginx(Server):
         super().__init__(folder, env)
         self.tls = tls
         self.certificate = certificates.make(self.folder, env) if tls else None
-        hashed = run(["openssl", "passwd", "-apr1", self.PASSWORD], env=env).stdout.strip()
-        (self.folder / "passwords").write_text(f"{self.USER}:{hashed}\n")
+        (self.folder / "passwords").write_text(f"{self.USER}:{{PLAIN}}{self.PASSWORD}\n")
         self.settings = {"repositories": repositories, "redirect_to": redirect_to,
                          # nginx hands each header on by itself, as HTTP_...
                          "git_protocol": "fastcgi_param GIT_PROTOCOL $http_git_protocol;" if git_protocol
