@@ -26,6 +26,8 @@ MS_RDONLY, MS_REMOUNT = 1, 32
 SLOWNESS = int(os.environ.get("E2E_SLOWNESS", "1"))
 KILLS = int(os.environ.get("E2E_KILLS", "12" if SLOWNESS == 1 else "6"))
 SOAK = KILLS >= 200
+# Seconds for which a reader rests between its readings: while there is no worker, all of them wait for one anyway.
+REST = 0 if SOAK else 0.03
 SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
 
 
@@ -111,7 +113,7 @@ class Kills(Crash):
         output = open(self.folder / f"{kind}-{seed}.log", "w+", encoding="utf-8")
         self.addCleanup(output.close)
         reader = self.start(sys.executable, readers.__file__, kind, mounted, clones,
-                            self.folder / "stop", str(seed), stdout=output, stderr=output)
+                            self.folder / "stop", str(seed), str(REST), stdout=output, stderr=output)
         return f"{kind}-{seed}", reader, output
 
     def start_readers(self, mount, seed):

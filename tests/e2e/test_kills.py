@@ -21,6 +21,7 @@ from support.processes import PROGRAM, eventually, slowness, state
 from support.repositories import start_point
 
 KILLS = int(os.environ.get("E2E_ALL_KILLS", "30" if slowness() == 1 else "15"))
+REST = 0.02 if KILLS < 100 else 0  # seconds, of a reader between its readings
 HANG = 30 * slowness()  # seconds without an answer
 TAGS = 30
 # What a reader may get while there is no mount, or while the one that it stands in ends.
@@ -55,6 +56,7 @@ class Readers:
                     self.failed.append(f"{time.strftime('%T')} {failure}")
                 self.over.wait(0.05)
             self.busy[number] = None
+            self.over.wait(REST)
 
     def compare(self, name, version):
         tree = self.path / name / version
@@ -98,10 +100,10 @@ class Kills(EndToEnd):
         self.content, self.points = {}, {}
         for name in ("one", "two", "three"):
             repository = self.make_repository(name)
-            for number in range(TAGS):
-                files = self.files(name, number)
-                repository.commit(files, tag=f"v{number}")
-                self.content[name, f"v{number}"] = {
+            versions = {f"v{number}": self.files(name, number) for number in range(TAGS)}
+            repository.commit_many(versions)
+            for tag, files in versions.items():
+                self.content[name, tag] = {
                     path: text if isinstance(text, bytes) else getattr(text, "content", None) or text.encode()
                     for path, text in files.items()}
             self.points[name] = repository

@@ -20,8 +20,8 @@ from support.repositories import start_point
 
 # How many calls of a kind are tried, spread evenly over the places that make them. "places": one of each place;
 # "all": every call.
-MOST = os.environ.get("E2E_NTH_CALLS", "6")
-JOBS = 2
+MOST = os.environ.get("E2E_NTH_CALLS", "4")
+JOBS = 1 if MOST.isdigit() else 2  # other tests run beside; and without threads it is quicker to start programs
 HANG = 60 * slowness()
 # How that is said; the last two are what pthread_create and libcurl make of it.
 NO_MEMORY = re.compile("out of memory|cannot allocate|not enough memory|cannot start a thread|could not resolve host",
@@ -119,8 +119,11 @@ class Campaign:
         nth_call = self.count()
         counts = nth_call.counts()
         tries = [(kind, at) for kind in KINDS for at in chosen(nth_call, kind)]
-        with concurrent.futures.ThreadPoolExecutor(JOBS) as threads:
-            list(threads.map(self.work, self.places, [tries[number::JOBS] for number in range(JOBS)]))
+        if JOBS == 1:
+            self.work(self.places[0], tries)
+        else:
+            with concurrent.futures.ThreadPoolExecutor(JOBS) as threads:
+                list(threads.map(self.work, self.places, [tries[number::JOBS] for number in range(JOBS)]))
         shown = ", ".join(f"{kind} {count}" for kind, count in counts.items() if count)
         print(f"figures: {self.verb}: {len(tries)} of {sum(counts.values())} calls failed once ({shown}): "
               + ", ".join(f"{name} {count}" for name, count in sorted(self.outcomes.items()))
@@ -151,26 +154,28 @@ class NthCallFails(EndToEnd):
         self.assertEqual(0, done.returncode, f"git {arguments}: {done.stdout}{done.stderr}")
         return done.stdout
 
+    REFS = ("for-each-ref", "--format=%(refname) %(objectname) %(tree)")
+
     def check_whole(self, cache):
-        """What is pinned is what the server has, and whole."""
+        """What is pinned is what the server has, and whole. Returns its refs, each with its commit and tree."""
         if not (self.folder_of(cache) / "HEAD").exists():
-            return
+            return set()
         self.git(cache, "fsck", "--strict", "--no-dangling")
-        for line in self.git(cache, "for-each-ref", "--format=%(refname) %(objectname)").splitlines():
-            name, commit = line.split()
-            self.assertEqual(self.repository.id_of(name), commit)
+        found = set(self.git(cache, *self.REFS).splitlines())
+        self.assertLessEqual(found, self.served)
+        return found
 
     def check_fetched(self, *tags):
+        self.served = set(self.repository.git(*self.REFS).splitlines())
+
         def check(place, _):
             self.check_whole(place.cache)
             done = place.run(["--quiet", *(f"{self.url}?tag={tag}" for tag in tags)])
             self.assertEqual(0, done.returncode, f"without the fault: {done.stderr}")
-            self.check_whole(place.cache)
-            for tag in tags:
-                self.assertEqual(self.trees[tag], self.git(place.cache, "rev-parse", f"refs/tags/{tag}^{{tree}}").strip())
+            names = {line.split()[0] for line in self.check_whole(place.cache)}
+            self.assertLessEqual({f"refs/tags/{tag}" for tag in tags}, names)
             left = [path for path in place.cache.rglob("*") if re.search(r"\.lock$|incoming|search\.", path.name)]
             self.assertEqual([], left)
-        self.trees = {tag: self.repository.id_of(f"{tag}^{{tree}}") for tag in tags}
         return check
 
     @allow_seconds(20000 if not MOST.isdigit() else 240)
@@ -193,14 +198,14 @@ class NthCallFails(EndToEnd):
             if path.name != "2":
                 os.utime(path, (1_000_000_000, 1_000_000_000))
 
+        self.served = set(self.repository.git(*self.REFS).splitlines())
+
         def check(place, succeeded):
             self.check_whole(place.cache)
             done = place.run(["--days", "1"])
             self.assertEqual(0, done.returncode, f"without the fault: {done.stderr}")
-            self.check_whole(place.cache)
-            tags = self.git(place.cache, "for-each-ref", "--format=%(refname:short)", "refs/tags").split()
-            self.assertEqual(["2"], tags)
-            self.assertEqual(self.repository.id_of("2^{tree}"), self.git(place.cache, "rev-parse", "2^{tree}").strip())
+            names = {line.split()[0] for line in self.check_whole(place.cache)}
+            self.assertEqual({"refs/tags/2"}, {name for name in names if name.startswith("refs/tags/")})
 
         Campaign(self, "gc", ["--days", "1"], self.kept, check).run()
 
@@ -245,4 +250,5 @@ class NthCallFails(EndToEnd):
         # A read that fails once is how a bad disk shows: what is the same in every repository is then written again, and that is said.
         self.assertNotIn("damaged", re.sub(r"(HEAD|config) was damaged in the cache; made again", "", mount.log()))
         mount.unmount()
+        self.served = set(self.repository.git(*self.REFS).splitlines())
         self.check_whole(mount.cache)

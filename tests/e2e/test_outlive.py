@@ -401,7 +401,7 @@ class Kills(test_crash.Kills):
     again; the next supervisor is started after it, as a service's manager does."""
 
     with_sanitizers = False  # the tests above go the same ways, and this is a minute
-    kills = 4 * test_crash.KILLS
+    kills = (4 if test_crash.SOAK else 2) * test_crash.KILLS
     deadline = 120 + 6 * kills
     test_sigkill = test_sigsegv_and_sigabrt = None
     pause = 0.3  # seconds, at most, before the next supervisor

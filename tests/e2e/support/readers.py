@@ -1,10 +1,10 @@
 """Programs that read a mount as people's programs do, again and again, and compare all they see
 with clones; run as a process each:
 
-    readers.py KIND MOUNTED CLONES STOP SEED
+    readers.py KIND MOUNTED CLONES STOP SEED PAUSE
 
-MOUNTED and CLONES hold the same versions under the same names. Ends when the file STOP is there,
-and prints the number of system calls that were seen to succeed (for other programs: one for each
+MOUNTED and CLONES hold the same versions under the same names. Rests for PAUSE seconds between its readings, ends when the
+file STOP is there, and prints the number of system calls that were seen to succeed (for other programs: one for each
 file or folder that they report). Any failure, any byte that differs, and any inode number that
 changes is an exception."""
 
@@ -18,6 +18,7 @@ import random
 import struct
 import subprocess
 import sys
+import time
 
 DEEP = "deep/a/b/c"  # a folder that each version has
 
@@ -247,12 +248,13 @@ KINDS = {kind.__name__.lower(): kind for kind in
          (Find, Cat, Stat, Grep, Tar, Mapped, Steps, Shell, Cold)}
 
 
-def main(kind, mounted, clones, stop, seed):
+def main(kind, mounted, clones, stop, seed, pause):
     reader = KINDS[kind](mounted, clones, seed)
     for count in itertools.count(1):
         reader.read()
         if os.path.exists(stop):
             break
+        time.sleep(float(pause))
     print(f"{count} {reader.calls}")
 
 
