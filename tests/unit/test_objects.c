@@ -469,10 +469,12 @@ static void test_many_names_of_one_blob(void **state)
         struct tree tree;
         char script[400];
 
-        snprintf(script, sizeof script,
-                 "yes line | head -n 40000 >n1; for i in $(seq 2 200); do ln n1 n$i; done; "
-                 "git add -A; echo 'n* text eol=crlf %s' >.gitattributes; git add .gitattributes",
-                 encodings[i]);
+        snprintf(
+            script, sizeof script,
+            "id=$(yes line | head -n 40000 | git hash-object -w --stdin); for i in $(seq 200); "
+            "do printf '100644 %%s\\tn%%s\\n' $id $i; done | git update-index --index-info;"
+            "echo 'n* text eol=crlf %s' >.gitattributes; git add .gitattributes",
+            encodings[i]);
         open_setup(&setup, state, script);
         struct version_reader reader = reader_of(&setup, &setup.version);
         assert_int_equal(tree_read(&reader, &setup.version.tree, "", false, &tree, &e), 0);
