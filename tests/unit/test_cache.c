@@ -639,8 +639,8 @@ static void test_damaged_listing_counts_as_none(void **state)
 static void write_listing_of(const struct setup *setup, size_t tags)
 {
     run(setup->box,
-        "(echo startpointfs listing 1; echo time 1; for i in $(seq 1000 %zu); do "
-        "echo $(printf %%040d 1) refs/tags/v$i; done; echo end) >listing.new; "
+        "(echo startpointfs listing 1; echo time 1;"
+        "seq -f \"$(printf %%040d 1) refs/tags/v%%.0f\" 1000 %zu; echo end) >listing.new; "
         "mv listing.new %s/startpointfs-listing",
         999 + tags, repository_folder(setup->repository));
 }

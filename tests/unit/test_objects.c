@@ -239,6 +239,46 @@ static void test_names_and_modes(void **state)
     ">$1ident3;"                                                                                \
     "printf 'caf\\303\\251\\n' >$1utf8; printf 'bad\\377\\n' >$1latin; }; "
 
+#define MANY 64 /* versions */
+
+/* Compares versions of the files that `script` makes and adds without attributes, so that nothing is normalised on
+ * the way in: one with each of these .gitattributes. */
+static void compare_each(void **state, const char *script, const char *const *lines, size_t count,
+                         unsigned files, uint64_t spool_above)
+{
+    struct version_request requests[MANY] = {{0}};
+    char tags[MANY][8];
+    struct setup setup;
+    struct error e = {0};
+
+    assert_in_range(count, 1, MANY);
+    open_setup(&setup, state, script);
+    setup.spool_above = spool_above;
+    for (size_t i = 0; i < count; i++) {
+        snprintf(tags[i], sizeof tags[i], "a%zu", i);
+        requests[i].name = tags[i];
+        run(*state,
+            "cd remote; printf '%%s\\n' %s >.gitattributes; git update-index --add --cacheinfo "
+            "100644,$(git hash-object -w --no-filters .gitattributes),.gitattributes;"
+            "git update-ref refs/tags/%s $(git commit-tree -m x $(git write-tree))",
+            lines[i], tags[i]);
+    }
+    if (repository_fetch(setup.repository, setup.remote, requests, count, NULL, NULL, &e))
+        fail_msg("%s", e.text);
+    for (size_t i = 0; i < count; i++) {
+        print_message("    %s\n", lines[i]);
+        run(*state,
+            "rm -rf clone; mkdir clone; git --git-dir=remote/.git --work-tree=clone checkout -q -f "
+            "%s",
+            tags[i]);
+        setup.version = requests[i].version;
+        setup.files = 0;
+        compare_tree(&setup, &setup.version.tree, "", false);
+        assert_int_equal(setup.files, files);
+    }
+    close_setup(&setup);
+}
+
 static void test_attributes(void **state)
 {
     static const char *const lines[] = {
@@ -294,21 +334,10 @@ static void test_attributes(void **state)
         "'*lf eol=crlf' '* text eol=lf'",
     };
 
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        char script[4000];
-
-        print_message("    %s\n", lines[i]);
-        /* Added without the attributes, so that nothing is normalised on the way in. */
-        snprintf(script, sizeof script,
-                 CONTENTS "mkdir -p sub/deep; mk ''; mk sub/; mk sub/deep/; ln -s lf link; "
-                          "git -c core.autocrlf=false add -A; "
-                          "printf '%%s\\n' %s >.gitattributes; git update-index --add "
-                          "--cacheinfo 100644,$(git hash-object -w --no-filters .gitattributes),"
-                          ".gitattributes",
-                 lines[i]);
-        compare_version(state, script, 3 * 15 + 2);
-        run(*state, "rm -rf remote cache clone");
-    }
+    compare_each(state,
+                 CONTENTS "mkdir -p sub/deep; mk ''; mk sub/; mk sub/deep/; ln -s lf link;"
+                          "git -c core.autocrlf=false add -A",
+                 lines, sizeof lines / sizeof *lines, 3 * 15 + 2, 0);
 }
 
 #define NESTED_ATTRIBUTES                                                                      \
@@ -412,22 +441,11 @@ static void test_large_files(void **state)
         "'* working-tree-encoding=LATIN1'",
     };
 
-    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
-        char script[4000];
-
-        print_message("    %s\n", lines[i]);
-        strcpy(script, LARGE_FILES);
-        snprintf(script + strlen(script), sizeof script - strlen(script),
-                 "git add -A; printf '%%s\\n' %s >.gitattributes; git update-index --add "
-                 "--cacheinfo 100644,$(git hash-object -w --no-filters "
-                 ".gitattributes),.gitattributes",
-                 lines[i]);
-        compare_spooled(state, script, 5, 100000);
-        if (i == 0) /* or this is no test of large deltas */
-            run(*state, "cd cache; test $(git verify-pack -v $(find . -name '*.idx') | "
-                        "grep -c ' blob .* [0-9a-f]\\{40\\}$') -ge 2");
-        run(*state, "rm -rf remote cache clone");
-    }
+    compare_each(state, LARGE_FILES "git -c core.autocrlf=false add -A", lines,
+                 sizeof lines / sizeof *lines, 5, 100000);
+    /* Or this is no test of large deltas. */
+    run(*state, "cd cache; test $(git verify-pack -v $(find . -name '*.idx') | grep -c ' blob .* "
+                "[0-9a-f]\\{40\\}$') -ge 2");
 }
 
 static void test_a_damaged_large_file(void **state)
