@@ -241,8 +241,8 @@ static void test_names_and_modes(void **state)
 
 #define MANY 64 /* versions */
 
-/* Compares versions of the files that `script` makes and adds without attributes, so that nothing is normalised on
- * the way in: one with each of these .gitattributes. */
+/* Compares versions of the files that `script` makes and adds without attributes, so that nothing is
+ * normalised on the way in: one with each of these .gitattributes. */
 static void compare_each(void **state, const char *script, const char *const *lines, size_t count,
                          unsigned files, uint64_t spool_above)
 {
