@@ -247,7 +247,7 @@ static void compare_each(void **state, const char *script, const char *const *li
                          unsigned files, uint64_t spool_above)
 {
     struct version_request requests[MANY] = {{0}};
-    char tags[MANY][8];
+    char tags[MANY][24];
     struct setup setup;
     struct error e = {0};
 
