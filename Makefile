@@ -76,7 +76,7 @@ $(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_readings: UNIT_LDFLAGS := -Wl,--wrap=reading_processor_time
 $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath,--wrap=syscall
-$(B)/tests/test_fence_calls: UNIT_LDFLAGS := -Wl,--wrap=seccomp_rule_add
+$(B)/tests/test_fence_calls: UNIT_LDFLAGS := -Wl,--wrap=seccomp_rule_add,--wrap=seccomp_init
 $(B)/tests/test_reload: UNIT_LDFLAGS := -Wl,--wrap=load_run,--wrap=poll
 $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=connection_drain
 $(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll,--wrap=inotify_init1

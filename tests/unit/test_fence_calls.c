@@ -40,6 +40,16 @@ int __wrap_seccomp_rule_add(scmp_filter_ctx filter, uint32_t action, int call, u
         count, &compared);
 }
 
+scmp_filter_ctx __real_seccomp_init(uint32_t action);
+scmp_filter_ctx __wrap_seccomp_init(uint32_t action);
+
+static bool lacks_memory;
+
+scmp_filter_ctx __wrap_seccomp_init(uint32_t action)
+{
+    return lacks_memory ? NULL : __real_seccomp_init(action);
+}
+
 static void close_fence(void)
 {
     setsid(); /* what is not refused shall not hang up this terminal */
@@ -154,6 +164,9 @@ static void lack_rules(void *data)
 
     (void)data;
     CHECK(prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) == 0);
+    lacks_memory = true;
+    CHECK(fence_calls_refuse() == -ENOMEM);
+    lacks_memory = false;
     for (bool has_failed = true; has_failed;) {
         failing_rule = ++rules;
         int r = fence_calls_refuse();

@@ -9,6 +9,7 @@
 #include "gitcache/net/launcher.h"
 #include "gitcache/net/launcher_message.h"
 #include "gitcache/net/launcher_serve.h"
+#include "gitcache/net/ssh.h"
 #include "tests/unit/sandbox.h"
 
 static void count_lost(void *data)
@@ -67,6 +68,22 @@ static void what_cannot_be_started_is_said(void **state)
     assert_string_equal(e.text, "the URL is too long");
     free(longest);
     launcher_close(launcher);
+    assert_int_equal(lost, 0);
+}
+
+/* By those who want to read from it, too. */
+static void an_ssh_that_cannot_be_started_is_no_stream(void **state)
+{
+    struct net_settings settings = {.connect_timeout = 7};
+    struct stream stream;
+    struct error e = {0};
+    unsigned lost;
+
+    (void)state;
+    settings.launcher = begin(&lost);
+    assert_int_equal(ssh_open(&stream, "/no/url", "its name", &settings, NULL, &e), -EINVAL);
+    assert_string_equal(e.text, "its name: not a URL of that kind");
+    launcher_close(settings.launcher);
     assert_int_equal(lost, 0);
 }
 
@@ -295,6 +312,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(what_is_started_is_what_was_asked_for),
         TEST(what_cannot_be_started_is_said),
+        TEST(an_ssh_that_cannot_be_started_is_no_stream),
         TEST(git_s_configuration_is_handed_over),
         TEST(descriptors_come_with_a_message),
         TEST(descriptors_that_a_worker_sends_are_not_kept),
