@@ -502,13 +502,18 @@ static void test_damage_is_said(void **state)
 
     supervisor_open(&supervisor, state, "./repo?tag=1");
     begin(&supervisor);
+    uint64_t folder = look_along(&supervisor.kernel, "repo/1/folder");
     uint64_t file = look_along(&supervisor.kernel, "repo/1/file");
     assert_int_equal(nodes_map(&nodes, supervisor.nodes_fd, &e), 0);
     ((struct node *)node_get(nodes, (uint32_t)file - 1))->checkout = UINT32_MAX - 10;
+    node_publish_block(nodes, (uint32_t)folder - 1, UINT32_MAX / 4, 1);
     assert_int_equal(ask_for(&supervisor.kernel, FUSE_READ, file, &read, sizeof read), -EIO);
+    assert_int_equal(ask_for(&supervisor.kernel, FUSE_LOOKUP, folder, "file", sizeof "file"), -EIO);
     nodes_unmap(nodes);
     assert_int_equal(unmount(&supervisor), WORKER_UNMOUNTED);
     snprintf(says, sizeof says, "the node table is damaged at inode %u", (unsigned)file);
+    assert_logged(state, says, 1);
+    snprintf(says, sizeof says, "the node table is damaged at inode %u", (unsigned)folder);
     assert_logged(state, says, 1);
     supervisor_close(&supervisor);
 }
