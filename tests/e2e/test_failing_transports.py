@@ -4,6 +4,7 @@ way, and servers that speak version 0. Each failure has its errno and its senten
 import contextlib
 import dataclasses
 import errno
+import functools
 import os
 import pathlib
 import re
@@ -20,9 +21,8 @@ import unittest
 from support import certificates, servers
 from support.case import EndToEnd
 from support.processes import eventually, patience, preloadable, run, slowness
-from support.repositories import start_point
 from support.wire import Answer, HttpServer, packet
-from test_failing_remote import (SOON, Remote, flipped, in_pieces, nonsense, said, silence, silence_after,
+from test_failing_remote import (SOON, Remote, flipped, in_pieces, make_two_versions, nonsense, said, silence, silence_after,
                                  status, truncated, until_stopped)
 
 SANITIZED = os.environ.get("E2E_BUILD", "").endswith(("asan", "tsan"))
@@ -83,6 +83,8 @@ class Gate(servers.ThreadedServer):
 
 class OldServer(HttpServer):
     """Version 0 of the protocol, over http; `way` as in test_failing_remote, for a listing or a pack."""
+
+    remembers = True
 
     def __init__(self, repository, host, way, of):
         self.host, self.way, self.of = host, way, of
@@ -201,7 +203,7 @@ class TransportRemote(Remote):
 
     def __init__(self, test, name, number, way):  # pylint: disable=super-init-not-called
         self.test, self.name, self.way, self.errno = test, name, way, way.errno
-        self.repository = test.make_start_point(name, tags=["1"])
+        self.repository = test.made[name]
         self.problems, self.back_after = [], 0.0
         self.host = f"127.0.2.{number + 1}"
         url = getattr(self, f"make_{way.kind}")(way.how)
@@ -293,7 +295,7 @@ class TransportRemote(Remote):
                 "ssh": f"ssh://{self.test.sshd.user}@{self.host}:{gate.port}{self.repository.path}"}[how]
 
     def fail(self):
-        self.repository.commit(start_point("2", further=self.name), tag="2")
+        self.repository.show("2")
         self.switch(True)
 
     def come_back(self):
@@ -324,17 +326,25 @@ class Transports(EndToEnd):
 
     def setUp(self):
         super().setUp()
-        self.made = self.folder / "made"
-        self.made.mkdir()
+        self.keys = self.folder / "keys"
+        self.keys.mkdir()
         self.authorities = {}
-        self.daemon = self.serve(servers.GitDaemon, self.repositories)
-        self.sshd = self.serve(servers.Sshd, self.repositories)
-        self.sshd_key = (self.sshd.folder / "host.pub").read_text().strip()
-        self.another_key = (self.sshd.folder / "user.pub").read_text().strip()
         self.ssh_config = self.folder / "ssh.conf"
         self.ssh_config.write_text("")
         self.git_configure("core.sshCommand", f"ssh -F {self.ssh_config}")
         self.git_configure("http.sslCAInfo", self.authority("good"))
+
+    @functools.cached_property
+    def daemon(self):
+        return self.serve(servers.GitDaemon, self.repositories)
+
+    @functools.cached_property
+    def sshd(self):
+        return self.serve(servers.Sshd, self.repositories)
+
+    @property
+    def another_key(self):
+        return (self.sshd.folder / "user.pub").read_text().strip()
 
     # ---- certificates ----
 
@@ -342,7 +352,7 @@ class Transports(EndToEnd):
         run(["openssl", *arguments], env=self.env)
 
     def authority(self, name):
-        folder = self.made / f"authority-{name}"
+        folder = self.keys / f"authority-{name}"
         if not folder.exists():
             folder.mkdir()
             certificates.make(folder, self.env)
@@ -351,7 +361,7 @@ class Transports(EndToEnd):
     def certificate_for(self, how, host):
         """A certificate for that host, or with what `how` says."""
         authority = self.authority("unknown" if how == "unknown" else "good")
-        base = self.made / f"{how}-{host}"
+        base = self.keys / f"{how}-{host}"
         made = certificates.Certificate(authority, base.with_name(base.name + ".pem"),
                                         base.with_name(base.name + ".key"))
         names = base.with_name(base.name + ".names")
@@ -375,7 +385,7 @@ class Transports(EndToEnd):
         if not key.exists():
             run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-C", host, "-f", key], env=self.env)
             known = self.folder / f"known-{host}"
-            known.write_text(f"host {self.sshd_key}\n")
+            known.write_text(f"host {(self.sshd.folder / 'host.pub').read_text().strip()}\n")
             with open(self.ssh_config, "a", encoding="utf-8") as config:
                 config.write(f"Host {host}\n  IdentityFile {key}\n  IdentitiesOnly yes\n  HostKeyAlias host\n"
                              f"  UserKnownHostsFile {known}\n  StrictHostKeyChecking yes\n")
@@ -402,8 +412,9 @@ class Transports(EndToEnd):
 
     def run_ways(self, ways, timeout=patience(8), **options):
         only = os.environ.get("E2E_WAYS")
-        remotes = [TransportRemote(self, name, number, way) for number, (name, way) in enumerate(ways.items())
-                   if not only or re.search(only, name)]
+        ways = {name: way for name, way in ways.items() if not only or re.search(only, name)}
+        self.made = {name: make_two_versions(self, name) for name in ways}
+        remotes = [TransportRemote(self, name, number, way) for number, (name, way) in enumerate(ways.items())]
         for remote in remotes:
             remote.timeout, remote.soon = timeout, 3 * SOON
         env = self.env | options.get("env", {}) | {"STARTPOINTFS_CACHE": str(self.folder / "cache")}

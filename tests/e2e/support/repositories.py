@@ -59,16 +59,16 @@ class Repository:
         (self.path / "HEAD").write_text(f"ref: refs/heads/{self.branch}\n")
         (self.path / "config").write_text("[core]\n\trepositoryformatversion = 0\n\tfilemode = true\n\tbare = true\n")
 
-    def git(self, *arguments, **options):
-        return run(["git", "--git-dir", self.path, *arguments], env=self.env, **options).stdout
+    def git(self, *arguments, env=None, **options):
+        return run(["git", "--git-dir", self.path, *arguments], env={**self.env, **(env or {})}, **options).stdout
 
     @property
     def file_url(self):
         return f"file://{self.path}"
 
     def _import(self, stream):
-        """Returns what the stream asks to be told."""
-        return self.git("fast-import", "--quiet", "--force", "--date-format=raw", input=stream, text=False)
+        """Returns what the stream asks to be told. What was packed once, and quickly, is served as it is."""
+        return self.git("-c", "fastimport.unpackLimit=1", "-c", "core.compression=1", "fast-import", "--quiet", "--force", "--date-format=raw", input=stream, text=False)
 
     def _identity(self):
         self.clock += 60
@@ -135,6 +135,22 @@ class Repository:
 
     def delete_tag(self, name):
         self.git("update-ref", "-d", f"refs/tags/{name}")
+
+    def hide(self, *tags):
+        """As if they were still to come: show() is what makes them, without a process."""
+        for tag in tags:
+            (self.path / "refs/tags" / tag).rename(self.path / f"hidden-{tag}")
+
+    def show(self, tag):
+        (self.path / f"hidden-{tag}").rename(self.path / "refs/tags" / tag)
+
+    def check_out(self, version, destination):
+        """The same tree as clone(), by one process: where it is not git's transports that ours are compared with."""
+        destination = pathlib.Path(destination)
+        destination.mkdir()
+        self.git("--work-tree", destination, "checkout", "-q", "--force", version, "--", ".",
+                 env={"GIT_INDEX_FILE": f"{destination}.index"})
+        return destination
 
     def clone(self, version, destination):
         """What git checks out: of a tag or branch by --depth 1 --branch, of a commit's id by

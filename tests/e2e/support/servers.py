@@ -8,6 +8,7 @@ import contextlib
 import json
 import os
 import pathlib
+import pwd
 import random
 import re
 import select
@@ -251,7 +252,7 @@ class Sshd(Server):
 
     @property
     def user(self):
-        return run(["id", "-un"], env=self.env).stdout.strip()
+        return pwd.getpwuid(os.geteuid()).pw_name
 
     def url(self, name):
         return f"ssh://{self.user}@127.0.0.1:{self.port}{self.repositories}/{name}"

@@ -59,13 +59,16 @@ class Answer:
 
 class HttpServer(ThreadedServer):
     """http:// for one repository, at any path. `respond(server, request)` makes each answer; all
-    requests are kept in `requests`."""
+    requests are kept in `requests`. With `remembers`, git is asked the same only once while the tags are the same files."""
+
+    remembers = False
 
     def __init__(self, repository, respond=None):
         self.repository = repository
         self.respond = respond or (lambda server, request: server.true_answer(request))
         self.requests = []
         self.stopped = threading.Event()
+        self.said = {}
         super().__init__()
 
     @property
@@ -80,6 +83,14 @@ class HttpServer(ThreadedServer):
         super().stop()
 
     def upload_pack(self, *options, body=b"", version=2):
+        if not self.remembers:
+            return self._upload_pack(options, body, version)
+        asked = (options, body, version, frozenset(os.listdir(self.repository.path / "refs/tags")))
+        if asked not in self.said:
+            self.said[asked] = self._upload_pack(options, body, version)
+        return self.said[asked]
+
+    def _upload_pack(self, options, body, version):
         env = {**self.repository.env, "GIT_PROTOCOL": f"version={version}"}
         done = subprocess.run(["git", "upload-pack", "--stateless-rpc", *options,
                                os.fspath(self.repository.path)], env=env, input=body,
