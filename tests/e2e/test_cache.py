@@ -136,7 +136,7 @@ class Cache(EndToEnd):
 
     def test_a_daemon_killed_while_it_fetches_leaves_a_usable_cache(self):
         repository = self.make_repository("big")
-        repository.commit({f"file{number}": os.urandom(200_000) for number in range(60)}, tag="1")
+        repository.commit({f"file{number}": os.urandom(200_000) for number in range(30)}, tag="1")
         expected = repository.clone("1", self.folder / "clone")
         for attempt in range(4):
             mount = self.mount(repository.path, name=f"killed{attempt}")

@@ -69,7 +69,7 @@ class Load(EndToEnd):
         return repository
 
     def read_for(self, mount, seconds):
-        until = time.monotonic() + seconds + 2  # they take their time to start
+        until = time.monotonic() + seconds + 1  # they take their time to start
         readers = [self.start(sys.executable, "-c", READER, mount / "many", str(until), str(seed), str(VERSIONS),
                               stdout=subprocess.PIPE, stderr=subprocess.PIPE) for seed in range(READERS // 8)]
         calls = 0
