@@ -15,6 +15,7 @@
 int gc_open(struct gc **out, struct cache *cache, struct error *e)
 {
     struct gc *gc;
+    int r;
 
     if (cache_is_read_only(cache))
         return error_set(e, EROFS, "the cache %s is read-only: nothing can be removed from it",
@@ -31,9 +32,20 @@ int gc_open(struct gc **out, struct cache *cache, struct error *e)
         gc_end(gc);
         return error_set(e, EACCES, "cannot write in the cache %s", cache_folder(cache));
     }
-    gc->oldest = lease_oldest_other(gc->lease, true);
-    *out = gc;
-    return 0;
+    r = gc_see_users(gc, true, &gc->oldest, e);
+    if (r < 0)
+        gc_end(gc);
+    else
+        *out = gc;
+    return r;
+}
+
+int gc_see_users(const struct gc *gc, bool of_all, int64_t *oldest, struct error *e)
+{
+    int r = lease_oldest_other(gc->lease, of_all, oldest);
+    return r < 0 ? error_set(e, -r, "cannot see who uses the cache %s: %s", cache_folder(gc->cache),
+                             strerror(-r))
+                 : 0;
 }
 
 void gc_keep_since(struct gc *gc, int64_t seconds, int64_t users)

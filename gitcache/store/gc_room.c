@@ -204,13 +204,19 @@ static int remove_oldest(struct gc_candidates *candidates, uint64_t bytes, bool 
 int gc_room_begin(struct gc **out, struct cache *cache, unsigned seconds, bool spares_mounts,
                   struct error *e)
 {
-    int r = gc_open(out, cache, e);
+    struct gc *gc = NULL;
+    int64_t users;
+    int r = gc_open(&gc, cache, e);
 
-    if (r < 0)
+    if (r == 0)
+        r = gc_see_users(gc, spares_mounts, &users, e);
+    if (r < 0) {
+        gc_end(gc);
         return r;
-    struct gc *gc = *out;
+    }
     gc->makes_room = true;
-    gc_keep_since(gc, seconds, spares_mounts ? gc->oldest : lease_oldest_other(gc->lease, false));
+    gc_keep_since(gc, seconds, users);
+    *out = gc;
     return 0;
 }
 

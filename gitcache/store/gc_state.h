@@ -30,6 +30,10 @@ struct gc {
 /* Opens one that decides nothing yet; gc_end closes it. EROFS for a read-only cache. */
 int gc_open(struct gc **out, struct cache *cache, struct error *e);
 
+/* When the longest-standing other user of the cache began, of all or of those that keep what they read,
+ * as lease_oldest_other(). Where that cannot be seen, nothing may be removed: a negative errno. */
+int gc_see_users(const struct gc *gc, bool of_all, int64_t *oldest, struct error *e);
+
 /* What was read in the last so many seconds stays, and what was since that time (nanoseconds). */
 void gc_keep_since(struct gc *gc, int64_t seconds, int64_t users);
 

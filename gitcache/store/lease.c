@@ -118,14 +118,14 @@ static int64_t look_at(int folder, const char *name)
     return since;
 }
 
-int64_t lease_oldest_other(const struct lease *lease, bool of_all)
+int lease_oldest_other(const struct lease *lease, bool of_all, int64_t *out)
 {
     const char *own = strrchr(lease->path, '/') + 1;
     char *folder = strndup(lease->path, (size_t)(own - lease->path));
     DIR *users = folder ? opendir(folder) : NULL;
+    int end = users ? 0 : folder ? -errno : -ENOMEM;
     int64_t oldest = INT64_MAX;
     struct dirent *entry;
-    int end = 0;
 
     while (users && (entry = folder_next(users, &end))) {
         if (entry->d_name[0] == '.' || strcmp(entry->d_name, own) == 0)
@@ -141,5 +141,6 @@ int64_t lease_oldest_other(const struct lease *lease, bool of_all)
     if (users)
         closedir(users);
     free(folder);
-    return users && end == 0 ? oldest : 0;
+    *out = oldest;
+    return end;
 }

@@ -30,7 +30,8 @@ void lease_end(struct lease *lease); /* NULL is allowed */
 int64_t lease_since(const struct lease *lease);
 
 /* When the longest-standing other lease that still lives began, of those that keep or of all;
- * INT64_MAX if there is none. Removes what dead ones have left. */
-int64_t lease_oldest_other(const struct lease *lease, bool of_all);
+ * INT64_MAX if there is none, 0 if that of one is not known. Removes what dead ones have left. A
+ * negative errno if nobody can see which there are. */
+int lease_oldest_other(const struct lease *lease, bool of_all, int64_t *out);
 
 #endif

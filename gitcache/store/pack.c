@@ -89,8 +89,9 @@ int pack_each(const struct repository *repository, const char *suffix,
     int r = 0, end = 0;
 
     if (!stream)
-        r = error_set(e, folder ? errno : ENOMEM, "cannot read the packs of %s",
-                      repository->folder);
+        r = folder ? error_set(e, errno, "cannot read the packs of %s: %s", repository->folder,
+                               strerror(errno))
+                   : error_no_memory(e);
     while (stream && r == 0 && (entry = folder_next(stream, &end))) {
         size_t length = strlen(entry->d_name);
         char *base;
