@@ -2,6 +2,7 @@
 #include "sandbox.h"
 
 #include <fcntl.h>
+#include <pthread.h>
 #include <signal.h>
 
 #include "fs/sets/gather.h"
@@ -241,6 +242,42 @@ static void a_signal_ends_it(void **state)
     free(before);
 }
 
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*begin)(void *), void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*begin)(void *), void *data);
+
+static bool has_no_threads;
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*begin)(void *), void *data)
+{
+    return has_no_threads ? EAGAIN : __real_pthread_create(thread, attributes, begin, data);
+}
+
+static void without_threads_nothing_is_fetched(void **state)
+{
+    const struct gather_options options = {.newest = false};
+    const struct sandbox *box = *state;
+    struct source_list list = {0};
+    struct settings settings;
+    struct gather gathering;
+    struct error e = {0};
+    char cache[200];
+
+    assert_int_equal(settings_init(&settings), 0);
+    snprintf(cache, sizeof cache, "%s/cache", box->folder);
+    assert_int_equal(settings_folder(&settings.cache, cache), 0);
+    assert_int_equal(source_list_add_source(&list, "./one?tag=1", box->folder, &e), 0);
+    has_no_threads = true;
+    assert_int_equal(gather_run(&gathering, &settings, &list, &options, &e), -EAGAIN);
+    has_no_threads = false;
+    assert_non_null(strstr(e.text, "cannot start a thread: "));
+    gather_release(&gathering);
+    source_list_release(&list);
+    settings_release(&settings);
+}
+
 /* ---- what is looked at before anything is asked for ---- */
 
 static int check(const struct sandbox *box, const char *source, struct error *e)
@@ -288,6 +325,7 @@ int main(void)
         TEST(without_a_cache_nothing_begins),
         TEST(each_version_is_told),
         TEST(a_signal_ends_it),
+        TEST(without_threads_nothing_is_fetched),
         TEST(what_is_no_path_and_no_url_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

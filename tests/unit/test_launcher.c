@@ -101,6 +101,21 @@ static void git_s_configuration_is_handed_over(void **state)
     launcher_close(launcher);
 }
 
+static void a_configuration_that_cannot_be_read_is_said(void **state)
+{
+    struct gitconfig *config = NULL;
+    struct error e = {0};
+    unsigned lost;
+
+    run(*state, "echo '[broken' >.gitconfig");
+    struct launcher *launcher = begin(&lost);
+    assert_true(launcher_config(launcher, &config, &e) < 0);
+    assert_non_null(strstr(e.text, ".gitconfig"));
+    assert_null(config);
+    launcher_close(launcher);
+    assert_int_equal(lost, 0);
+}
+
 static void descriptors_come_with_a_message(void **state)
 {
     int pair[2], fds[LAUNCHER_FDS];
@@ -314,6 +329,7 @@ int main(void)
         TEST(what_cannot_be_started_is_said),
         TEST(an_ssh_that_cannot_be_started_is_no_stream),
         TEST(git_s_configuration_is_handed_over),
+        TEST(a_configuration_that_cannot_be_read_is_said),
         TEST(descriptors_come_with_a_message),
         TEST(descriptors_that_a_worker_sends_are_not_kept),
         TEST(only_what_was_started_and_not_reaped_gets_a_signal),

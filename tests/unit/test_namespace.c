@@ -35,6 +35,10 @@ static void test_what_is_not_there(void **state)
                      -ENOENT);
     assert_int_equal(look_up(&mounted, repo, "4", &node), -ENOENT);
     assert_int_equal(look_up(&mounted, walk(&mounted, "repo/1"), "other", &node), -ENOENT);
+    /* No node has this number. */
+    assert_int_equal(namespace_lookup(&mounted.mount, UINT32_MAX, "x", &ask, &node), -EIO);
+    assert_int_equal(namespace_open_folder(&mounted.mount, UINT32_MAX, &ask), -EIO);
+    assert_int_equal(namespace_refetch(&mounted.mount, UINT32_MAX, &ask), -EIO);
     mounted_close(&mounted);
 }
 
