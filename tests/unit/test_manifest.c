@@ -11,6 +11,7 @@
 
 #include <cmocka.h>
 
+#include "manifest/image_name.h"
 #include "manifest/inspect.h"
 #include "manifest/manifest.h"
 #include "manifest/nearest.h"
@@ -436,9 +437,35 @@ static void test_type_names(void **state)
     assert_null(type_name(TYPE_NONE));
 }
 
+#define HEX_64 "0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcdef"
+
+static void assert_part(const char *expected, const char *part, size_t length)
+{
+    assert_int_equal(length, strlen(expected));
+    assert_memory_equal(part, expected, length);
+}
+
+static void test_an_image_name_has_parts(void **state)
+{
+    struct image_name name;
+    const char *why;
+
+    (void)state;
+    assert_true(image_name_parse(&name, "here:5000/a/b:1.2@sha256:" HEX_64, &why));
+    assert_part("here", name.host, name.host_length);
+    assert_part("5000", name.port, name.port_length);
+    assert_part("a/b", name.path, name.path_length);
+    assert_part("1.2", name.tag, name.tag_length);
+    assert_part("sha256:" HEX_64, name.digest, name.digest_length);
+    assert_true(image_name_parse(&name, "b", &why));
+    assert_part("b", name.path, name.path_length);
+    assert_int_equal(name.host_length + name.port_length + name.tag_length + name.digest_length, 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_an_image_name_has_parts),
         cmocka_unit_test(test_manifest_size),
         cmocka_unit_test(test_manifest_grew),
         cmocka_unit_test(test_nothing_after_the_end),
