@@ -650,9 +650,36 @@ static void test_what_gets_too_large_is_an_error(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
+/* One with a name too long to be kept is not taken for none. */
+static void test_sizes_are_known_by_their_encoding(void **state)
+{
+    const struct conversion none = {.encoding = NULL};
+    const struct conversion utf = {.encoding = "UTF-16"};
+    const struct conversion longest = {.encoding = "a-name-that-is-longer-than-any-of-iconv"};
+    struct checkout_cache *known = checkout_cache_new();
+    const struct oid blob = {{1}};
+    uint64_t size = 0;
+
+    (void)state;
+    assert_non_null(known);
+    checkout_cache_keep_size(known, &blob, &longest, 5);
+    assert_false(checkout_cache_find_size(known, &blob, &none, &size));
+    assert_false(checkout_cache_find_size(known, &blob, &longest, &size));
+    checkout_cache_keep_size(known, &blob, &none, 6);
+    assert_false(checkout_cache_find_size(known, &blob, &longest, &size));
+    assert_false(checkout_cache_find_size(known, &blob, &utf, &size));
+    assert_true(checkout_cache_find_size(known, &blob, &none, &size));
+    assert_int_equal(size, 6);
+    checkout_cache_keep_size(known, &blob, &utf, 14);
+    assert_true(checkout_cache_find_size(known, &blob, &utf, &size));
+    assert_int_equal(size, 14);
+    checkout_cache_free(known);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test(test_sizes_are_known_by_their_encoding),
         TEST(test_names_and_modes),
         TEST(test_attributes),
         TEST(test_nested_attributes),
