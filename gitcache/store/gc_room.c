@@ -205,11 +205,11 @@ int gc_room_begin(struct gc **out, struct cache *cache, unsigned seconds, bool s
                   struct error *e)
 {
     struct gc *gc = NULL;
-    int64_t users;
     int r = gc_open(&gc, cache, e);
+    int64_t users = r == 0 ? gc->oldest : 0;
 
-    if (r == 0)
-        r = gc_see_users(gc, spares_mounts, &users, e);
+    if (r == 0 && !spares_mounts)
+        r = gc_see_users(gc, false, &users, e);
     if (r < 0) {
         gc_end(gc);
         return r;

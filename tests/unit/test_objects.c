@@ -197,20 +197,14 @@ static void compare_tree(struct setup *setup, const struct oid *id, const char *
     tree_release(&tree);
 }
 
-static void compare_spooled(void **state, const char *script, unsigned files, uint64_t spool_above)
+static void compare_version(void **state, const char *script, unsigned files)
 {
     struct setup setup;
 
     open_setup(&setup, state, script);
-    setup.spool_above = spool_above;
     compare_tree(&setup, &setup.version.tree, "", false);
     assert_int_equal(setup.files, files);
     close_setup(&setup);
-}
-
-static void compare_version(void **state, const char *script, unsigned files)
-{
-    compare_spooled(state, script, files, 0);
 }
 
 static void test_names_and_modes(void **state)
@@ -648,8 +642,6 @@ static void test_what_gets_too_large_is_an_error(void **state)
     }
 }
 
-#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
-
 /* One with a name too long to be kept is not taken for none. */
 static void test_sizes_are_known_by_their_encoding(void **state)
 {
@@ -675,6 +667,8 @@ static void test_sizes_are_known_by_their_encoding(void **state)
     assert_int_equal(size, 14);
     checkout_cache_free(known);
 }
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
 {

@@ -68,7 +68,8 @@ class Repository:
 
     def _import(self, stream):
         """Returns what the stream asks to be told. What was packed once, and quickly, is served as it is."""
-        return self.git("-c", "fastimport.unpackLimit=1", "-c", "core.compression=1", "fast-import", "--quiet", "--force", "--date-format=raw", input=stream, text=False)
+        return self.git("-c", "fastimport.unpackLimit=1", "-c", "core.compression=1",
+                        "fast-import", "--quiet", "--force", "--date-format=raw", input=stream, text=False)
 
     def _identity(self):
         self.clock += 60
