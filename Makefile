@@ -98,7 +98,7 @@ $(B)/tests/test_no_memory: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wra
 $(B)/tests/test_pool: UNIT_LDFLAGS := -Wl,--wrap=remote_rest
 $(B)/tests/test_cache: UNIT_LDFLAGS := -Wl,--wrap=mkdtemp,--wrap=listing_parse
 comma := ,
-$(B)/tests/test_each_allocation $(B)/tests/test_short_memory: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)
+$(B)/tests/test_each_allocation $(B)/tests/test_short_memory $(B)/tests/test_mount_memory: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)
 FAILING_CALLS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf opendir readdir64 lstat64 stat64 \
     fstatat64 open64 mkostemp64 rename unlink mkdir fsync flock write)
 $(B)/tests/test_failing_calls: UNIT_LDFLAGS := $(FAILING_CALLS)
@@ -143,6 +143,7 @@ sanitize: test-deps
 # things that take longer.
 soak: test-deps
 	@$(MAKE) --no-print-directory unit && DAMAGE_STEP=1 $(B)/tests/test_damage
+	@MEMORY_STEP=1 $(B)/tests/test_mount_memory
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_crash
 	@B=$(B) E2E_KILLS=200 E2E_JOBS=1 tests/run e2e test_outlive.Kills
 	@B=$(B) E2E_LIST_CHANGES=1000 E2E_JOBS=1 tests/run e2e test_list_faults.Campaign

@@ -190,10 +190,19 @@ void lists_publish_first(struct mount *mount)
 
 int lists_published(struct mount *mount, struct ask *ask)
 {
-    if (!atomic_load(&mount->lists->publishing.running))
-        return atomic_load(&mount->lists->published);
-    ask->work = &mount->lists->publishing;
-    return -EAGAIN;
+    struct lists *lists = mount->lists;
+    struct error error;
+
+    if (atomic_load(&lists->publishing.running)) {
+        ask->work = &lists->publishing;
+        return -EAGAIN;
+    }
+    int r = atomic_load(&lists->published);
+    if (r < 0 && pthread_mutex_trylock(&lists->lock) == 0) {
+        r = publish_sets(mount, &error);
+        pthread_mutex_unlock(&lists->lock);
+    }
+    return r;
 }
 
 /* The folder that a list's name stands in, and the one that its bytes do. */

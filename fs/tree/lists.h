@@ -33,6 +33,7 @@ struct lists {
                              of a version */
     struct mounted_set *first;
     struct list_folder *folders;
+    bool is_unshown;        /* what was read last could not be shown */
     struct work publishing; /* of a first worker: runs until the sets' folders are there */
     atomic_int published;   /* 0, or why they could not be made */
 };
@@ -49,7 +50,7 @@ int lists_publish(struct mount *mount);
 /* The same for the first time: a first worker serves the root before it has looked into ten thousand listings for
  * branches. Does nothing in a later one, which has them before it serves. */
 void lists_publish_first(struct mount *mount);
-/* Whether they are there: 0; -EAGAIN: soon, wait for ask->work; or why not. */
+/* Whether they are there: 0; -EAGAIN: soon, wait for ask->work; or why not. Where they could not be made it is tried again. */
 int lists_published(struct mount *mount, struct ask *ask);
 
 /* ---- for lists_*.c; the caller holds the lock ---- */

@@ -167,7 +167,7 @@ int lists_open(struct mount *mount, const char *folder, char *const *operands, s
     if (r == 0)
         r = lists_show(mount, e);
     if (r == 0 && count == 0)
-        lists_load(mount);
+        r = lists_load(mount, e);
     return r;
 }
 
@@ -282,9 +282,7 @@ static int salvage(struct mount *mount, const char *folder, char *const *operand
         r = add_sets(mount, e);
     for (size_t i = 0; i < count && r == 0; i++)
         r = salvage_operand(mount, folder, operands[i], e);
-    if (r == 0)
-        lists_load(mount);
-    return r;
+    return r < 0 ? r : lists_load(mount, e);
 }
 
 int lists_resume(struct mount *mount, const char *folder, char *const *operands, size_t count,
@@ -300,7 +298,10 @@ int lists_resume(struct mount *mount, const char *folder, char *const *operands,
         log_warning(mount->log, "%s: reading the lists again", why.text);
         r = salvage(mount, folder, operands, count, e);
     }
-    if (r == 0 && lists_show(mount, &why) < 0)
+    if (r == 0 && lists_show(mount, &why) < 0) {
         log_error(mount->log, "%s", why.text);
+        mount->lists->is_unshown = true;
+        r = why.errnum == ENOMEM ? error_no_memory(e) : 0;
+    }
     return r;
 }

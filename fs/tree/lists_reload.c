@@ -12,6 +12,18 @@
 #include "fs/tree/missing.h"
 #include "gitcache/base/memory_file.h"
 
+/* What could not be read, or shown. */
+struct unread {
+    size_t count;
+    bool no_memory; /* for want of memory: one of them at least */
+};
+
+static void note_unread(struct unread *unread, int r)
+{
+    unread->count++;
+    unread->no_memory |= r == -ENOMEM;
+}
+
 /* Keeps the newest fault in *fault. True if it is news. */
 static bool note_fault(char **fault, const char *now)
 {
@@ -93,8 +105,8 @@ static size_t drop_missing(struct mount *mount, const struct list_folder *folder
 }
 
 /* A set, or with path a list, that was not there before. One that is faulty is kept, so that
- * status.json says why it is not shown. False: out of memory. */
-static bool add(struct mount *mount, struct list_folder *folder, const char *name, const char *path)
+ * status.json says why it is not shown. 1 or -ENOMEM. */
+static int add(struct mount *mount, struct list_folder *folder, const char *name, const char *path)
 {
     struct mounted_set *mounted;
     struct error error;
@@ -108,30 +120,32 @@ static bool add(struct mount *mount, struct list_folder *folder, const char *nam
             mounted_set_free(mounted);
         mounted = mounted_set_faulty(name, path, error.text);
         if (!mounted)
-            return false;
+            return -ENOMEM;
     } else {
         log_info(mount->log, "%s: new %s, %zu sources", name, path ? "list" : "set",
                  mounted->set.sources.count);
     }
     mounted->found_in = folder;
     lists_append(mount->lists, mounted);
-    return true;
+    return 1;
 }
 
-/* True if it was added; one that can have no name is described in `refused`. */
-static bool add_list(struct mount *mount, struct list_folder *folder, const char *path,
-                     FILE *refused)
+/* 1 if it was added; 0 for one that can have no name, which is described in `refused`; or -ENOMEM. */
+static int add_list(struct mount *mount, struct list_folder *folder, const char *path,
+                    FILE *refused)
 {
     char *name = lists_name_of_file(path);
     struct error error;
-    bool added = false;
+    int r = 0;
 
-    if (!name || lists_check_name(mount->lists, name, path, &error) < 0)
-        fprintf(refused, "%s%s", ftell(refused) ? "; " : "", name ? error.text : "out of memory");
+    if (!name)
+        return -ENOMEM;
+    if (lists_check_name(mount->lists, name, path, &error) < 0)
+        fprintf(refused, "%s%s", ftell(refused) ? "; " : "", error.text);
     else
-        added = add(mount, folder, name, path);
+        r = add(mount, folder, name, path);
     free(name);
-    return added;
+    return r;
 }
 
 /* Who was found in the folder; NULL at the end. `after` NULL: the first. */
@@ -186,42 +200,46 @@ static void fail_folder(struct mount *mount, struct list_folder *folder, const c
         note_fault(&one->fault, fault);
 }
 
-/* Adds what was not there before. What the log says of it is said once. */
-static bool add_new(struct mount *mount, struct list_folder *folder, char *const *names)
+/* Adds what was not there before, and sets *changed. What the log says of it is said once. 0 or -ENOMEM. */
+static int add_new(struct mount *mount, struct list_folder *folder, char *const *names,
+                   bool *changed)
 {
     char *text = NULL;
     size_t size;
     FILE *refused = memory_file_open(&text, &size);
-    bool changed = false;
+    int r = 0;
 
     if (!refused)
-        return false;
-    for (char *const *name = names; *name; name++)
-        if (!has_key(mount, folder, *name))
-            changed |= folder->holds_sets ? add(mount, folder, *name, NULL)
-                                          : add_list(mount, folder, *name, refused);
-    if (fclose(refused) == 0 && note_fault(&folder->refused, size ? text : NULL) && size)
+        return -ENOMEM;
+    for (char *const *name = names; *name && r >= 0; name++) {
+        if (has_key(mount, folder, *name))
+            continue;
+        r = folder->holds_sets ? add(mount, folder, *name, NULL)
+                               : add_list(mount, folder, *name, refused);
+        *changed |= r > 0;
+    }
+    if (fclose(refused) == 0 && r >= 0 && note_fault(&folder->refused, size ? text : NULL) && size)
         log_error(mount->log, "%s", text);
     free(text);
-    return changed;
+    return r < 0 ? r : 0;
 }
 
-/* The folder's names have been read. True if one came or went. */
-static bool take_names(struct mount *mount, struct list_folder *folder, char *const *names)
+/* The folder's names have been read. Sets *changed if one came or went. 0 or -ENOMEM. */
+static int take_names(struct mount *mount, struct list_folder *folder, char *const *names,
+                      bool *changed)
 {
     size_t gone = drop_missing(mount, folder, names);
-    bool changed = gone > 0;
 
+    *changed = gone > 0;
     if (note_fault(&folder->fault, NULL))
         log_info(mount->log, "%s can be read again", folder->path);
     if (gone > 0 && !*names && !folder->holds_sets)
         log_warning(mount->log, "the folder of lists %s holds no list any more", folder->path);
-    changed |= add_new(mount, folder, names);
     folder->device = list_folder_device(folder->path);
-    return changed;
+    return add_new(mount, folder, names, changed);
 }
 
-static bool reread_folder(struct mount *mount, struct list_folder *folder)
+static bool reread_folder(struct mount *mount, struct list_folder *folder, struct unread *unread)
 {
     struct error error;
     bool changed = false;
@@ -230,6 +248,7 @@ static bool reread_folder(struct mount *mount, struct list_folder *folder)
 
     if (r < 0) {
         fail_folder(mount, folder, error.text);
+        note_unread(unread, r);
         return false;
     }
     if (has_lost_its_disk(mount, folder, names)) {
@@ -238,61 +257,66 @@ static bool reread_folder(struct mount *mount, struct list_folder *folder)
                   "not mounted",
                   folder->path, folder->holds_sets ? "sets" : "lists");
         fail_folder(mount, folder, error.text);
-    } else {
-        changed = take_names(mount, folder, names);
+        note_unread(unread, -ENODEV);
+    } else if (take_names(mount, folder, names, &changed) < 0) {
+        fail_folder(mount, folder, "out of memory");
+        note_unread(unread, -ENOMEM);
     }
     list_folder_free(names);
     return changed;
 }
 
-/* True if one has changed; *unread counts those that could not be read. */
-static bool reread_all(struct mount *mount, size_t *unread)
+/* True if one has changed. */
+static bool reread_all(struct mount *mount, struct unread *unread)
 {
     bool changed = false;
 
-    for (struct list_folder *folder = mount->lists->folders; folder; folder = folder->next) {
-        changed |= reread_folder(mount, folder);
-        *unread += folder->fault != NULL;
-    }
+    for (struct list_folder *folder = mount->lists->folders; folder; folder = folder->next)
+        changed |= reread_folder(mount, folder, unread);
     for (struct mounted_set *mounted = mount->lists->first; mounted; mounted = mounted->next) {
         if (!mounted->set.name || (mounted->found_in && mounted->found_in->fault))
             continue;
         int r = reread(mount, mounted);
         changed |= r > 0;
-        *unread += r < 0 && r != -EINVAL;
+        if (r < 0 && r != -EINVAL)
+            note_unread(unread, r);
     }
     return changed;
 }
 
-/* True if something has changed, and is shown. */
-static bool reload(struct mount *mount, size_t *unread)
+/* True if something has changed, and is shown. What could not be shown is to be shown the next time. */
+static bool reload(struct mount *mount, struct unread *unread)
 {
+    struct lists *lists = mount->lists;
     struct error error;
 
-    if (!reread_all(mount, unread))
+    if (!reread_all(mount, unread) && !lists->is_unshown)
         return false;
-    if (lists_show(mount, &error) == 0)
+    lists->is_unshown = lists_show(mount, &error) < 0;
+    if (!lists->is_unshown)
         return true;
     log_error(mount->log, "%s", error.text);
+    note_unread(unread, -error.errnum);
     return false;
 }
 
-void lists_load(struct mount *mount)
+int lists_load(struct mount *mount, struct error *e)
 {
-    size_t unread = 0;
+    struct unread unread = {0};
 
     pthread_mutex_lock(&mount->lists->lock);
     reload(mount, &unread);
     pthread_mutex_unlock(&mount->lists->lock);
+    return unread.no_memory ? error_no_memory(e) : 0;
 }
 
 size_t lists_reload(struct mount *mount)
 {
-    size_t unread = 0;
+    struct unread unread = {0};
 
     pthread_mutex_lock(&mount->lists->lock);
     if (reload(mount, &unread))
         missing_ask_later(mount);
     pthread_mutex_unlock(&mount->lists->lock);
-    return unread;
+    return unread.count;
 }

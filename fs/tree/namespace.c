@@ -50,17 +50,18 @@ struct repo_version *namespace_version(struct mount *mount, uint32_t index)
     const struct node *parent = node ? node_get(mount->nodes, node->parent) : NULL;
     struct repo *repo = node ? repos_of_node(&mount->repos, index) : NULL;
 
+    errno = ESTALE;
     if (!repo || !parent)
         return NULL;
     /* A set's folder remembered what its nodes 0, 1 ... show. */
     if (parent->kind != NODE_REPO && parent->kind != NODE_PREFIX)
         return repo_version_of_node(repo, index);
     char *name = full_name(mount->nodes, node, NULL);
-    char *pin = name ? repo_pin(repo, name) : NULL;
-    struct repo_version *version = name ? repo_version_get(repo, name, pin) : NULL;
-    free(pin);
+    struct repo_version *version = name ? repo_version_named(repo, name) : NULL;
+    bool is_known = version && repo_version_add_node(version, index) == 0;
     free(name);
-    return version && repo_version_add_node(version, index) == 0 ? version : NULL;
+    errno = ENOMEM;
+    return is_known ? version : NULL;
 }
 
 /* What a reading found damaged is fetched once more, and then read again. */
@@ -91,7 +92,7 @@ static int open_version(struct mount *mount, uint32_t index, struct ask *ask)
     /* A set's folder 0/, 1/ ... as it was before its list changed, which only a dead worker knew: for ESTALE the
      * kernel looks names up again (Documentation/filesystems/path-lookup.rst of Linux). */
     if (!wanted)
-        return -ESTALE;
+        return -errno;
     r = versions_find(wanted->repo->repository, wanted->name, wanted->commit, &version, &error);
     if (r < 0 && r != -ENOENT)
         log_error(mount->log, "%s/%s: %s", wanted->repo->name, repo_version_label(wanted),
@@ -129,9 +130,10 @@ int namespace_refetch(struct mount *mount, uint32_t index, struct ask *ask)
     struct repo *repo;
     struct repo_version *damaged = NULL;
 
+    errno = EIO;
     if (checkout_owner(mount, index, &version, &repo) == 0)
         damaged = namespace_version(mount, version);
-    return damaged ? refetch(mount, index, damaged, ask) : -EIO;
+    return damaged ? refetch(mount, index, damaged, ask) : errno == ENOMEM ? -ENOMEM : -EIO;
 }
 
 /* ---- names that are not there (yet) ---- */
@@ -207,10 +209,8 @@ static bool may_ask_for_missing(struct repo *repo, bool known, struct ask *ask)
 /* A name that no listing shows, of which the cache has a version that is damaged. */
 static int find_damaged(struct mount *mount, struct repo *repo, const char *name, struct ask *ask)
 {
-    char *pin = repo_pin(repo, name);
-    struct repo_version *damaged = repo_version_get(repo, name, pin);
+    struct repo_version *damaged = repo_version_named(repo, name);
 
-    free(pin);
     return damaged ? ask_damaged(mount, damaged, ask) : -ENOMEM;
 }
 
@@ -219,12 +219,15 @@ static int find_missing(struct mount *mount, struct repo *repo, uint32_t folder,
 {
     bool is_commit = folder == repo->node && oid_is_abbreviation(full, strlen(full));
     bool known = repo_listing_age(repo) >= 0;
+    int r = known ? 0 : repository_listing_fault(repo->repository);
     struct version version;
 
     if (!refname_is_valid(full, strlen(full)))
         return -ENOENT;
+    if (r < 0)
+        return r;
     /* Another mount, or `startpointfs fetch`, may have cached it. */
-    int r = versions_find(repo->repository, full, NULL, &version, NULL);
+    r = versions_find(repo->repository, full, NULL, &version, NULL);
     if (r == -EIO)
         return find_damaged(mount, repo, full, ask);
     if (r == 0) {

@@ -40,7 +40,7 @@ int namespace_next(struct mount *mount, uint32_t folder, uint64_t *offset,
 /* After a read found damaged objects: has the version fetched once more. -EAGAIN, or -EIO. */
 int namespace_refetch(struct mount *mount, uint32_t node, struct ask *ask);
 
-/* The version that a version's node shows, made if need be; NULL if there is none. */
+/* The version that a version's node shows, made if need be. NULL, with errno: ESTALE (there is none), ENOMEM. */
 struct repo_version *namespace_version(struct mount *mount, uint32_t node);
 
 #endif

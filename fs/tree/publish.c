@@ -34,7 +34,7 @@ static int add_listing(struct repo_names *c, const struct listing *listing)
     static const char tags[] = "refs/tags/";
     int r = 0;
 
-    for (size_t i = 0; listing && i < listing->count && r == 0; i++)
+    for (size_t i = 0; i < listing->count && r == 0; i++)
         if (strncmp(listing->refs[i].name, tags, sizeof tags - 1) == 0)
             r = version_names_borrow(c->names, listing->refs[i].name + sizeof tags - 1, c->listed,
                                      false);
@@ -85,7 +85,7 @@ static int show_repo(struct mount *mount, struct repo *repo)
     const struct listing *listing = repository_listing_get(repo->repository);
     names.repository = repo->repository;
     names.listing = listing;
-    r = add_listing(&c, listing);
+    r = listing ? add_listing(&c, listing) : repository_listing_fault(repo->repository);
     if (r == 0)
         r = versions_each(repo->repository, add_cached, &c, NULL);
     if (r == 0) {
@@ -159,6 +159,8 @@ int publish_repo(struct mount *mount, struct repo *repo)
         return -EIO;
     pthread_mutex_lock(&repo->folders);
     int r = show_repo(mount, repo);
+    if (r < 0)
+        repo->is_published = false; /* who looks next has it done */
     pthread_mutex_unlock(&repo->folders);
     publish_reading_ends(mount, repo);
     return r;

@@ -122,24 +122,6 @@ void repo_forget_sources(struct repo *repo)
     pthread_mutex_unlock(&repo->lock);
 }
 
-char *repo_pin(struct repo *repo, const char *name)
-{
-    const char *pin = NULL;
-    bool differ = false;
-
-    pthread_mutex_lock(&repo->lock);
-    for (size_t i = 0; i < repo->source_count; i++) {
-        const struct repo_source *source = &repo->sources[i];
-        if (!same_string(source->version, name) || source->kind != SOURCE_NAMED)
-            continue;
-        differ |= !source->commit || (pin && strcmp(pin, source->commit) != 0);
-        pin = source->commit;
-    }
-    char *copy = pin && !differ ? strdup(pin) : NULL;
-    pthread_mutex_unlock(&repo->lock);
-    return copy;
-}
-
 struct repo_version *repo_version_get_locked(struct repo *repo, const char *name,
                                              const char *commit)
 {
@@ -168,6 +150,30 @@ struct repo_version *repo_version_get(struct repo *repo, const char *name, const
 {
     pthread_mutex_lock(&repo->lock);
     struct repo_version *version = repo_version_get_locked(repo, name, commit);
+    pthread_mutex_unlock(&repo->lock);
+    return version;
+}
+
+/* What sources say that a version must be; NULL if they do not say, or not the same. */
+static const char *pin_of(const struct repo *repo, const char *name)
+{
+    const char *pin = NULL;
+    bool differ = false;
+
+    for (size_t i = 0; i < repo->source_count; i++) {
+        const struct repo_source *source = &repo->sources[i];
+        if (!same_string(source->version, name) || source->kind != SOURCE_NAMED)
+            continue;
+        differ |= !source->commit || (pin && strcmp(pin, source->commit) != 0);
+        pin = source->commit;
+    }
+    return differ ? NULL : pin;
+}
+
+struct repo_version *repo_version_named(struct repo *repo, const char *name)
+{
+    pthread_mutex_lock(&repo->lock);
+    struct repo_version *version = repo_version_get_locked(repo, name, pin_of(repo, name));
     pthread_mutex_unlock(&repo->lock);
     return version;
 }

@@ -80,7 +80,7 @@ struct repo {
     _Atomic uint32_t charged;           /* with so many nodes after the last sweep (reclaim.h) */
     atomic_bool has_no_room;            /* its share of the node table is used up */
     atomic_bool in_use;                 /* a list names it; else only its open files go on */
-    atomic_bool is_published;           /* this worker has made its folder once (publish.h) */
+    atomic_bool is_published;           /* this worker has made its folder, and it is up to date */
     _Atomic int64_t changed_at;         /* nanoseconds since the epoch: the folder's mtime */
     bool fetch_queued, fetch_running;
     bool ahead_queued; /* a job that looks for versions to fetch ahead */
@@ -107,15 +107,13 @@ void repo_free(struct repo *repo);
 int repo_add_source(struct repo *repo, const struct source *source);
 /* Forgets what sources say, before a new reading of the lists. */
 void repo_forget_sources(struct repo *repo);
-/* What sources say that a version must be: a copy, the caller's; NULL if they do not say, or not the
- * same. */
-char *repo_pin(struct repo *repo, const char *name);
-
 /* The version with that name and pin, made if there is none. NULL: out of memory. */
 struct repo_version *repo_version_get(struct repo *repo, const char *name, const char *commit);
 /* The same for a caller that holds repo->lock. */
 struct repo_version *repo_version_get_locked(struct repo *repo, const char *name,
                                              const char *commit);
+/* The version with that name, and the commit that sources say it must be, if they agree. NULL: out of memory. */
+struct repo_version *repo_version_named(struct repo *repo, const char *name);
 /* "(default branch)" where it has no name: for sentences. */
 const char *repo_version_label(const struct repo_version *version);
 /* Remembers that a version node shows it, to switch branches. Idempotent. 0 or -ENOMEM. */

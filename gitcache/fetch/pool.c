@@ -187,11 +187,14 @@ static bool idle(struct pool *pool, int milliseconds)
     return me.woken_for != NULL;
 }
 
-/* False: the thread is of no more use. */
-static bool run_job(struct pool *pool, struct pool_job *job, struct remote *remote)
+/* A thread without a remote still takes jobs: they fail with a sentence, and don't hang. The next one may get one. False:
+ * the thread is of no more use. */
+static bool run_job(struct pool *pool, struct pool_job *job, struct remote **remote)
 {
     pthread_mutex_unlock(&pool->lock);
-    bool good = pool->run(pool->data, job->subject, job->kind, remote);
+    if (pool->has_remotes && !*remote)
+        remote_new(remote, &pool->settings, NULL);
+    bool good = pool->run(pool->data, job->subject, job->kind, *remote);
     pthread_mutex_lock(&pool->lock);
     job->host->running--;
     pool->running--;
@@ -252,15 +255,12 @@ static void *work(void *arg)
     struct remote *remote = NULL;
     struct pool_job *job;
 
-    /* A thread without a remote still takes jobs: they fail with a sentence, and don't hang. */
-    if (pool->has_remotes)
-        remote_new(&remote, &pool->settings, NULL);
     pthread_mutex_lock(&pool->lock);
     has_started(host);
     while (!atomic_load(&pool->stopping)) {
         job = next_job(pool);
         if (job) {
-            if (!run_job(pool, job, remote) && replace_thread(pool))
+            if (!run_job(pool, job, &remote) && replace_thread(pool))
                 break;
         } else if (!idle(pool, WARM_MILLISECONDS) && !rest(pool, remote)) {
             break;

@@ -41,22 +41,29 @@ struct goal {
 int remote_new(struct remote **out, const struct net_settings *settings, struct error *e)
 {
     struct remote *remote = calloc(1, sizeof *remote);
-    int r;
 
     if (!remote)
         return error_no_memory(e);
     remote->settings = *settings;
     if (!settings->politeness)
         remote->settings.politeness = remote->own = politeness_new(settings->rate);
-    r = remote->settings.politeness ? launcher_config(settings->launcher, &remote->config, e)
-                                    : error_no_memory(e);
-    if (r < 0) {
+    if (!remote->settings.politeness) {
         remote_free(remote);
-        return r;
+        return error_no_memory(e);
     }
-    net_settings_complete(&remote->settings, remote->config);
     *out = remote;
     return 0;
+}
+
+/* Reads git's configuration, until that has succeeded once. */
+static int configure(struct remote *remote, struct error *e)
+{
+    if (remote->config)
+        return 0;
+    int r = launcher_config(remote->settings.launcher, &remote->config, e);
+    if (r == 0)
+        net_settings_complete(&remote->settings, remote->config);
+    return r;
 }
 
 void remote_rest(struct remote *remote)
@@ -77,10 +84,12 @@ void remote_free(struct remote *remote)
     free(remote);
 }
 
-static int goal_init(struct goal *goal, const struct remote *remote, const char *url,
-                     struct error *e)
+static int goal_init(struct goal *goal, struct remote *remote, const char *url, struct error *e)
 {
     url_display(url, goal->who, sizeof goal->who);
+    int r = configure(remote, e);
+    if (r < 0)
+        return r;
     goal->url = gitconfig_rewrite(remote->config, url);
     if (!goal->url)
         return error_set(e, ENOMEM, "%s: out of memory", goal->who);

@@ -27,6 +27,7 @@
 
 struct remote;
 
+/* ENOMEM. Git's configuration is read by the first call below; a fault in it is that call's. */
 int remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
 void remote_free(struct remote *remote);
 /* Closes the connections that are kept open (an ssh process among them): for a thread that has had

@@ -45,21 +45,30 @@ static int know_listing(struct repository *repository, struct listing *listing, 
     return 0;
 }
 
-/* A damaged listing counts as none, and so does one that cannot be read now: the remote is asked again. */
+/* What fails only now: for want of memory or descriptors. */
+static bool is_passing(int r)
+{
+    return r == -ENOMEM || r == -EMFILE || r == -ENFILE;
+}
+
+/* A damaged listing counts as none, and so does one that cannot be read: the remote is asked again. */
 static void read_listing(struct repository *repository)
 {
     char *path = disk_path(repository->folder, LISTING_FILE), *text = NULL;
     struct listing listing;
     size_t size;
-    bool is_there = path && disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) == 0 &&
-                    listing_parse(&listing, text, size, NULL) == 0;
+    int r = path ? disk_read(path, SKELETON_FILE_MOST, &text, &size, NULL) : -ENOMEM;
 
+    if (r == 0)
+        r = listing_parse(&listing, text, size, NULL);
+    bool is_there = r == 0;
     if (is_there && clock_is_ahead(listing.listed_at))
         listing.listed_at = 0;
-    if (know_listing(repository, is_there ? &listing : NULL, true) < 0) {
+    if (!is_passing(r))
+        r = know_listing(repository, is_there ? &listing : NULL, true);
+    if (is_there && r < 0)
         listing_release(&listing);
-        know_listing(repository, NULL, true);
-    }
+    atomic_store(&repository->listing_fault, r);
     free(text);
     free(path);
 }
@@ -229,6 +238,11 @@ const struct listing *repository_listing_get(struct repository *repository)
         atomic_fetch_add(&shared->users, 1);
     pthread_rwlock_unlock(&repository->lock);
     return shared ? &shared->listing : NULL;
+}
+
+int repository_listing_fault(struct repository *repository)
+{
+    return atomic_load(&repository->listing_known) ? 0 : atomic_load(&repository->listing_fault);
 }
 
 void repository_listing_put(struct repository *repository, const struct listing *listing)

@@ -40,6 +40,9 @@ void repository_free_branches(char **branches, size_t count);
  * give it back with repository_listing_put. Never waits, but for a small file of the cache the first time. */
 const struct listing *repository_listing_get(struct repository *repository);
 void repository_listing_put(struct repository *repository, const struct listing *listing);
+/* After it has said NULL: 0 if there is none; or why the cache's could not be read just now (-ENOMEM, -EMFILE, -ENFILE), which
+ * is tried again the next time. */
+int repository_listing_fault(struct repository *repository);
 /* Keeps what the remote has answered, in memory and (unless read-only) on disk; a disk that fails
  * is no reason to hide it. Takes ownership of what *listing holds on success. ENOMEM. */
 int repository_keep_listing(struct repository *repository, struct listing *listing,

@@ -39,6 +39,7 @@ struct repository {
     bool mend_tried; /* by this process, without waiting for the lock */
 
     atomic_bool listing_known; /* false: it has not been read from the cache yet; set with `lock` */
+    atomic_int listing_fault;  /* why not, when it was tried last */
     atomic_bool listing_unkept; /* the last one could not be written */
     atomic_bool mend_wanted;    /* a pin was found in the record alone */
 

@@ -179,6 +179,23 @@ static void test_a_failure_is_warned_of_once_and_its_end_told(void **state)
     log_close(log);
 }
 
+static void test_a_faulty_configuration_of_git_is_named_until_it_is_mended(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    run(*state, "cp .gitconfig good; echo '[http' >>.gitconfig");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    list_again(&mounted);
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    assert_true(repo_backoff(repo) < 0);
+    assert_non_null(strstr(error_kept_text(&repo->error), "git's configuration cannot be read"));
+    run(*state, "mv good .gitconfig");
+    list_again(&mounted); /* by the same thread */
+    assert_int_equal(repo_backoff(repo), 0);
+    mounted_close(&mounted);
+}
+
 /* The pack of all and the pack of each are cut; those of the next try are not. */
 static void test_a_damaged_answer_gets_one_more_try(void **state)
 {
@@ -607,6 +624,9 @@ int main(void)
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_failure_is_warned_of_once_and_its_end_told,
                                         sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(
+            test_a_faulty_configuration_of_git_is_named_until_it_is_mended, sandbox_open,
+            sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_damaged_answer_gets_one_more_try, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(
