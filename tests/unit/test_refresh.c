@@ -184,16 +184,18 @@ static void test_a_faulty_configuration_of_git_is_named_until_it_is_mended(void 
     struct mounted mounted;
 
     make_repository(*state);
-    run(*state, "cp .gitconfig good; echo '[http' >>.gitconfig");
+    run(*state, "cp .gitconfig config; echo '[http' >>config");
+    setenv("GIT_CONFIG_GLOBAL", output(*state, "echo $PWD/config"), 1);
     mounted_open(&mounted, state, "./repo?tag=1");
     list_again(&mounted);
     struct repo *repo = repos_at(&mounted.mount.repos, 0);
     assert_true(repo_backoff(repo) < 0);
     assert_non_null(strstr(error_kept_text(&repo->error), "git's configuration cannot be read"));
-    run(*state, "mv good .gitconfig");
+    run(*state, "cp .gitconfig config");
     list_again(&mounted); /* by the same thread */
     assert_int_equal(repo_backoff(repo), 0);
     mounted_close(&mounted);
+    unsetenv("GIT_CONFIG_GLOBAL");
 }
 
 /* The pack of all and the pack of each are cut; those of the next try are not. */
