@@ -300,6 +300,11 @@ static void test_numbers(void **state)
         {"18446744073709551616", UINT64_MAX, -1},
         {":", 99, -1},
         {"/", 99, -1},
+        /* Which would be 1, were they cut to 64 bits. */
+        {"17179869185G", 1 << 30, -1},
+        {"17592186044417M", 1 << 30, -1},
+        {"18014398509481985K", 1 << 30, -1},
+        {"18446744073709551616K", UINT64_MAX, -1},
     };
     uint64_t number;
 
@@ -315,6 +320,24 @@ static void test_numbers(void **state)
     assert_int_equal(settings_size("1025G", &number), -EINVAL);
 }
 
+/* NULL: it is not set. */
+static void set(const char *name, const char *value)
+{
+    if (value)
+        setenv(name, value, 1);
+    else
+        unsetenv(name);
+}
+
+/* As the cache's variable, with another value: a path below /b. */
+static void set_other(const char *name, const char *value)
+{
+    char below[100];
+
+    snprintf(below, sizeof below, "/b%s", value ? value : "");
+    set(name, value && *value == '/' ? below : value);
+}
+
 /* The first of these that is set; what is no absolute path counts only in our own variable. */
 static void test_the_usual_folders(void **state)
 {
@@ -322,13 +345,15 @@ static void test_the_usual_folders(void **state)
         bool as_root;
         const char *ours, *systemd, *xdg, *home, *cache, *sets;
     } rows[] = {
-        {true, "/o", "/s", "/x", "/h", "/o", "/o"},
-        {true, "/", "/s", "/x", "/h", "/", "/"},
-        {true, "", "/s:/t", "/x", "/h", "/s", "/s/sets"},
+        {true, "/o", "/s", "/x", "/h", "/o", "/b/o"},
+        {true, "/", "/s", "/x", "/h", "/", "/b/"},
+        {true, "", "/s:/t", "/x", "/h", "/s", "/b/s/sets"},
         {true, "", "s", "/x", "/h", "/var/cache/startpointfs", "/var/lib/startpointfs/sets"},
-        {false, "", "", "/x", "/h", "/x/startpointfs", "/x/startpointfs/sets"},
+        {false, "", "", "/x", "/h", "/x/startpointfs", "/b/x/startpointfs/sets"},
         {false, "", "", "x", "/h", "/h/.cache/startpointfs", "/h/.local/state/startpointfs/sets"},
         {false, "", "", "", "", "/tmp/.cache/startpointfs", "/tmp/.local/state/startpointfs/sets"},
+        {false, NULL, NULL, NULL, NULL, "/tmp/.cache/startpointfs",
+         "/tmp/.local/state/startpointfs/sets"},
     };
     char here[1000], below[1100];
     struct settings settings;
@@ -338,13 +363,13 @@ static void test_the_usual_folders(void **state)
     for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
         if (rows[i].as_root && !is_root)
             continue;
-        setenv("STARTPOINTFS_CACHE", rows[i].ours, 1);
-        setenv("STARTPOINTFS_SETS", rows[i].ours, 1);
-        setenv("CACHE_DIRECTORY", rows[i].systemd, 1);
-        setenv("STATE_DIRECTORY", rows[i].systemd, 1);
-        setenv("XDG_CACHE_HOME", rows[i].xdg, 1);
-        setenv("XDG_STATE_HOME", rows[i].xdg, 1);
-        setenv("HOME", rows[i].home, 1);
+        set("STARTPOINTFS_CACHE", rows[i].ours);
+        set_other("STARTPOINTFS_SETS", rows[i].ours);
+        set("CACHE_DIRECTORY", rows[i].systemd);
+        set_other("STATE_DIRECTORY", rows[i].systemd);
+        set("XDG_CACHE_HOME", rows[i].xdg);
+        set_other("XDG_STATE_HOME", rows[i].xdg);
+        set("HOME", rows[i].home);
         assert_true(rows[i].as_root || !is_root || seteuid(65534) == 0);
         int r = settings_init(&settings);
         assert_true(!is_root || seteuid(0) == 0);
