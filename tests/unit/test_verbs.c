@@ -49,6 +49,7 @@ static void be_program(int (*verb)(struct arguments *arguments), const struct sa
 
     snprintf(cache, sizeof cache, "%s/cache", box->folder);
     snprintf(sets, sizeof sets, "%s/sets", box->folder);
+    setenv("TZ", "XXX-5", 1); /* times are UTC, wherever the caller is */
     setenv("STARTPOINTFS_CACHE", cache, 1);
     setenv("STARTPOINTFS_SETS", sets, 1);
     for (char *word; (word = strsep(&words, " "));)
@@ -284,6 +285,14 @@ static void sets_are_listed(void **state)
     snprintf(expected, sizeof expected,
              SET("longer-name", "custom", "%.9s@./c-assert", "%s") "\n]\n", sha, sha);
     assert_non_null(strstr(printed, expected));
+    /* Written by somebody, in another encoding, at a time that no calendar has. */
+    run(*state, "cp sets/b kept; sed -i 's/^# given: .*/# given: \xe9t\xe9/; "
+                "s/^# made: .*/# made: 9000000000000000000/' sets/b");
+    assert_int_equal(call(state, verb_ls, "--json"), 0);
+    assert_non_null(strstr(printed, "\"source\": \"?t?\",\n"));
+    assert_non_null(strstr(printed, "\"made_at\": \"?\",\n"));
+    assert_int_equal(call(state, verb_ls, "%s", ""), 0);
+    assert_non_null(strstr(printed, "\nb            languages        1  ?\n"));
     run(*state, "echo junk >sets/b");
     assert_int_equal(call(state, verb_ls, "%s", ""), 1);
     assert_null(strstr(printed, "\nb "));
@@ -421,8 +430,9 @@ static void gc_says_what_it_removes(void **state)
     assert_int_equal(call(state, verb_create, "pp --languages --quiet c-assert?tag=1.9"), 0);
     assert_int_equal(call(state, verb_gc, "%s", ""), 0);
     assert_non_null(strstr(printed, "0 versions removed, 0.0 kB freed; 2 stay.\n"));
+    run(*state, "touch -d '2020-09-13 23:30 UTC' $(find cache -path '*/tags/1.10')");
     assert_int_equal(call(state, verb_gc, "--days 0 --dry-run"), 0);
-    assert_non_null(strstr(printed, "/c-assert.git\t1.10\tlast read 20"));
+    assert_non_null(strstr(printed, "/c-assert.git\t1.10\tlast read 2020-09-13\n"));
     assert_non_null(strstr(printed, "\n1 version would be removed, about "));
     assert_non_null(strstr(printed, " freed; 1 stay. Nothing was done.\n"));
     assert_int_equal(call(state, verb_gc, "--days 0"), 0);
@@ -457,6 +467,21 @@ static void gc_makes_a_cache_as_small_as_it_may(void **state)
     assert_int_equal(call(state, verb_fetch, "--offline --quiet c-assert?tag=1.9"), 3);
 }
 
+/* By age or by size, or in one of two passes. */
+static void gc_fails_where_it_leaves_one_as_it_is(void **state)
+{
+    static const char *const words[] = {"--days 0", "--max-size 1", "--days 0 --max-size 1G",
+                                        "--days 9 --max-size 1"};
+
+    assert_int_equal(call(state, verb_fetch, "--quiet c-assert?tag=1.9"), 0);
+    run(*state, "for pack in $(find cache -name '*.pack'); do chmod u+w $pack;"
+                "truncate -s 20 $pack; done");
+    for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+        assert_int_equal(call(state, verb_gc, "%s", words[i]), 1);
+        assert_non_null(strstr(said, "left as it is"));
+    }
+}
+
 #define TEST(function) cmocka_unit_test_setup_teardown(function, copy_start_point, sandbox_close)
 
 int main(void)
@@ -468,7 +493,7 @@ int main(void)
         TEST(what_is_no_name_of_a_set_is_refused), TEST(what_has_faults_is_not_recorded),
         TEST(a_checkout_s_head_is_checked),        TEST(update_moves_branches_alone),
         TEST(update_keeps_tags_that_have_moved),   TEST(gc_says_what_it_removes),
-        TEST(gc_makes_a_cache_as_small_as_it_may),
+        TEST(gc_makes_a_cache_as_small_as_it_may), TEST(gc_fails_where_it_leaves_one_as_it_is),
     };
     return cmocka_run_group_tests(tests, make_start_point, remove_start_point);
 }
