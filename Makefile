@@ -87,6 +87,7 @@ $(B)/tests/test_serve: UNIT_LDFLAGS += -Wl,--wrap=readings_get_blob
 $(B)/tests/test_front: UNIT_LDFLAGS := -Wl,--wrap=clients_set
 $(B)/tests/test_fuse_mount: UNIT_LDFLAGS := -Wl,--wrap=fuse_session_unmount,--wrap=unmount_at,--wrap=mount_table_find
 $(B)/tests/test_oom_kills: UNIT_LDFLAGS := -Wl,--wrap=fopen,--wrap=fopen64
+$(B)/tests/test_mountpoint: UNIT_LDFLAGS := -Wl,--wrap=mount_table_find,--wrap=unmount_at,--wrap=statfs64
 $(B)/tests/test_unmount: UNIT_LDFLAGS := -Wl,--wrap=geteuid,--wrap=umount2
 $(B)/tests/test_texts: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_supervisor: UNIT_LDFLAGS := -Wl,--wrap=poll,--wrap=oom_kills

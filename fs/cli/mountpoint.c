@@ -192,7 +192,13 @@ static int ask_mount(const char *path)
                                                                              : ETIMEDOUT;
 }
 
-/* Mounts whose daemon is gone answer ENOTCONN; there may be several, one upon the other. 0, and `row` is what lies
+/* What the kernel answers for a daemon that is gone. */
+static bool is_dead(int answer)
+{
+    return answer == ENOTCONN || answer == ECONNABORTED;
+}
+
+/* Mounts whose daemon is gone; there may be several, one upon the other. 0, and `row` is what lies
  * there then. */
 static int clear_dead(const char *path, struct mount_row *row, int *answer, struct error *e)
 {
@@ -201,7 +207,7 @@ static int clear_dead(const char *path, struct mount_row *row, int *answer, stru
         if (r < 0)
             return error_set(e, -r, "cannot read what is mounted: %s", strerror(-r));
         *answer = starts_with(row->type, "fuse") ? ask_mount(path) : 0;
-        if (*answer != ENOTCONN && *answer != ECONNABORTED)
+        if (!is_dead(*answer))
             return 0;
         r = mountpoint_unmount(path, true, e);
         if (r < 0)
@@ -215,9 +221,14 @@ uint64_t mountpoint_device(const char *path)
     return mounted_on(path).device;
 }
 
-bool mountpoint_answers(const char *path)
+enum mountpoint_life mountpoint_life(const char *path)
 {
-    return ask_mount(path) == 0;
+    const struct mount_row row = mounted_on(path);
+
+    if (!row.device || !starts_with(row.type, "fuse"))
+        return MOUNTPOINT_OTHER;
+    int answer = ask_mount(path);
+    return is_dead(answer) || answer == ETIMEDOUT ? MOUNTPOINT_DEAD : MOUNTPOINT_ALIVE;
 }
 
 int mountpoint_find(const char *path, char **out, struct error *e)

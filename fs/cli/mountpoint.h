@@ -24,8 +24,15 @@ struct json_t *mountpoint_status(const char *path, struct error *e);
 
 /* The device of the mount on that path (mount_table.h); 0: nothing is mounted there, or that cannot be found out. */
 uint64_t mountpoint_device(const char *path);
-/* Whether somebody answers what such a mount is asked, within some seconds. */
-bool mountpoint_answers(const char *path);
+
+/* What a mount of FUSE on that path makes of a question. Others are not asked: they are nobody's daemon. */
+enum mountpoint_life {
+    MOUNTPOINT_OTHER, /* no FUSE, or nothing, is mounted there */
+    MOUNTPOINT_ALIVE,
+    MOUNTPOINT_DEAD, /* its daemon is gone, or does not answer within some seconds */
+};
+
+enum mountpoint_life mountpoint_life(const char *path);
 
 /* Unmounts, as root by itself, else with fusermount3(1). `lazy` also if it is in use. */
 int mountpoint_unmount(const char *path, bool lazy, struct error *e);

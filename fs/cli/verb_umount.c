@@ -18,7 +18,7 @@
     "%s is unmounted here, but its daemon goes on: elsewhere it is still mounted, or has open " \
     "files"
 
-/* A descriptor of the mount's supervisor, or -1: the mount is dead, or not ours. */
+/* A descriptor of the mount's supervisor, or -1: the mount is not ours. */
 static int open_supervisor(const char *path)
 {
     json_t *status = mountpoint_status(path, NULL);
@@ -80,11 +80,12 @@ int verb_umount(struct arguments *arguments)
 {
     const char *path = arguments->operands[0];
     uint64_t device = mountpoint_device(path);
-    int supervisor = device && mountpoint_answers(path) ? open_supervisor(path) : -1;
+    enum mountpoint_life life = mountpoint_life(path);
+    int supervisor = life == MOUNTPOINT_ALIVE ? open_supervisor(path) : -1;
     struct error error;
     int code = EXIT_OK;
 
-    int r = mountpoint_unmount(path, arguments->lazy || supervisor < 0, &error);
+    int r = mountpoint_unmount(path, arguments->lazy || life == MOUNTPOINT_DEAD, &error);
     if (r == -EBUSY)
         code = say_in_use(path, device);
     else if (r < 0)
