@@ -32,6 +32,7 @@ static void write_list(void **state, const char *source)
     run(*state, "printf '%%s\\n' '%s' >new; mv new some.list", source);
 }
 
+/* What is missing for it is asked for at once. */
 static char *text_of(struct mounted *mounted, const char *set)
 {
     uint32_t folder = walk(mounted, set);
@@ -39,7 +40,7 @@ static char *text_of(struct mounted *mounted, const char *set)
     char *text;
     int r = -EAGAIN;
 
-    for (int asked = 0; r == -EAGAIN && asked < 10; asked++) {
+    for (int asked = 0; r == -EAGAIN && asked < 2; asked++) {
         r = set_folders_shas(&mounted->mount, folder, &ask, &text);
         if (r == -EAGAIN)
             wait_for_work(mounted, &ask);
@@ -170,6 +171,30 @@ static void a_number_means_one_source(void **state)
     mounted_close(&mounted);
 }
 
+/* As `update` does beside a mount: it is no branch that may move, but what the set was checked with. */
+static void a_set_s_branch_is_at_the_commit_of_the_set(void **state)
+{
+    uint32_t seen = 0;
+    struct mounted mounted;
+
+    make_repository(*state);
+    write_list(state, "./repo?tag=2");
+    mounted_open(&mounted, state, "./some.list");
+    walk(&mounted, "repo/main/file");
+    for (int i = 1; i <= 2; i++) {
+        run(*state,
+            "commit=$(git -C repo rev-parse %d);"
+            "echo \"./repo?tag=main&commit=$commit\" >new; mv new some.list",
+            i);
+        lists_reload(&mounted.mount);
+        uint32_t node = walk(&mounted, SETS "/some/0");
+        assert_int_not_equal(node, seen);
+        assert_int_equal(node_get(mounted.mount.nodes, node)->flags & NODE_BRANCH, 0);
+        seen = node;
+    }
+    mounted_close(&mounted);
+}
+
 /* As `create` and `rm` do beside a mount. */
 static void sets_come_and_go(void **state)
 {
@@ -251,6 +276,7 @@ int main(void)
         TEST(what_is_said_of_a_list),
         TEST(a_list_of_what_is_not_there_says_nothing),
         TEST(a_number_means_one_source),
+        TEST(a_set_s_branch_is_at_the_commit_of_the_set),
         TEST(a_list_is_of_the_type_that_its_name_says),
         TEST(sets_come_and_go),
         TEST(a_set_for_which_there_is_no_room_is_not_shown_in_part),

@@ -4,6 +4,7 @@
 #include <stddef.h>
 
 #include <cmocka.h>
+#include <ctype.h>
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -79,9 +80,13 @@ static void names_are_found(void **state)
     for (size_t i = 0; i < sizeof nothing / sizeof *nothing; i++)
         assert_int_equal(shown_find(shown, nothing[i], &branch), SHOWN_NOTHING);
     shown_put(shown);
-    shown = show("a/b"); /* no other name */
-    assert_int_equal(shown_find(shown, "a", &branch), SHOWN_PREFIX);
-    shown_put(shown);
+    static const char *const few[] = {"a/b", /* no other name */
+                                      "a/b a\xc3\xa9", "a-b a/b"};
+    for (size_t i = 0; i < sizeof few / sizeof *few; i++) {
+        shown = show(few[i]);
+        assert_int_equal(shown_find(shown, "a", &branch), SHOWN_PREFIX);
+        shown_put(shown);
+    }
 }
 
 static void folders_are_listed(void **state)
@@ -94,6 +99,28 @@ static void folders_are_listed(void **state)
     assert_string_equal(list(shown, "a/c"), "d");
     assert_string_equal(list(shown, "h"), "");
     assert_string_equal(list(shown, "nothing"), "");
+    shown_put(shown);
+}
+
+/* These three have the same hash: none hides another, wherever the listing goes on. */
+static void names_with_the_same_hash_are_listed(void **state)
+{
+    struct shown *shown = show("450 1744074 2749463 a/450 a/1744074");
+    struct shown_child child = {0};
+    uint64_t offset = 0;
+    uint32_t number = 0;
+
+    (void)state;
+    assert_string_equal(list(shown, ""), "1744074 2749463 450 a/");
+    assert_string_equal(list(shown, "a"), "1744074 450");
+    while (!number || !isdigit((unsigned char)*child.name)) {
+        assert_int_equal(shown_next(shown, "", &offset, &child), 0);
+        number = child.number;
+    }
+    for (uint32_t i = 1; i <= 2; i++) { /* else their hash is another by now: find three anew */
+        assert_int_equal(shown_next(shown, "", &offset, &child), 0);
+        assert_int_equal(child.number, number + i);
+    }
     shown_put(shown);
 }
 
@@ -147,6 +174,8 @@ static void changes_are_seen(void **state)
     assert_int_equal(compare("a", "^a"), SHOWN_OTHER);
     assert_int_equal(compare("a c", "a c a/b"), SHOWN_OTHER);
     assert_int_equal(compare("a/b", "a/b a/c"), SHOWN_MORE);
+    assert_int_equal(compare("a/b", "a/b a/b/c"), SHOWN_OTHER);
+    assert_int_equal(compare("ab", "ab a/c"), SHOWN_MORE);
 }
 
 int main(void)
@@ -154,6 +183,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_found),
         cmocka_unit_test(folders_are_listed),
+        cmocka_unit_test(names_with_the_same_hash_are_listed),
         cmocka_unit_test(offsets_stay_good_when_names_come_and_go),
         cmocka_unit_test(changes_are_seen),
     };

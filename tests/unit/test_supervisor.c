@@ -632,6 +632,9 @@ static void a_program_that_goes_on(void **state)
         waits_for(-1);
     }
     assert_int_equal(mount->restarts, 0);
+    kill(worker, SIGKILL); /* it is one as any other by now */
+    ready_worker();
+    assert_int_equal(mount->restarts, 1);
     assert_int_equal(mount->reloads_refused, 0);
 }
 
@@ -660,6 +663,38 @@ static void a_program_whose_worker_does_not_start(void **state)
     assert_int_equal(mount->reloads, 0);
     go_on_with_it(); /* it can be asked again */
     tell(worker, EXIT_REPLACE);
+    ready_worker();
+    EVENTUALLY(mount->reloads == 1);
+}
+
+/* The program on disk is given its time, whatever becomes of the worker. */
+static void a_worker_that_dies_while_the_program_is_asked(void **state)
+{
+    (void)state;
+    begin();
+    pid_t worker = ready_worker();
+    ask_for_a_reload();
+    tell(worker, 3);
+    ready_worker();
+    waits_and_does_not_act_before(10000);
+    refused(1, "it is not a startpointfs that can take over this mount");
+}
+
+/* Then nobody is told anything, the supervisor itself neither. */
+static void what_is_asked_of_it_in_a_pause(void **state)
+{
+    (void)state;
+    begin();
+    for (int i = 0; i < 3; i++)
+        tell(ready_worker(), 3);
+    waits_for(200);
+    kill(supervisor, SIGHUP);
+    told("RELOADING=1\nMONOTONIC_USEC=1000000000\n");
+    kill(supervisor, SIGUSR1);
+    pid_t probe = child("probe");
+    tell(probe, EXIT_OK);
+    EVENTUALLY(kill(probe, 0) < 0); /* it has been heard */
+    pass(200);
     ready_worker();
     EVENTUALLY(mount->reloads == 1);
 }
@@ -724,6 +759,8 @@ int main(int argc, char **argv)
         TEST(a_program_that_goes_on),
         TEST(a_worker_that_does_not_end_for_the_next_program),
         TEST(a_program_whose_worker_does_not_start),
+        TEST(a_worker_that_dies_while_the_program_is_asked),
+        TEST(what_is_asked_of_it_in_a_pause),
         TEST(a_program_that_cannot_be_asked),
         TEST(a_program_that_cannot_be_started),
     };
