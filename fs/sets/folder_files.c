@@ -100,7 +100,7 @@ static int walk_name(struct folder_walk *walk, int fd, const char *name, size_t 
     } else if (S_ISDIR(st.st_mode)) {
         int below = openat(fd, name, O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
         if (below < 0)
-            r = failed(walk->files, walk->path);
+            r = errno == ENOENT ? 0 : failed(walk->files, walk->path);
         else if (depth == DEPTH_MAX)
             r = error_set(&walk->files->error, ELOOP,
                           "has folders nested more than %d deep: %.60s...", DEPTH_MAX, walk->path);

@@ -17,13 +17,15 @@
 
 /* How many calls succeed before one fails; -1: all do. */
 static _Atomic int calls_left = -1;
+/* Calls of that name alone are counted; NULL: all. */
+static const char *only;
 
 static const char *_Atomic failed = "";
 static _Atomic int failed_with;
 
 static bool fails_now(const char *call, int errnum)
 {
-    if (calls_left < 0 || calls_left-- != 0)
+    if ((only && strcmp(only, call) != 0) || calls_left < 0 || calls_left-- != 0)
         return false;
     failed = call;
     failed_with = errno = errnum;

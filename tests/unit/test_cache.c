@@ -1774,6 +1774,36 @@ static void test_local_remotes(void **state)
     close_setup(&setup);
 }
 
+static struct net_settings settings_of_remote; /* of the one that was made last */
+
+int __real_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
+int __wrap_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
+int __wrap_remote_new(struct remote **out, const struct net_settings *settings, struct error *e)
+{
+    settings_of_remote = *settings;
+    return __real_remote_new(out, settings, e);
+}
+
+/* Room is wanted now: who does not answer soon is not waited for as long as a fetch does. */
+static void test_room_does_not_wait_for_long(void **state)
+{
+    struct setup setup;
+    struct net_settings settings;
+    struct bring_back *bring_back;
+    struct error e = {0};
+
+    open_setup(&setup, state);
+    net_settings_init(&settings);
+    for (unsigned timeout = 5; timeout <= 60; timeout += 55) {
+        settings.connect_timeout = timeout;
+        assert_int_equal(bring_back_new(&bring_back, setup.cache_folder, &settings, NULL, &e), 0);
+        bring_back_free(bring_back);
+        assert_int_equal(settings_of_remote.connect_timeout, timeout < 10 ? timeout : 10);
+        assert_int_equal(settings_of_remote.silence_most, 10);
+    }
+    close_setup(&setup);
+}
+
 /* Out of memory is told to every request: a status of 0 means that the version is there. */
 static bool comes_back(const struct setup *setup, const char *ref, const char *target)
 {
@@ -1920,6 +1950,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(test_what_a_search_has_left_is_cleaned),
+        TEST(test_room_does_not_wait_for_long),
         TEST(test_what_comes_back),
         TEST(test_a_remote_is_not_asked_for_long_whether_it_has_something),
         TEST(test_out_of_memory_is_no_success),

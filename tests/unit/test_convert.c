@@ -173,6 +173,23 @@ static void test_a_long_text(void **state)
     free(text);
 }
 
+/* iconv passes over tags (U+E0041), four bytes each: of a long text of these nothing comes out before its input is cut. */
+static void test_a_long_text_of_nothing(void **state)
+{
+    const struct conversion latin = {.encoding = "ISO-8859-1"};
+    const size_t count = 20000;
+    char *text = malloc(4 * count + 4);
+
+    (void)state;
+    for (size_t before = 0; before < 4; before++) {
+        memset(text, 'x', before);
+        for (size_t i = 0; i < count; i++)
+            memcpy(text + before + 4 * i, "\363\240\201\201", 4);
+        expect(&latin, text, before + 4 * count, "xxx", before);
+    }
+    free(text);
+}
+
 static void test_encodings(void **state)
 {
     static const struct {
@@ -373,6 +390,7 @@ int main(void)
         TEST(test_line_ends),
         TEST(test_what_looks_binary),
         TEST(test_a_long_text),
+        TEST(test_a_long_text_of_nothing),
         TEST(test_encodings),
         TEST(test_all_steps),
         TEST(test_how_large_a_file_may_be),

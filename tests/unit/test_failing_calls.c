@@ -364,6 +364,50 @@ static void test_repair(void **state)
     close_setup(&setup);
 }
 
+static int fetch_by(struct setup *setup, struct repository *repository, struct error *e)
+{
+    struct version_request request = {.name = "1"};
+    struct net_settings settings;
+    struct remote *remote;
+
+    (void)setup;
+    net_settings_init(&settings);
+    assert_int_equal(remote_new(&remote, &settings, e), 0);
+    int r = repository_fetch(repository, remote, &request, 1, NULL, NULL, e);
+    remote_free(remote);
+    return r;
+}
+
+/* Not that the version is damaged, which is no news. */
+static void test_a_full_disk_keeps_from_repairing(void **state)
+{
+    struct setup setup;
+    bool is_done = false;
+    int told = 0;
+
+    open_setup(&setup, state);
+    run(setup.box, "cd here; cd objects/pack; rm *.idx");
+    run(setup.box, "cp -a %s kept", setup.folder);
+    only = "rename";
+    for (int at = 0; !is_done; at++) {
+        struct repository *repository;
+        struct error e = {0};
+
+        restore(&setup);
+        assert_int_equal(repository_open(&repository, setup.cache, setup.url, &e), 0);
+        calls_left = at;
+        int r = fetch_by(&setup, repository, &e);
+        is_done = calls_left >= 0;
+        calls_left = -1;
+        repository_close(repository);
+        assert_true(r == 0 || (r == -ENOSPC && e.errnum == ENOSPC && !is_done));
+        told += r < 0;
+    }
+    only = NULL;
+    assert_in_range(told, 1, 10);
+    close_setup(&setup);
+}
+
 static int receive(struct incoming *incoming, const struct setup *setup, struct error *e)
 {
     struct version version;
@@ -420,6 +464,7 @@ int main(void)
         TEST(test_how_much_room_could_be_made),
         TEST(test_what_is_reserved_outlives_a_gc_that_cannot_begin),
         TEST(test_repair),
+        TEST(test_a_full_disk_keeps_from_repairing),
         TEST(test_a_new_version),
     };
 

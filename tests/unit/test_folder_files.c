@@ -95,6 +95,28 @@ static void the_visitor_ends_it(void **state)
     folder_files_free(files);
 }
 
+static int remove_others(void *visitor, const char *path, enum path_kind kind, uint64_t size)
+{
+    const struct sandbox *box = visitor;
+
+    (void)kind;
+    (void)size;
+    run(box, "echo %s >>visited; cd f; for i in *; do test $i = %s || rm $i; done", path, path);
+    return 0;
+}
+
+static void what_vanishes_meanwhile_was_never_there(void **state)
+{
+    struct sandbox *box = *state;
+
+    run(box, "mkdir f; touch f/1 f/2 f/3");
+    struct folder_files *files = open_files(box, "f");
+    struct start_point_files callbacks = folder_files_callbacks(files);
+    assert_int_equal(callbacks.walk(callbacks.data, remove_others, box), 0);
+    assert_string_equal(output(box, "wc -l <visited"), "1");
+    folder_files_free(files);
+}
+
 static void two_hundred_folders_deep(void **state)
 {
     struct sandbox *box = *state;
@@ -269,10 +291,10 @@ static void lists_are_read_in_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(files_and_symlinks_are_seen), TEST(the_visitor_ends_it),
-        TEST(two_hundred_folders_deep),    TEST(nothing_outside_is_read),
-        TEST(what_is_a_plain_folder),      TEST(what_is_a_folder_of_lists),
-        TEST(lists_are_read_in_order),
+        TEST(files_and_symlinks_are_seen), TEST(what_vanishes_meanwhile_was_never_there),
+        TEST(the_visitor_ends_it),         TEST(two_hundred_folders_deep),
+        TEST(nothing_outside_is_read),     TEST(what_is_a_plain_folder),
+        TEST(what_is_a_folder_of_lists),   TEST(lists_are_read_in_order),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -33,6 +33,32 @@ static void test_sorted_without_repetition(void **state)
     assert_null(listing_find(&listing, "HEAD"));
 }
 
+/* Names lie in blocks of memory, the first of which has 2,048 bytes: here only the NUL has no room in it. */
+static void test_any_number_of_names(void **state)
+{
+    struct listing listing = {0};
+    char name[2048];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof name; i++)
+        name[i] = i % 2 ? '/' : 'x';
+    memcpy(name, "refs/tags/", 10);
+    name[1023] = '\0';
+    add(&listing, name, ONE, ONE);
+    name[1023] = 'x';
+    name[1024] = '\0';
+    add(&listing, name, ONE, ONE);
+    for (int i = 0; i < 9000; i++) {
+        snprintf(name, sizeof name, "refs/tags/%06d", i);
+        add(&listing, name, ONE, ONE);
+    }
+    assert_int_equal(strlen(listing.refs[0].name), 1023);
+    assert_int_equal(strlen(listing.refs[1].name), 1024);
+    for (int i = 0; i < 9000; i++)
+        assert_int_equal(atoi(listing.refs[i + 2].name + 10), i);
+    listing_release(&listing);
+}
+
 static void test_odd_names_are_left_out(void **state)
 {
     static const char *const odd[] = {
@@ -187,6 +213,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_sorted_without_repetition),
+        cmocka_unit_test(test_any_number_of_names),
         cmocka_unit_test(test_odd_names_are_left_out),
         cmocka_unit_test(test_a_tag_wins_over_a_branch),
         cmocka_unit_test(test_default),

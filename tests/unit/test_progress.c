@@ -235,7 +235,8 @@ static void elsewhere_there_are_lines(void **state)
         const char *text;
     } rows[] = {
         {{0}, "startpointfs: note: note\n[1/2] one: fetched\n"},
-        {{.lines = true}, "one: remote: Counting\nstartpointfs: note: note\n[1/2] one: fetched\n"},
+        {{.lines = true},
+         "one: remote: Counting 1?[2J\nstartpointfs: note: note\n[1/2] one: fetched\n"},
         {{.asks = true}, "startpointfs: note: note\n"},
         {{.quiet = true, .lines = true}, ""},
     };
@@ -248,7 +249,7 @@ static void elsewhere_there_are_lines(void **state)
         dup2(fileno(file), STDERR_FILENO);
         struct progress *progress = progress_new(2, &rows[i].options);
         progress_begin(progress, &transfer, "one");
-        progress_says(progress, &transfer, "Counting");
+        progress_says(progress, &transfer, "Counting 1\033[2J");
         progress_note(progress, "note");
         progress_end(progress, &transfer);
         progress_done(progress, "one", "fetched");

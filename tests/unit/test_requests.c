@@ -19,12 +19,22 @@ struct setup {
     struct error error; /* of the last call */
 };
 
-static void open_setup(struct setup *setup, void **state)
+static void open_cache(struct setup *setup)
 {
     struct net_settings settings;
     struct error e = {0};
     char path[100];
 
+    net_settings_init(&settings);
+    snprintf(path, sizeof path, "%s/cache", setup->box->folder);
+    assert_int_equal(cache_open(&setup->cache, path, false, &e), 0);
+    snprintf(path, sizeof path, "%s/remote", setup->box->folder);
+    assert_int_equal(repository_open(&setup->repository, setup->cache, path, &e), 0);
+    assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);
+}
+
+static void open_setup(struct setup *setup, void **state)
+{
     memset(setup, 0, sizeof *setup);
     setup->box = *state;
     run_once(setup->box, "git init -q remote; cd remote; for i in 0 1 2 3; do"
@@ -32,12 +42,7 @@ static void open_setup(struct setup *setup, void **state)
                          "git tag v1 main~3; git tag v3 main~1");
     for (int i = 0; i < 4; i++)
         strcpy(setup->ids[i], output(setup->box, "git -C remote rev-parse main~%d", 3 - i));
-    net_settings_init(&settings);
-    snprintf(path, sizeof path, "%s/cache", setup->box->folder);
-    assert_int_equal(cache_open(&setup->cache, path, false, &e), 0);
-    snprintf(path, sizeof path, "%s/remote", setup->box->folder);
-    assert_int_equal(repository_open(&setup->repository, setup->cache, path, &e), 0);
-    assert_int_equal(remote_new(&setup->remote, &settings, &e), 0);
+    open_cache(setup);
 }
 
 static void close_setup(struct setup *setup)
@@ -124,6 +129,25 @@ static void what_the_listing_shows_is_fetched_by_it(void **state)
     for (int i = 0; i < 3; i++)
         assert_false(requests[i].needs_search);
     assert_true(is_listed(&setup));
+    close_setup(&setup);
+}
+
+/* What somebody else may have written says nothing of what is pinned for good. */
+static void a_listing_without_a_checksum_pins_nothing(void **state)
+{
+    struct setup setup;
+
+    open_setup(&setup, state);
+    struct version_request first = {.name = "v3"}, request = {.name = "v1"};
+    assert_int_equal(fetch(&setup, &first, 1), 0);
+    run(setup.box,
+        "{ echo startpointfs listing 1; echo time $(date +%%s); echo %s refs/tags/v1; echo end; } "
+        ">%s/startpointfs-listing",
+        setup.ids[2], repository_folder(setup.repository));
+    close_setup(&setup);
+    open_cache(&setup);
+    assert_int_equal(fetch(&setup, &request, 1), 0);
+    assert_is(&setup, &request, VERSION_TAG, 0);
     close_setup(&setup);
 }
 
@@ -263,6 +287,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(a_commit_that_is_named_whole_needs_no_listing),
         TEST(what_the_listing_shows_is_fetched_by_it),
+        TEST(a_listing_without_a_checksum_pins_nothing),
         TEST(a_search_may_be_left),
         TEST(what_was_found_in_the_history_may_come_with_it),
         TEST(a_pinned_tag_never_moves),

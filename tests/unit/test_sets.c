@@ -408,7 +408,8 @@ static void who_may_read_a_set_may_read_the_next(void **state)
 {
     struct fixture *fixture = *state;
     struct set open = make("pp", (const char *const[]){"https://h/x?tag=1", NULL});
-    struct set secret = make("pp", (const char *const[]){"https://me:hush@h/x?tag=1", NULL});
+    struct set secret =
+        make("pp", (const char *const[]){"https://h/a", "https://me:hush@h/x?tag=1", NULL});
     struct error error;
     char *path;
 
@@ -420,6 +421,7 @@ static void who_may_read_a_set_may_read_the_next(void **state)
     assert_int_equal(set_save(&open, fixture->sets, true, &error), 0);
     assert_int_equal(mode_of(path), 0644);
     assert_int_equal(set_pin(&secret, 0, COMMIT, &error), 0);
+    assert_int_equal(set_pin(&secret, 1, COMMIT, &error), 0);
     assert_int_equal(set_save(&secret, fixture->sets, true, &error), 0);
     assert_int_equal(mode_of(path), 0600);
     free(path);
