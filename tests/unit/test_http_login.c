@@ -22,6 +22,27 @@ static struct http_request prepared(struct http_login *login)
     return request;
 }
 
+static void a_host_is_asked_for_as_git_does(void **state)
+{
+    static const char *const rows[][3] = {{"https://h/x", "https", "h"},
+                                          {"http://h:80/x", "http", "h:80"},
+                                          {"https://[::1]/x", "https", "[::1]"},
+                                          {"https://[::1]:8443/x", "https", "[::1]:8443"}};
+    char expected[100];
+
+    use_helper(*state);
+    run(*state, "sed -i 's,^echo,cat >said; &,' helper; echo 0 >password");
+    for (size_t i = 0; i < 4; i++) {
+        struct http_login login = {0};
+        struct http_request request = {.url = rows[i][0]};
+        http_login_prepare(&login, rows[i][0], &request);
+        assert_true(http_login_again(&login, &request, &refused, 60));
+        snprintf(expected, sizeof expected, "protocol=%s host=%s ", rows[i][1], rows[i][2]);
+        assert_string_equal(output(*state, "grep 'protocol\\|host' said | tr '\\n' ' '"), expected);
+        http_login_release(&login);
+    }
+}
+
 static void one_that_has_expired_is_asked_for_again(void **state)
 {
     struct http_login login = {0};
@@ -176,11 +197,9 @@ static void another_method_is_tried_once(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(one_that_has_expired_is_asked_for_again),
-        TEST(one_that_never_worked_is_not),
-        TEST(an_answer_in_pieces_is_whole),
-        TEST(each_is_told_only_what_is_for_it),
-        TEST(another_method_is_tried_once),
+        TEST(a_host_is_asked_for_as_git_does),  TEST(one_that_has_expired_is_asked_for_again),
+        TEST(one_that_never_worked_is_not),     TEST(an_answer_in_pieces_is_whole),
+        TEST(each_is_told_only_what_is_for_it), TEST(another_method_is_tried_once),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

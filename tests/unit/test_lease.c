@@ -6,6 +6,7 @@
 
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/lease.h"
+#include "tests/unit/apart.h"
 #include "tests/unit/sandbox.h"
 
 #define SECOND INT64_C(1000000000)
@@ -124,6 +125,32 @@ static void test_a_lease_that_begins_ahead(void **state)
     lease_end(own);
 }
 
+/* As nobody: whose file may not be opened may be a user since ever. */
+static void look_as_another(void *data)
+{
+    const struct sandbox *box = data;
+    char path[100];
+    int64_t oldest = -1;
+
+    snprintf(path, sizeof path, "%s/cache", box->folder);
+    CHECK(setgid(65534) == 0 && setuid(65534) == 0);
+    struct lease *own = lease_begin(path, LEASE_KEEPS);
+    CHECK(own != NULL);
+    CHECK(lease_oldest_other(own, true, &oldest) == 0 && oldest == 0);
+    lease_end(own);
+}
+
+static void test_a_lease_of_another_user(void **state)
+{
+    struct sandbox *box = *state;
+    struct lease *lease = begin(box, LEASE_KEEPS);
+
+    run(box, "chmod 755 .; chmod 777 cache cache/startpointfs-users; chmod 600 "
+             "cache/startpointfs-users/*");
+    run_apart(look_as_another, box);
+    lease_end(lease);
+}
+
 static void test_who_cannot_look_says_so(void **state)
 {
     const struct sandbox *box = *state;
@@ -223,8 +250,9 @@ int main(void)
         TEST(test_a_lease_is_a_locked_file),  TEST(test_where_no_lease_can_be_had),
         TEST(test_the_oldest_other),          TEST(test_what_is_no_lease),
         TEST(test_a_lease_that_begins_ahead), TEST(test_who_cannot_look_says_so),
-        TEST(test_the_time_of_a_ref),         TEST(test_what_lies_ahead),
-        TEST(test_the_time_of_packed_refs),   TEST(test_the_lock_of_reads),
+        TEST(test_a_lease_of_another_user),   TEST(test_the_time_of_a_ref),
+        TEST(test_what_lies_ahead),           TEST(test_the_time_of_packed_refs),
+        TEST(test_the_lock_of_reads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

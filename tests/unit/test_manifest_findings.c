@@ -39,6 +39,23 @@ static void test_exit_code(void **state)
     assert_int_equal(EXIT_CODE_OF(-16, 41), 41);
 }
 
+/* Also of those that are too many to be kept. */
+static void test_exit_code_of_very_many(void **state)
+{
+    struct findings findings = {0};
+
+    (void)state;
+    for (int i = 0; i <= FINDINGS_MAX; i++)
+        findings_add(&findings, SEVERITY_WARNING, 34, &nowhere, "text");
+    findings_add(&findings, SEVERITY_ERROR, 41, &nowhere, "text");
+    assert_int_equal(findings.count, FINDINGS_MAX);
+    assert_int_equal(findings.left_out, 2);
+    assert_int_equal(findings.exit_code, 41);
+    findings_add(&findings, SEVERITY_ERROR, 17, &nowhere, "text");
+    assert_int_equal(findings.exit_code, 17);
+    findings_release(&findings);
+}
+
 static void add_samples(struct findings *findings)
 {
     struct where where = {"acme?tag=1", "a/manifest.json", "/tab_size", 7, 15, false};
@@ -170,11 +187,9 @@ static void test_shown_clip(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_exit_code),
-        cmocka_unit_test(test_text),
-        cmocka_unit_test(test_in_the_order_of_lines),
-        cmocka_unit_test(test_json),
-        cmocka_unit_test(test_shown_clean),
+        cmocka_unit_test(test_exit_code),  cmocka_unit_test(test_exit_code_of_very_many),
+        cmocka_unit_test(test_text),       cmocka_unit_test(test_in_the_order_of_lines),
+        cmocka_unit_test(test_json),       cmocka_unit_test(test_shown_clean),
         cmocka_unit_test(test_shown_clip),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -358,6 +358,16 @@ static void a_worker_of_lists(void **state)
     fail_each(&way, 2, 50, 50);
 }
 
+/* Whose listing nobody reads before it is looked into. */
+static void a_worker_of_a_source(void **state)
+{
+    static const char *const paths[] = {"repo/1/file", "repo", "repo/none", NULL};
+    struct way way = {.box = *state, .operands = {"./repo?tag=2"}, .count = 1, .paths = paths};
+
+    fill_cache(state);
+    fail_each(&way, 1, 50, 20);
+}
+
 static void a_later_worker_of_lists(void **state)
 {
     struct way way = {.box = *state,
@@ -421,11 +431,9 @@ static void a_worker_that_fetches(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(a_worker_of_lists),
-        TEST(a_later_worker_of_lists),
-        TEST(a_later_worker_of_lists_that_it_reads_anew),
-        TEST(a_worker_of_sets),
-        TEST(a_worker_that_fetches),
+        TEST(a_worker_of_lists),       TEST(a_worker_of_a_source),
+        TEST(a_later_worker_of_lists), TEST(a_later_worker_of_lists_that_it_reads_anew),
+        TEST(a_worker_of_sets),        TEST(a_worker_that_fetches),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

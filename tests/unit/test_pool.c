@@ -38,6 +38,19 @@ void __wrap_remote_rest(struct remote *remote)
     sem_post(&has_rested);
 }
 
+static int refusals; /* as if there was no memory for so many */
+
+int __real_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
+int __wrap_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
+
+int __wrap_remote_new(struct remote **out, const struct net_settings *settings, struct error *e)
+{
+    if (refusals == 0)
+        return __real_remote_new(out, settings, e);
+    refusals--;
+    return error_no_memory(e);
+}
+
 /* What ran, and a gate that jobs wait at while it is closed. */
 struct trace {
     pthread_mutex_t lock;
@@ -208,6 +221,30 @@ static void one_that_rests_for_long_keeps_no_connection(void **state)
     assert_true(pool_stop(pool, 10000));
 }
 
+static void one_without_a_remote_has_one_for_its_next_job(void **state)
+{
+    struct net_settings settings;
+    struct trace trace;
+    struct pool *pool;
+
+    (void)state;
+    trace_init(&trace);
+    open_gate(&trace);
+    net_settings_init(&settings);
+    refusals = 1;
+    pool = pool_new(1, &settings, run_job, &trace);
+    assert_non_null(pool);
+    for (unsigned i = 1; i <= 2; i++) {
+        pid_t first = trace.thread;
+        assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), 0);
+        wait_until_begun(&trace, i);
+        pool_drain(pool);
+        assert_true(i == 1 || trace.thread == first);
+        assert_true(!trace.remote == (i == 1));
+    }
+    assert_true(pool_stop(pool, 10000));
+}
+
 static void one_of_no_more_use_is_replaced(void **state)
 {
     struct trace trace;
@@ -274,6 +311,7 @@ int main(void)
         cmocka_unit_test(what_has_not_begun_is_forgotten),
         cmocka_unit_test(one_that_rests_takes_the_next_at_once),
         cmocka_unit_test(one_that_rests_for_long_keeps_no_connection),
+        cmocka_unit_test(one_without_a_remote_has_one_for_its_next_job),
         cmocka_unit_test(one_of_no_more_use_is_replaced),
         cmocka_unit_test(each_host_has_its_own_places),
     };
