@@ -340,6 +340,17 @@ static void test_df(void **state)
     kernel_close(&kernel);
 }
 
+/* Until no request is worked on. */
+static void wait_for_none(const struct kernel *kernel)
+{
+    time_t end = time(NULL) + 20;
+
+    while (!inflight_is_empty(&kernel->worker.mount.state->inflight)) {
+        assert_true(time(NULL) < end);
+        sched_yield();
+    }
+}
+
 /* Three workers have died of a request: it is refused, and so is what is like it, and nothing else. */
 static void test_what_workers_died_of_is_refused(void **state)
 {
@@ -352,8 +363,7 @@ static void test_what_workers_died_of_is_refused(void **state)
     assert_int_equal(look(&kernel, folder, "file"), -EIO);
     assert_int_equal(look(&kernel, folder, "filf"), 0);
     assert_int_equal(look(&kernel, look_along(&kernel, "repo/1"), "file"), 0);
-    while (!inflight_is_empty(&kernel.worker.mount.state->inflight)) /* none is worked on still */
-        sched_yield();
+    wait_for_none(&kernel);
     kernel_close(&kernel);
 }
 
@@ -404,6 +414,14 @@ static void test_what_the_last_worker_left_is_sent_again(void **state)
     struct crash_record *requests = &kernel.worker.mount.state->inflight.requests;
     assert_int_equal(crash_record_deaths(requests, LEFT_WORK), 1);
     assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    /* It comes with a mark in its number, and is the same all the same. */
+    kernel.unique = (LEFT_WORK | RESENT) - 2;
+    assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    wait_for_none(&kernel);
+    crash_record_condemn(requests, LEFT_WORK);
+    kernel.unique -= 2;
+    assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), -EIO);
+    wait_for_none(&kernel);
     kernel_close(&kernel);
 }
 
@@ -455,6 +473,41 @@ static void test_a_kernel_is_asked_for_epochs_once(void **state)
     assert_int_equal(kernel.said.header.error, NOTIFY_INC_EPOCH);
     assert_int_equal(kernel.worker.mount.state->has_epochs, EPOCHS_KNOWN);
     kernel_close(&kernel);
+}
+
+/* What the kernel says where there is nothing to read. */
+static void refuse_to_read(const struct kernel *kernel, int errnum)
+{
+    const char byte = (char)errnum;
+    assert_int_equal(send(kernel->fd, &byte, 1, 0), 1);
+}
+
+/* A request may be taken back while it is read. */
+static void test_reading_for_nothing(void **state)
+{
+    static const int errors[] = {EINTR, EAGAIN, ENOENT};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        refuse_to_read(&kernel, errors[i]);
+        assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    }
+    kernel_close(&kernel);
+}
+
+static void test_a_mount_that_is_taken_away(void **state)
+{
+    static const int errors[] = {ENODEV, ECONNABORTED};
+
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        struct kernel kernel;
+        kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+        refuse_to_read(&kernel, errors[i]);
+        kernel_free(&kernel);
+        assert_int_equal(kernel.ended, CONNECTION_UNMOUNTED);
+        run(*state, "rm -rf repo cache");
+    }
 }
 
 static void test_a_conversation_that_breaks(void **state)
@@ -511,6 +564,8 @@ int main(void)
         TEST(test_what_the_last_worker_left_is_refused),
         TEST(test_a_first_worker_recovers_nothing),
         TEST(test_a_kernel_is_asked_for_epochs_once),
+        TEST(test_reading_for_nothing),
+        TEST(test_a_mount_that_is_taken_away),
         TEST(test_a_conversation_that_breaks),
         TEST(test_a_first_request_that_cannot_be),
     };
