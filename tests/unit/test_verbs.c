@@ -455,6 +455,12 @@ static void gc_makes_a_cache_as_small_as_it_may(void **state)
     assert_int_equal(sscanf(strstr(size, "up "), "up %lf kB.\n", &kilobytes), 1);
     assert_true(kilobytes > 1 && kilobytes < 1000);
     assert_string_equal(said, "");
+    /* What a set names stays. */
+    assert_int_equal(call(state, verb_create, "pp --languages --quiet c-assert?tag=1.9"), 0);
+    assert_int_equal(call(state, verb_gc, "--max-size 1"), 0);
+    assert_ptr_equal(strstr(printed, "0 versions removed, "), printed);
+    assert_non_null(strstr(said, "startpointfs: the cache is still larger than --max-size: "));
+    assert_int_equal(call(state, verb_rm, "pp"), 0);
     assert_int_equal(call(state, verb_gc, "--max-size 1 --offline"), 0);
     assert_non_null(strstr(said, "startpointfs: the cache is still larger than --max-size: "));
     assert_non_null(strstr(said, " (offline, nothing could)\n"));
