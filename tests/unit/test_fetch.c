@@ -99,7 +99,7 @@ static void test_answer(void **state)
                                             "000b\00223\rCo\n"
                                             "0009\1PACK"
                                             "0005\1" /* a keep-alive */
-                                            "000a\2a\033b\n\n"
+                                            "000b\2a\033b\177\n\n"
                                             "0008\1xyz"
                                             "0000";
     struct seen seen = {0};
@@ -109,7 +109,7 @@ static void test_answer(void **state)
     for (size_t i = 0; i < FEED_PIECES; i++) {
         assert_int_equal(read_answer(text, sizeof text - 1, feed_pieces[i], &seen, &e), 0);
         assert_string_equal(seen.pack, "PACKxyz");
-        assert_string_equal(seen.lines, "Counting 123|Co|a?b|");
+        assert_string_equal(seen.lines, "Counting 123|Co|a?b?|");
         assert_int_equal(seen.bytes, 7);
     }
     for (size_t n = 0; n < sizeof text - 1; n++)

@@ -167,6 +167,10 @@ static void who_drops_connections_gets_half_as_many(void **state)
     leave(politeness, 3);
     assert_true(politeness_leave(politeness, url, true)); /* alone, and still worth another try */
     assert_int_equal(count_at_once(politeness), 4);
+    enter(politeness, 4); /* as many as may be are too many still */
+    assert_true(politeness_leave(politeness, url, true));
+    leave(politeness, 3);
+    assert_int_equal(count_at_once(politeness), 2);
     politeness_free(politeness);
 }
 

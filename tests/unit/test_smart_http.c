@@ -74,8 +74,8 @@ static void hold(const struct sandbox *box, const struct talk *talk)
     char url[100];
     int r;
 
-    run(box, "printf '%s' >config", talk->config ? talk->config : "");
     web_open(&server);
+    run(box, "printf '%s' | sed s/PORT/%u/ >config", talk->config ? talk->config : "", server.port);
     snprintf(url, sizeof url, "http://127.0.0.1:%u/x", server.port);
     web_begin(&server, talk->says);
     r = call_all(talk->calls, url, &e);
@@ -160,6 +160,19 @@ static void redirects_are_followed_and_remembered(void **state)
          "|P/x G/x",
          EACCES,
          "http.followRedirects"},
+        /* As the place that redirects is configured. */
+        {"l",
+         "[http \"http://127.0.0.1:PORT/y\"]\nfollowRedirects=false\n",
+         {TO("/y/git-upload-pack"), TO("/z/git-upload-pack"), MISSING},
+         "|P/x P/y G/x",
+         EHOSTUNREACH,
+         "404"},
+        {"l",
+         "[http]\nfollowRedirects=false\n"
+         "[http \"http://127.0.0.1:PORT/x\"]\nfollowRedirects=true\n",
+         {TO("/y/git-upload-pack"), LISTING},
+         "|P/x P/y",
+         FINE},
         {"l",
          "[protocol \"https\"]\nallow=never\n",
          {TO("https://h/x")},

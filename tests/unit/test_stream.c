@@ -96,6 +96,23 @@ static void what_ends_a_connection_is_said(void **state)
     stream_close(&stream);
 }
 
+/* As a server does that closes with a request unread. */
+static void one_that_is_reset_has_ended(void **state)
+{
+    struct stream stream;
+    struct error e = {0};
+    int pair[2];
+
+    (void)state;
+    open_pair(&stream, pair);
+    stream.silence = 60;
+    assert_int_equal(stream_write(&stream, "request", 7, &e), 0);
+    close(pair[1]);
+    assert_int_equal(read_to_the_end(&stream, &e), 0);
+    assert_int_equal(stream_write(&stream, "request", 7, &e), -EPIPE);
+    stream_close(&stream);
+}
+
 static void a_server_that_takes_nothing_ends(void **state)
 {
     static const char bytes[4 << 20];
@@ -124,6 +141,24 @@ static void open_ended(struct stream *stream, const char *words)
     assert_int_equal(write(pipes[1], words, strlen(words)), strlen(words));
     close(pipes[1]);
     stream->process.err = pipes[0];
+}
+
+static void as_much_is_kept_as_there_is_room_for(void **state)
+{
+    struct stream stream;
+    char text[sizeof stream.messages + 1];
+
+    (void)state;
+    for (size_t length = sizeof text - 3; length < sizeof text; length++) {
+        memset(text, 'x', sizeof text);
+        text[0] = 'a';
+        text[length] = '\0';
+        open_ended(&stream, text);
+        const char *words = stream_last_words(&stream);
+        size_t most = sizeof stream.messages - 1;
+        assert_string_equal(words, text + (length > most ? length - most : 0));
+        stream_close(&stream);
+    }
 }
 
 #define ADVICE "; `ssh -T` to that host must work without a question"
@@ -177,6 +212,8 @@ int main(void)
         cmocka_unit_test(single_bytes_are_no_progress),
         cmocka_unit_test(silence_ends),
         cmocka_unit_test(what_ends_a_connection_is_said),
+        cmocka_unit_test(one_that_is_reset_has_ended),
+        cmocka_unit_test(as_much_is_kept_as_there_is_room_for),
         cmocka_unit_test(a_server_that_takes_nothing_ends),
         cmocka_unit_test(what_ssh_said_last_is_said),
     };
