@@ -519,7 +519,7 @@ static void test_how_lines_end(void **state)
 
 static void test_encodings_that_are_none(void **state)
 {
-    static const char *const none[] = {"=utf-8", "=UTF8", "=", ""};
+    static const char *const none[] = {"=utf-8", "=UTF8", "=utf8", "=", ""};
 
     (void)state;
     for (size_t i = 0; i < sizeof none / sizeof *none; i++) {
@@ -553,6 +553,7 @@ static void test_macros(void **state)
         {"[attr]m ident\n[attr]-m eol=crlf\n[attr]n eol=crlf\n* m n\n", true, EOL_CRLF},
         {"[attr]binary eol=crlf\n[attr]n ident\n* binary n\n", true, EOL_CRLF},
         {"[attr]a b ident\n[attr]b eol=crlf a\n* a\n", true, EOL_CRLF},
+        {"\"[attr]a b\" eol=crlf\n* a\n", false, EOL_CRLF},
         /* What a line says itself counts more than what a macro of it says, if it stands behind it. */
         {"[attr]m ident\n* m -ident\n", false, EOL_AS_IS},
         {"[attr]m ident\n* -ident m\n", true, EOL_AS_IS},
@@ -580,7 +581,9 @@ static void test_quoted_patterns(void **state)
         {"\"a\\303\\251\" ident", "a\303\251", true},
         {"\"a\\10\" ident", "a\b", false},
         {"\"a\\8\" ident", "a8", false},
+        {"\"a\\193\" ident", "a\213", false},
         {"\"a ident", "a", false},
+        {"\"a ident", "\"a", true},
         {"\"a\\q\" ident", "aq", false},
         {"\"a\"ident", "a", true},
     };
