@@ -283,6 +283,32 @@ static void test_inspect(void **state)
     manifest_list_release(&list);
 }
 
+/* Of each image one line, wherever in the list it is named again. */
+static void test_inspect_images(void **state)
+{
+    static const char *const names[] = {"b/b:1", "a", "b/b:1", "c", "a", "b/b:1", "b/b:2"};
+    struct manifest_list list;
+    char bytes[300];
+
+    (void)state;
+    manifest_list_init(&list, TYPE_LANGUAGES, false);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(bytes, sizeof bytes,
+                 "{\"display_name\": \"%zu\", \"image_name\": \"%s\", "
+                 "\"visible_filenames\": [\"cyber-dojo.sh\"], \"filename_extension\": [\".c\"]}",
+                 i, names[i]);
+        struct memory_file files[] = {{.path = "manifest.json", .bytes = bytes},
+                                      {.path = "cyber-dojo.sh", .bytes = "x"},
+                                      {0}};
+        assert_int_equal(add(&list, "s", files), 0);
+    }
+    assert_int_equal(manifest_list_finish(&list), 0);
+    char *text = inspect_images(&list);
+    assert_string_equal(text, "a\nb/b:1\nb/b:2\nc\n");
+    free(text);
+    manifest_list_release(&list);
+}
+
 static void test_inspect_exercises(void **state)
 {
     (void)state;
@@ -460,6 +486,11 @@ static void test_an_image_name_has_parts(void **state)
     assert_true(image_name_parse(&name, "b", &why));
     assert_part("b", name.path, name.path_length);
     assert_int_equal(name.host_length + name.port_length + name.tag_length + name.digest_length, 0);
+    assert_true(image_name_parse(&name, "localhost/x", &why));
+    assert_part("localhost", name.host, name.host_length);
+    assert_part("x", name.path, name.path_length);
+    assert_true(image_name_parse(&name, "localhosts/x", &why));
+    assert_part("localhosts/x", name.path, name.path_length);
 }
 
 int main(void)
@@ -474,6 +505,7 @@ int main(void)
         cmocka_unit_test(test_git_folder_is_not_there),
         cmocka_unit_test(test_many_findings),
         cmocka_unit_test(test_inspect),
+        cmocka_unit_test(test_inspect_images),
         cmocka_unit_test(test_inspect_exercises),
         cmocka_unit_test(test_inspect_nothing),
         cmocka_unit_test(test_names_that_the_services_show),

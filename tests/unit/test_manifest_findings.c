@@ -152,6 +152,8 @@ static void test_shown_clean(void **state)
         {"a\nb\tc\r\x7f", "a?b?c??"},
         {"\xc2\x80\xc2\x9f\xc2\xa0", "??\xc2\xa0"},
         {"\u2028x\u202e\u2066\u200f\ufeff", "?x????"},
+        {"\u061b\u061c\u200d\u200e\u2010", "\u061b?\u200d?\u2010"},
+        {"\u2027\u202f\u2065\u2069\u206a\ufefe", "\u2027\u202f\u2065?\u206a\ufefe"},
         {"\xff\xfe", "??"},
         {"\xc0\xaf", "??"},           /* overlong */
         {"\xed\xa0\x80", "???"},      /* a surrogate */
