@@ -46,11 +46,16 @@ static char *absolute_path(const char *base, const char *path)
     return out;
 }
 
+static bool is_below_home(const char *address)
+{
+    return strncmp(address, "~/", 2) == 0;
+}
+
 bool source_url_is_marked_path(const char *address)
 {
     const char *rest = address + strspn(address, ".");
 
-    if (*address == '/' || strncmp(address, "~/", 2) == 0)
+    if (*address == '/' || is_below_home(address))
         return true;
     return rest > address && rest <= address + 2 && (*rest == '/' || !*rest);
 }
@@ -73,15 +78,21 @@ static int refuse_unmarked(const char *shown, const char *address, struct error 
         e, EINVAL, "'%s' is neither a URL nor a path; a path begins with /, ./, ../ or ~/", shown);
 }
 
-/* An absolute path, malloc'd; NULL: out of memory. */
-static char *expand_path(const char *base, const char *address)
+/* NULL: who runs this has none. */
+static const char *home_folder(void)
 {
     const char *home = getenv("HOME");
 
+    return home && *home == '/' ? home : NULL;
+}
+
+/* An absolute path, malloc'd; NULL: out of memory. */
+static char *expand_path(const char *base, const char *address)
+{
     if (*address == '/')
         return strdup(address);
-    if (strncmp(address, "~/", 2) == 0 && home && *home == '/')
-        return absolute_path(home, address + 2);
+    if (is_below_home(address))
+        return absolute_path(home_folder(), address + 2);
     return absolute_path(base, address);
 }
 
@@ -140,6 +151,8 @@ int source_url_resolve(char **out, const char *address, const char *base, bool a
         url = strdup(address);
     else if (!any_path && !source_url_is_marked_path(address))
         return refuse_unmarked(shown, address, e);
+    else if (is_below_home(address) && !home_folder())
+        return error_set(e, EINVAL, "%s: HOME names no folder for ~/; write the whole path", shown);
     else
         url = expand_path(base, address);
     if (!url)

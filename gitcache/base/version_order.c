@@ -1,6 +1,7 @@
 #include "gitcache/base/version_order.h"
 
 #include <ctype.h>
+#include <limits.h>
 #include <stddef.h>
 #include <string.h>
 #include <strings.h>
@@ -31,7 +32,7 @@ static size_t release_length(const char *name)
 /* strverscmp of the first bytes. */
 static int compare_parts(const char *a, size_t a_length, const char *b, size_t b_length)
 {
-    char x[256], y[256];
+    char x[PATH_MAX / 2], y[PATH_MAX / 2]; /* no ref's name is longer */
 
     if (a_length >= sizeof x || b_length >= sizeof y)
         return strverscmp(a, b);

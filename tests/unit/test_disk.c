@@ -26,7 +26,7 @@ static void a_private_folder_is_its_owners_alone(void **state)
     struct error e;
 
     snprintf(above, sizeof above, "%s/a/b", box->folder);
-    snprintf(folder, sizeof folder, "%s/cache/", above);
+    snprintf(folder, sizeof folder, "%s/cache//", above);
     umask(022);
     assert_int_equal(disk_make_private_folder(folder, &e), 0);
     assert_int_equal(mode_of(folder), 0700);
@@ -130,6 +130,29 @@ static void what_fails_is_said(void **state)
     assert_said(box, &e, "cannot replace", "folder", ": Is a directory");
     assert_int_equal(disk_lock(in(box, "file/x"), NULL, &e), -ENOTDIR);
     assert_string_equal(output(box, "ls; cat file"), "file\nfolder\nlog\ntext");
+}
+
+/* proc(5) has no disk below it. */
+static void a_folder_that_cannot_be_synced_need_not_be(void **state)
+{
+    struct error e = {0};
+
+    (void)state;
+    assert_int_equal(disk_sync_folder("/proc", &e), 0);
+}
+
+/* The time of a file system is finer than a second: an inode may be used again within one. */
+static void a_file_that_was_changed_a_moment_later_is_another(void **state)
+{
+    struct stat st = {.st_ino = 7, .st_size = 5, .st_ctim = {1600000000, 1000000}};
+    const struct regular_stamp before = regular_stamp_of(&st);
+    struct regular_stamp now = regular_stamp_of(&st);
+
+    (void)state;
+    assert_true(regular_stamp_equal(&before, &now));
+    st.st_ctim.tv_nsec++;
+    now = regular_stamp_of(&st);
+    assert_false(regular_stamp_equal(&before, &now));
 }
 
 /* As where the disk is full. */
@@ -246,6 +269,8 @@ int main(void)
         TEST(a_private_folder_is_its_owners_alone),
         TEST(only_plain_files_are_opened),
         TEST(what_fails_is_said),
+        TEST(a_folder_that_cannot_be_synced_need_not_be),
+        TEST(a_file_that_was_changed_a_moment_later_is_another),
         TEST(half_a_file_is_none),
         TEST(a_file_is_read_whole_or_not_at_all),
         TEST(the_size_is_that_of_the_plain_files),

@@ -86,6 +86,26 @@ static void test_the_oldest_other(void **state)
     lease_end(own);
 }
 
+/* Whichever of them the folder names first. */
+static void test_the_oldest_of_several(void **state)
+{
+    const struct sandbox *box = *state;
+    struct lease *own = begin(box, LEASE_KEEPS), *others[3];
+
+    for (size_t i = 0; i < 3; i++)
+        others[i] = begin(box, LEASE_BRINGS);
+    for (int oldest = 1; oldest <= 3; oldest++) {
+        run(box,
+            "cd cache/startpointfs-users; touch -d @1600000000 mount-*;"
+            "touch -d @1500000000 $(ls mount-* | sed -n %dp)",
+            oldest);
+        assert_true(oldest_other(own, true) == 1500000000 * SECOND);
+    }
+    for (size_t i = 0; i < 3; i++)
+        lease_end(others[i]);
+    lease_end(own);
+}
+
 /* The files of the dead go; what is no lease is none. */
 static void test_what_is_no_lease(void **state)
 {
@@ -247,12 +267,12 @@ static void test_the_lock_of_reads(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        TEST(test_a_lease_is_a_locked_file),  TEST(test_where_no_lease_can_be_had),
-        TEST(test_the_oldest_other),          TEST(test_what_is_no_lease),
-        TEST(test_a_lease_that_begins_ahead), TEST(test_who_cannot_look_says_so),
-        TEST(test_a_lease_of_another_user),   TEST(test_the_time_of_a_ref),
-        TEST(test_what_lies_ahead),           TEST(test_the_time_of_packed_refs),
-        TEST(test_the_lock_of_reads),
+        TEST(test_a_lease_is_a_locked_file), TEST(test_where_no_lease_can_be_had),
+        TEST(test_the_oldest_other),         TEST(test_the_oldest_of_several),
+        TEST(test_what_is_no_lease),         TEST(test_a_lease_that_begins_ahead),
+        TEST(test_who_cannot_look_says_so),  TEST(test_a_lease_of_another_user),
+        TEST(test_the_time_of_a_ref),        TEST(test_what_lies_ahead),
+        TEST(test_the_time_of_packed_refs),  TEST(test_the_lock_of_reads),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

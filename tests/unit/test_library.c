@@ -33,6 +33,29 @@ static void trees_are_not_kept_in_memory(void **state)
     library_close();
 }
 
+/* libgit2 tells the system's errors by their words alone, and "damaged" is another thing. */
+static void the_system_s_errors_keep_their_errno(void **state)
+{
+    static const int errnums[] = {ENOSPC, EDQUOT, EROFS, EACCES, EMFILE, ENFILE, ENOMEM};
+    struct error e;
+    char text[200];
+
+    (void)state;
+    assert_int_equal(library_start(&e), 0);
+    for (size_t i = 0; i < sizeof errnums / sizeof *errnums; i++) {
+        snprintf(text, sizeof text, "cannot write x: %s", strerror(errnums[i]));
+        git_error_set_str(GIT_ERROR_OS, text);
+        assert_int_equal(library_error(&e, GIT_ERROR, "no pack"), -errnums[i]);
+        assert_int_equal(library_read_error(&e, GIT_ERROR, "it"), -errnums[i]);
+        assert_non_null(strstr(e.text, "it cannot be read: cannot write x: "));
+        /* No object has them. */
+        git_error_set_str(GIT_ERROR_ODB, text);
+        assert_int_equal(library_read_error(&e, GIT_ERROR, "it"), -EIO);
+        assert_non_null(strstr(e.text, "it is damaged: "));
+    }
+    library_close();
+}
+
 /* Each time that it is set up it parses all of the system's certificates. */
 static void it_is_set_up_once(void **state)
 {
@@ -49,6 +72,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(it_is_set_up_once),
+        cmocka_unit_test(the_system_s_errors_keep_their_errno),
         cmocka_unit_test_setup_teardown(trees_are_not_kept_in_memory, sandbox_open, sandbox_close),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -581,6 +581,30 @@ static void test_loose_objects_that_are_cut(void **state)
     close_packed(&packed);
 }
 
+/* No compression is better than zlib's of bytes that are all the same: some 1030 of them in one. */
+static void test_a_loose_object_that_is_as_small_as_can_be(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    char objects[128];
+    git_odb_object *object;
+    git_oid id;
+    git_odb *odb;
+
+    open_packed(&packed, state);
+    run(packed.box, "git init -q loose; cd loose; head -c 4194304 /dev/zero |"
+                    "git -c core.compression=9 hash-object -w --stdin >../id");
+    assert_int_equal(git_oid_fromstr(&id, output(packed.box, "cat id")), 0);
+    snprintf(objects, sizeof objects, "%s/loose/.git/objects", packed.box->folder);
+    assert_int_equal(git_odb_new(&odb), 0);
+    assert_int_equal(checked_odb_add_loose(odb, objects, &e), 0);
+    assert_int_equal(git_odb_read(&object, odb, &id), 0);
+    assert_int_equal(git_odb_object_size(object), 4194304);
+    git_odb_object_free(object);
+    git_odb_free(odb);
+    close_packed(&packed);
+}
+
 /* It is whole, and not what its name says. */
 static void test_a_loose_object_under_anothers_name(void **state)
 {
@@ -638,9 +662,13 @@ static void test_descriptors_of_packs(void **state)
     close(fds[2]);
     assert_int_equal(pack_descriptors_take(held, &packs[4]), fds[4]);
     pack_descriptors_give(held, &packs[4], fds[4]);
+    int another = dup(fds[4]); /* two have read it at once */
+    assert_true(another >= 0);
+    pack_descriptors_give(held, &packs[4], another);
     pack_descriptors_forget(held, &packs[4]);
     assert_int_equal(pack_descriptors_take(held, &packs[4]), -1);
     assert_int_equal(fcntl(fds[4], F_GETFD), -1);
+    assert_int_equal(fcntl(another, F_GETFD), -1);
     assert_int_equal(pack_descriptors_take(held, &packs[COUNT - 2]), fds[COUNT - 2]);
     close(fds[COUNT - 2]);
     pack_descriptors_free(held);
@@ -648,7 +676,7 @@ static void test_descriptors_of_packs(void **state)
     free((void *)packs);
 }
 
-/* A disk that takes no more may take the first part of a piece. */
+/* A disk that takes no more may take the first part of a piece, and of what follows that is not forgotten. */
 static void test_an_object_that_does_not_fit(void **state)
 {
     unsigned char sum[SHA1_SIZE];
@@ -663,8 +691,10 @@ static void test_an_object_that_does_not_fit(void **state)
     signal(SIGXFSZ, SIG_IGN);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
     assert_int_equal(object_writer_begin(&writer, fileno(file), GIT_OBJECT_BLOB, 2000), 0);
-    memset(object_writer_buffer(&writer), 'x', 2000);
-    object_writer_commit(&writer, 2000);
+    for (int i = 0; i < 2 * OBJECT_WRITER_BUFFERS; i++) {
+        memset(object_writer_buffer(&writer), 'x', i ? 1 : 1500);
+        object_writer_commit(&writer, i ? 1 : 1500);
+    }
     int r = object_writer_end(&writer, sum);
     assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
     assert_int_equal(r, -EFBIG);
@@ -688,6 +718,33 @@ static void keep_base(struct pack_bases *bases, uint32_t position, size_t size)
     assert_non_null(base);
     pack_bases_keep(bases, pack, position, base);
     pack_base_put(base);
+}
+
+/* As two packs at whose beginnings is an object each: their sums begin alike. */
+static void test_a_base_is_of_its_pack(void **state)
+{
+    static const unsigned char packs[3][SHA1_SIZE] = {
+        {1, 2, 3, 4, 5}, {1, 2, 3, 4, 6}, {1, 2, 3, 4}};
+    struct pack_bases *bases = pack_bases_new();
+
+    (void)state;
+    assert_non_null(bases);
+    for (size_t i = 0; i < 2; i++) {
+        struct pack_base *base = pack_base_new(i + 1);
+
+        assert_non_null(base);
+        pack_bases_keep(bases, packs[i], 12, base);
+        pack_base_put(base);
+    }
+    for (size_t i = 0; i < 2; i++) {
+        struct pack_base *base = pack_bases_get(bases, packs[i], 12);
+
+        assert_non_null(base);
+        assert_int_equal(base->size, i + 1);
+        pack_base_put(base);
+    }
+    assert_null(pack_bases_get(bases, packs[2], 12));
+    pack_bases_free(bases);
 }
 
 /* Those that share a bucket (their positions differ by a multiple of 4096) can be found still. */
@@ -761,6 +818,7 @@ int main(void)
         TEST(test_every_object_is_gits),
         TEST(test_other_ways_to_pack),
         TEST(test_loose_objects_that_are_cut),
+        TEST(test_a_loose_object_that_is_as_small_as_can_be),
         TEST(test_a_loose_object_under_anothers_name),
         TEST(test_no_flipped_bit_of_an_index_passes),
         TEST(test_an_index_with_a_good_checksum_is_checked_all_the_same),
@@ -769,6 +827,7 @@ int main(void)
         TEST(test_packs_that_change_while_they_are_open),
         TEST(test_packs_of_a_folder_that_was_away),
         TEST(test_the_base_that_was_used_longest_ago_goes),
+        TEST(test_a_base_is_of_its_pack),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -173,6 +173,28 @@ static void test_refusals(void **state)
     }
 }
 
+/* As a user has none who is in no passwd(5): it must not become a folder of that name. */
+static void test_no_home(void **state)
+{
+    static const char *const homes[] = {NULL, "", "me"};
+
+    (void)state;
+    for (size_t i = 0; i < sizeof homes / sizeof *homes; i++) {
+        struct source source;
+        struct error e = {0};
+
+        if (homes[i])
+            setenv("HOME", homes[i], 1);
+        else
+            unsetenv("HOME");
+        assert_int_equal(source_parse(&source, "abcdef1@~/a", "/base", &e), -EINVAL);
+        assert_string_equal(e.text, "~/a: HOME names no folder for ~/; write the whole path");
+        assert_int_equal(source_parse(&source, "./~/a", "/base", &e), 0);
+        assert_string_equal(source.url, "/base/~/a");
+        source_release(&source);
+    }
+}
+
 /* On a command line a path without a mark must be there. */
 static void test_operands(void **state)
 {
@@ -283,7 +305,7 @@ static void test_list(void **state)
                                "\r\n"
                                "https://h/a?tag=1  # the first\r\n"
                                "   \t\n"
-                               "  abcdef1@https://h/b#c\n"
+                               "  abcdef1@https://h/b#c\t# a tab is a blank\n"
                                "../sibling\n"
                                "https://h/last";
     struct place *place = *state;
@@ -513,6 +535,7 @@ int main(void)
         cmocka_unit_test(test_what_is_written_is_read_again),
         cmocka_unit_test(test_spellings),
         cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_no_home),
         cmocka_unit_test(test_operands),
         cmocka_unit_test(test_sentences_hide_credentials),
         cmocka_unit_test(test_ref_names),

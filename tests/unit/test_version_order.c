@@ -2,6 +2,8 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -24,6 +26,22 @@ static void names_in_order(void **state)
             if ((order > 0) - (order < 0) != (i > j) - (i < j))
                 fail_msg("%s and %s: %d", names[i], names[j], order);
         }
+}
+
+/* Each part between slashes may be as long as a folder's name can be. */
+static void long_names_in_order(void **state)
+{
+    static const size_t lengths[] = {254, 255, 256, 257, 2043};
+    char release[2048], candidate[sizeof release + 4];
+
+    (void)state;
+    for (size_t i = 0; i < sizeof lengths / sizeof *lengths; i++) {
+        memset(release, 'a', lengths[i]);
+        release[lengths[i]] = '\0';
+        snprintf(candidate, sizeof candidate, "%s-rc1", release);
+        assert_true(version_order(candidate, release) < 0);
+        assert_true(version_order(release, candidate) > 0);
+    }
 }
 
 /* As `git -c versionsort.suffix=... tag --sort=version:refname` says. */
@@ -59,6 +77,7 @@ static void names_in_gits_order(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {cmocka_unit_test(names_in_order),
+                                       cmocka_unit_test(long_names_in_order),
                                        cmocka_unit_test(names_in_gits_order)};
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
