@@ -144,6 +144,20 @@ static void what_cannot_be_fetched_is_a_finding(void **state)
     unsetenv("COLUMNS");
 }
 
+/* Also where the sentence begins with it. */
+static void a_finding_names_its_source_once(void **state)
+{
+    static const char source[] = "git://127.0.0.1:1/x";
+
+    online = true;
+    assert_int_equal(check(*state, source, false, false, false), 3);
+    online = false;
+    assert_int_equal(strncmp(on_stderr, source, strlen(source)), 0);
+    assert_int_equal(strncmp(on_stderr + strlen(source), ": ", 2), 0);
+    assert_int_not_equal(on_stderr[strlen(source) + 2], ':');
+    assert_null(strstr(on_stderr + 1, source));
+}
+
 static void what_cannot_be_looked_at_ends_it(void **state)
 {
     struct sandbox *box = *state;
@@ -175,6 +189,12 @@ static void a_version_of_a_repository_is_checked(void **state)
     assert_int_equal(check(box, "./repo?tag=2", false, false, false), 0);
     assert_non_null(strstr(on_stderr, "7"));
     assert_non_null(strstr(on_stderr, "\n1 warning\n"));
+    run(box, "cd repo; git branch -f 7");
+    assert_int_equal(check(box, "./repo?tag=7", false, false, false), 0);
+    assert_string_equal(on_stderr, ""); /* a branch is no tag, whatever its name */
+    run(box, "cd repo; git branch 8");
+    assert_int_equal(check(box, "./repo?tag=8", false, false, false), 0);
+    assert_string_equal(on_stderr, "");
     /* A commit has no tag that its image could differ from. */
     const char *commit = output(box, "cd repo; git rev-parse 2");
     char source[100];
@@ -224,6 +244,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         TEST(findings_are_counted),
         TEST(what_cannot_be_fetched_is_a_finding),
+        TEST(a_finding_names_its_source_once),
         TEST(what_cannot_be_looked_at_ends_it),
         TEST(a_version_of_a_repository_is_checked),
         TEST(a_tag_that_has_moved_is_told),

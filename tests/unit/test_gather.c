@@ -23,6 +23,7 @@ static int make_repositories(void **state)
 struct way {
     struct gather_options options;
     bool offline;
+    unsigned jobs; /* 0: as ever */
 };
 
 /* What became of these sources of the sandbox, whose names blanks part: + fetched, = was there, m has moved, or the errno;
@@ -40,6 +41,8 @@ static const char *gather(const struct sandbox *box, const char *sources, struct
 
     assert_int_equal(settings_init(&settings), 0);
     settings.offline = way.offline;
+    if (way.jobs)
+        settings.jobs = way.jobs;
     free(settings.cache);
     assert_true(asprintf(&settings.cache, "%s/cache", box->folder) > 0);
     snprintf(names, sizeof names, "%s", sources);
@@ -180,6 +183,16 @@ static void each_version_is_told(void **state)
     assert_string_equal(told(*state, "./one?tag=1", quiet), "");
     assert_string_equal(told(*state, "./two ./one?tag=1 ./one?tag=9", shown),
                         "one/1: already in the cache;one/9: failed;two/(default branch): fetched;");
+}
+
+static void one_after_the_other_they_come_in_the_lists_order(void **state)
+{
+    const struct way one_job = {.options.progress = true, .jobs = 1};
+
+    run(*state, "cp -a one a; cp -a one z");
+    told(*state, "./two ./a?tag=2 ./z ./one ./a?tag=1", one_job);
+    assert_string_equal(output(*state, "sed 's/^[^ ]* //; s/:.*//' told | tr '\\n' ' '"),
+                        "two/(default branch) a/2 a/1 z/(default branch) one/(default branch) ");
 }
 
 /* ---- what ends it ---- */
@@ -324,6 +337,7 @@ int main(void)
         TEST(what_is_wanted_counts_as_read),
         TEST(without_a_cache_nothing_begins),
         TEST(each_version_is_told),
+        TEST(one_after_the_other_they_come_in_the_lists_order),
         TEST(a_signal_ends_it),
         TEST(without_threads_nothing_is_fetched),
         TEST(what_is_no_path_and_no_url_is_said),

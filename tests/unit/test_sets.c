@@ -496,6 +496,24 @@ static int keep_all(const struct fixture *fixture, int before_it_fails)
     return sets_keep(NULL, fixture->sets, &error);
 }
 
+/* Lists may be sets that `create` made elsewhere. */
+static void a_set_of_a_folder_has_the_type_that_is_said_first(void **state)
+{
+    struct fixture *fixture = *state;
+    struct set set = {0};
+    struct error error;
+
+    write_text(fixture->folder, "a.list", "https://h/a?tag=1\n");
+    write_text(fixture->folder, "b.list",
+               "# startpointfs set\n# type: exercises\nhttps://h/b?tag=1\n");
+    write_text(fixture->folder, "c.list",
+               "# startpointfs set\n# type: custom\nhttps://h/c?tag=1\n");
+    assert_int_equal(set_add(&set, fixture->folder, &error), 0);
+    assert_int_equal(set.type, TYPE_EXERCISES);
+    assert_int_equal(set.sources.count, 3);
+    set_release(&set);
+}
+
 static void gc_is_told_of_every_source_of_every_set(void **state)
 {
     struct fixture *fixture = *state;
@@ -540,6 +558,7 @@ int main(void)
         TEST(passwords_stay_with_their_owner),
         TEST(who_may_read_a_set_may_read_the_next),
         TEST(a_sets_name_as_an_operand),
+        TEST(a_set_of_a_folder_has_the_type_that_is_said_first),
         TEST(gc_is_told_of_every_source_of_every_set),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
