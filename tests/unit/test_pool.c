@@ -17,7 +17,7 @@
 #include "gitcache/fetch/pool.h"
 
 /* A clock that a test can set back: what ends at a time then ends sooner. */
-static int64_t set_back; /* milliseconds */
+static _Atomic int64_t set_back; /* milliseconds */
 
 int clock_gettime(clockid_t clock, struct timespec *out)
 {
