@@ -133,7 +133,16 @@ void known_pins_forget_unseen(struct repository *repository, uint64_t scan)
             repository->pins[kept++] = repository->pins[i];
     }
     repository->pin_count = kept;
+    repository->pins_are_all = true;
     pthread_rwlock_unlock(&repository->lock);
+}
+
+bool known_pins_are_all(struct repository *repository)
+{
+    pthread_rwlock_rdlock(&repository->lock);
+    bool are_all = repository->pins_are_all;
+    pthread_rwlock_unlock(&repository->lock);
+    return are_all;
 }
 
 void known_pins_release(struct repository *repository)

@@ -34,6 +34,8 @@ uint64_t known_pins_scan(struct repository *repository);
 /* False if it was not known. */
 bool known_pins_see(struct repository *repository, const char *ref, uint64_t scan);
 void known_pins_forget_unseen(struct repository *repository, uint64_t scan);
+/* Whether a scan has come to its end: until then there may be pins on disk that are not known. */
+bool known_pins_are_all(struct repository *repository);
 void known_pins_release(struct repository *repository);
 
 #endif

@@ -29,6 +29,7 @@ struct repository {
     struct pin *pins;      /* sorted by ref; what this process has seen of the refs on disk */
     size_t pin_count, pin_room;
     uint64_t pin_scans; /* how often all refs on disk were looked through */
+    bool pins_are_all;  /* one such look came to its end */
     struct shared_listing *listing;
     char **branches; /* that listings shall include */
     size_t branch_count;

@@ -54,10 +54,11 @@ static int find_abbreviated(struct repository *repository, const char *digits, s
     int r;
 
     known_pins_each(repository, compare_digits, &search);
-    if (!search.found) {
+    if (!search.found || !known_pins_are_all(repository)) { /* another may begin so, too */
         r = pins_scan(repository, e);
         if (r < 0)
             return r;
+        search.found = 0;
         known_pins_each(repository, compare_digits, &search);
     }
     if (search.found > 1)

@@ -16,6 +16,7 @@
 #include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/store/cache_folder.h"
 #include "gitcache/store/incoming.h"
+#include "gitcache/store/known_pins.h"
 #include "gitcache/store/last_read.h"
 #include "gitcache/store/mend.h"
 #include "gitcache/store/pins.h"
@@ -256,6 +257,28 @@ static void test_what_another_process_has_removed_is_not_listed(void **state)
     close_setup(&setup);
 }
 
+/* Of two who read all at once, the first takes nothing from the other. */
+static void test_two_look_for_what_was_removed(void **state)
+{
+    struct setup setup;
+    struct oid target;
+    struct version version;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    uint64_t first = known_pins_scan(setup.repository);
+    uint64_t second = known_pins_scan(setup.repository);
+    assert_true(known_pins_see(setup.repository, "refs/tags/v1", second));
+    assert_true(known_pins_see(setup.repository, "refs/tags/v1", first));
+    assert_false(known_pins_see(setup.repository, "refs/tags/v9", first));
+    known_pins_forget_unseen(setup.repository, second);
+    assert_true(known_pins_find(setup.repository, "refs/tags/v1", &target, &version));
+    assert_false(known_pins_find(setup.repository, "refs/tags/v5", &target, &version));
+    close_setup(&setup);
+}
+
 /* Also where all are read at once; and then the ref is as the record again. */
 static void test_a_ref_that_differs_from_the_record_is_mended(void **state)
 {
@@ -438,6 +461,28 @@ static void test_a_version_that_was_removed_is_missed_when_it_is_read(void **sta
     run(*state, "cd %s; rm refs/tags/v1 startpointfs-pins", repository_folder(setup.repository));
     assert_int_equal(last_read_now(setup.repository, &version), -ENOENT);
     assert_int_equal(versions_find(setup.repository, "v1", NULL, &version, &e), -ENOENT);
+    close_setup(&setup);
+}
+
+/* gc takes none of them: who reads their files knows them by their commit alone. */
+static void test_all_names_of_a_commit_are_read(void **state)
+{
+    struct setup setup;
+    struct version version;
+    struct error e = {0};
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v2", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v3", VERSION_TAG, "v1");
+    assert_fetched(&setup, "v5", VERSION_TAG, "v5");
+    assert_int_equal(versions_find(setup.repository, "v2", NULL, &version, &e), 0);
+    run(setup.box, "cd %s/refs/tags; touch -d '9 days ago' *", repository_folder(setup.repository));
+    assert_int_equal(last_read_now(setup.repository, &version), 0);
+    assert_string_equal(
+        output(setup.box, "cd %s/refs/tags; find . -mtime +8", repository_folder(setup.repository)),
+        "./v5");
     close_setup(&setup);
 }
 
@@ -704,6 +749,37 @@ static void test_what_a_remote_says_while_the_cache_is_read_is_newer(void **stat
     close_setup(&setup);
 }
 
+static void count_sentence(void *data, const char *sentence)
+{
+    if (strstr(sentence, "its listing cannot be saved"))
+        ++*(int *)data;
+}
+
+/* Once, but again after it could. */
+static void test_a_listing_that_cannot_be_saved_is_said(void **state)
+{
+    static const struct {
+        bool can_be_saved;
+        int said;
+    } rows[] = {{false, 1}, {false, 1}, {true, 1}, {true, 1}, {false, 2}, {false, 2}};
+    struct setup setup;
+    int said = 0;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    assert_fetched(&setup, "v1", VERSION_TAG, "v1");
+    cache_on_damage(setup.cache, count_sentence, &said);
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        run(setup.box, "cd %s; rm -rf startpointfs-listing; %s",
+            repository_folder(setup.repository),
+            rows[i].can_be_saved ? ":" : "mkdir startpointfs-listing");
+        assert_int_equal(list_refs(setup.repository, setup.remote, NULL, NULL), 0);
+        assert_int_equal(said, rows[i].said);
+        assert_true(tags_listed(&setup) > 1); /* it is used all the same */
+    }
+    close_setup(&setup);
+}
+
 /* It was written by a clock that was wrong, and would count as new for a year. */
 static void test_a_listing_from_a_time_that_lies_ahead_is_old(void **state)
 {
@@ -852,7 +928,7 @@ static void test_new_tag_is_found_at_once(void **state)
 
 static void test_abbreviation_in_history(void **state)
 {
-    char digits[8];
+    char digits[21]; /* in capitals, as somebody may write them */
     struct setup setup;
     struct version version;
     struct error e = {0};
@@ -862,7 +938,9 @@ static void test_abbreviation_in_history(void **state)
     open_setup(&setup, state);
     /* The first commit has tags, but no branch ends there; the second is no tip at all. */
     run(setup.box, "cd remote; git tag -d deep/er/v4 >/dev/null");
-    snprintf(digits, sizeof digits, "%s", output(setup.box, "git -C remote rev-parse main~1"));
+    snprintf(digits, sizeof digits, "%s",
+             output(setup.box, "git -C remote rev-parse main~1 | tr a-f A-F"));
+    assert_int_not_equal(strcspn(digits, "ABCDEF"), strlen(digits));
     assert_int_equal(fetch(&setup, digits, NULL, &version, &e, &packs), 0);
     assert_int_equal(packs, 2);
     assert_fetched(&setup, digits, VERSION_COMMIT, "main~1");
@@ -1012,6 +1090,13 @@ static void test_long_part_of_a_url(void **state)
     assert_null(cache_folder_to_url("C", folder));
     free(folder);
     free(other);
+    /* However many of its characters take three in a folder's name. */
+    for (size_t odd = 1; odd < 300; odd++) {
+        snprintf(url, sizeof url, "/srv/%*s", (int)odd + 1, "x");
+        assert_non_null(folder = cache_folder_of_url("C", url));
+        assert_in_range(strlen(strrchr(folder, '/') + 1), 1, NAME_MAX);
+        free(folder);
+    }
 }
 
 static void test_ambiguous_abbreviation(void **state)
@@ -1066,6 +1151,12 @@ static void test_ambiguous_abbreviation(void **state)
     run(*state, "cd remote; git tag same0 refs/kept/0; git tag same1 refs/kept/1");
     assert_int_equal(fetch(&setup, "same0", NULL, &version, &e, NULL), 0);
     assert_int_equal(fetch(&setup, "same1", NULL, &version, &e, NULL), 0);
+    assert_int_equal(versions_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
+    assert_non_null(strstr(e.text, "write more digits"));
+    close_setup(&setup);
+    /* Also who has met one of them so far does not take it for the only one. */
+    open_setup(&setup, state);
+    assert_int_equal(versions_find(setup.repository, "same1", NULL, &version, &e), 0);
     assert_int_equal(versions_find(setup.repository, digits, NULL, &version, &e), -ENOENT);
     assert_non_null(strstr(e.text, "write more digits"));
     close_setup(&setup);
@@ -1150,7 +1241,8 @@ static void test_versions_of_another_process_are_seen(void **state)
 /* Of two that are longer or shorter than what is there, neither is it; nor is what would lie below a file. */
 static void test_a_name_is_a_whole_one(void **state)
 {
-    static const char *const others[] = {"v", "v1/x", "v11", "deep", "deep/er"};
+    static const char *const others[] = {"v",       "v1/x", "v11",           "deep",
+                                         "deep/er", "./v1", "../heads/main", "deep/../v1"};
     struct setup setup;
     struct version version;
     struct error e = {0};
@@ -1159,6 +1251,7 @@ static void test_a_name_is_a_whole_one(void **state)
     open_setup(&setup, state);
     assert_fetched(&setup, "v1", VERSION_TAG, "v1");
     assert_fetched(&setup, "deep/er/v4", VERSION_TAG, "deep/er/v4");
+    assert_fetched(&setup, "main", VERSION_BRANCH, "main");
     for (int packed = 0; packed < 2; packed++) {
         for (size_t i = 0; i < sizeof others / sizeof *others; i++)
             assert_int_equal(versions_find(setup.repository, others[i], NULL, &version, &e),
@@ -1850,6 +1943,28 @@ static void test_what_comes_back(void **state)
     close_setup(&setup);
 }
 
+/* A host that does not answer is not asked again; but paths are on none. */
+static void test_a_path_that_is_gone_says_nothing_of_others(void **state)
+{
+    struct setup setup;
+    struct net_settings settings;
+    struct bring_back *bring_back;
+    struct error e = {0};
+    struct oid oid = {{1}};
+    bool comes;
+
+    make_remote(state);
+    open_setup(&setup, state);
+    net_settings_init(&settings);
+    assert_int_equal(bring_back_new(&bring_back, setup.cache_folder, &settings, NULL, &e), 0);
+    comes = bring_back_can(bring_back, "gone", "/nowhere/x", "refs/startpointfs/x", &oid);
+    assert_false(comes);
+    comes = bring_back_can(bring_back, "here", setup.url, "refs/startpointfs/x", &oid);
+    assert_true(comes);
+    bring_back_free(bring_back);
+    close_setup(&setup);
+}
+
 /* Somebody waits for the room. */
 static void test_a_remote_is_not_asked_for_long_whether_it_has_something(void **state)
 {
@@ -1952,6 +2067,7 @@ int main(void)
         TEST(test_what_a_search_has_left_is_cleaned),
         TEST(test_room_does_not_wait_for_long),
         TEST(test_what_comes_back),
+        TEST(test_a_path_that_is_gone_says_nothing_of_others),
         TEST(test_a_remote_is_not_asked_for_long_whether_it_has_something),
         TEST(test_out_of_memory_is_no_success),
         TEST(test_a_damaged_ref_is_not_a_missing_one),
@@ -1961,12 +2077,14 @@ int main(void)
         TEST(test_the_record_knows_better_than_a_ref),
         TEST(test_a_ref_that_differs_from_the_record_is_mended),
         TEST(test_what_another_process_has_removed_is_not_listed),
+        TEST(test_two_look_for_what_was_removed),
         TEST(test_what_says_where_history_is_cut_is_mended),
         TEST(test_a_repository_is_mended),
         TEST(test_the_record_is_that_of_all_processes),
         TEST(test_a_record_that_could_not_be_saved_is_read_again),
         TEST(test_a_damaged_record_is_not_believed),
         TEST(test_a_version_that_was_removed_is_missed_when_it_is_read),
+        TEST(test_all_names_of_a_commit_are_read),
         TEST(test_a_pack_must_be_whole_in_itself),
         TEST(test_several_come_in_one_pack),
         TEST(test_unknown_names),
@@ -1976,6 +2094,7 @@ int main(void)
         TEST(test_the_default_branch_without_a_listing),
         TEST(test_a_default_that_is_no_branch),
         TEST(test_damaged_listing_counts_as_none),
+        TEST(test_a_listing_that_cannot_be_saved_is_said),
         TEST(test_a_listing_from_a_time_that_lies_ahead_is_old),
         TEST(test_a_listing_is_read_when_it_is_needed_unless_it_is_large),
         TEST(test_what_a_remote_says_while_the_cache_is_read_is_newer),

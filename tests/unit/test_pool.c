@@ -303,6 +303,31 @@ static void each_host_has_its_own_places(void **state)
     }
 }
 
+/* None is lost of those that wait before one that could begin. */
+static void what_waits_is_not_lost(void **state)
+{
+    struct trace trace;
+    struct pool *pool;
+
+    (void)state;
+    trace_init(&trace);
+    pool = pool_new(1, NULL, run_job, &trace);
+    assert_non_null(pool);
+    assert_int_equal(pool_queue(pool, "slow", (char *)"s", 0), 0);
+    wait_until_begun(&trace, 1);
+    assert_int_equal(pool_queue(pool, "slow", (char *)"s", 1), 0);
+    assert_int_equal(pool_queue(pool, "quick", (char *)"q", 0), 0);
+    wait_until_begun(&trace, 2);
+    assert_int_equal(pool_queue(pool, "quick", (char *)"q", 1), 0);
+    assert_int_equal(pool_queue(pool, "third", (char *)"t", 0), 0);
+    wait_until_begun(&trace, 3);
+    assert_string_equal(trace.order, "s0q0t0");
+    open_gate(&trace);
+    pool_drain(pool);
+    assert_int_equal(trace.begun, 5);
+    assert_true(pool_stop(pool, 10000));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -314,6 +339,7 @@ int main(void)
         cmocka_unit_test(one_without_a_remote_has_one_for_its_next_job),
         cmocka_unit_test(one_of_no_more_use_is_replaced),
         cmocka_unit_test(each_host_has_its_own_places),
+        cmocka_unit_test(what_waits_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -213,6 +213,26 @@ static void test_a_visit_can_end(void **state)
     }
 }
 
+static int see_and_remove(void *data, const char *ref, const struct oid *target)
+{
+    const struct sandbox *box = data;
+
+    (void)target;
+    run(box, "cp %s last; rm refs/tags/*; echo >>visits", ref);
+    return 0;
+}
+
+/* As another process that removes refs: what is not there any more is no failure. */
+static void test_refs_that_go_while_they_are_read(void **state)
+{
+    struct sandbox *box = *state;
+    struct error e = {0};
+
+    run(box, "mkdir -p refs/tags; for i in a b c; do echo " ONES " >refs/tags/$i; done");
+    assert_int_equal(refs_each(box->folder, see_and_remove, box, &e), 0);
+    run(box, "test $(wc -l <visits) = 1");
+}
+
 /* Deeper ones are nobody's: no walk goes on for ever. */
 static void test_how_deep_refs_may_lie(void **state)
 {
@@ -349,6 +369,7 @@ int main(void)
         TEST(test_which_files_are_refs),
         TEST(test_each_ref_is_visited_once),
         TEST(test_a_visit_can_end),
+        TEST(test_refs_that_go_while_they_are_read),
         TEST(test_how_deep_refs_may_lie),
         TEST(test_a_folder_that_cannot_be_read_is_an_error),
         TEST(test_a_ref_is_written),
