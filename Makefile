@@ -96,7 +96,7 @@ $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep
 $(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc
 $(B)/tests/test_no_memory: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=calloc,--wrap=realloc
-$(B)/tests/test_pool: UNIT_LDFLAGS := -Wl,--wrap=remote_rest,--wrap=remote_new
+$(B)/tests/test_pool: UNIT_LDFLAGS := -Wl,--wrap=remote_rest,--wrap=remote_new,--wrap=pthread_create
 $(B)/tests/test_cache: UNIT_LDFLAGS := -Wl,--wrap=mkdtemp,--wrap=listing_parse,--wrap=remote_new
 comma := ,
 $(B)/tests/test_each_allocation $(B)/tests/test_short_memory $(B)/tests/test_mount_memory: UNIT_LDFLAGS := $(addprefix -Wl$(comma)--wrap=,malloc calloc realloc reallocarray strdup strndup asprintf)

@@ -558,6 +558,11 @@ static void test_unknown_names(void **state)
             fail_msg("%s: %s", names[i], e.text);
         assert_int_equal(e.errnum, ENOENT);
     }
+    /* A tag that is there, and shall be what is nowhere. */
+    assert_int_equal(fetch(&setup, "v5", names[5], &version, &e, NULL), -ENOENT);
+    assert_non_null(strstr(e.text, "v5 of "));
+    assert_non_null(strstr(e.text, "is not the commit 0123456789012345678901234567890123456789, "
+                                   "which the remote does not have"));
     close_setup(&setup);
 }
 

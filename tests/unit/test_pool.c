@@ -1,4 +1,5 @@
 /* The order of a pool's jobs, and how many of a host run at once. */
+#include <errno.h>
 #include <pthread.h>
 #include <semaphore.h>
 #include <setjmp.h>
@@ -49,6 +50,19 @@ int __wrap_remote_new(struct remote **out, const struct net_settings *settings, 
         return __real_remote_new(out, settings, e);
     refusals--;
     return error_no_memory(e);
+}
+
+static bool no_thread; /* can be started, as where a user has too many */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *),
+                          void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *),
+                          void *data);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *how, void *(*start)(void *),
+                          void *data)
+{
+    return no_thread ? EAGAIN : __real_pthread_create(thread, how, start, data);
 }
 
 /* What ran, and a gate that jobs wait at while it is closed. */
@@ -303,6 +317,33 @@ static void each_host_has_its_own_places(void **state)
     }
 }
 
+/* Then those that run take all, one after the other; and where none runs it is told. */
+static void a_thread_that_cannot_be_started_is_told_where_there_is_no_other(void **state)
+{
+    struct trace trace;
+    struct pool *pool;
+
+    (void)state;
+    trace_init(&trace);
+    pool = pool_new(2, NULL, run_job, &trace);
+    assert_non_null(pool);
+    no_thread = true;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 0), -EAGAIN);
+    pool_drain(pool); /* it is in no queue */
+    no_thread = false;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 1), 0);
+    wait_until_begun(&trace, 1);
+    no_thread = true;
+    assert_int_equal(pool_queue(pool, "h", (char *)"a", 2), 0);
+    assert_int_equal(pool_queue(pool, "other", (char *)"b", 3), 0);
+    open_gate(&trace);
+    pool_drain(pool);
+    no_thread = false;
+    assert_string_equal(trace.order, "a1a2b3");
+    assert_int_equal(trace.most, 1);
+    assert_true(pool_stop(pool, 10000));
+}
+
 /* None is lost of those that wait before one that could begin. */
 static void what_waits_is_not_lost(void **state)
 {
@@ -339,6 +380,7 @@ int main(void)
         cmocka_unit_test(one_without_a_remote_has_one_for_its_next_job),
         cmocka_unit_test(one_of_no_more_use_is_replaced),
         cmocka_unit_test(each_host_has_its_own_places),
+        cmocka_unit_test(a_thread_that_cannot_be_started_is_told_where_there_is_no_other),
         cmocka_unit_test(what_waits_is_not_lost),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
