@@ -118,7 +118,7 @@ static void names_are_followed_part_by_part(void **state)
 /* 0 -> 1 -> 2 ... -> the file: as many as Linux follows. */
 static void forty_symlinks_are_followed(void **state)
 {
-    static char names[42][8];
+    static char names[42][12];
     struct entry entries[43] = {{0}};
 
     (void)state;

@@ -92,7 +92,7 @@ static void what_cannot_stand_in_a_line_is_not_kept(void **state)
 static void the_last_eight_are_known(void **state)
 {
     struct sites sites = {0};
-    char url[20];
+    char url[30];
 
     (void)state;
     for (int i = 0; i < 9; i++) {
