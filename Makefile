@@ -75,6 +75,7 @@ $(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_
 # Tests that make an allocation fail, or look on.
 $(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_cache_folder: UNIT_LDFLAGS := -Wl,--wrap=readdir64
+$(B)/tests/test_http_options: UNIT_LDFLAGS := -Wl,--wrap=curl_easy_setopt
 $(B)/tests/test_gather: UNIT_LDFLAGS := -Wl,--wrap=pthread_create
 $(B)/tests/test_readings: UNIT_LDFLAGS := -Wl,--wrap=reading_processor_time
 $(B)/tests/test_fence_files: UNIT_LDFLAGS := -Wl,--wrap=realpath,--wrap=syscall

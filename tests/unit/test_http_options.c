@@ -9,6 +9,8 @@
 #include <string.h>
 
 #include <cmocka.h>
+#include <curl/curl.h>
+#undef curl_easy_setopt
 
 #include "gitcache/net/http_files.h"
 #include "gitcache/net/remote.h"
@@ -96,6 +98,81 @@ static bool has_line(const struct web_server *server, const char *line)
 
     snprintf(text, sizeof text, "\r\n%s\r\n", line);
     return strstr(server->head, text) != NULL;
+}
+
+/* What libcurl is told of an option: text, or a number. */
+static struct {
+    CURLoption option;
+    char text[100];
+    long number;
+} told;
+
+CURLcode __real_curl_easy_setopt(CURL *curl, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...);
+CURLcode __wrap_curl_easy_setopt(CURL *curl, CURLoption option, ...)
+{
+    va_list args;
+
+    va_start(args, option);
+    void *value = va_arg(args, void *); /* all that is passed is as large */
+    va_end(args);
+    if (option == told.option && option >= CURLOPTTYPE_OBJECTPOINT)
+        snprintf(told.text, sizeof told.text, "%s", (const char *)value);
+    else if (option == told.option)
+        told.number = (long)value;
+    return __real_curl_easy_setopt(curl, option, value);
+}
+
+/* What no header shows. */
+static void libcurl_is_told(void **state)
+{
+    static const char *const says[] = {LISTING, NULL};
+    static const struct {
+        const char *config, *variable;
+        CURLoption option;
+        const char *text;
+        long number;
+    } rows[] = {
+        {"[http]\nsslCert = /c\nsslKey = /k\n", NULL, CURLOPT_SSLCERT, "/c", 0},
+        {"[http]\nsslCert = /c\nsslKey = /k\n", NULL, CURLOPT_SSLKEY, "/k", 0},
+        {"[http]\nsslCert = /c\n", NULL, CURLOPT_SSLKEY, "", 0},
+        {"[http]\nsslCert = /c\n", "GIT_SSL_CERT=/d", CURLOPT_SSLCERT, "/d", 0},
+        {"[http]\nsslKey = /k\n", "GIT_SSL_KEY=/l", CURLOPT_SSLKEY, "/l", 0},
+        {"[http]\nsslCAPath = /p\n", NULL, CURLOPT_CAPATH, "/p", 0},
+        {NULL, "GIT_SSL_CAPATH=/q", CURLOPT_CAPATH, "/q", 0},
+        {"[http]\nsslCAInfo = /i\n", "GIT_SSL_CAINFO=/j", CURLOPT_CAINFO, "/j", 0},
+        {NULL, NULL, CURLOPT_HTTP_VERSION, "", CURL_HTTP_VERSION_2TLS},
+        {"[http]\nversion = HTTP/2\n", NULL, CURLOPT_HTTP_VERSION, "", CURL_HTTP_VERSION_2TLS},
+        {"[http]\nversion = HTTP/1.1\n", NULL, CURLOPT_HTTP_VERSION, "", CURL_HTTP_VERSION_1_1},
+        {NULL, NULL, CURLOPT_LOW_SPEED_LIMIT, "", 0},
+        {"[http]\nlowSpeedLimit = 7\n", NULL, CURLOPT_LOW_SPEED_LIMIT, "", 7},
+        {"[http]\nlowSpeedLimit = 7\n", NULL, CURLOPT_LOW_SPEED_TIME, "", 60},
+        {"[http]\nlowSpeedLimit = 7\n", "GIT_HTTP_LOW_SPEED_LIMIT=8", CURLOPT_LOW_SPEED_LIMIT, "",
+         8},
+        {NULL, NULL, CURLOPT_SSL_VERIFYPEER, "", 1},
+        {NULL, NULL, CURLOPT_SSL_VERIFYHOST, "", 2},
+        {"[http]\nsslVerify = false\n", NULL, CURLOPT_SSL_VERIFYHOST, "", 0},
+        {NULL, "GIT_SSL_NO_VERIFY=1", CURLOPT_SSL_VERIFYPEER, "", 0},
+    };
+
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct web_server server;
+        char *variable = rows[i].variable ? strdup(rows[i].variable) : NULL;
+
+        memset(&told, 0, sizeof told);
+        told.option = rows[i].option;
+        if (variable)
+            putenv(variable);
+        ask(*state, &server, rows[i].config ? rows[i].config : "", "http://127.0.0.1:PORT/x", says);
+        if (variable) {
+            *strchr(variable, '=') = '\0';
+            unsetenv(variable);
+        }
+        free(variable);
+        if (strcmp(told.text, rows[i].text) != 0 || told.number != rows[i].number)
+            fail_msg("%s, %s: %s, %ld", rows[i].config ? rows[i].config : "",
+                     rows[i].variable ? rows[i].variable : "", told.text, told.number);
+    }
 }
 
 static void each_is_followed(void **state)
@@ -282,6 +359,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(each_is_followed),
+        cmocka_unit_test(libcurl_is_told),
         cmocka_unit_test(a_get_has_no_body),
         cmocka_unit_test(another_method_is_used_where_basic_is_not_offered),
         cmocka_unit_test(what_is_for_one_host_goes_to_no_other),

@@ -277,7 +277,7 @@ static void one_that_hangs_up_is_asked_once_more(void **state)
 
 static void it_is_greeted_as_git_does(void **state)
 {
-    static const char *const says[] = {VERSION2, LISTING, NULL};
+    static const char *const says[] = {VERSION2, LISTING, NULL}, *const old[] = {VERSION0, NULL};
     struct server server;
     struct error e = {0};
     char greeting[100];
@@ -288,6 +288,17 @@ static void it_is_greeted_as_git_does(void **state)
     assert_int_equal(call_all("l", server.url, &count, &e), 0);
     end(&server);
     snprintf(greeting, sizeof greeting, "git-upload-pack /x~host=%.*s~~version=2~",
+             (int)strcspn(server.url + 6, "/"), server.url + 6);
+    assert_string_equal(server.greeting, greeting);
+    /* Daemons of old take no further part. */
+    setenv("GIT_CONFIG_COUNT", "1", 1);
+    setenv("GIT_CONFIG_KEY_0", "protocol.version", 1);
+    setenv("GIT_CONFIG_VALUE_0", "0", 1);
+    begin(&server, old);
+    assert_int_equal(call_all("l", server.url, &count, &e), 0);
+    end(&server);
+    unsetenv("GIT_CONFIG_COUNT");
+    snprintf(greeting, sizeof greeting, "git-upload-pack /x~host=%.*s~",
              (int)strcspn(server.url + 6, "/"), server.url + 6);
     assert_string_equal(server.greeting, greeting);
 }
