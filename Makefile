@@ -73,7 +73,7 @@ $(addprefix $(B)/tests/,test_refs test_reach test_lease test_failing_calls test_
     test_set_arguments test_status_screen): LDFLAGS += $(LEAKS)
 
 # Tests that make an allocation fail, or look on.
-$(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc
+$(B)/tests/test_refresh: UNIT_LDFLAGS := -Wl,--wrap=calloc,--wrap=repository_fetch,--wrap=room_make
 $(B)/tests/test_cache_folder: UNIT_LDFLAGS := -Wl,--wrap=readdir64
 $(B)/tests/test_http_options: UNIT_LDFLAGS := -Wl,--wrap=curl_easy_setopt
 $(B)/tests/test_gather: UNIT_LDFLAGS := -Wl,--wrap=pthread_create
@@ -85,7 +85,8 @@ $(B)/tests/test_signals: UNIT_LDFLAGS := -Wl,--wrap=list_watch_reload,--wrap=con
 $(B)/tests/test_list_watch: UNIT_LDFLAGS := -Wl,--wrap=lists_each_folder,--wrap=lists_reload,--wrap=fence_is_outdated,--wrap=connection_drain,--wrap=poll,--wrap=inotify_init1
 $(B)/tests/test_connection $(B)/tests/test_worker $(B)/tests/test_serve: UNIT_LDFLAGS := -Wl,--wrap=writev,--wrap=readv
 $(B)/tests/test_serve: UNIT_LDFLAGS += -Wl,--wrap=readings_get_blob
-$(B)/tests/test_front: UNIT_LDFLAGS := -Wl,--wrap=clients_set
+$(B)/tests/test_connection: UNIT_LDFLAGS += -Wl,--wrap=pthread_create
+$(B)/tests/test_front: UNIT_LDFLAGS := -Wl,--wrap=clients_set,--wrap=getaddrinfo,--wrap=freeaddrinfo
 $(B)/tests/test_fuse_mount: UNIT_LDFLAGS := -Wl,--wrap=fuse_session_unmount,--wrap=unmount_at,--wrap=mount_table_find
 $(B)/tests/test_oom_kills: UNIT_LDFLAGS := -Wl,--wrap=fopen,--wrap=fopen64
 $(B)/tests/test_mountpoint: UNIT_LDFLAGS := -Wl,--wrap=mount_table_find,--wrap=unmount_at,--wrap=statfs64
@@ -93,6 +94,10 @@ $(B)/tests/test_unmount: UNIT_LDFLAGS := -Wl,--wrap=geteuid,--wrap=umount2
 $(B)/tests/test_texts: UNIT_LDFLAGS := -Wl,--wrap=calloc
 $(B)/tests/test_supervisor: UNIT_LDFLAGS := -Wl,--wrap=poll,--wrap=oom_kills
 $(B)/tests/test_lists: UNIT_LDFLAGS := -Wl,--wrap=set_folders_publish
+$(B)/tests/test_making_room: UNIT_LDFLAGS := -Wl,--wrap=strdup
+$(B)/tests/test_searches: UNIT_LDFLAGS := -Wl,--wrap=calloc,--wrap=commit_search
+$(B)/tests/test_ask: UNIT_LDFLAGS := -Wl,--wrap=strdup
+$(B)/tests/test_reading: UNIT_LDFLAGS := -Wl,--wrap=checkout_read,--wrap=room_make
 $(B)/tests/test_sets: UNIT_LDFLAGS := -Wl,--wrap=gc_keep
 $(B)/tests/test_publish: UNIT_LDFLAGS := -Wl,--wrap=node_publish_checkout
 $(B)/tests/test_memory_file: UNIT_LDFLAGS := -Wl,--wrap=malloc,--wrap=realloc

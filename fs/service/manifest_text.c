@@ -155,19 +155,21 @@ static int stood_before(struct json_span list, struct json_span until, bool *out
     struct json_span rest = json_text_enter(list), element;
     size_t length, other_length;
     char *name = json_text_string(until, &length);
+    int r = 0;
 
     *out = false;
     if (!name)
         return -ENOMEM;
-    while (!*out && json_text_next_element(&rest, &element) && element.at != until.at) {
+    while (r == 0 && !*out && json_text_next_element(&rest, &element) && element.at != until.at) {
         if (*element.at != '"')
             continue;
         char *other = json_text_string(element, &other_length);
+        r = other ? 0 : -ENOMEM;
         *out = other && length == other_length && memcmp(name, other, length) == 0;
         free(other);
     }
     free(name);
-    return 0;
+    return r;
 }
 
 #define VISIBLE_MOST 1000 /* files that a manifest may name */

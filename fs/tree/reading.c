@@ -147,6 +147,11 @@ static bool make_room(struct reading *reading)
     return spared.repo && room_make(mount, 2 * node->size, &spared);
 }
 
+static bool is_full_disk(int r)
+{
+    return r == -ENOSPC || r == -EDQUOT;
+}
+
 static int read_file(struct reading *reading, const struct watch *watch, struct content *content,
                      struct error *e)
 {
@@ -154,9 +159,9 @@ static int read_file(struct reading *reading, const struct watch *watch, struct 
     int r = checkout_read(mount, reading->node, watch, content, e);
 
     /* Large files that are kept for the next reader may be what fills the disk. */
-    if (r == -ENOSPC && blobs_drop_files(mount->blobs))
+    if (is_full_disk(r) && blobs_drop_files(mount->blobs))
         r = checkout_read(mount, reading->node, watch, content, e);
-    if (r == -ENOSPC && make_room(reading))
+    if (is_full_disk(r) && make_room(reading))
         r = checkout_read(mount, reading->node, watch, content, e);
     return r;
 }

@@ -72,9 +72,11 @@ static void forget(struct repo_source *sources, size_t count)
     free(sources);
 }
 
-static char *copy(const char *text)
+/* False: out of memory. */
+static bool copy(char **out, const char *text)
 {
-    return text ? strdup(text) : NULL;
+    *out = text ? strdup(text) : NULL;
+    return *out || !text;
 }
 
 /* A copy of what the lists say of a repository. NULL: out of memory. */
@@ -82,13 +84,19 @@ static struct repo_source *sources_of(struct repo *repo, size_t *count)
 {
     pthread_mutex_lock(&repo->lock);
     struct repo_source *sources = calloc(repo->source_count + 1, sizeof *sources);
-    *count = sources ? repo->source_count : 0;
-    for (size_t i = 0; i < *count; i++)
-        sources[i] = (struct repo_source){.version = copy(repo->sources[i].version),
-                                          .commit = copy(repo->sources[i].commit),
-                                          .kind = repo->sources[i].kind};
+    bool copied = sources != NULL;
+    *count = repo->source_count;
+    for (size_t i = 0; copied && i < *count; i++) {
+        sources[i].kind = repo->sources[i].kind;
+        copied = copy(&sources[i].version, repo->sources[i].version) &&
+                 copy(&sources[i].commit, repo->sources[i].commit);
+    }
     pthread_mutex_unlock(&repo->lock);
-    return sources;
+    if (copied)
+        return sources;
+    if (sources)
+        forget(sources, *count);
+    return NULL;
 }
 
 static int keep_repo(struct gc *gc, struct repo *repo, struct error *e)

@@ -434,6 +434,28 @@ static void fail_queued(struct mount *mount, struct repo *repo, int r)
     }
 }
 
+/* Likewise those that lists name; else nobody would ask for them again. */
+static void fail_searching(struct mount *mount, struct repo *repo, int r)
+{
+    struct version_request request = {.status = r};
+
+    error_set(&request.error, -r, "cannot be searched for: %s", strerror(-r));
+    pthread_mutex_lock(&repo->lock);
+    struct repo_version *newest = repo->versions;
+    pthread_mutex_unlock(&repo->lock);
+    for (struct repo_version *v = newest; v; v = v->next) {
+        pthread_mutex_lock(&repo->lock);
+        bool is_searching = v->searching;
+        v->searching = false;
+        pthread_mutex_unlock(&repo->lock);
+        if (!is_searching)
+            continue;
+        log_error(mount->log, "%s/%s: %s", repo->name, repo_version_label(v), request.error.text);
+        refresh_finish(mount, v, &request);
+        parked_wake(mount->parked, &v->work);
+    }
+}
+
 void searches_run(struct mount *mount, struct repo *repo, struct remote *remote)
 {
     struct search_task *task = calloc(1, sizeof *task);
@@ -462,7 +484,9 @@ void searches_run(struct mount *mount, struct repo *repo, struct remote *remote)
     if (has_more(repo))
         r = task ? queue(mount, repo) : -ENOMEM;
     pthread_mutex_unlock(&repo->lock);
-    if (r < 0)
+    if (r < 0) {
         fail_queued(mount, repo, r);
+        fail_searching(mount, repo, r);
+    }
     free(task);
 }

@@ -5,6 +5,18 @@
 #include "fs/tree/searches.h"
 #include "tests/unit/mounted.h"
 
+static _Thread_local bool no_memory; /* for the next copy of a text */
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    bool fails = no_memory;
+
+    no_memory = false;
+    return fails ? NULL : __real_strdup(text);
+}
+
 static void open_it(struct mounted *mounted, void **state, const char *source)
 {
     make_repository(*state);
@@ -218,6 +230,43 @@ static void what_sources_name_is_fetched_before_anybody_reads(void **state)
     mounted_close(&mounted);
 }
 
+/* As the worker before has left it: nobody has to read it first. */
+static void what_is_damaged_is_fetched_before_anybody_reads(void **state)
+{
+    struct mounted mounted;
+    struct version version;
+
+    open_it(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    mounted_close(&mounted);
+    run(*state, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
+                "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
+                "conv=notrunc status=none; done");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    struct repository *repository = first_repo(&mounted)->repository;
+    assert_int_equal(versions_find(repository, "1", NULL, &version, NULL), -EIO);
+    ask_sources_later(&mounted.mount);
+    settle(&mounted);
+    assert_int_equal(mounted.mount.state->fetches, 1);
+    assert_int_equal(versions_find(repository, "1", NULL, &version, NULL), 0);
+    mounted_close(&mounted);
+}
+
+static void a_source_without_memory_is_not_fetched_ahead(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state, "./repo?tag=1");
+    for (int i = 0; i < 2; i++) { /* once */
+        no_memory = i == 0;
+        ask_sources_later(&mounted.mount);
+        assert_false(no_memory);
+        settle(&mounted);
+        assert_int_equal(mounted.mount.state->fetches, i);
+    }
+    mounted_close(&mounted);
+}
+
 /* With prefetch, what a changed list names is fetched; without, when somebody reads it. */
 static void a_changed_list_is_fetched_with_prefetch(void **state)
 {
@@ -248,6 +297,8 @@ int main(void)
         TEST(what_is_damaged_is_looked_at_and_read_meanwhile),
         TEST(nothing_is_fetched_for_who_was_not_asked_to_read),
         TEST(what_sources_name_is_fetched_before_anybody_reads),
+        TEST(what_is_damaged_is_fetched_before_anybody_reads),
+        TEST(a_source_without_memory_is_not_fetched_ahead),
         TEST(a_changed_list_is_fetched_with_prefetch),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

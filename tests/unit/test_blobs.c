@@ -115,6 +115,21 @@ static void test_what_is_borrowed_stays(void **state)
     blobs_free(blobs);
 }
 
+/* Not only when the next one comes. */
+static void test_what_is_too_much_goes_as_soon_as_it_is_given_back(void **state)
+{
+    struct blobs *blobs = open_blobs(100);
+
+    (void)state;
+    add(blobs, 1, 100);
+    struct blob *blob = blobs_find(blobs, 1);
+    add(blobs, 2, 100);
+    blobs_put(blobs, blob);
+    assert_false(is_there(blobs, 1, 100));
+    assert_true(is_there(blobs, 2, 100));
+    blobs_free(blobs);
+}
+
 static void test_who_comes_second_gets_the_first_one_s(void **state)
 {
     struct blobs *blobs = open_blobs(MIB);
@@ -216,6 +231,7 @@ int main(void)
         TEST(test_what_was_added_is_found),
         TEST(test_what_was_used_longest_ago_goes_first),
         TEST(test_what_is_borrowed_stays),
+        TEST(test_what_is_too_much_goes_as_soon_as_it_is_given_back),
         TEST(test_who_comes_second_gets_the_first_one_s),
         TEST(test_files_and_memory_do_not_push_each_other_out),
         TEST(test_a_full_disk_takes_the_files),

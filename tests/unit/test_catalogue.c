@@ -424,6 +424,7 @@ static void gzip_and_tags(void **state)
     assert_false(reply_accepts_gzip("gzip ; q=0.000"));
     assert_false(reply_accepts_gzip("gzipped"));
     assert_false(reply_accepts_gzip("*, gzip;q=0"));
+    assert_false(reply_accepts_gzip("br, *;q=0"));
     assert_false(reply_accepts_gzip(",,;,"));
     assert_false(reply_accepts_gzip(NULL));
     reply_release(&reply);

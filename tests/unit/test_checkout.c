@@ -1,6 +1,8 @@
 /* test_checkout.c - from git's trees and blobs to nodes and bytes: what each becomes, and what is said where the node table or the
  * cache is damaged, or has no room. */
+#include "fs/shared/nodes_layout.h"
 #include "fs/tree/sizes.h"
+#include "gitcache/store/last_read.h"
 #include "tests/unit/mounted.h"
 
 static struct log *lines;
@@ -294,6 +296,63 @@ static void what_has_no_room_in_the_node_table_says_why(void **state)
     close_it(&mounted);
 }
 
+/* A pin is for what is being made, and there are not many. */
+static void what_has_no_room_is_pinned_no_longer(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    open_it(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    struct nodes *nodes = mounted.mount.nodes;
+    walk(&mounted, "repo/1/file");
+    uint32_t checkout = shown(&mounted, walk(&mounted, "repo/1")),
+             second = walk(&mounted, "repo/2");
+    /* One is left: for the checkout, and not for what is in it. */
+    use_nodes(&mounted, nodes_share(nodes) - nodes_charged(nodes, repo->node) - 1, checkout,
+              repo->node);
+    atomic_store(&repo->charged, nodes_share(nodes)); /* no sweep is due */
+    assert_int_equal(look_up(&mounted, second, "file", &file), -ENOSPC);
+    for (size_t i = 0; i < PINS; i++)
+        assert_int_equal(nodes->pins[i], 0);
+    close_it(&mounted);
+}
+
+/* As gc sees it: when a version was read last. */
+static int64_t read_at(const struct repo *repo, const char *ref)
+{
+    return last_read_at(repository_folder(repo->repository), ref);
+}
+
+/* Who reads two of them by turns, whose marks have one place: each is told of. */
+static void each_version_that_is_read_is_marked(void **state)
+{
+    struct mounted mounted;
+    struct content content;
+    struct error e;
+
+    make_repository(*state);
+    open_it(&mounted, state, "./repo?tag=1");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    uint32_t file = walk(&mounted, "repo/1/file"), second = walk(&mounted, "repo/2"), other;
+    uint32_t checkout = shown(&mounted, walk(&mounted, "repo/1"));
+    use_nodes(&mounted, (checkout - nodes_used(mounted.mount.nodes)) % MOUNT_READ_MARKS, checkout,
+              0);
+    assert_int_equal(look_up(&mounted, second, "file", &other), 0);
+    assert_int_equal(shown(&mounted, second) % MOUNT_READ_MARKS, checkout % MOUNT_READ_MARKS);
+    run(*state, "find cache -path '*refs/tags*' -type f -exec touch -d '1 hour ago' {} +");
+    int64_t before = read_at(repo, "refs/tags/1");
+    assert_int_equal(checkout_read(&mounted.mount, file, NULL, &content, &e), 0);
+    content_release(&content);
+    assert_true(read_at(repo, "refs/tags/1") > before);
+    before = read_at(repo, "refs/tags/2");
+    assert_int_equal(checkout_read(&mounted.mount, other, NULL, &content, &e), 0);
+    content_release(&content);
+    assert_true(read_at(repo, "refs/tags/2") > before);
+    close_it(&mounted);
+}
+
 /* Nobody dies of it a third time; who reads the mount is not given up with it. */
 static void what_two_workers_died_reading_is_left_out_for_a_minute(void **state)
 {
@@ -360,6 +419,8 @@ int main(void)
         TEST(a_size_that_was_wrong_is_eio_and_corrected),
         TEST(the_kernel_is_told_of_each_corrected_size),
         TEST(what_has_no_room_in_the_node_table_says_why),
+        TEST(what_has_no_room_is_pinned_no_longer),
+        TEST(each_version_that_is_read_is_marked),
         TEST(what_two_workers_died_reading_is_left_out_for_a_minute),
         TEST(a_part_that_is_read_says_nothing_of_the_rest),
     };

@@ -1,6 +1,23 @@
 /* test_connection.c - a worker's conversation with the kernel, which is the other end of a socket here: what it agrees on,
  * answers and tells. */
+#include "gitcache/base/clock.h"
 #include "tests/unit/kernel.h"
+
+static atomic_int threads_left = -1; /* that can be started; -1: any number */
+
+int __real_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*act)(void *data), void *data);
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*act)(void *data), void *data);
+
+int __wrap_pthread_create(pthread_t *thread, const pthread_attr_t *attributes,
+                          void *(*act)(void *data), void *data)
+{
+    if (threads_left == 0)
+        return EAGAIN;
+    threads_left -= threads_left > 0;
+    return __real_pthread_create(thread, attributes, act, data);
+}
 
 static void test_what_is_agreed_on(void **state)
 {
@@ -540,6 +557,51 @@ static void test_a_first_request_that_cannot_be(void **state)
     }
 }
 
+/* Where no more may be started, as with pids.max. */
+static void test_one_thread_will_do(void **state)
+{
+    struct kernel kernel;
+
+    kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+    threads_left = 2; /* the test's, and one that reads */
+    kernel_begin(&kernel);
+    threads_left = -1;
+    for (int i = 0; i < 10; i++)
+        assert_int_equal(look(&kernel, FUSE_ROOT_ID, "repo"), 0);
+    kernel_close(&kernel);
+    run(*state, "rm -rf repo cache");
+    kernel_prepare(&kernel, state, EPOCHS_KNOWN, 1);
+    threads_left = 1;
+    kernel_begin(&kernel);
+    threads_left = -1;
+    kernel_free(&kernel);
+    assert_int_equal(kernel.ended, -EAGAIN);
+    assert_non_null(strstr(kernel.error.text, "cannot start a thread: "));
+}
+
+/* A folder whose listing is refs_ttl seconds old is later each second, so that the kernel asks for it. */
+static void test_an_old_listing_makes_its_folder_later(void **state)
+{
+    static const int64_t ages[] = {30, 60};
+    const struct fuse_getattr_in nothing = {0};
+    struct kernel kernel;
+
+    kernel_open(&kernel, state, EPOCHS_KNOWN, 1);
+    kernel.mounted.settings.refs_ttl = 60;
+    uint64_t node = look_along(&kernel, "repo");
+    struct repo *repo = repos_at(&kernel.worker.mount.repos, 0);
+    const struct listing *listing = repository_listing_get(repo->repository);
+    for (size_t i = 0; i < sizeof ages / sizeof *ages; i++) {
+        ((struct listing *)listing)->listed_at = clock_wall() / 1000 - ages[i];
+        assert_int_equal(ask_for(&kernel, FUSE_GETATTR, node, &nothing, sizeof nothing), 0);
+        int64_t time =
+            (int64_t)kernel.said.attr.attr.mtime * 1000000000 + kernel.said.attr.attr.mtimensec;
+        assert_int_equal(time > repo->changed_at, ages[i] == 60);
+    }
+    repository_listing_put(repo->repository, listing);
+    kernel_close(&kernel);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -568,6 +630,8 @@ int main(void)
         TEST(test_a_mount_that_is_taken_away),
         TEST(test_a_conversation_that_breaks),
         TEST(test_a_first_request_that_cannot_be),
+        TEST(test_one_thread_will_do),
+        TEST(test_an_old_listing_makes_its_folder_later),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -210,10 +210,11 @@ static int open_beside(const struct sandbox *box, const char *changing, const ch
 
     snprintf(from, sizeof from, "%s%s%s", *changing == '/' ? "" : box->folder,
              *changing == '/' ? "" : "/", changing);
-    snprintf(folder, sizeof folder, "%s/%s", box->folder, home);
+    snprintf(folder, sizeof folder, "%s/%s", box->folder, home ? home : "");
     if (child == 0) {
         struct fence_files *files = fence_files_new();
-        if (chdir(box->folder) < 0 || setenv("HOME", folder, 1) < 0 || !files ||
+        if (chdir(box->folder) < 0 || !files ||
+            (home ? setenv("HOME", folder, 1) : unsetenv("HOME")) < 0 ||
             !fence_files_add_changing(files, from) || fence_files_close(files) < 0)
             _exit(255);
         _exit(open(path, O_RDONLY) < 0 ? errno : 0);
@@ -233,6 +234,7 @@ static void test_what_may_be_replaced_is_read_with_its_folder(void **state)
         {"one/file", "home", "one/new", 0},
         {"one/none", "home", "one/new", 0},
         {"one/file", "home", "two/new", EACCES},
+        {"one/file", NULL, "one/new", 0},
         {"one/link", "home", "one/new", 0},
         {"one/link", "home", "two/new", 0},
         {"one/file", "one", "one/file", 0},
@@ -251,7 +253,7 @@ static void test_what_may_be_replaced_is_read_with_its_folder(void **state)
         int errnum = open_beside(*state, cases[i].changing, cases[i].home, cases[i].path);
         if (errnum != cases[i].errnum)
             fail_msg("%s beside %s, home %s: errno %d, not %d", cases[i].path, cases[i].changing,
-                     cases[i].home, errnum, cases[i].errnum);
+                     cases[i].home ? cases[i].home : "(none)", errnum, cases[i].errnum);
     }
 }
 

@@ -143,6 +143,28 @@ static void test_each_is_unpacked_once(void **state)
     mounted_close(&mounted);
 }
 
+/* What has been read is not ahead any more. */
+static void test_large_ones_are_ahead_on_and_on(void **state)
+{
+    struct mounted mounted;
+    struct ask ask = {0};
+    struct blob *blob;
+
+    run_once(*state, "git init -q repo; cd repo; for n in $(seq 10 54); do "
+                     "head -c 100000 /dev/zero >$n; done; git add .; git commit -qm 1; git tag 1");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    blobs_free(mounted.mount.blobs);
+    mounted.mount.blobs = blobs_new(16 << 20, 1);
+    uint32_t first = walk(&mounted, "repo/1/10");
+    for (uint32_t i = 0; i < 45; i++) { /* twice as much as is ahead at most */
+        if (i > 1)
+            expect(&mounted, first + i, 1, true);
+        assert_int_equal(readings_get_blob(&mounted.mount, first + i, &ask, &blob), 0);
+        blobs_put_read(mounted.mount.blobs, blob);
+    }
+    mounted_close(&mounted);
+}
+
 static void test_nothing_stays_when_nobody_reads(void **state)
 {
     struct mounted mounted;
@@ -295,6 +317,7 @@ int main(void)
         TEST(test_one_file_brings_no_other),
         TEST(test_the_next_ones_are_there),
         TEST(test_each_is_unpacked_once),
+        TEST(test_large_ones_are_ahead_on_and_on),
         TEST(test_nothing_stays_when_nobody_reads),
         TEST(test_what_workers_died_of_is_left_out),
         TEST(test_converted_files_are_tried),

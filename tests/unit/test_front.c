@@ -1,6 +1,7 @@
 /* test_front.c - the service's HTTP side, over a loopback: what each request is answered, with which headers. */
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netdb.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
@@ -31,6 +32,31 @@ void __wrap_clients_set(struct clients *clients, struct client *client, enum cli
 {
     __real_clients_set(clients, client, state);
     doings = doings * 10 + state;
+}
+
+/* A host that the test has made up; NULL: as ever. */
+static struct addrinfo *made_up;
+
+int __real_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **out);
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **out);
+void __real_freeaddrinfo(struct addrinfo *first);
+void __wrap_freeaddrinfo(struct addrinfo *first);
+
+int __wrap_getaddrinfo(const char *host, const char *port, const struct addrinfo *hints,
+                       struct addrinfo **out)
+{
+    if (!made_up)
+        return __real_getaddrinfo(host, port, hints, out);
+    *out = made_up;
+    return 0;
+}
+
+void __wrap_freeaddrinfo(struct addrinfo *first)
+{
+    if (first != made_up)
+        __real_freeaddrinfo(first);
 }
 
 struct service {
@@ -321,6 +347,31 @@ static void what_cannot_be_listened_on_is_said(void **state)
     assert_non_null(strstr(e.text, "cannot listen on 127.0.0.1, port no port: "));
 }
 
+/* As where IPv6 is off, and its address comes first. */
+static void the_first_address_that_works_is_listened_at(void **state)
+{
+    struct sockaddr_in here = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    struct addrinfo third = {.ai_family = AF_INET}, /* none */
+        second = {.ai_family = AF_INET,
+                  .ai_addr = (struct sockaddr *)&here,
+                  .ai_addrlen = sizeof here,
+                  .ai_next = &third},
+                    first = {.ai_family = AF_MAX, .ai_next = &second};
+    char shown[LISTEN_SHOWN_SIZE];
+    struct error e = {0};
+
+    (void)state;
+    made_up = &first;
+    int fd = listen_open("host", "0", shown, &e);
+    assert_true(fd >= 0);
+    assert_memory_equal(shown, "127.0.0.1:", 10);
+    close(fd);
+    second.ai_family = AF_MAX;
+    assert_true(listen_open("host", "0", shown, &e) < 0);
+    assert_non_null(strstr(e.text, "cannot listen on host, port 0: "));
+    made_up = NULL;
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -331,6 +382,7 @@ int main(void)
         cmocka_unit_test(what_a_client_does_is_known),
         cmocka_unit_test(a_body_is_bounded),
         cmocka_unit_test(what_cannot_be_listened_on_is_said),
+        cmocka_unit_test(the_first_address_that_works_is_listened_at),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

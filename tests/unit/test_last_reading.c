@@ -71,6 +71,22 @@ static void the_newest_reading_is_what_is_read(void **state)
     close(fd);
 }
 
+/* As those of lists that stay as long as they are: the third has room where the first was. */
+static void readings_of_one_size_take_turns(void **state)
+{
+    char text[1000] = "";
+    int fd = make();
+
+    (void)state;
+    for (size_t i = 0; i < 10; i++) {
+        text[0] = (char)('0' + i);
+        assert_int_equal(last_reading_put(fd, text, sizeof text), 0);
+        assert_holds(fd, text, sizeof text);
+    }
+    assert_int_equal(size_of(fd), HEAD + 2 * sizeof text);
+    close(fd);
+}
+
 /* A writer that is killed leaves what was there; whatever it has written by then. */
 static void a_writer_may_die_at_any_byte(void **state)
 {
@@ -409,6 +425,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_newest_reading_is_what_is_read),
+        cmocka_unit_test(readings_of_one_size_take_turns),
         cmocka_unit_test(a_writer_may_die_at_any_byte),
         cmocka_unit_test(every_damage_is_noticed),
         cmocka_unit_test(another_layout_is_not_read_and_written_over),

@@ -327,6 +327,24 @@ static void a_list_is_another_when_it_says_something_else(void **state)
     mounted_set_free(one);
 }
 
+/* Which is what shas.txt says. */
+static void a_set_is_another_when_it_was_given_otherwise(void **state)
+{
+    static const char here[] = "# startpointfs set\n# type: languages\n# made: 1763845200\n"
+                               "# given: here\nhttps://h/x?tag=1",
+                      there[] = "# startpointfs set\n# type: languages\n# made: 1763845200\n"
+                                "# given: there\nhttps://h/x?tag=1";
+    struct mounted_set *one = read_again(*state, here), *same = read_again(*state, here),
+                       *other = read_again(*state, there);
+
+    assert_string_equal(other->set.given[0], "there");
+    assert_true(mounted_set_is_same(one, same));
+    assert_false(mounted_set_is_same(one, other));
+    mounted_set_free(one);
+    mounted_set_free(same);
+    mounted_set_free(other);
+}
+
 static bool sets_have_folders(struct world *world)
 {
     uint32_t folder;
@@ -577,6 +595,25 @@ static void the_folders_of_lists(void **state)
     assert_string_equal(noted.text, "/lists /a /b /lists ");
 }
 
+static void note_any_folder(void *data, const char *folder)
+{
+    snprintf(data, 100, "%s", folder);
+}
+
+static void the_folder_of_a_list_in_the_root(void **state)
+{
+    struct world *world = *state;
+    char noted[100] = "none";
+
+    run(world->box, "echo 'https://h/1?tag=1' >one.list");
+    open_operand(world, "one.list");
+    struct mounted_set *mounted = world->mount.lists->first;
+    free(mounted->path);
+    mounted->path = strdup("/there-is-none.list");
+    lists_each_folder(&world->mount, note_any_folder, noted);
+    assert_string_equal(noted, "/");
+}
+
 /* What a fenced worker may read: lists, folders of them, and links in those; not repositories. */
 static void the_paths_of_operands(void **state)
 {
@@ -685,12 +722,15 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_is_another_when_it_says_something_else, set_up,
                                         tear_down),
+        cmocka_unit_test_setup_teardown(a_set_is_another_when_it_was_given_otherwise, set_up,
+                                        tear_down),
         TEST(each_change_makes_the_root_later),
         TEST(what_becomes_of_lists_is_said),
         TEST(a_list_that_contradicts_another_is_faulty),
         TEST(a_folder_that_has_lost_its_disk_is_not_empty),
         TEST(lists_that_cannot_be_kept_are_said),
         TEST(the_folders_of_lists),
+        TEST(the_folder_of_a_list_in_the_root),
         TEST(the_paths_of_operands),
         TEST(a_repository_is_added_once),
         TEST(a_new_worker_knows_a_repository_that_no_list_names),

@@ -7,6 +7,18 @@
 #define TAGS 6 /* of 400 kB each: three of them are more than the least that is made room for */
 
 static struct log *lines;
+static const char *uncopied; /* for which there is no memory, once */
+
+char *__real_strdup(const char *text);
+char *__wrap_strdup(const char *text);
+char *__wrap_strdup(const char *text)
+{
+    if (!uncopied || strcmp(text, uncopied) != 0)
+        return __real_strdup(text);
+    uncopied = NULL;
+    errno = ENOMEM;
+    return NULL;
+}
 
 /* As if nothing had been read or fetched for an hour: what was in this very moment is no candidate. */
 static void age(void **state)
@@ -60,6 +72,20 @@ static void what_a_list_names_stays(void **state)
     assert_false(room_make(&mounted.mount, 1, NULL));
     assert_false(room_make(&mounted.mount, 1, NULL)); /* not tried again at once */
     assert_int_equal(said(state, "is full, and nothing can be removed"), 1);
+    close_it(&mounted);
+}
+
+/* Else it would be unknown what a list names. */
+static void without_memory_for_what_a_list_names_nothing_goes(void **state)
+{
+    struct mounted mounted;
+
+    open_full(&mounted, state);
+    uncopied = "1";
+    assert_false(room_make(&mounted.mount, 1ull << 40, NULL));
+    assert_null(uncopied);
+    assert_string_equal(cached(state), "123456");
+    assert_int_equal(said(state, "no room could be made in the cache: out of memory"), 1);
     close_it(&mounted);
 }
 
@@ -266,6 +292,7 @@ int main(void)
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
     const struct CMUnitTest tests[] = {
         TEST(what_a_list_names_stays),
+        TEST(without_memory_for_what_a_list_names_nothing_goes),
         TEST(little_is_not_worth_the_trouble),
         TEST(what_room_is_made_for_stays),
         TEST(what_its_remote_cannot_bring_back_stays),

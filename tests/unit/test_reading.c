@@ -1,10 +1,40 @@
 /* test_reading.c - one reading of a folder or a file: what workers may have died of, how long it may take, and what a branch shows. */
+#include "fs/shared/nodes_layout.h"
 #include "fs/tree/reading.h"
 #include "gitcache/base/clock.h"
 #include "gitcache/store/repository_state.h"
 #include "tests/unit/mounted.h"
 
 static struct log *lines;
+
+/* So often the disk is full when a file is read (linked with --wrap). */
+static _Atomic uint32_t full_for;
+static atomic_int times_full, full_errno;
+static atomic_int rooms, rooms_left; /* that were asked for, and that can be made */
+
+int __real_checkout_read(struct mount *mount, uint32_t index, const struct watch *watch,
+                         struct content *out, struct error *e);
+int __wrap_checkout_read(struct mount *mount, uint32_t index, const struct watch *watch,
+                         struct content *out, struct error *e);
+bool __wrap_room_make(struct mount *mount, uint64_t bytes, const struct room_spared *spared);
+
+int __wrap_checkout_read(struct mount *mount, uint32_t index, const struct watch *watch,
+                         struct content *out, struct error *e)
+{
+    if (index != full_for || times_full == 0)
+        return __real_checkout_read(mount, index, watch, out, e);
+    times_full--;
+    return error_set(e, full_errno, "there is no room");
+}
+
+bool __wrap_room_make(struct mount *mount, uint64_t bytes, const struct room_spared *spared)
+{
+    (void)mount;
+    (void)bytes;
+    (void)spared;
+    rooms++;
+    return rooms_left > 0 && rooms_left-- > 0;
+}
 
 /* Converted in a way whose cost their size does not tell: none is read where its request is. */
 static void open_it(struct mounted *mounted, void **state)
@@ -224,6 +254,82 @@ static void a_branch_is_switched_however_long_it_takes(void **state)
     mounted_close(&mounted);
 }
 
+/* Room is made of large files that are kept, then of what can be fetched again. A quota that is used up is a full disk. */
+static void a_full_disk_is_made_room_on(void **state)
+{
+    static const struct {
+        int errnum, full, files, rooms, asked, r;
+    } rows[] = {
+        {ENOSPC, 1, 1, 0, 0, 0},       {EDQUOT, 1, 1, 0, 0, 0}, {ENOSPC, 1, 0, 1, 1, 0},
+        {EDQUOT, 1, 0, 1, 1, 0},       {ENOSPC, 2, 1, 1, 1, 0}, {ENOSPC, 1, 0, 0, 1, -ENOSPC},
+        {EDQUOT, 2, 0, 1, 1, -EDQUOT}, {EIO, 1, 1, 1, 0, -EIO},
+    };
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    struct blobs *blobs = mounted.mount.blobs;
+    uint32_t file = walk(&mounted, "repo/1/one");
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        struct content content = {.size = 1, .fd = dup(0)};
+        struct blob *blob;
+        if (rows[i].files) {
+            assert_int_equal(blobs_add(blobs, 1, &content, &blob), 0);
+            blobs_put(blobs, blob);
+        } else {
+            close(content.fd);
+        }
+        full_for = file;
+        full_errno = rows[i].errnum;
+        times_full = rows[i].full;
+        rooms_left = rows[i].rooms;
+        rooms = 0;
+        int r = read_all(&mounted, file);
+        if (r != rows[i].r || rooms != rows[i].asked)
+            fail_msg("case %zu: %d, %d rooms", i, r, (int)rooms);
+        times_full = 0;
+        blobs_drop(blobs, node_id(mounted.mount.nodes, file));
+        blobs_drop_files(blobs);
+        readings_forget_failure(&mounted.mount, file);
+    }
+    close_it(&mounted);
+}
+
+/* Of a file whose place in the node table is another's by now, and of one that would be kept in the same place. */
+static void a_failure_is_no_other_node_s(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    full_for = walk(&mounted, "repo/1/one");
+    full_errno = EIO;
+    times_full = 1;
+    rooms_left = 0;
+    assert_int_equal(read_all(&mounted, full_for), -EIO);
+    assert_int_equal(read_all(&mounted, full_for), -EIO); /* answered again */
+    atomic_fetch_add(&mounted.mount.nodes->generations[full_for], 1);
+    assert_int_equal(read_all(&mounted, full_for), 0);
+    close_it(&mounted);
+}
+
+/* Nor is it over its budget, or has a turn. */
+static void a_reading_is_not_slow_for_the_one_before(void **state)
+{
+    struct mounted mounted;
+
+    open_it(&mounted, state);
+    struct reading *first = begin(&mounted, walk(&mounted, "repo/1/one"));
+    end(first);
+    settle(&mounted);
+    assert_false(first->is_slow);
+    first->is_slow = first->is_beyond_budget = first->has_turn = true;
+    struct reading *second = begin(&mounted, walk(&mounted, "repo/1/two"));
+    assert_ptr_equal(second, first); /* the same memory */
+    end(second);
+    settle(&mounted);
+    assert_false(second->is_slow || second->is_beyond_budget || second->has_turn);
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -232,6 +338,9 @@ int main(void)
         TEST(a_worker_dies_of_what_it_reads),
         TEST(what_three_workers_died_of_is_not_read),
         TEST(what_takes_too_long_is_given_up),
+        TEST(a_full_disk_is_made_room_on),
+        TEST(a_failure_is_no_other_node_s),
+        TEST(a_reading_is_not_slow_for_the_one_before),
         TEST(a_branch_shows_what_it_is_by_now),
         TEST(a_branch_is_switched_however_long_it_takes),
     };

@@ -1,4 +1,5 @@
 #include "fs/tree/branch.h"
+#include "gitcache/fetch/repository_fetch.h"
 #include "gitcache/net/remote.h"
 #include "tests/unit/mounted.h"
 
@@ -14,6 +15,68 @@ void *__wrap_calloc(size_t count, size_t size)
     if (least && count * size >= least && atomic_exchange(&refused, 0))
         return NULL;
     return __real_calloc(count, size);
+}
+
+/* So many fetches fail, with this errno; and how often room is asked for, and can be made (linked with --wrap). */
+static atomic_int fetches_refused, fetch_errno, rooms_asked, rooms_left;
+static atomic_bool is_room_made_up;
+
+int __real_repository_fetch(struct repository *repository, struct remote *remote,
+                            struct version_request *requests, size_t count,
+                            const struct watch *watch, unsigned *fetched, struct error *e);
+int __wrap_repository_fetch(struct repository *repository, struct remote *remote,
+                            struct version_request *requests, size_t count,
+                            const struct watch *watch, unsigned *fetched, struct error *e);
+bool __real_room_make(struct mount *mount, uint64_t bytes, const struct room_spared *spared);
+bool __wrap_room_make(struct mount *mount, uint64_t bytes, const struct room_spared *spared);
+
+int __wrap_repository_fetch(struct repository *repository, struct remote *remote,
+                            struct version_request *requests, size_t count,
+                            const struct watch *watch, unsigned *fetched, struct error *e)
+{
+    if (fetches_refused == 0)
+        return __real_repository_fetch(repository, remote, requests, count, watch, fetched, e);
+    fetches_refused--;
+    for (size_t i = 0; i < count; i++)
+        requests[i].status = error_set(&requests[i].error, fetch_errno, "it is full");
+    return error_set(e, fetch_errno, "it is full");
+}
+
+bool __wrap_room_make(struct mount *mount, uint64_t bytes, const struct room_spared *spared)
+{
+    if (!is_room_made_up)
+        return __real_room_make(mount, bytes, spared);
+    rooms_asked++;
+    return rooms_left > 0 && rooms_left-- > 0;
+}
+
+/* Three times, each time more. A quota that is used up is a full disk. */
+static void test_room_is_made_for_what_is_fetched(void **state)
+{
+    static const struct {
+        int errnum, refused, rooms, asked, r;
+    } rows[] = {{ENOSPC, 1, 1, 1, 0}, {EDQUOT, 1, 1, 1, 0},       {ENOSPC, 3, 9, 3, 0},
+                {EIO, 1, 9, 0, 0},    {ENOSPC, 4, 9, 3, -ENOSPC}, {EDQUOT, 1, 0, 1, -EDQUOT}};
+    struct mounted mounted;
+    uint32_t file;
+
+    make_repository(*state);
+    is_room_made_up = true;
+    for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+        mounted_open(&mounted, state, "./repo?tag=1");
+        uint32_t version = walk(&mounted, "repo/1");
+        fetch_errno = rows[i].errnum;
+        fetches_refused = rows[i].refused;
+        rooms_left = rows[i].rooms;
+        rooms_asked = 0;
+        int r = look_up(&mounted, version, "file", &file);
+        if (r != rows[i].r || rooms_asked != rows[i].asked)
+            fail_msg("case %zu: %d, %d rooms", i, r, (int)rooms_asked);
+        fetches_refused = 0;
+        mounted_close(&mounted);
+        run(*state, "rm -rf cache");
+    }
+    is_room_made_up = false;
 }
 
 static void test_out_of_memory_is_not_for_ever(void **state)
@@ -587,6 +650,8 @@ static void test_readings_for_which_there_is_no_memory_are_not_for_ever(void **s
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_room_is_made_for_what_is_fetched, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(
             test_a_folder_and_a_file_that_are_damaged_are_fetched_once_more, sandbox_open,
             sandbox_close),

@@ -18,6 +18,7 @@ static struct {
     bool has_branches;
     atomic_bool is_changing;
     atomic_int settles; /* the last wait for quiet */
+    bool is_hurried;    /* no wait is longer than a moment */
     /* The waits for a reason; those that end by themselves end at once. */
     unsigned waited_after;
     int waits[MOST];
@@ -49,6 +50,8 @@ int __wrap_poll(struct pollfd *fds, nfds_t count, int timeout)
 
     if (seen.waited_after == seen.loads) {
         atomic_store(&seen.settles, timeout);
+        if (seen.is_hurried)
+            timeout = 1;
     } else {
         seen.waited_after = seen.loads;
         seen.waits[seen.wait_count % MOST] = timeout;
@@ -161,11 +164,36 @@ static void a_folder_is_looked_at_every_two_seconds(void **state)
     close_reload();
 }
 
+/* Not only by its time: what is put in its place may have the same. */
+static void a_folder_is_another_by_all_that_is_seen_of_it(void **state)
+{
+    static const char *const changes[] = {
+        "touch -d '2025-01-01 00:00:00.000000002' shas.txt",
+        "touch -d '2025-01-01 00:00:01.000000002' shas.txt",
+        "cp -p shas.txt other; mv other shas.txt",
+    };
+
+    run(*state,
+        "mkdir repos aside; cd aside; echo x >shas.txt;"
+        "touch -d '2025-01-01 00:00:00.000000001' shas.txt; ln -s ../aside/shas.txt ../repos");
+    seen.is_hurried = true;
+    open_reload(*state, "repos");
+    wait_for(1);
+    for (unsigned i = 0; i < sizeof changes / sizeof *changes; i++) {
+        assert_int_equal(seen.loads, i + 1);
+        run(*state, "cd aside; %s", changes[i]);
+        wait_for(i + 2);
+    }
+    close_reload();
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(a_list_is_read_when_it_is_quiet, set_up, sandbox_close),
         cmocka_unit_test_setup_teardown(a_folder_is_looked_at_every_two_seconds, set_up,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(a_folder_is_another_by_all_that_is_seen_of_it, set_up,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(what_fails_is_tried_less_and_less, set_up, sandbox_close),
         cmocka_unit_test_setup_teardown(only_remotes_that_failed_are_asked_again, set_up,

@@ -31,6 +31,10 @@ static void test_both_are_bounded_and_what_is_named_has_more(void **state)
     assert_true(more > 0 && more < many);
     named.refilled_at -= INT64_C(1000) * 60 * 60 * 24;
     assert_in_range(take_all(&named), many, many + 1);
+    /* A long time without any. */
+    search_limits_init(&anybodys, SEARCH_ANYBODYS);
+    anybodys.refilled_at -= INT64_C(1000) * 60 * 60 * 24;
+    assert_in_range(take_all(&anybodys), few, few + 1);
     assert_true(search_limits_bytes(SEARCH_ANYBODYS) > 0);
     assert_true(search_limits_bytes(SEARCH_ANYBODYS) < search_limits_bytes(SEARCH_NAMED));
     assert_true(search_limits_bytes(SEARCH_NAMED) < UINT64_C(2) << 30); /* a fetch's own bound */

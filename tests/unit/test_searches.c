@@ -1,8 +1,42 @@
 /* test_searches.c - commits that no listing shows: which histories are searched for them, how often, and how many at once. */
 #include "fs/tree/searches.h"
+#include "gitcache/fetch/commit_search.h"
 #include "tests/unit/mounted.h"
 
 #define SLOTS 16 /* that are looked for at once */
+
+static _Thread_local bool no_memory; /* for the next that this thread asks for */
+
+void *__real_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size);
+void *__wrap_calloc(size_t count, size_t size)
+{
+    bool fails = no_memory;
+
+    no_memory = false;
+    return fails ? NULL : __real_calloc(count, size);
+}
+
+/* How the next search of a history fails; 0: as it does. */
+static atomic_int search_errno;
+static atomic_uint histories_searched;
+
+int __real_commit_search(struct repository *repository, struct remote *remote, const char *digits,
+                         const struct commit_search_bounds *bounds, const struct watch *watch,
+                         unsigned *packs, struct oid *out, struct error *e);
+int __wrap_commit_search(struct repository *repository, struct remote *remote, const char *digits,
+                         const struct commit_search_bounds *bounds, const struct watch *watch,
+                         unsigned *packs, struct oid *out, struct error *e);
+int __wrap_commit_search(struct repository *repository, struct remote *remote, const char *digits,
+                         const struct commit_search_bounds *bounds, const struct watch *watch,
+                         unsigned *packs, struct oid *out, struct error *e)
+{
+    int errnum = atomic_exchange(&search_errno, 0);
+
+    histories_searched++;
+    return errnum ? error_set(e, errnum, "not its history")
+                  : __real_commit_search(repository, remote, digits, bounds, watch, packs, out, e);
+}
 
 static struct log *lines;
 static char hidden[OID_HEX_SIZE]; /* a commit that only history has */
@@ -162,6 +196,28 @@ static void a_remote_that_is_gone_is_not_searched(void **state)
     close_it(&mounted);
 }
 
+/* One that gives no history without files, and one whose history is too long: that is no failure of the remote. */
+static void what_is_not_searched_for_is_missing(void **state)
+{
+    static const int errors[] = {EOPNOTSUPP, EFBIG};
+    static const char *const digits[] = {"1234567", "7654321"};
+    struct mounted mounted;
+
+    make_history(state);
+    open_it(&mounted, state, "./repo?tag=last");
+    for (size_t i = 0; i < sizeof errors / sizeof *errors; i++) {
+        histories_searched = 0;
+        search_errno = errors[i];
+        assert_int_equal(look_for(&mounted, digits[i], 7), -ENOENT);
+        assert_int_equal(histories_searched, 1);
+        assert_int_equal(look_for(&mounted, digits[i], 7), -ENOENT); /* remembered */
+        assert_int_equal(histories_searched, 1);
+        assert_int_equal(repo_backoff(repos_at(&mounted.mount.repos, 0)), 0);
+        assert_int_equal(said(state, "is not searched for in the history: not its history"), i + 1);
+    }
+    close_it(&mounted);
+}
+
 /* Its server gives by id only what a ref names, and the list says which commit it means. */
 static void what_a_list_names_and_nobody_has_is_missing(void **state)
 {
@@ -209,6 +265,36 @@ static void without_a_connection_a_search_fails(void **state)
     close_it(&mounted);
 }
 
+/* What nobody can look for fails, also where a list names it, and is looked for again later. */
+static void without_memory_nobody_waits_for_a_search(void **state)
+{
+    struct mounted mounted;
+    uint32_t file;
+
+    make_history(state);
+    run(*state, "printf '%%s\\n' %.8s@./repo >some.list", hidden);
+    open_it(&mounted, state, "./some.list");
+    struct repo *repo = repos_at(&mounted.mount.repos, 0);
+    assert_int_equal(look_for(&mounted, "1234567", 7), -ENOENT);
+    uint32_t number = walk(&mounted, ".startpointfs/sets/some/0");
+    struct repo_version *version = repo->versions;
+    while (strncmp(version->name, hidden, 8) != 0)
+        version = version->next;
+    work_begin(&version->work); /* as if it had been fetched in vain */
+    version->state = VERSION_FETCHING;
+    version->searching = no_memory = true;
+    searches_run(&mounted.mount, repo, NULL);
+    assert_false(no_memory);
+    assert_false(version->searching);
+    assert_false(atomic_load(&version->work.running));
+    assert_int_equal(version->state, VERSION_FAILED);
+    assert_int_equal(look_up(&mounted, number, "file", &file), -ENOMEM);
+    assert_int_equal(said(state, "cannot be searched for: Cannot allocate memory"), 1);
+    version->retry_at = 0;
+    assert_int_equal(look_up(&mounted, number, "file", &file), 0);
+    close_it(&mounted);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
@@ -218,7 +304,9 @@ int main(void)
         TEST(so_many_are_looked_for_at_once),
         TEST(a_remote_that_is_gone_is_not_searched),
         TEST(without_a_connection_a_search_fails),
+        TEST(what_is_not_searched_for_is_missing),
         TEST(what_a_list_names_and_nobody_has_is_missing),
+        TEST(without_memory_nobody_waits_for_a_search),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

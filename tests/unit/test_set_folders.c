@@ -14,7 +14,8 @@ static void make_sets(void **state)
         "head='# startpointfs set\\n# type: languages\\n# made: 1763845200\\n# given: here\\n';"
         "head=\"$head$PWD/../repo?tag=2&commit=$two\\n\";"
         "printf \"$head# given: there\\n$one@$PWD/../repo\\n\" >pp;"
-        "printf \"$head\" | tee acme%%one >acme%%deep%%two; sed -i s/languages/exercises/ "
+        "printf \"$head\" | tee acme%%one acme-x%%one >acme%%deep%%two; sed -i "
+        "s/languages/exercises/ "
         "acme%%one");
     setenv("STARTPOINTFS_SETS", output(*state, "echo $PWD/sets"), 1);
 }
@@ -65,7 +66,7 @@ static void sets_lie_in_folders_by_their_names(void **state)
     struct mounted mounted;
 
     open_sets(&mounted, state);
-    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme pp");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme acme-x pp");
     assert_string_equal(listed(&mounted, walk(&mounted, SETS "/acme")), "deep one");
     assert_string_equal(listed(&mounted, walk(&mounted, SETS "/acme/deep")), "two");
     assert_string_equal(listed(&mounted, walk(&mounted, SETS "/acme/deep/two")),
@@ -207,17 +208,17 @@ static void sets_come_and_go(void **state)
     struct log *log = mounted.mount.log;
     run(*state, "mv sets/pp pp");
     assert_int_equal(lists_reload(&mounted.mount), 0);
-    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme acme-x");
     run(*state, "mv pp sets/pp; sed 's/^# type: .*/# type: custom/' sets/pp >sets/qq");
     assert_int_equal(lists_reload(&mounted.mount), 0);
-    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme pp qq");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme acme-x pp qq");
     assert_type(&mounted, SETS "/qq", "custom");
     assert_string_equal(output(*state, "grep -c 'pp: the set was removed' said"), "1");
     assert_string_equal(output(*state, "grep -c 'pp: new set, 2 sources' said"), "1");
     /* The folder of all is gone: not each of them. */
     run(*state, "mv sets gone");
     assert_int_equal(lists_reload(&mounted.mount), 1);
-    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme pp qq");
+    assert_string_equal(listed(&mounted, walk(&mounted, SETS)), "acme acme-x pp qq");
     assert_string_equal(output(*state, "grep -c 'error.*cannot read the sets folder' said"), "1");
     mounted_close(&mounted);
     log_close(log);

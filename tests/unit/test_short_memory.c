@@ -118,7 +118,7 @@ static void make_start_points(const struct sandbox *box, const char *folder)
         "mkdir -p %s; cd %s; for i in one two three; do mkdir -p $i/deep; echo $i >$i/deep/file; "
         "ln -s deep/file $i/link; "
         "echo '{\"display_name\": \"'$i'\", \"image_name\": \"i/'$i'\", \"visible_filenames\": "
-        "[\"deep/file\", \"link\"], "
+        "[\"deep/file\", \"link\", \"deep/file\"], "
         "\"language\": [\"'$i'\", \"1\"], \"test_framework\": [\"b\", \"2\"], "
         "\"filename_extension\": \".c\", \"rag_lambda\": "
         "\"link\", \"more\": {\"a\": [1, 2.5, null, true, \"\\\\u00e4\"]}}' >$i/manifest.json; "

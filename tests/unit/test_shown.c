@@ -89,6 +89,42 @@ static void names_are_found(void **state)
     }
 }
 
+/* As git has it: who says `both` means the tag. */
+static void a_tag_wins_over_a_branch(void **state)
+{
+    static const char *const orders[] = {"^both both", "both ^both", "!both ^both both"};
+    bool branch;
+
+    (void)state;
+    for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
+        struct shown *shown = show(orders[i]);
+        assert_int_equal(shown_find(shown, "both", &branch), SHOWN_VERSION);
+        assert_false(branch);
+        assert_string_equal(list(shown, ""), "both");
+        shown_put(shown);
+    }
+}
+
+/* Each part of it is a folder's name. */
+static void names_are_as_long_as_a_folder_s_can_be(void **state)
+{
+    char name[300] = {0}, below[300] = "a/", line[1000];
+    bool branch;
+
+    (void)state;
+    memset(name, 'x', 256);
+    strcat(below, name);
+    for (int longer = 0; longer < 2; longer++) {
+        name[255] = below[2 + 255] = longer ? 'x' : '\0';
+        snprintf(line, sizeof line, "%s %s", name, below);
+        struct shown *shown = show(line);
+        enum shown_kind kind = longer ? SHOWN_NOTHING : SHOWN_VERSION;
+        assert_int_equal(shown_find(shown, name, &branch), kind);
+        assert_int_equal(shown_find(shown, below, &branch), kind);
+        shown_put(shown);
+    }
+}
+
 static void folders_are_listed(void **state)
 {
     struct shown *shown = show("1 1.0 a/b a/c/d a-b main !hidden !h/i a.b ^a");
@@ -182,6 +218,8 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(names_are_found),
+        cmocka_unit_test(a_tag_wins_over_a_branch),
+        cmocka_unit_test(names_are_as_long_as_a_folder_s_can_be),
         cmocka_unit_test(folders_are_listed),
         cmocka_unit_test(names_with_the_same_hash_are_listed),
         cmocka_unit_test(offsets_stay_good_when_names_come_and_go),

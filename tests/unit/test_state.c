@@ -6,6 +6,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/wait.h>
@@ -133,25 +134,44 @@ static bool is_asleep(pid_t pid)
     return asleep;
 }
 
-/* Another process works on it: `fd` is locked until its lock's descriptor is closed. */
+static int signalled[2]; /* a pipe: a byte for each signal */
+
+static void on_signal(int number)
+{
+    (void)number;
+    if (write(signalled[1], "", 1) < 0)
+        _exit(2);
+}
+
+/* Another process works on it: `fd` is locked until its lock's descriptor is closed. A signal does not end the waiting. */
 static void one_worker_works_at_a_time(void **state)
 {
+    const struct sigaction action = {.sa_handler = on_signal};
     int fd = *(int *)*state, status;
+    char byte;
 
+    assert_int_equal(pipe(signalled), 0);
     assert_int_equal(state_work_alone(fd, NULL), 0);
     pid_t child = fork();
     if (child == 0) {
         alarm(20);
+        sigaction(SIGUSR1, &action, NULL);
         struct flock lock = {.l_type = F_RDLCK, .l_whence = SEEK_SET};
         bool is_free = fcntl(fd, F_SETLK, &lock) == 0;
         _exit(!is_free && state_work_alone(fd, NULL) == 0 ? 0 : 1);
     }
     while (!is_asleep(child)) /* it waits */
         assert_int_equal(waitpid(child, &status, WNOHANG), 0);
+    assert_int_equal(kill(child, SIGUSR1), 0);
+    assert_int_equal(read(signalled[0], &byte, 1), 1);
+    while (!is_asleep(child)) /* again */
+        assert_int_equal(waitpid(child, &status, WNOHANG), 0);
     struct flock none = {.l_type = F_UNLCK, .l_whence = SEEK_SET};
     assert_int_equal(fcntl(fd, F_SETLK, &none), 0);
     assert_int_equal(waitpid(child, &status, 0), child);
     assert_true(WIFEXITED(status) && WEXITSTATUS(status) == 0);
+    close(signalled[0]);
+    close(signalled[1]);
 }
 
 static void what_is_no_memory_cannot_be_waited_for(void **state)

@@ -159,6 +159,41 @@ static void test_how_long_fetches_took(void **state)
     mounted_close(&mounted);
 }
 
+/* A tag of another encoding: its name is shown as far as it can be. */
+static void test_a_version_whose_name_is_not_utf_8(void **state)
+{
+    struct mounted mounted;
+    json_t *version;
+    size_t i, count = 0;
+
+    make_repository(*state);
+    run(*state, "cp repo/.git/refs/tags/1 repo/.git/refs/tags/$(printf 'caf\\351')");
+    mounted_open(&mounted, state, "./repo?tag=1");
+    assert_int_equal(open_folder(&mounted, walk(&mounted, "repo")), 0);
+    json_t *found = versions(&mounted);
+    json_array_foreach (found, i, version)
+        count += strcmp(text_of(version, "name"), "caf?") == 0;
+    assert_int_equal(count, 1);
+    json_decref(found);
+    mounted_close(&mounted);
+}
+
+/* Whoever dies later does not die of that. */
+static void test_who_has_said_all_is_not_at_it_any_more(void **state)
+{
+    struct mounted mounted;
+
+    make_repository(*state);
+    mounted_open(&mounted, state, "./repo?tag=1");
+    walk(&mounted, "repo/1/file");
+    json_decref(status_of(&mounted));
+    struct crash_record *crashes = &mounted.mount.state->crashes;
+    const char *url = repository_url(repos_at(&mounted.mount.repos, 0)->repository);
+    crash_record_recover(crashes, false);
+    assert_int_equal(crash_record_deaths(crashes, crash_record_key_of_cached(url)), 0);
+    mounted_close(&mounted);
+}
+
 /* A clock may have been set back since. */
 static void test_a_mount_is_up_for_nothing_at_least(void **state)
 {
@@ -377,6 +412,7 @@ static void test_a_listing_from_a_time_that_lies_ahead(void **state)
     const struct listing *listing = repository_listing_get(repo->repository);
     ((struct listing *)listing)->listed_at += 1000000;
     assert_says(repository(&mounted), json_pack("{s:i}", "listed_at", 0));
+    assert_true(repo_listing_age(repo) > 1000000); /* its remote is asked */
     repository_listing_put(repo->repository, listing);
     mounted_close(&mounted);
 }
@@ -482,6 +518,10 @@ int main(void)
         cmocka_unit_test_setup_teardown(test_of_a_large_transfer_the_first_versions_are_named,
                                         sandbox_open, sandbox_close),
         cmocka_unit_test_setup_teardown(test_how_long_fetches_took, sandbox_open, sandbox_close),
+        cmocka_unit_test_setup_teardown(test_a_version_whose_name_is_not_utf_8, sandbox_open,
+                                        sandbox_close),
+        cmocka_unit_test_setup_teardown(test_who_has_said_all_is_not_at_it_any_more, sandbox_open,
+                                        sandbox_close),
         cmocka_unit_test_setup_teardown(test_a_mount_is_up_for_nothing_at_least, sandbox_open,
                                         sandbox_close),
         cmocka_unit_test_setup_teardown(test_what_is_said_of_the_mount, sandbox_open,
