@@ -455,6 +455,42 @@ static void test_a_new_version(void **state)
     close_setup(&setup);
 }
 
+/* It stays, or nobody knows where it is; but what cannot be read may be damaged, and is taken anew. */
+static void test_a_pin_that_shall_not_move(void **state)
+{
+    struct setup setup;
+    struct repository *repository;
+    struct version two, found;
+    struct error e = {0};
+    bool is_done = false;
+
+    open_setup(&setup, state);
+    run(setup.box, "cp -a %s kept", setup.folder);
+    assert_int_equal(repository_open(&repository, setup.cache, setup.url, &e), 0);
+    assert_int_equal(versions_find(repository, "2", NULL, &two, &e), 0);
+    repository_close(repository);
+    for (int at = 0; !is_done; at++) {
+        restore(&setup);
+        e = (struct error){0};
+        assert_int_equal(repository_open(&repository, setup.cache, setup.url, &e), 0);
+        failed_with = 0;
+        calls_left = at;
+        int r = pins_write(repository, "refs/tags/1", &two.commit, &two, &e);
+        is_done = calls_left >= 0;
+        calls_left = -1;
+        repository_close(repository);
+        assert_int_equal(repository_open(&repository, setup.cache, setup.url, &e), 0);
+        if (failed_with != EIO) {
+            assert_true(r < 0);
+            assert_int_equal(versions_find(repository, "1", NULL, &found, &e), 0);
+            assert_false(oid_equal(&found.commit, &two.commit));
+        }
+        repository_close(repository);
+        assert_true(!is_done || r == -EEXIST);
+    }
+    close_setup(&setup);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open_in_memory, sandbox_close)
 
 int main(void)
@@ -466,6 +502,7 @@ int main(void)
         TEST(test_repair),
         TEST(test_a_full_disk_keeps_from_repairing),
         TEST(test_a_new_version),
+        TEST(test_a_pin_that_shall_not_move),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -198,6 +198,29 @@ static void test_no_flipped_bit_of_an_index_passes(void **state)
     close_packed(&packed);
 }
 
+/* An index whose first object begins elsewhere; what parsing it says. */
+static int parse_with_offset(const unsigned char *whole, size_t size, uint64_t pack_size,
+                             uint32_t offset)
+{
+    const unsigned char *last = whole + 8 + 1020;
+    size_t count = (size_t)last[2] << 8 | last[3], at = 8 + 1024 + count * (OID_SIZE + 4);
+    unsigned char *copy = malloc(size);
+    struct pack_index index;
+    struct error e = {0};
+
+    assert_non_null(copy);
+    memcpy(copy, whole, size);
+    for (int i = 0; i < 4; i++)
+        copy[at + (size_t)i] = (unsigned char)(offset >> (24 - 8 * i));
+    sha1_of(copy, size - SHA1_SIZE, copy + size - SHA1_SIZE);
+    int r = pack_index_parse(&index, copy, size, pack_size, "x", &e);
+    if (r == 0)
+        pack_index_release(&index);
+    else
+        free(copy);
+    return r;
+}
+
 /* Also one that somebody has given a checksum that fits is not believed. */
 static void test_an_index_with_a_good_checksum_is_checked_all_the_same(void **state)
 {
@@ -242,6 +265,10 @@ static void test_an_index_with_a_good_checksum_is_checked_all_the_same(void **st
         }
     }
     assert_true(refused > 1000);
+    /* The first and the last byte that are none of an object's. */
+    assert_int_equal(parse_with_offset(whole, size, pack_size, 11), -EIO);
+    assert_int_equal(parse_with_offset(whole, size, pack_size, (uint32_t)pack_size - 20), -EIO);
+    assert_int_equal(parse_with_offset(whole, size, pack_size, (uint32_t)pack_size - 21), 0);
     free(whole);
     close_packed(&packed);
 }
@@ -802,6 +829,70 @@ static void test_packs_of_a_folder_that_was_away(void **state)
     close_packed(&packed);
 }
 
+/* There were descriptors for the folder, and none for what is in it. */
+static void test_a_pack_that_could_not_be_opened_once(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    struct pack_folder folder;
+    struct rlimit old;
+    char path[128];
+
+    open_packed(&packed, state);
+    run(packed.box, "cd r/.git/objects; mkdir away; mv pack/* away");
+    snprintf(path, sizeof path, "%s/r/.git/objects/pack", packed.box->folder);
+    assert_int_equal(pack_folder_open(&folder, packed.cache, path, NULL, &e), 0);
+    assert_int_equal(packs_in(&folder), 0);
+    run(packed.box, "cd r/.git/objects; mv away/* pack");
+    int next = open("/dev/null", O_RDONLY | O_CLOEXEC);
+    assert_true(next >= 0);
+    close(next);
+    assert_int_equal(getrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &(struct rlimit){(rlim_t)next + 1, old.rlim_max}), 0);
+    int r = pack_folder_scan(&folder, &e);
+    assert_int_equal(setrlimit(RLIMIT_NOFILE, &old), 0);
+    assert_int_equal(r, -EMFILE);
+    assert_int_equal(packs_in(&folder), 1);
+    pack_folder_release(&folder);
+    close_packed(&packed);
+}
+
+/* What one of them has damaged, the other has. */
+static void test_an_object_of_two_packs(void **state)
+{
+    struct error e = {0};
+    struct packed packed;
+    struct pack_file *pack;
+    char objects[128], base[300];
+
+    open_packed(&packed, state);
+    run(packed.box, "cd r; cp -a .git/objects/pack ../kept;"
+                    "git rev-list --objects HEAD | cut -c 1-40 | git pack-objects -q ../kept/pack;"
+                    "rm -f ../kept/*.rev; chmod u+w ../kept/*; rm -r .git/objects/pack; cp -a "
+                    "../kept .git/objects/pack");
+    snprintf(base, sizeof base, "%s/%s", packed.box->folder,
+             output(packed.box, "ls kept/*.pack | grep -v %s | sed 's/[.]pack$//'",
+                    strrchr(packed.base, '/') + 1));
+    snprintf(objects, sizeof objects, "%s/r/.git/objects", packed.box->folder);
+    assert_int_equal(pack_file_open(&pack, base, NULL, &e), 0);
+    for (int damaged = 1; damaged <= 2; damaged++) {
+        git_odb *odb;
+        size_t right;
+
+        run(packed.box,
+            "cp kept/*.pack r/.git/objects/pack; cd kept; p=$(ls *.pack | sed -n %dp);"
+            "(head -c 12 $p; head -c $(($(stat -c %%s $p) - 32)) /dev/zero; tail -c 20 $p) "
+            ">../r/.git/objects/pack/$p",
+            damaged);
+        assert_int_equal(checked_odb_open(&odb, packed.cache, objects, &e), 0);
+        read_all(odb, pack, &right);
+        assert_int_equal(right, pack->index.count);
+        git_odb_free(odb);
+    }
+    pack_file_put(pack);
+    close_packed(&packed);
+}
+
 #define TEST(name) cmocka_unit_test_setup_teardown(name, sandbox_open, sandbox_close)
 
 int main(void)
@@ -826,6 +917,8 @@ int main(void)
         TEST(test_the_sizes_of_a_folder_take_few_reads),
         TEST(test_packs_that_change_while_they_are_open),
         TEST(test_packs_of_a_folder_that_was_away),
+        TEST(test_a_pack_that_could_not_be_opened_once),
+        TEST(test_an_object_of_two_packs),
         TEST(test_the_base_that_was_used_longest_ago_goes),
         TEST(test_a_base_is_of_its_pack),
     };
