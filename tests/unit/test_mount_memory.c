@@ -305,6 +305,8 @@ static void fail_each(struct way *way, int step, int refused, int told)
         run_apart(try, shared);
         shared->at += step;
     } while (shared->has_failed);
+    print_message("# of %d allocations one in %d fails: %d begin not, %d answers say so\n",
+                  shared->at, step, shared->refused, shared->told);
     assert_in_range(step * shared->refused, refused, INT_MAX);
     assert_in_range(step * shared->told, told, INT_MAX);
     munmap(shared, sizeof *way);
