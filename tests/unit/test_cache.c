@@ -1872,7 +1872,7 @@ static void test_local_remotes(void **state)
     close_setup(&setup);
 }
 
-static struct net_settings settings_of_remote; /* of the one that was made last */
+static _Thread_local struct net_settings settings_of_remote; /* of the one that was made last */
 
 int __real_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);
 int __wrap_remote_new(struct remote **out, const struct net_settings *settings, struct error *e);

