@@ -39,12 +39,11 @@ static void count_change(void *data, uint32_t folder, bool renamed)
     atomic_fetch_add(&mounted->renames, renamed);
 }
 
-/* A worker begins: it maps what the last one left, at the descriptors given. */
-static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, const char *source)
+/* What a worker has before it reads lists, as worker.c makes it; it maps what the last one left, at the descriptors given. 0, or a
+ * negative errno. */
+static int worker_begins_with(struct mounted *mounted, int nodes_fd, int state_fd, struct error *e)
 {
     struct mount *mount = &mounted->mount;
-    struct error e = {0};
-    char *operands[] = {(char *)source};
 
     *mount = (struct mount){.settings = &mounted->settings,
                             .observer = {.folder_changed = count_change, .data = mounted}};
@@ -52,26 +51,37 @@ static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, c
     pthread_mutex_init(&mount->reclaim, NULL);
     pthread_mutex_init(&mount->fetch_trial, NULL);
     pthread_mutex_init(&mount->versions_ahead.lock, NULL);
-    assert_int_equal(nodes_map(&mount->nodes, nodes_fd, &e), 0);
-    assert_int_equal(state_map(&mount->state, state_fd, &e), 0);
-    assert_int_equal(cache_open(&mount->cache, mounted->settings.cache, false, &e), 0);
+    int r = nodes_map(&mount->nodes, nodes_fd, e);
+    if (r == 0)
+        r = state_map(&mount->state, state_fd, e);
+    if (r == 0)
+        r = cache_open(&mount->cache, mounted->settings.cache, false, e);
+    if (r < 0)
+        return r;
     repos_init(&mount->repos, mount->nodes, mount->cache);
     mount->parked = parked_new(30000);
     mount->blobs = blobs_new(1 << 20, 1 << 30);
     mount->files_ahead = files_ahead_new(mount);
     mount->readings = readings_new(mount);
     mount->room = room_new(mount);
-    assert_non_null(mount->room);
-    assert_non_null(mount->blobs);
-    assert_non_null(mount->files_ahead);
-    assert_int_equal(checkout_init(mount), 0);
-    assert_non_null(mount->readings);
     mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
-    assert_non_null(mount->parked);
-    assert_non_null(mount->pool);
-    assert_int_equal(publish_root(mount, &e), 0);
-    assert_int_equal(control_folder_open(mount, &e), 0);
-    if (lists_open(mount, mounted->box->folder, operands, source ? 1 : 0, &e) != 0)
+    if (!mount->parked || !mount->blobs || !mount->files_ahead || !mount->readings ||
+        !mount->room || !mount->pool || checkout_init(mount) < 0)
+        return error_no_memory(e);
+    r = publish_root(mount, e);
+    return r < 0 ? r : control_folder_open(mount, e);
+}
+
+/* A worker begins. */
+static void worker_begins(struct mounted *mounted, int nodes_fd, int state_fd, const char *source)
+{
+    struct error e = {0};
+    char *operands[] = {(char *)source};
+    int r = worker_begins_with(mounted, nodes_fd, state_fd, &e);
+
+    if (r == 0)
+        r = lists_open(&mounted->mount, mounted->box->folder, operands, source ? 1 : 0, &e);
+    if (r != 0)
         fail_msg("%s", e.text);
 }
 
@@ -233,6 +243,14 @@ __attribute__((unused)) static void make_repository(const struct sandbox *box)
              "git init -q repo; cd repo; mkdir folder; echo deep >folder/file; echo 1 >file;"
              "git add .; git commit -qm 1; git tag 1; echo 2 >file; git commit -qam 2; git tag 2;"
              "git tag release/3; git config uploadpack.allowAnySHA1InWant true");
+}
+
+/* All objects of all packs in the cache; their sizes and last bytes stay. */
+__attribute__((unused)) static void damage_packs(const struct sandbox *box)
+{
+    run(box, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
+             "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
+             "conv=notrunc status=none; done");
 }
 
 #endif

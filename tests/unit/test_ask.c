@@ -239,9 +239,7 @@ static void what_is_damaged_is_fetched_before_anybody_reads(void **state)
     open_it(&mounted, state, "./repo?tag=1");
     walk(&mounted, "repo/1/file");
     mounted_close(&mounted);
-    run(*state, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
-                "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
-                "conv=notrunc status=none; done");
+    damage_packs(*state);
     mounted_open(&mounted, state, "./repo?tag=1");
     struct repository *repository = first_repo(&mounted)->repository;
     assert_int_equal(versions_find(repository, "1", NULL, &version, NULL), -EIO);

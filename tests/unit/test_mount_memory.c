@@ -56,49 +56,18 @@ struct way {
     char expected[20000];
 };
 
-static int begin_parts(struct mounted *mounted, int nodes_fd, int state_fd, struct error *e)
-{
-    struct mount *mount = &mounted->mount;
-    int r = nodes_map(&mount->nodes, nodes_fd, e);
-
-    if (r == 0)
-        r = state_map(&mount->state, state_fd, e);
-    if (r == 0)
-        r = cache_open(&mount->cache, mounted->settings.cache, false, e);
-    if (r < 0)
-        return r;
-    repos_init(&mount->repos, mount->nodes, mount->cache);
-    mount->parked = parked_new(30000);
-    mount->blobs = blobs_new(1 << 20, 1 << 30);
-    mount->files_ahead = files_ahead_new(mount);
-    mount->readings = readings_new(mount);
-    mount->room = room_new(mount);
-    mount->pool = pool_new(4, &mounted->settings.remote, refresh_run, mount);
-    if (!mount->parked || !mount->blobs || !mount->files_ahead || !mount->readings ||
-        !mount->room || !mount->pool || checkout_init(mount) < 0)
-        return error_no_memory(e);
-    r = publish_root(mount, e);
-    return r < 0 ? r : control_folder_open(mount, e);
-}
-
 static int begin(struct mounted *mounted, const struct way *way, int nodes_fd, int state_fd,
                  int lists_fd, bool later, struct error *e)
 {
-    struct mount *mount = &mounted->mount;
     char *operands[3];
+    int r = worker_begins_with(mounted, nodes_fd, state_fd, e);
 
+    if (r < 0)
+        return r;
     memcpy(operands, way->operands, sizeof operands);
-    *mount = (struct mount){.settings = &mounted->settings,
-                            .last_reading = lists_fd,
-                            .observer = {.folder_changed = count_change, .data = mounted}};
-    pthread_mutex_init(&mount->folders, NULL);
-    pthread_mutex_init(&mount->reclaim, NULL);
-    pthread_mutex_init(&mount->fetch_trial, NULL);
-    pthread_mutex_init(&mount->versions_ahead.lock, NULL);
-    int r = begin_parts(mounted, nodes_fd, state_fd, e);
-    return r < 0 ? r
-                 : (later ? lists_resume : lists_open)(mount, way->box->folder, operands,
-                                                       way->count, e);
+    mounted->mount.last_reading = lists_fd;
+    return (later ? lists_resume : lists_open)(&mounted->mount, way->box->folder, operands,
+                                               way->count, e);
 }
 
 static void note(char *out, const char *text)

@@ -289,9 +289,7 @@ static void test_a_version_that_is_damaged_in_the_cache_is_fetched_once_more(voi
     mounted_open(&mounted, state, "./repo?tag=1");
     walk(&mounted, "repo/1/file");
     mounted_close(&mounted);
-    run(*state, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
-                "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
-                "conv=notrunc status=none; done");
+    damage_packs(*state);
     mounted_open(&mounted, state, "./repo?tag=1");
     uint32_t version = walk(&mounted, "repo/1");
     assert_int_equal(look_up(&mounted, version, "file", &file), 0);
@@ -579,13 +577,6 @@ static void test_a_listing_tells_sets_what_is_a_branch(void **state)
     assert_true(node_get(nodes, walk(&mounted, ".startpointfs/sets/some/0"))->flags & NODE_BRANCH);
     assert_false(node_get(nodes, walk(&mounted, ".startpointfs/sets/some/1"))->flags & NODE_BRANCH);
     mounted_close(&mounted);
-}
-
-static void damage_packs(const struct sandbox *box)
-{
-    run(box, "for p in $(find cache -name '*.pack'); do chmod u+w $p;"
-             "head -c $(($(stat -c %%s $p) - 32)) /dev/zero | dd of=$p bs=1 seek=12 "
-             "conv=notrunc status=none; done");
 }
 
 /* After its version was opened: whoever comes to it has it fetched, and sees nothing of it. */
