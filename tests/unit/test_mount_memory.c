@@ -317,16 +317,23 @@ static void write_lists(void **state)
         "echo \"$PWD/repo?tag=1&commit=$one\" >>lists/one.list; echo $PWD/repo?tag=1 >a.list");
 }
 
-static void a_worker_of_lists(void **state)
+static void of_lists(void **state, bool later, bool forgets)
 {
     struct way way = {.box = *state,
                       .operands = {"./a.list", "./lists", "./repo?tag=release/3"},
                       .count = 3,
+                      .later = later,
+                      .forgets = forgets,
                       .paths = in_lists};
 
     fill_cache(state);
     write_lists(state);
     fail_each(&way, 2, 50, 50);
+}
+
+static void a_worker_of_lists(void **state)
+{
+    of_lists(state, false, false);
 }
 
 /* Whose listing nobody reads before it is looked into. */
@@ -341,29 +348,12 @@ static void a_worker_of_a_source(void **state)
 
 static void a_later_worker_of_lists(void **state)
 {
-    struct way way = {.box = *state,
-                      .operands = {"./a.list", "./lists", "./repo?tag=release/3"},
-                      .count = 3,
-                      .later = true,
-                      .paths = in_lists};
-
-    fill_cache(state);
-    write_lists(state);
-    fail_each(&way, 2, 50, 50);
+    of_lists(state, true, false);
 }
 
 static void a_later_worker_of_lists_that_it_reads_anew(void **state)
 {
-    struct way way = {.box = *state,
-                      .operands = {"./a.list", "./lists", "./repo?tag=release/3"},
-                      .count = 3,
-                      .later = true,
-                      .forgets = true,
-                      .paths = in_lists};
-
-    fill_cache(state);
-    write_lists(state);
-    fail_each(&way, 2, 50, 50);
+    of_lists(state, true, true);
 }
 
 static void a_worker_of_sets(void **state)
